@@ -1,0 +1,29 @@
+# Each target makes its own .venv if there is none.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench docs
+
+demo: .venv/installed-plot
+	$(BIN)/python benchmarks/transfer_halves.py --data digits --picture out/reconstructions.png
+
+test: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	SCIPY_ARRAY_API=1 $(BIN)/pytest
+
+bench: .venv/installed-plot
+	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/linear_cca.py
+	$(BIN)/python benchmarks/training_overhead.py
+	$(BIN)/python benchmarks/transfer_halves.py --data mnist
+
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build -W docs docs/_build
+
+.venv/installed-%: setup.cfg constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@

@@ -1,0 +1,28 @@
+"""Two-view representation learning with the scikit-learn interface."""
+
+from importlib import import_module
+
+__version__ = "0.1.0.dev0"
+
+# Public names are imported on first use, so that importing skcrl, or a linear
+# estimator from it, never imports torch.
+_HOMES = {
+    "CorrNet": "skcrl.deep",
+    "CrossViewClassifier": "skcrl.transfer",
+    "DeepCCA": "skcrl.deep",
+    "LinearCCA": "skcrl.linear",
+    "TwoView": "skcrl.compose",
+    "transfer_score": "skcrl.transfer",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'skcrl' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*__all__, "__version__"]

@@ -1,0 +1,31 @@
+"""Settings and fixtures of all tests."""
+
+import os
+
+# Read when scipy is imported: without it scikit-learn skips a check silently.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
+import numpy as np
+import pytest
+import torch
+
+from skcrl.datasets import load_digits_halves
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["numpy", "torch"])
+def as_backend(request):
+    """Function that turns an ndarray into an array of either backend."""
+    return np.asarray if request.param == "numpy" else torch.as_tensor
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Left halves, right halves and labels."""
+    return load_digits_halves()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
