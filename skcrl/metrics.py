@@ -1,0 +1,277 @@
+"""Measures of a common representation: functions on arrays of codes.
+
+Three different quantities are published under the name "sum correlation". They are
+:func:`pearson_sum`, :func:`canonical_total` and :func:`refitted_canonical_total`;
+numbers of one kind say nothing about numbers of another.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from skcrl import _linalg
+
+__all__ = [
+    "canonical_total",
+    "effective_rank",
+    "pearson_sum",
+    "reconstruction_error",
+    "refitted_canonical_total",
+]
+
+
+def pearson_sum(Zx, Zy):
+    r"""Sum over dimensions of the Pearson correlation of paired codes.
+
+    :math:`\sum_j \mathrm{corr}(Z^x_{\cdot j}, Z^y_{\cdot j})`, the "sum correlation"
+    of CorrNet [1]_. It rewards redundancy: codes that repeat one good dimension
+    k times reach k. Report :func:`effective_rank` beside it.
+
+    Parameters
+    ----------
+    Zx, Zy : array-like of shape (n_samples, n_components)
+        Paired codes of the two views. A constant dimension counts as 0.
+
+    Returns
+    -------
+    total : float
+        Between -n_components and n_components.
+
+    Raises
+    ------
+    ValueError
+        If the codes differ in shape or hold NaN or infinity.
+
+    See Also
+    --------
+    canonical_total : What Deep CCA papers print.
+    refitted_canonical_total : What MUC2M prints for its CCA rows.
+
+    References
+    ----------
+    .. [1] Chandar, Khapra, Larochelle and Ravindran (2016). Correlational neural
+       networks. Neural Computation 28(2), eq. for corr(h(X), h(Y)) in section 2.1.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import pearson_sum
+    >>> Zx = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]]
+    >>> Zy = [[1.0, 4.0], [2.0, 3.0], [3.0, 4.0]]
+    >>> round(pearson_sum(Zx, Zy), 6)  # 1 in each dimension
+    2.0
+    """
+    Zx, Zy = _check_codes(Zx, Zy)
+    if Zx.shape != Zy.shape:
+        raise ValueError(
+            "Zx and Zy must have the same number of dimensions, "
+            f"got {Zx.shape[1]} and {Zy.shape[1]}."
+        )
+    Zx, Zy = _unit_columns(Zx), _unit_columns(Zy)
+    return float(np.sum(Zx * Zy))
+
+
+def canonical_total(Zx, Zy, Zx_train, Zy_train, *, reg=1e-8):
+    """Correlation captured on held-out codes by a CCA fitted on training codes.
+
+    Linear CCA fitted on the training codes orders, matches and decorrelates them;
+    its projections are applied to the held-out codes and the Pearson correlations of
+    the paired projections are added up: the "total correlation" of Andrew et al.
+    [1]_, section 5. Redundant codes gain nothing here.
+
+    Parameters
+    ----------
+    Zx, Zy : array-like of shape (n_samples, n_components_x), (n_samples, n_components_y)
+        Held-out paired codes.
+    Zx_train, Zy_train : array-like of shape (n_train, n_components_x), (n_train, n_components_y)
+        Paired codes of the samples the representation was learned from.
+    reg : float, default=1e-8
+        Ridge of the CCA, as a share of the mean variance of each side's codes.
+
+    Returns
+    -------
+    total : float
+        At most min(n_components_x, n_components_y).
+
+    Raises
+    ------
+    ValueError
+        If rows are not paired, held-out and training codes differ in width, or any
+        holds NaN or infinity.
+
+    References
+    ----------
+    .. [1] Andrew, Arora, Bilmes and Livescu (2013). Deep canonical correlation
+       analysis. ICML.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl.metrics import canonical_total, pearson_sum
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.standard_normal((1000, 1))
+    >>> Zx, Zy = z + 0.5 * rng.standard_normal((2, 1000, 1))
+    >>> twice = np.hstack([Zx, Zx]), np.hstack([Zy, Zy])
+    >>> round(pearson_sum(*twice), 1), round(canonical_total(*twice, *twice), 1)
+    (1.6, 0.8)
+    """  # noqa: E501
+    Zx, Zy = _check_codes(Zx, Zy)
+    Zx_train, Zy_train = _check_codes(Zx_train, Zy_train)
+    for held_out, train in ((Zx, Zx_train), (Zy, Zy_train)):
+        if held_out.shape[1] != train.shape[1]:
+            raise ValueError(
+                "Held-out and training codes must have the same number of dimensions, "
+                f"got {held_out.shape[1]} and {train.shape[1]}."
+            )
+    m = _linalg.moments(Zx_train, Zy_train)
+    cov = _linalg.covariances(m)
+    solution = _linalg.cca(cov, min(cov.xy.shape), _relative_ridge(cov, reg))
+    return pearson_sum(
+        (Zx - m.x_mean) @ solution.x_weights, (Zy - m.y_mean) @ solution.y_weights
+    )
+
+
+def refitted_canonical_total(Zx, Zy, *, reg=1e-8):
+    """Sum of the canonical correlations of the given codes themselves.
+
+    CCA is fitted and measured on the same samples, so the total grows with
+    the number of dimensions even for independent codes, and reaches it when there
+    are as many dimensions as samples. The CCA row of MUC2M's table 1 is this
+    quantity on the test set.
+
+    Parameters
+    ----------
+    Zx, Zy : array-like of shape (n_samples, n_components_x), (n_samples, n_components_y)
+        Paired codes.
+    reg : float, default=1e-8
+        Ridge of the CCA, as a share of the mean variance of each side's codes.
+
+    Returns
+    -------
+    total : float
+        Between 0 and min(n_components_x, n_components_y).
+
+    Raises
+    ------
+    ValueError
+        If rows are not paired or hold NaN or infinity.
+
+    References
+    ----------
+    .. [1] Xu et al. Common and individual structures of multi-view data (MUC2M), table 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_linnerud
+    >>> from skcrl.metrics import refitted_canonical_total
+    >>> X, Y = load_linnerud(return_X_y=True)
+    >>> round(refitted_canonical_total(X, Y), 4)  # 0.7956 + 0.2006 + 0.0726
+    1.0687
+    """  # noqa: E501
+    Zx, Zy = _check_codes(Zx, Zy)
+    cov = _linalg.covariances(_linalg.moments(Zx, Zy))
+    return float(_linalg.canonical_correlations(cov, _relative_ridge(cov, reg)).sum())
+
+
+def effective_rank(Z):
+    r"""Effective number of dimensions of codes, whatever their units.
+
+    :math:`\exp(-\sum_i p_i \log p_i)`, where :math:`p_i` are the singular values of the
+    standardised codes divided by their sum [1]_: k for k uncorrelated dimensions,
+    1 for k copies of one.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n_samples, n_components)
+        Codes of one view. Constant dimensions count for nothing.
+
+    Returns
+    -------
+    rank : float
+        Between 1 and n_components; 0 if every dimension is constant.
+
+    Raises
+    ------
+    ValueError
+        If `Z` has fewer than two samples or holds NaN or infinity.
+
+    References
+    ----------
+    .. [1] Roy and Vetterli (2007). The effective rank: a measure of effective
+       dimensionality. EUSIPCO, definition 1.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import effective_rank
+    >>> effective_rank([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    2.0
+    >>> effective_rank([[1.0, 2.0], [-1.0, -2.0], [0.0, 0.0]])
+    1.0
+    """
+    Z = _unit_columns(check_array(Z, dtype=np.float64, ensure_min_samples=2))
+    # The eigenvalues of the small Gram matrix are the squared singular values.
+    eigenvalues = np.linalg.eigvalsh(Z.T @ Z if Z.shape[0] > Z.shape[1] else Z @ Z.T)
+    noise = len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues[-1]
+    singular_values = np.sqrt(eigenvalues[eigenvalues > noise])
+    p = singular_values / singular_values.sum()
+    return float(np.round(np.exp(-np.sum(p * np.log(p))), 12)) if len(p) else 0.0
+
+
+def reconstruction_error(X, X_rebuilt):
+    r"""Squared error of a reconstruction as a share of the variance of the data.
+
+    :math:`\|X - \hat X\|_F^2 / \|X - \bar X\|_F^2`: 0 is perfect, 1 is what predicting
+    the mean of each feature costs.
+
+    Parameters
+    ----------
+    X, X_rebuilt : array-like of shape (n_samples, n_features) or (n_samples,)
+        Data and their reconstruction.
+
+    Returns
+    -------
+    error : float
+        Not negative. For data without variance, 0 if rebuilt exactly, else 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or hold NaN or infinity.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import reconstruction_error
+    >>> reconstruction_error([[0.0], [2.0]], [[0.0], [2.0]])
+    0.0
+    >>> reconstruction_error([[0.0], [2.0]], [[1.0], [1.0]])
+    1.0
+    """
+    X = check_array(X, dtype=np.float64, ensure_2d=False)
+    X_rebuilt = check_array(X_rebuilt, dtype=np.float64, ensure_2d=False)
+    if X.shape != X_rebuilt.shape:
+        raise ValueError(
+            "X and X_rebuilt must have the same shape, "
+            f"got {X.shape} and {X_rebuilt.shape}."
+        )
+    error = np.sum((X - X_rebuilt) ** 2)
+    variation = np.sum((X - X.mean(axis=0)) ** 2)
+    return float(error / variation) if variation > 0 else float(error > 0)
+
+
+def _check_codes(Zx, Zy):
+    Zx = check_array(Zx, dtype=np.float64, ensure_min_samples=2, input_name="Zx")
+    Zy = check_array(Zy, dtype=np.float64, ensure_min_samples=2, input_name="Zy")
+    check_consistent_length(Zx, Zy)
+    return Zx, Zy
+
+
+def _unit_columns(Z):
+    """Centred columns of length one; constant columns become zero."""
+    mean = Z.mean(axis=0)
+    Z = Z - mean
+    length = np.sqrt(np.sum(Z**2, axis=0))
+    # Rounding of the mean leaves a constant column this long.
+    constant = length <= 4 * np.finfo(np.float64).eps * abs(mean) * len(Z) ** 0.5
+    return np.where(constant, 0.0, Z / np.where(constant, 1.0, length))
+
+
+def _relative_ridge(cov, reg):
+    return tuple(reg * float(np.trace(c)) / len(c) for c in (cov.xx, cov.yy))
