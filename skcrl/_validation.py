@@ -1,0 +1,166 @@
+"""Validation of two views, and of the state that a failed call must not touch."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, validate_data
+
+_FLOATS = [np.float64, np.float32]
+
+
+@contextmanager
+def restored_on_error(estimator):
+    """Give `estimator` its attributes back if the block raises.
+
+    The block may rebind attributes but must not change fitted arrays in place.
+    """
+    attributes = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(attributes)
+        raise
+
+
+def random_source(random_state):
+    """RandomState to draw from; with None a fresh one, never NumPy's global."""
+    if random_state is None:
+        return np.random.RandomState()
+    return check_random_state(random_state)
+
+
+def check_pair(estimator, X, y, *, reset, min_samples=1):
+    """Both views as float arrays with paired rows.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        With ``reset=True`` it learns the widths and column names of both views, else
+        the views must match what it learned.
+    X : array-like of shape (n_samples, n_features_x)
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+    reset : bool
+    min_samples : int, default=1
+
+    Returns
+    -------
+    X, y : ndarray of shape (n_samples, n_features_x), (n_samples, n_features_y)
+        In float32 where they came in float32, else in float64.
+    """
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, "
+            "but the target y is None: y is the second view."
+        )
+    X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
+    y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
+    _check_paired(X, y)
+    return X, y
+
+
+def check_view(estimator, view, side):
+    """One view, `side` "x" or "y", as a float array of the width seen in fit."""
+    check = _check_x if side == "x" else _check_y
+    return check(estimator, view, reset=False)
+
+
+def check_available(estimator, X, y):
+    """Views of which rows, or all of one, may be missing.
+
+    Returns
+    -------
+    X, y : ndarray or None
+        As from `check_pair`; a row that is missing is all NaN.
+    has_x, has_y : ndarray of bool, shape (n_samples,)
+    """
+    if X is None and y is None:
+        raise ValueError("X and y are both None: pass at least one view.")
+    if X is not None:
+        X = _check_x(estimator, X, reset=False, ensure_all_finite="allow-nan")
+    if y is not None:
+        y = _check_y(estimator, y, reset=False, ensure_all_finite="allow-nan")
+    if X is not None and y is not None:
+        _check_paired(X, y)
+    n_samples = len(y if X is None else X)
+    has_x, has_y = _present(X, "X", n_samples), _present(y, "y", n_samples)
+    nowhere = np.flatnonzero(~(has_x | has_y))
+    if len(nowhere):
+        raise ValueError(
+            f"{len(nowhere)} samples are missing in both views, the first is row "
+            f"{nowhere[0]}: drop them."
+        )
+    return X, y, has_x, has_y
+
+
+def _check_x(estimator, X, *, reset, **checks):
+    return validate_data(estimator, X, reset=reset, dtype=_FLOATS, **checks)
+
+
+def _check_y(estimator, y, *, reset, **checks):
+    names = _column_names(y)
+    y = check_array(
+        y,
+        dtype=_FLOATS,
+        ensure_2d=False,
+        input_name="y",
+        estimator=estimator,
+        **checks,
+    )
+    is_1d = y.ndim == 1
+    y = y.reshape(-1, 1) if is_1d else y
+    if y.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={y.shape}) as y, the second view, "
+            f"while a minimum of 1 is required by {type(estimator).__name__}."
+        )
+    if reset:
+        estimator.y_n_features_in_ = y.shape[1]
+        estimator._y_is_1d = is_1d
+        vars(estimator).pop("y_feature_names_in_", None)
+        if names is not None:
+            estimator.y_feature_names_in_ = names
+        return y
+    if y.shape[1] != estimator.y_n_features_in_:
+        raise ValueError(
+            f"y has {y.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.y_n_features_in_} features as the second view."
+        )
+    expected = getattr(estimator, "y_feature_names_in_", None)
+    if names is not None and expected is not None and list(names) != list(expected):
+        raise ValueError(
+            "The feature names of y should match those that were passed during fit: "
+            f"got {list(names)}, expected {list(expected)}."
+        )
+    return y
+
+
+def _check_paired(X, y):
+    if len(X) != len(y):
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[len(X), len(y)]}. Rows of X and y must be paired."
+        )
+
+
+def _present(view, name, n_samples):
+    """Which rows of `view` are there; a row that is NaN in part is an error."""
+    if view is None:
+        return np.zeros(n_samples, dtype=bool)
+    missing = np.isnan(view)
+    partly = np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1))
+    if len(partly):
+        raise ValueError(
+            f"{name} has rows that are NaN in part, the first is row {partly[0]}: a "
+            "row is either complete or, if that view is missing, NaN throughout."
+        )
+    return ~missing[:, 0]
+
+
+def _column_names(y):
+    """Names of the columns of a data frame if all are strings, else None."""
+    columns = getattr(y, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return np.asarray(list(columns), dtype=object)

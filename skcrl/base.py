@@ -1,0 +1,367 @@
+"""What every two-view estimator offers, and the view of one side of it."""
+
+from abc import ABCMeta, abstractmethod
+from copy import deepcopy
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._validation import check_available, check_pair, check_view
+from skcrl.metrics import pearson_sum
+
+__all__ = ["TwoViewTransformer", "View"]
+
+
+class TwoViewTransformer(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """Base of the estimators that learn one space from two views.
+
+    The second view is named ``y``, as scikit-learn names whatever is paired with
+    ``X``. A final class writes ``fit``, sets ``n_components_`` there, and answers three
+    questions: how one view is encoded, how codes of one view are decoded to that
+    view, and how a view is rebuilt from those that are there.
+    """
+
+    @abstractmethod
+    def fit(self, X, y):
+        """Learn the common space of the paired views `X` and `y`."""
+
+    @abstractmethod
+    def _encode(self, view, side):
+        """Codes (n, n_components_) of a validated view, `side` "x" or "y"."""
+
+    @abstractmethod
+    def _decode(self, codes, side):
+        """View (n, n_features) of `side` rebuilt from codes of that same side."""
+
+    @abstractmethod
+    def _rebuild(self, X, y, to):
+        """View `to` rebuilt from validated views, one of which may be None."""
+
+    def _join(self, X, y):
+        """Joint codes of validated views, one of which may be None."""
+        codes = [
+            self._encode(view, side)
+            for view, side in ((X, "x"), (y, "y"))
+            if view is not None
+        ]
+        return sum(codes) / len(codes)
+
+    def transform(self, X):
+        """Codes of the first view.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+
+        Returns
+        -------
+        Zx : ndarray of shape (n_samples, n_components)
+            In float32 if `X` is, else in float64.
+        """
+        check_is_fitted(self)
+        return self._encode(check_view(self, X, "x"), "x")
+
+    def transform_y(self, y):
+        """Codes of the second view.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view.
+
+        Returns
+        -------
+        Zy : ndarray of shape (n_samples, n_components)
+            In float32 if `y` is, else in float64.
+        """
+        check_is_fitted(self)
+        codes = self._encode(check_view(self, y, "y"), "y")
+        return _wrap_data_with_container("transform", codes, y, self)
+
+    def transform_pair(self, X, y):
+        """Codes of both views.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        Zx, Zy : ndarray of shape (n_samples, n_components)
+            Codes, comparable dimension by dimension.
+        """
+        check_is_fitted(self)
+        check_pair(self, X, y, reset=False)
+        return self.transform(X), self.transform_y(y)
+
+    def transform_joint(self, X=None, y=None):
+        """One joint code per sample from whichever views are there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            For estimators without a joint layer, the mean of the codes that are there.
+        """
+        check_is_fitted(self)
+        joint = self._from_available(X, y, self._join)
+        return _wrap_data_with_container(
+            "transform", joint, y if X is None else X, self
+        )
+
+    def reconstruct(self, X=None, y=None, *, to="y"):
+        """Views rebuilt from whichever views are there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+        to : {"x", "y", "both"}, default="y"
+            View to rebuild.
+
+        Returns
+        -------
+        view : ndarray of shape (n_samples, n_features) or pair of them
+            The view named by `to`; (X, y) for "both". One-dimensional if it is a `y`
+            that was one-dimensional in fit.
+        """
+        check_is_fitted(self)
+        if to not in ("x", "y", "both"):
+            raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")
+        if to == "both":
+            return self.reconstruct(X, y, to="x"), self.reconstruct(X, y, to="y")
+        view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
+        return view.ravel() if to == "y" and self._y_is_1d else view
+
+    def predict(self, X):
+        """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
+            Second view.
+        """
+        return self.reconstruct(X, to="y")
+
+    def score(self, X, y):
+        """Total correlation of the codes of held-out views, higher is better.
+
+        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. For estimators
+        that end in linear CCA this is the canonical total under projections
+        fitted on the training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        total : float
+            At most `n_components_`.
+        """
+        check_is_fitted(self)
+        X, y = check_pair(self, X, y, reset=False, min_samples=2)
+        return pearson_sum(self._encode(X, "x"), self._encode(y, "y"))
+
+    def view(self, side):
+        """One side as a transformer of its own, with a copy of the fitted state.
+
+        Parameters
+        ----------
+        side : {"x", "y"}
+            Side to take.
+
+        Returns
+        -------
+        view : View
+            Fitted for good: it goes wherever a transformer goes, and neither ``fit``
+            nor ``clone`` changes what it computes.
+        """
+        check_is_fitted(self)
+        if side not in ("x", "y"):
+            raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
+        return View(deepcopy(self), side)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def _from_available(self, X, y, compute):
+        """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
+        X, y, has_x, has_y = check_available(self, X, y)
+        parts = [
+            (rows, compute(X[rows] if use_x else None, y[rows] if use_y else None))
+            for use_x, use_y in ((True, True), (True, False), (False, True))
+            if len(rows := np.flatnonzero((has_x == use_x) & (has_y == use_y)))
+        ]
+        if len(parts) == 1:
+            return parts[0][1]
+        out = np.empty((len(has_x), parts[0][1].shape[1]), parts[0][1].dtype)
+        for rows, part in parts:
+            out[rows] = part
+        return out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class View(TransformerMixin, BaseEstimator):
+    """One side of a fitted two-view estimator as a one-view transformer.
+
+    Made by :meth:`TwoViewTransformer.view`. Like scikit-learn's ``FrozenEstimator`` it
+    is never fitted again: ``fit`` does nothing and ``clone`` returns it.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Fitted estimator.
+    side : {"x", "y"}
+        Side that ``transform`` encodes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> from skcrl import LinearCCA
+    >>> images, labels = load_digits(return_X_y=True)
+    >>> left, right = images[:, :32], images[:, 32:]
+    >>> cca = LinearCCA(8).fit(left, right)
+    >>> pipeline = make_pipeline(cca.view("y"), LinearSVC()).fit(right, labels)
+    >>> pipeline.score(right, labels) > 0.7
+    True
+    """
+
+    def __init__(self, estimator, side):
+        self.estimator = estimator
+        self.side = side
+
+    def fit(self, X, y=None):
+        """Do nothing: the view is fitted.
+
+        Parameters
+        ----------
+        X : object
+            Ignored.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : View
+            This view.
+        """
+        return self
+
+    def transform(self, X):
+        """Codes of the view.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The view that was named by `side`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Codes.
+        """
+        return self.estimator._encode(
+            check_view(self.estimator, X, self.side), self.side
+        )
+
+    def inverse_transform(self, X):
+        """Rebuild the view from its own codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, as from ``transform``.
+
+        Returns
+        -------
+        view : ndarray of shape (n_samples, n_features)
+            The view that was named by `side`.
+        """
+        codes = np.asarray(X)
+        if codes.ndim != 2 or codes.shape[1] != self.estimator.n_components_:
+            raise ValueError(
+                "Codes must be of shape (n_samples, "
+                f"{self.estimator.n_components_}), got {codes.shape}."
+            )
+        return self.estimator._decode(codes, self.side)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the components.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            The names that the estimator gives its own components.
+        """
+        return self.estimator.get_feature_names_out()
+
+    @property
+    def n_features_in_(self):
+        """Number of features of the view."""
+        prefix = "" if self.side == "x" else "y_"
+        return getattr(self.estimator, f"{prefix}n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        """Column names of the view, if it was a data frame in fit."""
+        prefix = "" if self.side == "x" else "y_"
+        return getattr(self.estimator, f"{prefix}feature_names_in_")
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
