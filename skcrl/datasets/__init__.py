@@ -1,0 +1,11 @@
+"""Bundled, fetched and made pairs of views."""
+
+from skcrl.datasets._halves import fetch_mnist_halves, load_digits_halves
+from skcrl.datasets._made import make_correlated_views, make_noisy_mnist
+
+__all__ = [
+    "fetch_mnist_halves",
+    "load_digits_halves",
+    "make_correlated_views",
+    "make_noisy_mnist",
+]
