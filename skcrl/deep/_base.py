@@ -1,0 +1,267 @@
+"""The one training path of the deep estimators."""
+
+from abc import abstractmethod
+from copy import deepcopy
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skcrl._validation import check_pair, random_source, restored_on_error
+from skcrl.base import TwoViewTransformer
+from skcrl.deep._net import (
+    Objective,
+    PairDataset,
+    PairSplit,
+    TwoViewNet,
+)
+from skcrl.deep.modules import ACTIVATIONS
+
+OPTIMIZERS: dict[str, tuple[Any, dict[str, float]]] = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    # The decay of the papers and of Keras; torch's own default is 0.99.
+    "rmsprop": (torch.optim.RMSprop, {"alpha": 0.9}),
+    "sgd": (torch.optim.SGD, {}),
+}
+
+# What net_params may name, and the parameters that are set elsewhere.
+_NET_PREFIXES = ("optimizer__", "iterator_train__", "iterator_valid__")
+_OWN_PARAMETERS = {
+    "optimizer__lr": "lr",
+    "optimizer__weight_decay": "weight_decay",
+    "iterator_train__batch_size": "batch_size",
+    "iterator_train__seed": "random_state",
+    "iterator_train__device": "device",
+    "iterator_valid__device": "device",
+}
+
+TRAINING_CONSTRAINTS: dict[str, list] = {
+    "hidden_layer_sizes": ["array-like"],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "optimizer": [StrOptions(set(OPTIMIZERS))],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "early_stopping": ["boolean"],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "callbacks": [list, None],
+    "device": [str],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+    "net_params": [dict, None],
+}
+
+
+class BaseDeepTwoView(TwoViewTransformer):
+    """Trains a module on pairs; holds the skorch net that did, as `net_`.
+
+    A final class stores its parameters, those of TRAINING_CONSTRAINTS among them, and
+    answers two questions: which module, and which loss. What it computes from the
+    trained module goes into ``_finish``.
+    """
+
+    net_: TwoViewNet
+
+    @property
+    def _min_batch_rows(self):
+        """Fewest rows that the objective means anything on."""
+        return 2
+
+    @abstractmethod
+    def _module(self):
+        """Class of the module and its keyword arguments, known once widths are."""
+
+    @abstractmethod
+    def _objective(self):
+        """Loss function and its hyper-parameters."""
+
+    def _check_parameters(self):
+        """Raise ValueError for parameters that contradict each other."""
+
+    def _check_net(self, net, X, y):
+        """Raise ValueError for an untrained net that does not suit the data."""
+
+    def _finish(self, X, y):
+        """Compute fitted state from the trained `net_` and the training views."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Train on paired views.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        self : estimator
+            Fitted estimator; with ``warm_start=True``, trained on from where it was.
+
+        Raises
+        ------
+        ValueError
+            If the views or the parameters do not fit together. As after any error and
+            KeyboardInterrupt, the estimator is then as it was before.
+        FloatingPointError
+            If training diverges.
+        """
+        going_on = self.warm_start and hasattr(self, "net_")
+        return self._train(X, y, self.max_epochs, going_on)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y):
+        """Train for one more epoch.
+
+        Calls with the same data add up to one ``fit`` with as many epochs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        self : estimator
+            Trained estimator.
+
+        Raises
+        ------
+        ValueError, FloatingPointError
+            As in ``fit``.
+        """
+        return self._train(X, y, 1, going_on=hasattr(self, "net_"))
+
+    def _train(self, X, y, n_epochs, going_on):
+        with restored_on_error(self):
+            X, y = check_pair(self, X, y, reset=not going_on, min_samples=2)
+            self._check_training(len(X))
+            # A copy, so that an error half-way leaves the fitted net alone.
+            net = deepcopy(self.net_) if going_on else self._make_net()
+            self._check_net(net, X, y)
+            net.set_params(
+                lr=self.lr, batch_size=self.batch_size, verbose=int(self.verbose)
+            )
+            try:
+                net.train_epochs(
+                    PairDataset.from_arrays(X, y),
+                    n_epochs,
+                    self.callbacks or [],
+                    self.n_iter_no_change if self.early_stopping else None,
+                )
+            except FloatingPointError as error:
+                raise FloatingPointError(
+                    f"Training diverged in epoch {len(net.history)}: {error}. "
+                    f"{self._divergence_advice()}"
+                ) from error
+            self.net_ = net
+            self.n_components_ = self.n_components
+            self.history_ = net.epochs()
+            self.n_iter_ = len(self.history_)
+            self._finish(X, y)
+        return self
+
+    def _make_net(self):
+        module, module_kwargs = self._module()
+        function, hyper = self._objective()
+        optimizer, optimizer_kwargs = OPTIMIZERS[self.optimizer]
+        seed = random_source(self.random_state).randint(np.iinfo(np.int32).max)
+        net = TwoViewNet(
+            module,
+            seed=seed,
+            criterion=Objective,
+            criterion__function=function,
+            criterion__hyper=hyper,
+            optimizer=optimizer,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            train_split=(
+                PairSplit(self.validation_fraction, seed)
+                if self.validation_fraction
+                else None
+            ),
+            device=self.device,
+            verbose=int(self.verbose),
+            **{
+                "iterator_train__shuffle": True,
+                "iterator_train__seed": seed,
+                "iterator_train__device": self.device,
+                "iterator_valid__device": self.device,
+                "optimizer__weight_decay": self.weight_decay,
+                **{f"optimizer__{name}": v for name, v in optimizer_kwargs.items()},
+                **{f"module__{name}": v for name, v in module_kwargs.items()},
+                **(self.net_params or {}),
+            },
+        )
+        return net.initialize()
+
+    def _check_training(self, n_samples):
+        self._check_parameters()
+        _check_hidden_layer_sizes(self.hidden_layer_sizes)
+        _check_net_params(self.net_params or {})
+        _check_device(self.device)
+        if self.early_stopping and self.validation_fraction == 0:
+            raise ValueError(
+                "early_stopping=True needs validation data, got validation_fraction=0: "
+                "set it to 0.1, say."
+            )
+        n_valid = round(n_samples * self.validation_fraction)
+        rows = {"batch_size": self.batch_size, "training samples": n_samples - n_valid}
+        if self.validation_fraction:
+            rows["validation samples"] = n_valid
+        for name, n in rows.items():
+            if n < self._min_batch_rows:
+                raise ValueError(
+                    f"{type(self).__name__} needs batches of at least "
+                    f"{self._min_batch_rows} rows for n_components="
+                    f"{self.n_components}, got {name}={n} "
+                    f"(n_samples={n_samples}). Raise it, or reduce n_components."
+                )
+
+    def _divergence_advice(self):
+        return f"Reduce lr={self.lr}."
+
+
+def _check_hidden_layer_sizes(sizes):
+    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must hold positive integers, got {sizes!r}."
+        )
+
+
+def _check_net_params(net_params):
+    for name in net_params:
+        if name in _OWN_PARAMETERS:
+            raise ValueError(
+                f"net_params holds {name!r}, which contradicts the parameter "
+                f"{_OWN_PARAMETERS[name]!r}: set that instead."
+            )
+        if not name.startswith(_NET_PREFIXES):
+            raise ValueError(
+                "net_params may hold names that begin with "
+                f"{', '.join(_NET_PREFIXES)}, got {name!r}."
+            )
+
+
+def _check_device(device):
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is no device of torch: {error}") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r} was asked for, but torch finds no CUDA device: "
+            "use device='cpu'."
+        )

@@ -1,0 +1,14 @@
+"""Architectures of the deep estimators, one a file."""
+
+from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
+from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
+from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
+
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "CorrNetModule",
+    "CorrNetOutput",
+    "TwoBranch",
+    "TwoBranchOutput",
+]

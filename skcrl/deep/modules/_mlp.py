@@ -1,0 +1,68 @@
+"""Multilayer perceptron whose weights come from a generator of their own."""
+
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.utils import skip_init
+
+ACTIVATIONS = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
+
+
+class MLP(nn.Module):
+    """Dense layers with an activation between them.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Width of the input, of each hidden layer, and of the output. One width alone is
+        the identity.
+    activation : str, key of ACTIVATIONS
+        After every layer but the last.
+    output_activation : str, key of ACTIVATIONS, default="identity"
+        After the last layer.
+
+    Notes
+    -----
+    Weights are undefined until ``reset_parameters`` or ``load_state_dict``: torch's
+    own initialisation would draw from the global generator.
+
+    Shape: (n_samples, widths[0]) -> (n_samples, widths[-1]).
+    """
+
+    def __init__(self, widths, activation, output_activation="identity"):
+        super().__init__()
+        self.layers = nn.ModuleList(dense(i, o) for i, o in pairwise(widths))
+        names = [activation] * (len(self.layers) - 1) + [output_activation]
+        self.activations = nn.ModuleList(
+            ACTIVATIONS[name]() for name, _ in zip(names, self.layers, strict=False)
+        )
+
+    def reset_parameters(self, generator):
+        """Glorot uniform weights drawn from `generator`, zero biases."""
+        for layer in self.layers:
+            reset_dense(layer, generator)
+
+    def forward(self, a):
+        """Apply the layers."""
+        for layer, activation in zip(self.layers, self.activations, strict=True):
+            a = activation(layer(a))
+        return a
+
+
+def dense(n_in, n_out, bias=True):
+    """Linear layer with undefined weights, made without the global generator."""
+    return skip_init(nn.Linear, n_in, n_out, bias=bias)
+
+
+def reset_dense(layer, generator):
+    """Glorot uniform weights drawn from `generator`, zero bias."""
+    nn.init.xavier_uniform_(layer.weight, generator=generator)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,139 @@
+"""DeepCCA against LinearCCA, and what its own parameters do."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import subspace_angles
+from torch import nn
+
+from skcrl import DeepCCA, LinearCCA
+from skcrl.datasets import make_correlated_views
+from skcrl.metrics import canonical_total, reconstruction_error
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(
+        400, 6, 5, correlations=(0.95, 0.8, 0.3), random_state=0
+    )
+
+
+def linear_encoders():
+    torch.manual_seed(0)
+    return {"x_encoder": nn.Linear(6, 2), "y_encoder": nn.Linear(5, 2)}
+
+
+def test_linear_encoders_find_linear_cca(views):
+    deep = DeepCCA(
+        2, hidden_layer_sizes=(), max_epochs=800, lr=0.01, random_state=0, reg=1e-6
+    ).fit(*views)
+    linear = LinearCCA(2, reg=0).fit(*views)
+    np.testing.assert_allclose(deep.correlations_, linear.correlations_, atol=1e-4)
+    for side in (0, 1):
+        codes = [e.transform_pair(*views)[side] for e in (deep, linear)]
+        assert subspace_angles(*codes).max() < 1e-2
+    np.testing.assert_allclose(
+        deep.predict(views[0]), linear.predict(views[0]), atol=0.02
+    )
+
+
+def test_closing_cca_orders_and_decorrelates(views):
+    deep = DeepCCA(3, hidden_layer_sizes=(16,), random_state=0).fit(*views)
+    codes = np.hstack(deep.transform_pair(*views))
+    R = np.diag(deep.correlations_)
+    expected = np.block([[np.eye(3), R], [R, np.eye(3)]])
+    # The ridge counts against the variance of the encoders' outputs.
+    np.testing.assert_allclose(np.cov(codes.T), expected, atol=0.05)
+    assert (np.diff(deep.correlations_) <= 0).all()
+
+
+def test_score_is_the_canonical_total(views):
+    X, y = views
+    train, test = slice(300), slice(300, None)
+    deep = DeepCCA(2, hidden_layer_sizes=(16,), random_state=0).fit(X[train], y[train])
+    raw = [
+        deep.net_.evaluate("encode", view, side=side)
+        for view, side in ((X, "x"), (y, "y"))
+    ]
+    expected = canonical_total(
+        raw[0][test], raw[1][test], raw[0][train], raw[1][train], reg=1e-4
+    )
+    assert deep.score(X[test], y[test]) == pytest.approx(expected, abs=0.02)
+
+
+def test_nonlinear_relations_are_found(rng):
+    t = rng.uniform(-1, 1, 1500)
+    X = np.column_stack([np.sin(3 * t), t]) + 0.02 * rng.standard_normal((1500, 2))
+    y = np.column_stack([t**2, t**4]) + 0.02 * rng.standard_normal((1500, 2))
+    deep = DeepCCA(
+        1,
+        hidden_layer_sizes=(64,),
+        max_epochs=150,
+        batch_size=500,
+        lr=0.01,
+        random_state=0,
+    ).fit(X[:1000], y[:1000])
+    assert deep.score(X[1000:], y[1000:]) > 0.9
+    assert LinearCCA(1).fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) < 0.5
+
+
+def test_users_encoders_start_from_their_own_weights(views):
+    encoders = linear_encoders()
+    before = encoders["x_encoder"].weight.clone()
+    deep = DeepCCA(2, **encoders, max_epochs=1, lr=1e-12, random_state=0).fit(*views)
+    trained = deep.net_.module_.encoders["x"]
+    torch.testing.assert_close(trained.weight, before)
+    deep.set_params(lr=0.1).fit(*views)
+    assert not torch.allclose(deep.net_.module_.encoders["x"].weight, before)
+    torch.testing.assert_close(encoders["x_encoder"].weight, before, rtol=0, atol=0)
+
+
+def test_users_decoders(views):
+    X, y = views
+    torch.manual_seed(0)
+    decoders = {"x_decoder": nn.Linear(4, 6), "y_decoder": nn.Linear(4, 5)}
+    settings = {
+        "hidden_layer_sizes": (),
+        "max_epochs": 400,
+        "lr": 0.02,
+        "random_state": 0,
+    }
+    deep = DeepCCA(4, **settings, **decoders).fit(X, y)
+    # A linear decoder of the user's comes to the ridge decoder of ours.
+    plain = DeepCCA(4, **settings).fit(X, y)
+    np.testing.assert_allclose(deep.transform(X), plain.transform(X), atol=1e-6)
+    for to, target in (("x", X), ("y", y)):
+        errors = [
+            reconstruction_error(target, est.reconstruct(X, to=to))
+            for est in (deep, plain)
+        ]
+        assert errors[0] == pytest.approx(errors[1], abs=0.05)
+        assert errors[0] < 0.9
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"x_encoder": nn.Linear(6, 3)}, r"x_encoder must.*n_components=2\).*\(2, 3\)"),
+        ({"y_decoder": nn.Linear(2, 4)}, r"y_decoder must.*n_features=5\).*\(2, 4\)"),
+        ({"batch_size": 2}, "at least 3 rows for n_components=2, got batch_size=2"),
+        ({"n_components": 400, "batch_size": 500}, "got training samples=400"),
+        ({"reg": 0.0}, "'reg' parameter"),
+        ({"n_components": 0}, "'n_components' parameter"),
+    ],
+)
+def test_bad_parameters(views, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        DeepCCA(**parameters).fit(*views)
+
+
+def test_dead_units_only_lower_the_rank(rng):
+    X, y = make_correlated_views(100, 4, 4, random_state=0)
+    dead = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    with torch.no_grad():
+        dead[0].bias[:2] = -1e3
+    deep = DeepCCA(3, x_encoder=dead, random_state=0).fit(X, y)
+    assert deep.rank_ == 1
+    Zx, Zy = deep.transform_pair(X, y)
+    assert Zx[:, 1:].any() == Zy[:, 1:].any() == False  # noqa: E712
+    assert 0 < deep.score(X, y) <= 1

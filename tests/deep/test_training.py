@@ -1,0 +1,348 @@
+"""The one training path: batches, seeds, history, failure, persistence."""
+
+import pickle
+import pickletools
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from skorch.callbacks import Callback, LRScheduler
+
+from skcrl import CorrNet, DeepCCA
+from skcrl.datasets import make_correlated_views
+from skcrl.deep._net import PairBatches, PairDataset, PairSplit
+
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(100, 6, 5, correlations=(0.95, 0.8), random_state=0)
+
+
+@pytest.fixture(params=[DeepCCA, CorrNet], ids=lambda cls: cls.__name__)
+def est(request):
+    return request.param(**SMALL, batch_size=25)
+
+
+def batches(n, batch_size, **kwargs):
+    data = PairDataset(torch.arange(n)[:, None], torch.arange(n)[:, None])
+    return PairBatches(data, batch_size, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"),
+    [
+        (100, 25, [25] * 4),
+        (1003, 334, [334, 334, 335]),
+        (29, 10, [14, 15]),
+        (30, 29, [30]),
+        (5, 100, [5]),  # trap 4: drop_last would train on nothing
+    ],
+)
+def test_a_short_last_batch_is_shared_out(n, batch_size, sizes):
+    found = [pair for pair, _ in batches(n, batch_size)]
+    assert sorted(len(pair["x"]) for pair in found) == sizes
+    assert len(batches(n, batch_size)) == len(sizes)
+    rows = torch.cat([pair["x"] for pair in found]).flatten()
+    torch.testing.assert_close(rows, torch.arange(n))
+
+
+def test_shuffled_batches_stay_paired_and_follow_seed_and_epoch():
+    def order(iterator):
+        pairs = [pair for pair, _ in iterator]
+        for pair in pairs:
+            assert torch.equal(pair["x"], pair["y"])
+        return torch.cat([pair["x"] for pair in pairs]).flatten()
+
+    one, two = (batches(50, 10, shuffle=True, seed=3) for _ in range(2))
+    first, second = order(one), order(one)
+    assert torch.equal(first, order(two))
+    assert not torch.equal(first, second)
+    assert torch.equal(first.sort().values, torch.arange(50))
+    two.epoch = 1
+    assert torch.equal(second, order(two))
+    assert not torch.equal(first, order(batches(50, 10, shuffle=True, seed=4)))
+
+
+def test_split_keeps_pairs():
+    data = PairDataset(torch.arange(40)[:, None], torch.arange(40)[:, None])
+    train, valid = PairSplit(0.25, seed=0)(data)
+    assert (len(train), len(valid)) == (30, 10)
+    rows = torch.cat([train.rows, valid.rows]).sort().values
+    assert torch.equal(rows, torch.arange(40))
+    assert train.x is data.x  # views of the data, not copies
+
+
+def test_float32_data_are_trained_on_in_place():
+    X = np.zeros((5, 2), np.float32)
+    assert PairDataset.from_arrays(X, X).x.data_ptr() == X.ctypes.data
+
+
+def test_read_only_memory_maps(est, views, tmp_path):
+    # Trap 14: joblib hands workers read-only maps, of which torch warns.
+    X, y = (view.astype(np.float32) for view in views)
+    path = tmp_path / "views.joblib"
+    joblib.dump((X, y), path)
+    mapped = joblib.load(path, mmap_mode="r")
+    assert not mapped[0].flags.writeable
+    np.testing.assert_array_equal(
+        clone(est).fit(*mapped).transform(mapped[0]), est.fit(X, y).transform(X)
+    )
+
+
+def test_same_seed_same_numbers_in_threads_and_processes(est, views):
+    # Trap 3: fork_rng in threads gave other weights.
+    expected = clone(est).fit(*views).transform(views[0])
+
+    def codes(_=None):
+        return clone(est).fit(*views).transform(views[0])
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(codes, range(16)):
+            np.testing.assert_array_equal(found, expected)
+    for other in Parallel(n_jobs=2)(delayed(clone(est).fit)(*views) for _ in "ab"):
+        np.testing.assert_array_equal(other.transform(views[0]), expected)
+
+
+def test_random_state_instances_advance_and_none_differs(est, views):
+    rng = np.random.RandomState(0)
+    first, second = (
+        clone(est).set_params(random_state=rng).fit(*views).transform(views[0])
+        for _ in range(2)
+    )
+    assert not np.allclose(first, second)
+    state = np.random.get_state()[1].copy()
+    first, second = (
+        clone(est).set_params(random_state=None).fit(*views).transform(views[0])
+        for _ in range(2)
+    )
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_partial_fits_add_up_to_fit(est, views):
+    whole = clone(est).fit(*views)
+    parts = clone(est)
+    for _ in range(est.max_epochs):
+        parts.partial_fit(*views)
+    np.testing.assert_array_equal(parts.transform(views[0]), whole.transform(views[0]))
+    assert parts.n_iter_ == whole.n_iter_ == 5
+
+
+def test_warm_start_goes_on(est, views):
+    twice = clone(est).set_params(warm_start=True).fit(*views).fit(*views)
+    assert twice.n_iter_ == 10
+    once = clone(est).set_params(max_epochs=10).fit(*views)
+    np.testing.assert_array_equal(twice.transform(views[0]), once.transform(views[0]))
+    assert clone(est).fit(*views).fit(*views).n_iter_ == 5
+
+
+def test_history_is_plain_data(est, views):
+    est.set_params(validation_fraction=0.3).fit(*views)
+    assert [row["epoch"] for row in est.history_] == [1, 2, 3, 4, 5]
+    for row in est.history_:
+        assert {"train_loss", "valid_loss", "dur"} <= set(row)
+        assert all(type(value) in (int, float, bool) for value in row.values())
+
+
+def test_training_lowers_the_loss(est, views):
+    est.set_params(max_epochs=30).fit(*views)
+    losses = [row["train_loss"] for row in est.history_]
+    assert losses[-1] < losses[0] - 0.1 * abs(losses[0])
+
+
+def test_verbose_prints_a_line_an_epoch(est, views, capsys):
+    est.fit(*views)
+    assert capsys.readouterr().out == ""
+    est.set_params(verbose=1).fit(*views)
+    assert len(capsys.readouterr().out.strip().splitlines()) == 2 + 5
+
+
+def test_early_stopping_keeps_the_best_weights(views):
+    est = DeepCCA(
+        hidden_layer_sizes=(32,),
+        max_epochs=300,
+        lr=0.05,
+        validation_fraction=0.3,
+        early_stopping=True,
+        n_iter_no_change=4,
+        random_state=0,
+    ).fit(*views)
+    losses = [row["valid_loss"] for row in est.history_]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 4 + 1 < 300  # four worse epochs in a row
+    # The same validation rows, encoded with the weights that were kept.
+    data = PairDataset.from_arrays(*views)
+    _, valid = est.net_.train_split(data)
+    batch = valid.batch(slice(None), "cpu")
+    with torch.no_grad():
+        loss = est.net_.criterion_(est.net_.module_(**batch), batch)
+    assert loss.item() == pytest.approx(losses[best], abs=1e-5)
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append(len(net.history))
+
+
+def test_callbacks_are_called_and_left_alone(est, views):
+    # Trap 11: fit must not change the user's objects.
+    mine = Recorder()
+    est.set_params(callbacks=[mine, ("rate", LRScheduler("StepLR", step_size=1))])
+    est.fit(*views)
+    assert mine.seen == []
+    (theirs,) = (cb for _, cb in est.net_.callbacks_ if isinstance(cb, Recorder))
+    assert theirs.seen == [1, 2, 3, 4, 5]
+    assert est.net_.optimizer_.param_groups[0]["lr"] < est.lr
+    codes = est.transform(views[0])
+    np.testing.assert_array_equal(est.fit(*views).transform(views[0]), codes)
+
+
+class Interrupt(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            raise KeyboardInterrupt
+
+
+def test_keyboard_interrupt_gets_out_and_changes_nothing(est, views):
+    # Trap 7: skorch's fit swallows it.
+    est.fit(*views)
+    codes = est.transform(views[0])
+    est.set_params(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(*views)
+    np.testing.assert_array_equal(est.transform(views[0]), codes)
+    unfitted = clone(est)
+    with pytest.raises(KeyboardInterrupt):
+        unfitted.fit(*views)
+    assert not hasattr(unfitted, "net_")
+
+
+class Spoil(Callback):
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 7:
+            with torch.no_grad():
+                next(net.module_.parameters()).fill_(float("nan"))
+
+
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_divergence_is_named_and_changes_nothing(est, views, warm_start):
+    est.set_params(warm_start=warm_start, max_epochs=6).fit(*views)
+    codes = est.transform(views[0])
+    est.set_params(callbacks=[Spoil()], max_epochs=9)
+    with pytest.raises(FloatingPointError, match=r"diverged in epoch 7.*lr=0.001"):
+        est.fit(*views)
+    np.testing.assert_array_equal(est.transform(views[0]), codes)
+    est.set_params(callbacks=None).fit(*views)
+    assert np.isfinite(est.transform(views[0])).all()
+
+
+def test_divergence_names_reg(views):
+    with pytest.raises(FloatingPointError, match=r"Reduce lr=1e\+30 or raise reg=0.1"):
+        DeepCCA(**{**SMALL, "lr": 1e30, "max_epochs": 50}, reg=0.1).fit(*views)
+
+
+BAD_PARAMETERS = [
+    ({"early_stopping": True}, "early_stopping=True needs validation data"),
+    ({"hidden_layer_sizes": (8, 0)}, "positive integers, got"),
+    ({"hidden_layer_sizes": (8, 1.5)}, "positive integers, got"),
+    ({"net_params": {"module__k": 7}}, "begin with optimizer__.*'module__k'"),
+    # Trap 15: values that would contradict a parameter unnoticed.
+    ({"net_params": {"optimizer__lr": 7}}, "contradicts the parameter 'lr'"),
+    (
+        {"net_params": {"iterator_train__batch_size": 7}},
+        "contradicts the parameter 'batch_size'",
+    ),
+    ({"device": "nowhere"}, "device='nowhere' is no device of torch"),
+    ({"validation_fraction": 0.995}, "training samples=0"),
+    ({"validation_fraction": 0.001}, "validation samples=0"),
+    ({"optimizer": "lion"}, "'optimizer' parameter"),
+    ({"lr": 0.0}, "'lr' parameter"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+def test_bad_parameters(est, views, parameters, message):
+    est.fit(*views)
+    codes = est.transform(views[0])
+    with pytest.raises(ValueError, match=message):
+        est.set_params(**parameters).fit(*views)
+    np.testing.assert_array_equal(est.transform(views[0]), codes)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_asked_and_absent(est, views):
+    with pytest.raises(
+        ValueError, match="torch finds no CUDA device: use device='cpu'"
+    ):
+        est.set_params(device="cuda").fit(*views)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_trains_and_encodes(est, views):
+    on_gpu = clone(est).set_params(device="cuda").fit(*views)
+    expected = est.fit(*views).transform(views[0])
+    np.testing.assert_allclose(on_gpu.transform(views[0]), expected, atol=1e-2)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(on_gpu)).transform(views[0]),
+        on_gpu.transform(views[0]),
+    )
+
+
+def test_net_params_reach_skorch(est, views):
+    est.set_params(optimizer="sgd", net_params={"optimizer__momentum": 0.5})
+    assert est.fit(*views).net_.optimizer_.param_groups[0]["momentum"] == 0.5
+    est.set_params(net_params={"iterator_train__shuffle": False}).fit(*views)
+    assert est.net_.iterator_train__shuffle is False
+    est.set_params(net_params={"optimizer__no_such_thing": 1})
+    with pytest.raises(TypeError, match="no_such_thing"):
+        est.fit(*views)
+
+
+def test_pickle_resumes_bit_for_bit(est, views):
+    est.fit(*views)
+    copy = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(copy.transform(views[0]), est.transform(views[0]))
+    assert copy.history_ == est.history_
+    est.partial_fit(*views)
+    copy.partial_fit(*views)
+    np.testing.assert_array_equal(copy.transform(views[0]), est.transform(views[0]))
+    assert copy.n_iter_ == 6
+
+
+def test_pickle_hides_no_pickle(est, views):
+    # Traps 5 and 6: skorch's state holds bytes that unpickle code of their own.
+    data = pickle.dumps(est.fit(*views))
+    strings = {
+        arg for _, arg, _ in pickletools.genops(data) if isinstance(arg, (bytes, str))
+    }
+    assert not any("__cuda_dependent_attributes__" in str(s) for s in strings)
+    assert not any("_load_from_bytes" in str(s) for s in strings)
+    for s in strings:
+        assert not (isinstance(s, bytes) and s[:1] == b"\x80" and s[-1:] == b".")
+
+
+def test_pickle_survives_changed_parameters(est, views):
+    est.fit(*views)
+    codes = est.transform(views[0])
+    est.set_params(hidden_layer_sizes=(3, 3), n_components=1)
+    copy = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(copy.transform(views[0]), codes)
+
+
+def test_blocks_of_rows_change_nothing(est, views):
+    X, y = views
+    est.fit(X, y)
+    many = np.tile(X, (90, 1))
+    assert len(many) > 2 * 4096
+    np.testing.assert_allclose(
+        est.transform(many), np.tile(est.transform(X), (90, 1)), atol=1e-12
+    )
