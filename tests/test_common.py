@@ -1,0 +1,283 @@
+"""scikit-learn's checks, and ours, over every public estimator, nothing excused."""
+
+import inspect
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.svm import LinearSVC
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skcrl
+from skcrl import CorrNet, CrossViewClassifier, DeepCCA, LinearCCA
+from skcrl.datasets import make_correlated_views
+
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
+
+# Every public estimator, at settings that train in a moment.
+ESTIMATORS = {
+    "CorrNet": [
+        CorrNet(**SMALL),
+        CorrNet(
+            hidden_layer_sizes=(8,),
+            decoder="mirrored",
+            tied=True,
+            combine="post",
+            correlation="sample",
+            max_epochs=5,
+        ),
+    ],
+    "CrossViewClassifier": [
+        CrossViewClassifier(
+            LinearCCA(),
+            LinearSVC(),
+            x_columns=slice(None),
+            y_columns=slice(None),
+        )
+    ],
+    "DeepCCA": [DeepCCA(**SMALL)],
+    "LinearCCA": [LinearCCA(), LinearCCA(1), LinearCCA(reg=0)],
+}
+TWO_VIEW = [
+    estimator
+    for estimators in ESTIMATORS.values()
+    for estimator in estimators
+    if hasattr(estimator, "transform_pair")
+]
+DEEP = [e for e in TWO_VIEW if hasattr(e, "max_epochs")]
+
+# Checks that scikit-learn runs over its own estimators alone.
+OWN_CHECKS = [
+    estimator_checks.check_set_output_transform,
+    estimator_checks.check_set_output_transform_pandas,
+    estimator_checks.check_set_output_transform_polars,
+    estimator_checks.check_global_output_transform_pandas,
+    estimator_checks.check_global_set_output_transform_polars,
+    estimator_checks.check_transformer_get_feature_names_out,
+    estimator_checks.check_transformer_get_feature_names_out_pandas,
+    estimator_checks.check_dataframe_column_names_consistency,
+    estimator_checks.check_param_validation,
+    estimator_checks.check_n_features_in,
+]
+
+
+def named(estimators):
+    return pytest.mark.parametrize("estimator", estimators, ids=repr)
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(
+        60, 5, 4, correlations=(0.95, 0.9, 0.5), random_state=0
+    )
+
+
+def fitted(estimator, views):
+    return _seeded(estimator).fit(*views)
+
+
+def _seeded(estimator):
+    estimator = clone(estimator)
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=0)
+    return estimator
+
+
+def test_every_public_estimator_is_checked():
+    public = {
+        name
+        for name in skcrl.__all__
+        if inspect.isclass(getattr(skcrl, name))
+        and issubclass(getattr(skcrl, name), BaseEstimator)
+    }
+    assert set(ESTIMATORS) == public
+
+
+def test_array_api_is_on():
+    # Trap 12: without it scikit-learn skips check_array_api_input silently.
+    assert os.environ["SCIPY_ARRAY_API"] == "1"
+
+
+@parametrize_with_checks([e for es in ESTIMATORS.values() for e in es])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+# These checks pass arrays to estimators fitted on frames on purpose.
+@pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning")
+@named(TWO_VIEW)
+@pytest.mark.parametrize("check", OWN_CHECKS, ids=lambda check: check.__name__)
+def test_sklearn_own_checks(estimator, check):
+    check(type(estimator).__name__, clone(estimator))
+
+
+@named(TWO_VIEW)
+def test_names_that_sklearn_treats_specially(estimator):
+    # Traps 8 and 9: PLS class names are excused from checks, a parameter named Y is
+    # dropped from metadata routing.
+    assert type(estimator).__name__ not in ("CCA", "PLSCanonical", "PLSSVD")
+    for name, method in inspect.getmembers(type(estimator), inspect.isfunction):
+        if not name.startswith("_"):
+            assert "Y" not in inspect.signature(method).parameters, name
+
+
+@named(TWO_VIEW)
+def test_fit_transform_is_one_array(estimator, views):
+    Z = _seeded(estimator).fit_transform(*views)
+    est = fitted(estimator, views)
+    np.testing.assert_array_equal(Z, est.transform(views[0]))
+    assert Z.shape == (60, est.n_components_)
+
+
+@named(TWO_VIEW)
+def test_pair_is_both_transforms(estimator, views):
+    est = fitted(estimator, views)
+    Zx, Zy = est.transform_pair(*views)
+    np.testing.assert_array_equal(Zx, est.transform(views[0]))
+    np.testing.assert_array_equal(Zy, est.transform_y(views[1]))
+
+
+@named(TWO_VIEW)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_precision_is_kept(estimator, views, dtype):
+    X, y = (view.astype(dtype) for view in views)
+    est = fitted(estimator, (X, y))
+    for Z in (*est.transform_pair(X, y), est.transform_joint(X, y)):
+        assert Z.dtype == dtype
+    assert est.view("y").transform(y).dtype == dtype
+
+
+@named(TWO_VIEW)
+def test_one_row_at_a_time(estimator, views):
+    # Trap 13: in float32 a row alone and in a batch would differ by 1e-6.
+    X, y = views
+    est = fitted(estimator, views)
+    for method, view in ((est.transform, X), (est.transform_y, y)):
+        rows = np.vstack([method(row[None]) for row in view])
+        np.testing.assert_allclose(rows, method(view), atol=1e-12)
+
+
+@named(TWO_VIEW)
+def test_one_dimensional_y_is_a_column(estimator, views):
+    X, y = views
+    est = clone(estimator)
+    if est.get_params().get("n_components") is not None:
+        est.set_params(n_components=1)
+    flat, column = fitted(est, (X, y[:, 0])), fitted(est, (X, y[:, :1]))
+    np.testing.assert_array_equal(flat.transform(X), column.transform(X))
+    np.testing.assert_array_equal(flat.transform_y(y[:, 0]), flat.transform_y(y[:, :1]))
+    assert flat.predict(X).shape == (60,)
+    assert column.predict(X).shape == (60, 1)
+
+
+@named(TWO_VIEW)
+def test_nothing_leaves_but_finite_numbers(estimator, rng):
+    z = rng.standard_normal((30, 2))
+    X = np.hstack([z, z, np.full((30, 1), 0.1), np.zeros((30, 1)), z @ [[1], [2]]])
+    y = np.hstack([z[:, :1], z[:, :1], np.ones((30, 2))])
+    for pair in ((X, y), (X[:6], y[:6]), (y, X), (np.ones((9, 2)), np.ones((9, 3)))):
+        est = fitted(estimator, pair)
+        for out in (
+            *est.transform_pair(*pair),
+            est.transform_joint(*pair),
+            *est.reconstruct(*pair, to="both"),
+            est.predict(pair[0]),
+            est.score(*pair),
+        ):
+            assert np.isfinite(out).all()
+
+
+@named(TWO_VIEW)
+def test_seed_alone_decides(estimator, views):
+    torch.manual_seed(1)
+    np.random.seed(1)
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    codes = fitted(estimator, views).transform(views[0])
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    torch.manual_seed(2)
+    np.testing.assert_array_equal(fitted(estimator, views).transform(views[0]), codes)
+
+
+@named(TWO_VIEW)
+def test_training_data_are_left_alone_and_forgotten(estimator, views):
+    X, y = (view.copy() for view in views)
+    est = fitted(estimator, (X, y))
+    codes = est.transform(X)
+    np.testing.assert_array_equal(X, views[0])
+    np.testing.assert_array_equal(y, views[1])
+    X[:], y[:] = 0, 0
+    np.testing.assert_array_equal(est.transform(views[0]), codes)
+    rows = views[0][:3].astype(np.float32).tobytes(), views[0][:3].tobytes()
+    assert not any(row in pickle.dumps(est) for row in rows)
+
+
+BAD_INPUT = {
+    "unpaired": (lambda X, y: (X, y[:-1]), "Rows of X and y must be paired"),
+    "NaN in X": (lambda X, y: (_with(X, np.nan), y), "Input X contains NaN"),
+    "NaN in y": (lambda X, y: (X, _with(y, np.nan)), "Input y contains NaN"),
+    "infinity": (lambda X, y: (X, _with(y, np.inf)), "Input y contains infinity"),
+    "text": (lambda X, y: (X, y.astype(str).astype(object) + "a"), "could not convert"),
+    "complex": (lambda X, y: (X, y + 1j), "Complex data not supported"),
+    "one sample": (lambda X, y: (X[:1], y[:1]), "1 sample"),
+    "no features in X": (lambda X, y: (X[:, :0], y), "0 feature"),
+    "no features in y": (lambda X, y: (X, y[:, :0]), "0 feature"),
+    "y is None": (lambda X, y: (X, None), "y is the second view"),
+    "three dimensions": (lambda X, y: (X, y[:, :, None]), "y.* with dim 3"),
+}
+
+
+def _with(a, value):
+    a = a.copy()
+    a[0, 0] = value
+    return a
+
+
+@named(TWO_VIEW)
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_named_and_changes_nothing(estimator, views, case):
+    spoil, message = BAD_INPUT[case]
+    est = fitted(estimator, views)
+    codes = est.transform(views[0])
+    attributes = set(vars(est))
+    with pytest.raises(ValueError, match=message):
+        est.fit(*spoil(*views))
+    np.testing.assert_array_equal(est.transform(views[0]), codes)
+    assert set(vars(est)) == attributes
+    unfitted = clone(estimator)
+    with pytest.raises(ValueError, match=message):
+        unfitted.fit(*spoil(*views))
+    assert set(vars(unfitted)) == set(vars(clone(estimator)))
+
+
+@named(TWO_VIEW)
+def test_wrong_widths_after_fit(estimator, views):
+    X, y = views
+    est = fitted(estimator, views)
+    with pytest.raises(ValueError, match="X has 4 features, but .* expecting 5"):
+        est.transform(X[:, :4])
+    for call in (
+        lambda: est.transform_y(y[:, :3]),
+        lambda: est.transform_pair(X, y[:, :3]),
+        lambda: est.reconstruct(X, y[:, :3]),
+        lambda: est.score(X, y[:, :3]),
+        lambda: est.view("y").transform(y[:, :3]),
+    ):
+        with pytest.raises(ValueError, match="y has 3 features, but .* expecting 4"):
+            call()
+    with pytest.raises(ValueError, match="features"):
+        est.partial_fit(X[:, :4], y)
+    assert np.isfinite(est.transform(X)).all()
+
+
+@named(TWO_VIEW)
+def test_partial_fit_starts_and_continues(estimator, views):
+    est = _seeded(estimator)
+    est.partial_fit(*views)
+    once = est.score(*views)
+    est.partial_fit(*views)
+    assert np.isfinite([once, est.score(*views)]).all()
