@@ -1,0 +1,221 @@
+"""Can a classifier trained on left halves of digits read right halves?
+
+Each method learns a common space of the two halves without labels. A LinearSVC is then
+trained on the codes of one half and tested on those of the other, over five contiguous
+folds of held-out images; each half is rebuilt from the other. The first row needs
+no common space: it trains and tests on the pixels of the left, then of the right half.
+
+    python benchmarks/transfer_halves.py --data digits
+    python benchmarks/transfer_halves.py --data mnist --seeds 5 --csv out/mnist.csv
+
+Columns
+-------
+pearson   sum over dimensions of the Pearson correlation of test codes (CorrNet)
+canonical total correlation of test codes under a CCA fitted on training codes (DCCA)
+rank      effective rank of the test codes of the left half
+l->r, r->l  accuracy in percent, trained on the first half named, tested on the second
+rebuild   squared error of each half rebuilt from the other, as a share of its variance
+seconds   wall time of fit
+"""
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.svm import LinearSVC
+
+from skcrl import CorrNet, DeepCCA, LinearCCA, transfer_score
+from skcrl.datasets import fetch_mnist_halves, load_digits_halves
+from skcrl.metrics import (
+    canonical_total,
+    effective_rank,
+    pearson_sum,
+    reconstruction_error,
+)
+
+COLUMNS = ("pearson", "canonical", "rank", "l->r", "r->l", "rebuild", "seconds")
+
+PAPER = {
+    "tied": True,
+    "output_activation": "sigmoid",
+    "lr": 0.01,
+    "max_epochs": 50,
+}
+BLOG = {"combine": "post", "terms": ("from_x", "from_y")}
+
+
+def mnist_methods():
+    """Methods at the settings of their papers; DeepCCA with the same dense nets."""
+    return {
+        "LinearCCA": LinearCCA(50),
+        "CorrNet (paper)": CorrNet(50, **PAPER),
+        "CorrNet, no correlation": CorrNet(50, **PAPER, correlation_weight=0.0),
+        "Deep CorrNet (blog)": CorrNet(
+            50, hidden_layer_sizes=(500, 300), correlation_weight=3.92, **BLOG
+        ),
+        "DeepCCA": DeepCCA(50),
+    }
+
+
+def digits_methods():
+    """The same methods with nets for halves of 32 pixels and 1,000 images."""
+    deep = {"hidden_layer_sizes": (128, 64), "lr": 3e-3}
+    return {
+        "LinearCCA": LinearCCA(10),
+        "CorrNet (paper)": CorrNet(10, **PAPER),
+        "CorrNet, no correlation": CorrNet(10, **PAPER, correlation_weight=0.0),
+        "Deep CorrNet (blog)": CorrNet(
+            10, **deep, correlation_weight=0.5, max_epochs=150, **BLOG
+        ),
+        "DeepCCA": DeepCCA(10, **deep, batch_size=250, max_epochs=50),
+    }
+
+
+def load(data, n_train):
+    """Training and test views, and the test labels."""
+    if data == "mnist":
+        m = fetch_mnist_halves()
+        train = m.x_train[:n_train], m.y_train[:n_train]
+        return train, (m.x_test, m.y_test), m.labels_test
+    left, right, labels = load_digits_halves()
+    n_train = n_train or 1000
+    return (
+        (left[:n_train], right[:n_train]),
+        (left[n_train:], right[n_train:]),
+        labels[n_train:],
+    )
+
+
+def measure(estimator, train, test, labels):
+    """Fit, and return one number for each of COLUMNS."""
+    start = time.perf_counter()
+    estimator.fit(*train)
+    seconds = time.perf_counter() - start
+    codes, train_codes = (estimator.transform_pair(*views) for views in (test, train))
+    left, right = test
+    return (
+        pearson_sum(*codes),
+        canonical_total(*codes, *train_codes),
+        effective_rank(codes[0]),
+        *(
+            100 * transfer_score(estimator, *test, labels, **views).mean()
+            for views in (
+                {"fit_view": "x", "predict_view": "y"},
+                {"fit_view": "y", "predict_view": "x"},
+            )
+        ),
+        np.mean(
+            [
+                reconstruction_error(right, estimator.reconstruct(left, to="y")),
+                reconstruction_error(left, estimator.reconstruct(y=right, to="x")),
+            ]
+        ),
+        seconds,
+    )
+
+
+def single_view(test, labels):
+    """Accuracy of a classifier of pixels, trained and tested on the same half."""
+    left, right = (
+        100 * cross_val_score(LinearSVC(), view, labels, cv=KFold(5)).mean()
+        for view in test
+    )
+    return (np.nan, np.nan, np.nan, left, right, np.nan, np.nan)
+
+
+def describe(runs):
+    """Mean of each column and, of several seeds, half its 95 % interval."""
+    runs = np.asarray(runs)
+    mean = runs.mean(axis=0)
+    if len(runs) == 1:
+        return mean, np.zeros_like(mean)
+    spread = stats.t.ppf(0.975, len(runs) - 1) * stats.sem(runs, axis=0)
+    return mean, spread
+
+
+def print_row(name, mean, spread):
+    """One line of the table; a method without randomness has no spread."""
+    cells = [
+        "-" if np.isnan(m) else f"{m:.2f}" + (f" ±{s:.2f}" if s > 0 else "")
+        for m, s in zip(mean, spread, strict=True)
+    ]
+    width = 14 if np.nansum(spread) else 9
+    print(f"{name:24}" + "".join(f"{cell:>{width}}" for cell in cells), flush=True)
+
+
+def draw(estimator, test, path):
+    """Picture of eight test images, and of each half rebuilt from the other."""
+    import matplotlib.pyplot as plt
+
+    left, right = (view[:8] for view in test)
+    right_rebuilt = estimator.reconstruct(left, to="y")
+    left_rebuilt = estimator.reconstruct(y=right, to="x")
+    rows = {
+        "image": (left, right),
+        "right from left": (left, right_rebuilt),
+        "left from right": (left_rebuilt, right),
+    }
+    height = round((2 * left.shape[1]) ** 0.5)
+    figure, axes = plt.subplots(3, 8, figsize=(9, 3.6))
+    for (title, halves), line in zip(rows.items(), axes, strict=True):
+        for i, ax in enumerate(line):
+            halves_2d = [half[i].reshape(height, -1) for half in halves]
+            ax.imshow(np.hstack(halves_2d), cmap="gray_r", vmin=0, vmax=1)
+            ax.axvline(height / 2 - 0.5, color="C1", linewidth=0.8)
+            ax.set(xticks=[], yticks=[])
+        line[0].set_title(title, loc="left", fontsize=9)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    print(f"\nReconstructions by Deep CorrNet: {path}")
+
+
+def main(argv=None):
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", choices=["digits", "mnist"], default="digits")
+    parser.add_argument("--seeds", type=int, default=1, help="fits of each method")
+    parser.add_argument("--train", type=int, help="training images (1000 or 50000)")
+    parser.add_argument("--only", help="methods whose name holds this text")
+    parser.add_argument("--epochs", type=int, help="fewer epochs, for a quick look")
+    parser.add_argument("--csv", type=Path, help="write every run to this file")
+    parser.add_argument("--picture", type=Path, help="write reconstructions here")
+    args = parser.parse_args(argv)
+
+    is_mnist = args.data == "mnist"
+    train, test, labels = load(args.data, args.train or (50_000 if is_mnist else 1000))
+    methods = mnist_methods() if is_mnist else digits_methods()
+    print(f"{len(train[0])} training images, {len(labels)} test images, 5 folds")
+    width = 14 if args.seeds > 1 else 9
+    print(f"{'':24}" + "".join(f"{column:>{width}}" for column in COLUMNS))
+    records = []
+    if not args.only:
+        print_row("single view", *describe([single_view(test, labels)]))
+    for name, estimator in methods.items():
+        if args.only and args.only not in name:
+            continue
+        is_deep = "random_state" in estimator.get_params()
+        if is_deep and args.epochs:
+            estimator.set_params(max_epochs=args.epochs)
+        runs = []
+        for seed in range(args.seeds if is_deep else 1):
+            if is_deep:
+                estimator.set_params(random_state=seed)
+            runs.append(measure(estimator, train, test, labels))
+            records.append((name, seed, *runs[-1]))
+        print_row(name, *describe(runs))
+    if args.csv:
+        args.csv.parent.mkdir(parents=True, exist_ok=True)
+        with args.csv.open("w", newline="") as file:
+            csv.writer(file).writerows([("method", "seed", *COLUMNS), *records])
+    if args.picture:
+        draw(methods["Deep CorrNet (blog)"], test, args.picture)
+
+
+if __name__ == "__main__":
+    main()

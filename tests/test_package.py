@@ -1,0 +1,91 @@
+"""What holds of the package as a whole."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skcrl
+import skcrl.datasets
+import skcrl.deep.losses
+import skcrl.metrics
+
+ROOT = Path(__file__).parents[1]
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (skcrl, skcrl.datasets, skcrl.metrics, skcrl.deep.losses)
+    for name in module.__all__
+}
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import skcrl",
+        "from skcrl import LinearCCA, CrossViewClassifier, TwoView, transfer_score",
+        "import skcrl.metrics, skcrl.datasets",
+    ],
+)
+def test_torch_is_not_imported_before_it_is_needed(statement):
+    code = f"import sys; {statement}; print({{'torch', 'skorch'}} & set(sys.modules))"
+    assert run(code) == "set()"
+
+
+def test_linear_estimators_work_without_torch():
+    code = """
+import sys
+class Blocker:
+    def find_spec(self, name, *args):
+        if name.split(".")[0] in ("torch", "skorch"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocker())
+from sklearn.datasets import load_linnerud
+from skcrl import LinearCCA
+X, y = load_linnerud(return_X_y=True)
+print(round(LinearCCA(1, reg=0).fit(X, y).score(X, y), 4))
+"""
+    assert run(code) == "0.7956"
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="has no attribute 'CCA'"):
+        skcrl.CCA  # noqa: B018
+    assert set(skcrl.__all__) <= set(dir(skcrl))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented_with_an_example(name):
+    doc = inspect.getdoc(PUBLIC[name])
+    assert "Examples\n--------" in doc
+    assert ">>> " in doc
+    if inspect.isfunction(PUBLIC[name]):
+        assert "Returns\n-------" in doc
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_have_a_docs_page(name):
+    assert f"{name}\n" in (ROOT / "docs" / "api.rst").read_text()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_parameters_are_all_documented(name):
+    obj = PUBLIC[name]
+    doc = inspect.getdoc(obj)
+    for parameter in inspect.signature(obj).parameters:
+        listed = f"{parameter} :" in doc or f"{parameter}, " in doc
+        assert listed or f", {parameter} :" in doc, parameter
+
+
+def test_readme_opens_with_the_two_commands():
+    readme = (ROOT / "README.md").read_text()
+    assert readme.index("make demo") < readme.index("make test") < readme.index("##")
+    ci = (ROOT / ".ci" / "run").read_text().split()
+    assert ci[-2:] == ["make", "test"]
