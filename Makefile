@@ -18,6 +18,7 @@ bench: .venv/installed-plot
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/linear_cca.py
 	$(BIN)/python benchmarks/training_overhead.py
+	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
 
 docs: .venv/installed-docs

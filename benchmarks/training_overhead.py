@@ -37,6 +37,7 @@ def main(argv=None):
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # in both, as in our training
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((2, args.rows, 392)).astype(np.float32)
     y[:, :50] += X[:, :50]
@@ -48,7 +49,7 @@ def main(argv=None):
     net = est.net_
     start = DeepCCA(k, batch_size=args.batch, random_state=0)
     start.n_features_in_ = start.y_n_features_in_ = 392
-    module = start._make_net().module_
+    module = start._make_net(net.seed).module_
     optimizer = torch.optim.Adam(module.parameters(), lr=est.lr)
     seed = net.iterator_train__seed
     batches = PairBatches(data, args.batch, shuffle=True, seed=seed)
@@ -64,6 +65,7 @@ def main(argv=None):
     for ours, theirs in zip(net.module_.parameters(), module.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
 
     times = np.array(pairs)
     ratios = times[:, 0] / times[:, 1]

@@ -47,7 +47,9 @@ class LinearDecoder(NamedTuple):
     def decode(self, x_codes=None, y_codes=None):
         """Target rebuilt from the codes given, one of which may be None."""
         if y_codes is None:
-            return self.mean + x_codes @ self.from_x
-        if x_codes is None:
-            return self.mean + y_codes @ self.from_y
-        return self.mean + np.hstack([x_codes, y_codes]) @ self.from_both
+            codes, coef = x_codes, self.from_x
+        elif x_codes is None:
+            codes, coef = y_codes, self.from_y
+        else:
+            codes, coef = np.hstack([x_codes, y_codes]), self.from_both
+        return (self.mean + codes @ coef).astype(codes.dtype, copy=False)

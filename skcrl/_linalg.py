@@ -41,7 +41,7 @@ class CCASolution(NamedTuple):
     x_weights: Array  # (p, k)
     y_weights: Array  # (q, k)
     correlations: Array  # (k,), largest first
-    rank: int  # components that carry correlation; the columns past it are zero
+    rank: int  # components that the views span; the columns past it are zero
 
 
 def moments(X, Y, block_rows=_BLOCK_ROWS):
@@ -88,33 +88,17 @@ def covariances(m):
 
 
 def whitening(cov, ridge=0.0):
-    """Matrix W of shape (p, rank) with W'(cov + ridge I)W = I.
+    """Matrix W of shape (p, rank) with W'(cov + ridge I)W = I, in the range of cov.
 
-    Columns are brought to unit variance first, so that the rank does not depend
-    on their units. Then W comes from Cholesky if that is safe, else from the
-    eigenvectors above the rounding noise: constant, duplicated or collinear
-    columns, and more columns than rows, only lower the rank.
-
-    Gradients of tensors are finite wherever Cholesky is safe, which a ridge
-    above rounding noise ensures.
+    Constant, duplicated or collinear columns, and more columns than rows, only lower
+    the rank; a ridge does not lend weight to directions without variance.
     """
-    xp = _namespace(cov)
-    p = cov.shape[0]
-    eye = xp.eye(p, dtype=cov.dtype, **_device(cov))
-    cov = cov + ridge * eye
-    variances = xp.diagonal(cov)
-    scale = xp.where(variances > 0, variances, 1.0) ** -0.5
-    unit = cov * scale[:, None] * scale  # ones on the diagonal, or zeros
-    tolerance = _rounding(p)
-    lower = _cholesky(unit)
-    # The square of a pivot is the share of a column that those before it leave.
-    if lower is not None and (xp.diagonal(lower) ** 2).min() > tolerance:
-        return scale[:, None] * _solve_triangular(lower, eye).T
-    if not xp.isfinite(unit).all():
-        raise FloatingPointError("a covariance is not finite")
-    eigenvalues, eigenvectors = xp.linalg.eigh(unit)
-    keep = eigenvalues > tolerance * eigenvalues[-1]
-    return scale[:, None] * eigenvectors[:, keep] * eigenvalues[keep] ** -0.5
+    basis = _range_basis(cov)
+    if basis is None:
+        return _inverse_root(_add_ridge(cov, ridge))
+    if basis.shape[1] == 0:
+        return basis
+    return basis @ _inverse_root(basis.T @ cov @ basis + ridge * basis.T @ basis)
 
 
 def cca(cov, n_components, ridge=(0.0, 0.0)):
@@ -131,28 +115,27 @@ def cca(cov, n_components, ridge=(0.0, 0.0)):
     )
     k = min(n_components, len(correlations))
     x_weights, y_weights = x_white @ left[:, :k], y_white @ right[:k].T
-    # A ridge lends weight to directions without variance: their codes are rounding.
-    carries = _has_variance(x_weights, cov.xx) & _has_variance(y_weights, cov.yy)
     standardised = x_weights * (xp.diagonal(cov.xx) + ridge[0])[:, None] ** 0.5
     largest = abs(standardised).argmax(0)
-    sign = xp.sign(standardised[largest, xp.arange(k)]) * carries
-    correlations = xp.clip(correlations[None, :k], 0.0, 1.0) * carries
+    sign = xp.sign(standardised[largest, xp.arange(k)])
     return CCASolution(
         _pad_columns(x_weights * sign, n_components),
         _pad_columns(y_weights * sign, n_components),
-        _pad_columns(correlations, n_components)[0],
-        int(carries.sum()),
+        _pad_columns(xp.clip(correlations[None, :k], 0.0, 1.0), n_components)[0],
+        k,
     )
 
 
-def canonical_correlations(cov, ridge=(0.0, 0.0)):
-    """Every canonical correlation of ridge CCA, largest first.
+def canonical_correlations(cov, ridge):
+    """Every canonical correlation of ridge CCA, largest first, for gradients.
 
-    The gradient is that of Andrew et al. (2013), section 3.1: it goes through
-    the singular values alone, so equal correlations do not blow it up.
+    The gradient is that of Andrew et al. (2013), section 3.1: it goes through the
+    singular values alone, so equal correlations do not blow it up, and through
+    Cholesky factors, which the ridges make safe for covariances of any rank.
     """
     xp = _namespace(cov.xx)
-    x_white, y_white = whitening(cov.xx, ridge[0]), whitening(cov.yy, ridge[1])
+    x_white = _inverse_root(_add_ridge(cov.xx, ridge[0]))
+    y_white = _inverse_root(_add_ridge(cov.yy, ridge[1]))
     return xp.linalg.svdvals(x_white.T @ cov.xy @ y_white)
 
 
@@ -200,16 +183,47 @@ def _varies(n, mean, sums_of_products):
     return xp.where(varies, xp.ones_like(mean), xp.zeros_like(mean))
 
 
-def _has_variance(weights, cov):
-    """Whether each column of codes varies by more than the rounding of `cov`."""
-    variance = (weights * (cov @ weights)).sum(0)
-    terms = (weights**2 * _namespace(cov).diagonal(cov)[:, None]).sum(0)
-    return variance > _rounding(len(cov)) * terms
+def _add_ridge(cov, ridge):
+    return cov + ridge * _eye_like(cov)
 
 
-def _rounding(p):
-    """Relative rounding error of the eigenvalues of a p x p covariance."""
-    return 10 * p * np.finfo(np.float64).eps
+def _range_basis(cov):
+    """Basis (p, rank) of the range of `cov`, white under it; None at full rank."""
+    xp = _namespace(cov)
+    unit, scale = _unit_diagonal(cov)
+    if _cholesky(unit) is not None:
+        return None
+    eigenvalues, eigenvectors = xp.linalg.eigh(unit)
+    keep = eigenvalues > _rounding(cov) * eigenvalues[-1]
+    return scale[:, None] * eigenvectors[:, keep] * eigenvalues[keep] ** -0.5
+
+
+def _inverse_root(cov):
+    """Matrix W with W' cov W = I, from Cholesky."""
+    unit, scale = _unit_diagonal(cov)
+    lower = _cholesky(unit)
+    if lower is None:
+        # Singular up to rounding: the least that makes it positive definite.
+        lower = _cholesky(_add_ridge(unit, 4 * _rounding(cov)))
+    if lower is None:
+        raise FloatingPointError("a covariance is not finite")
+    return scale[:, None] * _solve_triangular(lower, _eye_like(cov)).T
+
+
+def _unit_diagonal(cov):
+    """`cov` in units of its columns' deviations, so that its rank ignores theirs.
+
+    A column without variance keeps a row and column of zeros.
+    """
+    xp = _namespace(cov)
+    variances = xp.diagonal(cov)
+    scale = xp.where(variances > 0, variances, xp.ones_like(variances)) ** -0.5
+    return cov * scale[:, None] * scale, scale
+
+
+def _rounding(cov):
+    """Relative rounding error of the eigenvalues of a covariance."""
+    return 10 * len(cov) * np.finfo(np.float64).eps
 
 
 def _pad_columns(a, n_columns):
@@ -227,19 +241,30 @@ def _namespace(a):
     return torch if torch is not None and isinstance(a, torch.Tensor) else np
 
 
+def _eye_like(a):
+    return _namespace(a).eye(len(a), dtype=a.dtype, **_device(a))
+
+
 def _device(a):
     return {} if isinstance(a, np.ndarray) else {"device": a.device}
 
 
-def _cholesky(a):
-    """Lower Cholesky factor, or None where `a` is not positive definite."""
-    if isinstance(a, np.ndarray):
+def _cholesky(unit):
+    """Lower Cholesky factor, or None where that is no safe inverse.
+
+    The square of a pivot is the share of a column that those before it leave.
+    """
+    xp = _namespace(unit)
+    if isinstance(unit, np.ndarray):
         try:
-            return np.linalg.cholesky(a)
+            lower = np.linalg.cholesky(unit)
         except np.linalg.LinAlgError:
             return None
-    lower, info = _namespace(a).linalg.cholesky_ex(a)
-    return lower if info == 0 else None
+    else:
+        lower, info = xp.linalg.cholesky_ex(unit)
+        if info != 0:
+            return None
+    return lower if (xp.diagonal(lower) ** 2 > _rounding(unit)).all() else None
 
 
 def _solve_triangular(lower, b):

@@ -10,7 +10,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils._set_output import _wrap_data_with_container
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from skcrl._validation import check_available, check_pair, check_view
 from skcrl.metrics import pearson_sum
@@ -156,7 +156,7 @@ class TwoViewTransformer(
         if to == "both":
             return self.reconstruct(X, y, to="x"), self.reconstruct(X, y, to="y")
         view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
-        return view.ravel() if to == "y" and self._y_is_1d else view
+        return self._shaped(view, to)
 
     def predict(self, X):
         """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
@@ -219,6 +219,10 @@ class TwoViewTransformer(
     def _n_features_out(self):
         return self.n_components_
 
+    def _shaped(self, view, side):
+        """One-dimensional where the second view was in fit."""
+        return view.ravel() if side == "y" and self._y_is_1d else view
+
     def _from_available(self, X, y, compute):
         """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
         X, y, has_x, has_y = check_available(self, X, y)
@@ -229,7 +233,8 @@ class TwoViewTransformer(
         ]
         if len(parts) == 1:
             return parts[0][1]
-        out = np.empty((len(has_x), parts[0][1].shape[1]), parts[0][1].dtype)
+        dtype = np.result_type(*(part for _, part in parts))
+        out = np.empty((len(has_x), parts[0][1].shape[1]), dtype)
         for rows, part in parts:
             out[rows] = part
         return out
@@ -317,16 +322,18 @@ class View(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        view : ndarray of shape (n_samples, n_features)
+        view : ndarray of shape (n_samples, n_features) or (n_samples,)
             The view that was named by `side`.
         """
-        codes = np.asarray(X)
-        if codes.ndim != 2 or codes.shape[1] != self.estimator.n_components_:
+        codes = check_array(X, dtype=[np.float64, np.float32])
+        if codes.shape[1] != self.estimator.n_components_:
             raise ValueError(
                 "Codes must be of shape (n_samples, "
                 f"{self.estimator.n_components_}), got {codes.shape}."
             )
-        return self.estimator._decode(codes, self.side)
+        return self.estimator._shaped(
+            self.estimator._decode(codes, self.side), self.side
+        )
 
     def get_feature_names_out(self, input_features=None):
         """Names of the components.

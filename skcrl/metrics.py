@@ -69,7 +69,7 @@ def pearson_sum(Zx, Zy):
     return float(np.sum(Zx * Zy))
 
 
-def canonical_total(Zx, Zy, Zx_train, Zy_train, *, reg=1e-8):
+def canonical_total(Zx, Zy, Zx_train, Zy_train):
     """Correlation captured on held-out codes by a CCA fitted on training codes.
 
     Linear CCA fitted on the training codes orders, matches and decorrelates them;
@@ -83,8 +83,6 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train, *, reg=1e-8):
         Held-out paired codes.
     Zx_train, Zy_train : array-like of shape (n_train, n_components_x), (n_train, n_components_y)
         Paired codes of the samples the representation was learned from.
-    reg : float, default=1e-8
-        Ridge of the CCA, as a share of the mean variance of each side's codes.
 
     Returns
     -------
@@ -123,13 +121,13 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train, *, reg=1e-8):
             )
     m = _linalg.moments(Zx_train, Zy_train)
     cov = _linalg.covariances(m)
-    solution = _linalg.cca(cov, min(cov.xy.shape), _relative_ridge(cov, reg))
+    solution = _linalg.cca(cov, min(cov.xy.shape))
     return pearson_sum(
         (Zx - m.x_mean) @ solution.x_weights, (Zy - m.y_mean) @ solution.y_weights
     )
 
 
-def refitted_canonical_total(Zx, Zy, *, reg=1e-8):
+def refitted_canonical_total(Zx, Zy):
     """Sum of the canonical correlations of the given codes themselves.
 
     CCA is fitted and measured on the same samples, so the total grows with
@@ -141,8 +139,6 @@ def refitted_canonical_total(Zx, Zy, *, reg=1e-8):
     ----------
     Zx, Zy : array-like of shape (n_samples, n_components_x), (n_samples, n_components_y)
         Paired codes.
-    reg : float, default=1e-8
-        Ridge of the CCA, as a share of the mean variance of each side's codes.
 
     Returns
     -------
@@ -168,7 +164,7 @@ def refitted_canonical_total(Zx, Zy, *, reg=1e-8):
     """  # noqa: E501
     Zx, Zy = _check_codes(Zx, Zy)
     cov = _linalg.covariances(_linalg.moments(Zx, Zy))
-    return float(_linalg.canonical_correlations(cov, _relative_ridge(cov, reg)).sum())
+    return float(_linalg.cca(cov, min(cov.xy.shape)).correlations.sum())
 
 
 def effective_rank(Z):
@@ -252,7 +248,7 @@ def reconstruction_error(X, X_rebuilt):
             f"got {X.shape} and {X_rebuilt.shape}."
         )
     error = np.sum((X - X_rebuilt) ** 2)
-    variation = np.sum((X - X.mean(axis=0)) ** 2)
+    variation = np.sum(_centred(X) ** 2)
     return float(error / variation) if variation > 0 else float(error > 0)
 
 
@@ -265,13 +261,15 @@ def _check_codes(Zx, Zy):
 
 def _unit_columns(Z):
     """Centred columns of length one; constant columns become zero."""
+    Z = _centred(Z)
+    length = np.sqrt(np.sum(Z**2, axis=0))
+    return Z / np.where(length > 0, length, 1.0)
+
+
+def _centred(Z):
+    """Centred columns; one that is constant up to rounding becomes exactly zero."""
     mean = Z.mean(axis=0)
     Z = Z - mean
-    length = np.sqrt(np.sum(Z**2, axis=0))
-    # Rounding of the mean leaves a constant column this long.
-    constant = length <= 4 * np.finfo(np.float64).eps * abs(mean) * len(Z) ** 0.5
-    return np.where(constant, 0.0, Z / np.where(constant, 1.0, length))
-
-
-def _relative_ridge(cov, reg):
-    return tuple(reg * float(np.trace(c)) / len(c) for c in (cov.xx, cov.yy))
+    Z -= Z.mean(axis=0)  # adding up many rows errs; adding up their residuals does not
+    rounding = 8 * np.finfo(np.float64).eps * abs(mean)
+    return np.where(abs(Z).max(axis=0) > rounding, Z, 0.0)

@@ -1,5 +1,7 @@
 """Train a classifier on one view, use it on the other."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -166,6 +168,9 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _views(self, X, reset):
         if isinstance(X, TwoView):
+            if reset:
+                self.__dict__.pop("n_features_in_", None)
+                self.__dict__.pop("feature_names_in_", None)
             return X
         is_frame = hasattr(X, "columns")
         X = validate_data(self, X, reset=reset, dtype=None, skip_check_array=is_frame)
@@ -224,7 +229,7 @@ def transfer_score(
     predict_view : {"x", "y"}, default="y"
         View whose codes it is tested on.
     classifier : classifier or None, default=None
-        None stands for ``LinearSVC()``.
+        None stands for ``LinearSVC(random_state=0)``.
     cv : int, splitter or iterable, default=5
         An integer is a number of contiguous folds.
 
@@ -261,8 +266,8 @@ def transfer_score(
     labels = column_or_1d(labels)
     train_codes = np.asarray(_encode(representation, views, fit_view))
     test_codes = np.asarray(_encode(representation, views, predict_view))
-    classifier = LinearSVC() if classifier is None else classifier
-    folds = KFold(cv) if isinstance(cv, int) else check_cv(cv, labels, classifier=True)
+    classifier = LinearSVC(random_state=0) if classifier is None else classifier
+    folds = KFold(cv) if isinstance(cv, Integral) else check_cv(cv)
     return np.array(
         [
             clone(classifier)

@@ -67,6 +67,8 @@ def test_view_rebuilds_itself(est, views):
     assert pipeline.inverse_transform(pipeline.transform(X)).shape == X.shape
     with pytest.raises(ValueError, match=r"\(n_samples, 2\), got \(100, 3\)"):
         view.inverse_transform(X[:, :3])
+    with pytest.raises(ValueError, match="contains NaN"):
+        view.inverse_transform(X[:, :2] * np.nan)
 
 
 def test_views_transfer_a_classifier(est, views):

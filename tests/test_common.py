@@ -146,9 +146,16 @@ def test_pair_is_both_transforms(estimator, views):
 def test_precision_is_kept(estimator, views, dtype):
     X, y = (view.astype(dtype) for view in views)
     est = fitted(estimator, (X, y))
-    for Z in (*est.transform_pair(X, y), est.transform_joint(X, y)):
-        assert Z.dtype == dtype
-    assert est.view("y").transform(y).dtype == dtype
+    view = est.view("y")
+    for out in (
+        *est.transform_pair(X, y),
+        est.transform_joint(X, y),
+        *est.reconstruct(X, y, to="both"),
+        est.predict(X),
+        view.transform(y),
+        view.inverse_transform(view.transform(y)),
+    ):
+        assert out.dtype == dtype
 
 
 @named(TWO_VIEW)
@@ -172,6 +179,9 @@ def test_one_dimensional_y_is_a_column(estimator, views):
     np.testing.assert_array_equal(flat.transform_y(y[:, 0]), flat.transform_y(y[:, :1]))
     assert flat.predict(X).shape == (60,)
     assert column.predict(X).shape == (60, 1)
+    for est, shape in ((flat, (60,)), (column, (60, 1))):
+        view = est.view("y")
+        assert view.inverse_transform(view.transform(y[:, :1])).shape == shape
 
 
 @named(TWO_VIEW)

@@ -141,6 +141,18 @@ def test_more_columns_than_rows(rng, as_backend):
     np.testing.assert_array_equal(ridged.x_weights[:, 7:], 0.0)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 1e-4, 1.0])
+def test_rank_of_uncorrelated_designs(as_backend, ridge):
+    # Dummies of crossed, balanced factors: every correlation is exactly 0, and the
+    # directions without variance must not mix with those that have some.
+    first, second = np.divmod(np.arange(36), 12)
+    X, Y = np.eye(3)[first], np.eye(4)[second % 4]
+    s = solve(as_backend(X), as_backend(Y), 3, (ridge, ridge))
+    assert s.rank == 2
+    assert abs(np.asarray(s.x_weights)).max() < 2
+    np.testing.assert_allclose(s.correlations, 0.0, atol=1e-12)
+
+
 def test_a_view_without_variance_has_rank_zero(as_backend):
     s = solve(as_backend(np.ones((5, 3))), as_backend(np.eye(5)[:, :2]), 2)
     assert s.rank == 0

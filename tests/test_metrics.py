@@ -76,6 +76,26 @@ def test_reconstruction_error():
     assert reconstruction_error(constant, constant + 1) == 1
 
 
+def test_constant_dimensions_among_many_samples():
+    # Adding up 0.1 ten thousand times errs in the last three digits.
+    Z = np.full((10_000, 2), 0.1)
+    assert pearson_sum(Z, Z) == 0
+    assert pearson_sum(Z, np.full_like(Z, 0.7)) == 0
+    assert effective_rank(Z) == 0
+    assert canonical_total(Z, Z, Z, Z) == refitted_canonical_total(Z, Z) == 0
+    assert reconstruction_error(Z, Z + 1) == 1
+
+
+def test_units_do_not_matter(rng):
+    Z = rng.standard_normal((500, 2))
+    noisy = Z + 0.3 * rng.standard_normal((500, 2))
+    expected = refitted_canonical_total(Z, noisy)
+    units = np.array([1e6, 1e-3])
+    assert refitted_canonical_total(Z * units, noisy * units) == pytest.approx(expected)
+    assert canonical_total(*[Z * units, noisy * units] * 2) == pytest.approx(expected)
+    assert pearson_sum(Z * units, noisy * units) == pytest.approx(pearson_sum(Z, noisy))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -177,6 +177,27 @@ def test_transfer_score_takes_a_classifier_and_a_splitter(digits):
     assert not hasattr(svc, "classes_")
 
 
+def test_transfer_score_takes_any_integer_and_no_global_generator(digits):
+    left, right, labels = digits
+    cca = LinearCCA(10).fit(left, right)
+    before = np.random.get_state()[1].copy()
+    scores = [
+        transfer_score(cca, left, right, labels, cv=cv) for cv in (3, np.int64(3))
+    ]
+    np.testing.assert_array_equal(*scores)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_refit_on_a_two_view_forgets_the_columns(digits):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(
+        LinearCCA(3), LinearSVC(), x_columns=slice(32), y_columns=slice(32, None)
+    ).fit(np.hstack([left, right]), labels)
+    assert transfer.n_features_in_ == 64
+    transfer.fit(TwoView(left, right), labels)
+    assert not hasattr(transfer, "n_features_in_")
+
+
 def test_transfer_score_names_bad_input(digits):
     left, right, labels = digits
     cca = LinearCCA(3).fit(left, right)

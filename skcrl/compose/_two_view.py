@@ -1,5 +1,6 @@
 """Two row-aligned views in one container."""
 
+import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
@@ -55,6 +56,8 @@ class TwoView:
     def __getitem__(self, key):
         # scikit-learn asks arrays for [rows, ...].
         rows = key[0] if isinstance(key, tuple) else key
+        if np.ndim(rows) == 0 and not isinstance(rows, slice):
+            raise TypeError(f"TwoView takes slices and arrays of rows, got {rows!r}.")
         return TwoView(
             *(
                 None if view is None else _safe_indexing(view, rows)

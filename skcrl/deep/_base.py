@@ -1,7 +1,6 @@
 """The one training path of the deep estimators."""
 
 from abc import abstractmethod
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any
 
@@ -122,7 +121,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     def partial_fit(self, X, y):
         """Train for one more epoch.
 
-        Calls with the same data add up to one ``fit`` with as many epochs.
+        Calls with the same data add up to one ``fit`` with as many epochs, but for
+        callbacks and early stopping, which begin anew in each call.
 
         Parameters
         ----------
@@ -147,12 +147,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=not going_on, min_samples=2)
             self._check_training(len(X))
-            # A copy, so that an error half-way leaves the fitted net alone.
-            net = deepcopy(self.net_) if going_on else self._make_net()
+            net = self._go_on() if going_on else self._make_net(self._draw_seed())
             self._check_net(net, X, y)
-            net.set_params(
-                lr=self.lr, batch_size=self.batch_size, verbose=int(self.verbose)
-            )
             try:
                 net.train_epochs(
                     PairDataset.from_arrays(X, y),
@@ -172,11 +168,26 @@ class BaseDeepTwoView(TwoViewTransformer):
             self._finish(X, y)
         return self
 
-    def _make_net(self):
+    def _draw_seed(self):
+        return random_source(self.random_state).randint(np.iinfo(np.int32).max)
+
+    def _go_on(self):
+        """New net with the parameters of now and the state of the fitted one."""
+        net = self._make_net(self.net_.seed)
+        before, now = (_lasting_parameters(n) for n in (self.net_, net))
+        for name, value in now.items():
+            if value != before[name]:
+                raise ValueError(
+                    f"{name} was {before[name]!r} in fit and is {value!r} now: "
+                    "training goes on with the same network and optimizer only. Fit "
+                    "anew, with warm_start=False."
+                )
+        return net.set_state(self.net_.get_state())
+
+    def _make_net(self, seed):
         module, module_kwargs = self._module()
         function, hyper = self._objective()
         optimizer, optimizer_kwargs = OPTIMIZERS[self.optimizer]
-        seed = random_source(self.random_state).randint(np.iinfo(np.int32).max)
         net = TwoViewNet(
             module,
             seed=seed,
@@ -234,6 +245,15 @@ class BaseDeepTwoView(TwoViewTransformer):
         return f"Reduce lr={self.lr}."
 
 
+def _lasting_parameters(net):
+    """Parameters that the state of a net depends on; the user's modules left out."""
+    parameters = {"optimizer": net.optimizer.__name__}
+    for name, value in net.get_params_for("module").items():
+        if not isinstance(value, torch.nn.Module):
+            parameters[name] = value
+    return parameters
+
+
 def _check_hidden_layer_sizes(sizes):
     if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(
@@ -256,12 +276,14 @@ def _check_net_params(net_params):
 
 
 def _check_device(device):
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is no device of torch: {error}") from error
-    if kind == "cuda" and not torch.cuda.is_available():
+    if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"device={device!r} was asked for, but torch finds no CUDA device: "
             "use device='cpu'."
         )
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={device!r} is no device that torch can use here: {error}"
+        ) from error

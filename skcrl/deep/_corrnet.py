@@ -40,7 +40,7 @@ class CorrNet(BaseDeepTwoView):
         over d features per view the same value is :math:`2\lambda/d`.
     correlation : {"batch", "sample"}, default="batch"
         Sum over dimensions of the correlation along the batch, or mean over samples of
-        the correlation along the dimensions.
+        the correlation along the dimensions, which is 0 for a single one.
     combine : {"pre", "post"}, default="pre"
         The joint code is :math:`f(Wx + Vy + b)`, or :math:`f(Wx + b) + f(Vy + c)`.
     decoder : {"linear", "mirrored"}, default="linear"
@@ -101,11 +101,17 @@ class CorrNet(BaseDeepTwoView):
 
     Notes
     -----
-    The paper's released code: ``CorrNet(50, tied=True, output_activation="sigmoid",
-    lr=0.01, max_epochs=50)``. The Deep CorrNet of the blog post of G. Bhatt:
-    ``CorrNet(50, hidden_layer_sizes=(500, 300), combine="post",
-    terms=("from_x", "from_y"), correlation_weight=3.92)``, whose 0.02 is taken against
-    the mean over 392 pixels.
+    Views are trained on as they come, in float32: bring them to order one.
+
+    The network and objective of the paper's released code: ``CorrNet(50, tied=True,
+    output_activation="sigmoid", lr=0.01, max_epochs=50)``. It starts from weights four
+    times as wide and keeps the order of the samples, as does
+    ``net_params={"iterator_train__shuffle": False}``.
+
+    The Deep CorrNet of G. Bhatt's blog post: ``hidden_layer_sizes=(500, 300)``,
+    ``combine="post"``, ``terms=("from_x", "from_y")``, ``correlation_weight=3.92`` and
+    ``net_params={"optimizer__eps": 1.96e-6}``. Its loss is the mean over 392 pixels,
+    ours half the sum: its weight 0.02 and RMSprop's epsilon 1e-8 count 196 times here.
 
     References
     ----------
@@ -196,7 +202,7 @@ class CorrNet(BaseDeepTwoView):
                 f"terms must hold one or more of {_TERMS}, each at most once, "
                 f"got {self.terms!r}."
             )
-        if self.tied and self.hidden_layer_sizes and self.decoder != "mirrored":
+        if self.tied and len(self.hidden_layer_sizes) and self.decoder != "mirrored":
             raise ValueError(
                 "tied=True with hidden layers needs decoder='mirrored', "
                 f"got {self.decoder!r}."

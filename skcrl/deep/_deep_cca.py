@@ -71,7 +71,8 @@ class DeepCCA(BaseDeepTwoView):
         Whether ``fit`` goes on from the fitted weights.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the validation samples and the batches. With None
-        every fit differs. No global generator is read or changed.
+        every fit differs. No global generator is read or changed, but by modules of
+        yours that draw while they run, such as ``nn.Dropout``.
     verbose : int, default=0
         Print a line an epoch.
     net_params : dict or None, default=None
@@ -105,6 +106,10 @@ class DeepCCA(BaseDeepTwoView):
     --------
     LinearCCA : The same objective with linear encoders, solved exactly.
     CorrNet : Correlation and reconstruction together.
+
+    Notes
+    -----
+    Views are trained on as they come, in float32: bring them to order one.
 
     References
     ----------
@@ -206,11 +211,11 @@ class DeepCCA(BaseDeepTwoView):
 
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):
-            codes = net.evaluate("encode", view[:2], side=side)
-            _check_width(f"{side}_encoder", codes, self.n_components, "n_components")
+            rows, k = view[:2], self.n_components
+            codes = _try_module(net, "encode", f"{side}_encoder", rows, side, k)
             if side in net.module_.decoders:
-                rebuilt = net.evaluate("decode", codes, side=side)
-                _check_width(f"{side}_decoder", rebuilt, view.shape[1], "n_features")
+                width = view.shape[1]
+                _try_module(net, "decode", f"{side}_decoder", codes, side, width)
 
     def _finish(self, X, y):
         x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
@@ -272,9 +277,18 @@ def _fit_decoder(codes, target):
     )
 
 
-def _check_width(name, out, width, what):
-    if out.ndim != 2 or out.shape[1] != width:
+def _try_module(net, method, name, rows, side, width):
+    """Output of the module called `name`, which must take `rows` and give `width`."""
+    try:
+        out = net.evaluate(method, rows, side=side)
+    except RuntimeError as error:
         raise ValueError(
-            f"{name} must give arrays of shape (n_samples, {what}={width}), "
-            f"got {out.shape} for {len(out)} samples."
+            f"{name} does not take arrays of shape (n_samples, {rows.shape[1]}): "
+            f"{error}"
+        ) from error
+    if out.shape[1:] != (width,):
+        raise ValueError(
+            f"{name} must give arrays of shape (n_samples, {width}), "
+            f"got {out.shape} for {len(rows)} samples."
         )
+    return out

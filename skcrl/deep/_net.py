@@ -1,6 +1,6 @@
 """The training loop: skorch, fed with pairs. The only file that imports skorch."""
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from itertools import pairwise
 
@@ -11,6 +11,9 @@ from skorch.callbacks import EarlyStopping
 from torch import nn
 
 _EVALUATION_ROWS = 4096
+
+# What a stream of random numbers is for.
+_WEIGHTS, _SPLIT, _ORDER = 1, 2, 3
 
 
 class PairDataset(torch.utils.data.Dataset):
@@ -33,6 +36,13 @@ class PairDataset(torch.utils.data.Dataset):
     def from_arrays(cls, X, y):
         """Wrap arrays, copying only what is not writable contiguous float32."""
         # torch warns of read-only arrays, such as joblib's memory maps.
+        limit = np.finfo(np.float32).max
+        for name, view in (("X", X), ("y", y)):
+            if view.dtype == np.float64 and max(view.max(), -view.min()) > limit:
+                raise ValueError(
+                    f"{name} has values beyond {limit:.1e}, which float32 cannot hold: "
+                    "scale it down."
+                )
         x, y = (np.require(a, np.float32, ["C", "W"]) for a in (X, y))
         return cls(torch.from_numpy(x), torch.from_numpy(y))
 
@@ -78,7 +88,7 @@ class PairBatches:
 
     def __iter__(self):
         n = len(self.dataset)
-        generator = _generator(self.seed, self.epoch)
+        generator = _generator(self.seed, self.epoch, _ORDER)
         order = torch.randperm(n, generator=generator) if self.shuffle else None
         self.epoch += 1
         bounds = np.linspace(0, n, self.n_batches + 1).astype(int)
@@ -105,7 +115,7 @@ class PairSplit:
     def __call__(self, dataset):
         """Return the training and the validation part."""
         n = len(dataset)
-        order = torch.randperm(n, generator=_generator(self.seed))
+        order = torch.randperm(n, generator=_generator(self.seed, 0, _SPLIT))
         valid, train = order.tensor_split([round(n * self.fraction)])
         return tuple(
             PairDataset(dataset.x, dataset.y, rows.sort().values)
@@ -133,8 +143,9 @@ class Objective(nn.Module):
 class TwoViewNet(NeuralNet):
     """A skorch net whose input is a pair and whose loss sees all outputs.
 
-    Its module is initialised from `seed`, its batches are drawn from it, and its pickle
-    holds NumPy arrays: no bytes that unpickle further code when they are loaded.
+    Its module is initialised from `seed` and its batches are drawn from it. Its pickle
+    holds NumPy arrays, and so no bytes that unpickle further code when they are
+    loaded, but for modules that the user brought.
     """
 
     def __init__(self, module, *, seed, **kwargs):
@@ -149,7 +160,7 @@ class TwoViewNet(NeuralNet):
     def initialize_module(self):
         """Build the module with weights drawn from `seed`."""
         super().initialize_module()
-        self.module_.reset_parameters(_generator(self.seed))
+        self.module_.float().reset_parameters(_generator(self.seed, 0, _WEIGHTS))
         return self
 
     def get_iterator(self, dataset, training=False):
@@ -217,7 +228,7 @@ class TwoViewNet(NeuralNet):
             self.callbacks.append(("early_stopping", stopping))
         self.initialize_callbacks()
         self.notify("on_train_begin", X=dataset, y=None)
-        with suppress(_StoppedEarly):
+        with suppress(_StoppedEarly), _denormals_flushed():
             self.fit_loop(dataset, epochs=n_epochs)
         self.notify("on_train_end", X=dataset, y=None)
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
@@ -279,26 +290,49 @@ class TwoViewNet(NeuralNet):
             for key, value in parameters.items()
             if key not in ("callbacks", "iterator_train", "iterator_valid")
         }
-        state = {
+        return _restore, (parameters, self.get_state())
+
+    def get_state(self):
+        """What training changed, as plain data and NumPy arrays."""
+        return {
             "module": _to_numpy(self.module_.state_dict()),
-            "optimizer": _to_numpy(self.optimizer_.state_dict()),
+            "optimizer": _to_numpy(self.optimizer_.state_dict()["state"]),
             "history": self.epochs(),
         }
-        return _restore, (parameters, state)
+
+    def set_state(self, state):
+        """Go on from a state, with the optimiser's parameters of this net."""
+        self.module_.load_state_dict(_to_torch(state["module"]))
+        groups = self.optimizer_.state_dict()["param_groups"]
+        self.optimizer_.load_state_dict(
+            {"state": _to_torch(state["optimizer"]), "param_groups": groups}
+        )
+        for row in state["history"]:
+            self.history.new_epoch()
+            for key, value in row.items():
+                self.history.record(key, value)
+        return self
+
+
+@contextmanager
+def _denormals_flushed():
+    """Take numbers below 1e-38 for zero on this thread.
+
+    Saturated sigmoids make them, and each costs as much as a hundred ordinary ones.
+    """
+    before = bool(torch.tensor([1e-40]).mul(1.0) == 0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def _restore(parameters, state):
     device = parameters["device"]
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         parameters = {**parameters, "device": "cpu"}
-    net = TwoViewNet(**parameters).initialize()
-    net.module_.load_state_dict(_to_torch(state["module"]))
-    net.optimizer_.load_state_dict(_to_torch(state["optimizer"]))
-    for row in state["history"]:
-        net.history.new_epoch()
-        for key, value in row.items():
-            net.history.record(key, value)
-    return net
+    return TwoViewNet(**parameters).initialize().set_state(state)
 
 
 def _to_numpy(state):
@@ -317,7 +351,8 @@ def _to_torch(state):
     return [_to_torch(value) for value in state] if isinstance(state, list) else state
 
 
-def _generator(*seeds):
-    """Torch generator whose stream is a function of all `seeds` together."""
-    state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
+def _generator(seed, epoch, purpose):
+    """Torch generator with a stream of its own for each epoch and purpose."""
+    sequence = np.random.SeedSequence((seed, epoch, purpose))
+    state = sequence.generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))

@@ -170,7 +170,7 @@ class LinearCCA(TwoViewTransformer):
         return bound if self.n_components is None else self.n_components
 
     def _ridge(self):
-        ridge = (self.reg, self.reg) if isinstance(self.reg, Real) else tuple(self.reg)
+        ridge = tuple(self.reg) if np.ndim(self.reg) else (self.reg, self.reg)
         valid = all(isinstance(r, Real) and 0 <= float(r) < np.inf for r in ridge)
         if len(ridge) != 2 or not valid:
             raise ValueError(

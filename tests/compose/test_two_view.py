@@ -55,3 +55,5 @@ def test_bad_views():
         TwoView()
     with pytest.raises(ValueError, match="same number of rows, got 6 and 5"):
         TwoView(X, TEXTS[:-1])
+    with pytest.raises(TypeError, match="slices and arrays of rows, got 0"):
+        TwoView(X, TEXTS)[0]

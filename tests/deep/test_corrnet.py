@@ -10,7 +10,9 @@ from skcrl.metrics import effective_rank, pearson_sum, reconstruction_error
 def fit(digits, **parameters):
     left, right, _ = digits
     defaults = {"lr": 0.01, "max_epochs": 15, "random_state": 0}
-    return CorrNet(8, **{**defaults, **parameters}).fit(left[:1000], right[:1000])
+    return CorrNet(**{"n_components": 8, **defaults, **parameters}).fit(
+        left[:1000], right[:1000]
+    )
 
 
 def held_out(digits):

@@ -1,5 +1,7 @@
 """DeepCCA against LinearCCA, and what its own parameters do."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -55,9 +57,7 @@ def test_score_is_the_canonical_total(views):
         deep.net_.evaluate("encode", view, side=side)
         for view, side in ((X, "x"), (y, "y"))
     ]
-    expected = canonical_total(
-        raw[0][test], raw[1][test], raw[0][train], raw[1][train], reg=1e-4
-    )
+    expected = canonical_total(raw[0][test], raw[1][test], raw[0][train], raw[1][train])
     assert deep.score(X[test], y[test]) == pytest.approx(expected, abs=0.02)
 
 
@@ -88,6 +88,16 @@ def test_users_encoders_start_from_their_own_weights(views):
     torch.testing.assert_close(encoders["x_encoder"].weight, before, rtol=0, atol=0)
 
 
+def test_users_encoders_of_any_precision_and_their_pickles(views):
+    encoders = {name: module.double() for name, module in linear_encoders().items()}
+    deep = DeepCCA(2, **encoders, max_epochs=2, random_state=0).fit(*views)
+    copy = pickle.loads(pickle.dumps(deep))
+    np.testing.assert_array_equal(copy.transform(views[0]), deep.transform(views[0]))
+    copy.partial_fit(*views)
+    deep.partial_fit(*views)
+    np.testing.assert_array_equal(copy.transform(views[0]), deep.transform(views[0]))
+
+
 def test_users_decoders(views):
     X, y = views
     torch.manual_seed(0)
@@ -114,8 +124,9 @@ def test_users_decoders(views):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"x_encoder": nn.Linear(6, 3)}, r"x_encoder must.*n_components=2\).*\(2, 3\)"),
-        ({"y_decoder": nn.Linear(2, 4)}, r"y_decoder must.*n_features=5\).*\(2, 4\)"),
+        ({"x_encoder": nn.Linear(6, 3)}, r"x_encoder must.*n_samples, 2\).*\(2, 3\)"),
+        ({"y_decoder": nn.Linear(2, 4)}, r"y_decoder must.*n_samples, 5\).*\(2, 4\)"),
+        ({"x_encoder": nn.Linear(9, 2)}, r"x_encoder does not take.*n_samples, 6\)"),
         ({"batch_size": 2}, "at least 3 rows for n_components=2, got batch_size=2"),
         ({"n_components": 400, "batch_size": 500}, "got training samples=400"),
         ({"reg": 0.0}, "'reg' parameter"),

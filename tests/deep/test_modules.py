@@ -27,7 +27,8 @@ def corrnet(**changes):
     return initialised(CorrNetModule(**{**parameters, **changes}))
 
 
-X, Y = torch.rand(5, 4), torch.rand(5, 3)
+GENERATOR = torch.Generator().manual_seed(0)
+X, Y = (torch.rand(5, width, generator=GENERATOR) for width in (4, 3))
 
 
 def test_mlp_applies_its_layers_in_order():
@@ -116,11 +117,12 @@ def test_sources_that_are_not_asked_for_are_not_rebuilt():
 
 
 def test_two_branch_copies_the_users_modules():
-    mine = torch.nn.Linear(4, 2)
-    net = initialised(TwoBranch((4, 2), (3, 6, 2), "relu", x_encoder=mine))
-    torch.testing.assert_close(net.encode(X, "x"), mine(X))
-    assert net.encoders["x"] is not mine
-    assert net(X, Y).x_rebuilt is None
+    # An empty Sequential is false, an MLP is what the dense encoders are.
+    for mine in (torch.nn.Sequential(), initialised(MLP([4, 2], "relu"), seed=5)):
+        net = initialised(TwoBranch((4, 2), (3, 6, 2), "relu", x_encoder=mine))
+        torch.testing.assert_close(net.encode(X, "x"), mine(X))
+        assert net.encoders["x"] is not mine
+        assert net(X, Y).x_rebuilt is None
 
 
 def test_decoders_do_not_pull_at_the_encoders():

@@ -142,6 +142,49 @@ def test_warm_start_goes_on(est, views):
     assert clone(est).fit(*views).fit(*views).n_iter_ == 5
 
 
+def test_warm_start_takes_new_parameters(est, views):
+    est.set_params(warm_start=True).fit(*views)
+    est.set_params(lr=1e-12, batch_size=50, validation_fraction=0.3, max_epochs=1)
+    est.set_params(early_stopping=True, weight_decay=1e-3)
+    codes = est.net_.evaluate("encode", views[0], **_side(est))
+    est.fit(*views)
+    group = est.net_.optimizer_.param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (1e-12, 1e-3)
+    assert "valid_loss" in est.history_[-1]
+    assert "valid_loss" not in est.history_[0]
+    np.testing.assert_allclose(
+        est.net_.evaluate("encode", views[0], **_side(est)), codes, atol=1e-6
+    )
+
+
+def _side(est):
+    return {"side": "x"} if isinstance(est, DeepCCA) else {}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"hidden_layer_sizes": (9,)}, r"8.* in fit and is .*9.* now: training"),
+        ({"n_components": 3}, r"2.* in fit and is .*3.* now: training"),
+        ({"activation": "tanh"}, "activation was '.*' in fit and is 'tanh' now"),
+        ({"optimizer": "sgd"}, "optimizer was '.*' in fit and is 'SGD' now"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_warm_start_refuses_another_network(est, views, parameters, message, method):
+    est.set_params(warm_start=True).fit(*views)
+    codes = est.transform(views[0])
+    with pytest.raises(ValueError, match=message):
+        getattr(est.set_params(**parameters), method)(*views)
+    np.testing.assert_array_equal(est.transform(views[0]), codes)
+    assert est.set_params(warm_start=False).fit(*views).n_iter_ == 5
+
+
+def test_values_beyond_float32_are_named(est, views):
+    with pytest.raises(ValueError, match="y has values beyond .* scale it down"):
+        est.fit(views[0], views[1] * 1e39)
+
+
 def test_history_is_plain_data(est, views):
     est.set_params(validation_fraction=0.3).fit(*views)
     assert [row["epoch"] for row in est.history_] == [1, 2, 3, 4, 5]
@@ -261,7 +304,8 @@ BAD_PARAMETERS = [
         {"net_params": {"iterator_train__batch_size": 7}},
         "contradicts the parameter 'batch_size'",
     ),
-    ({"device": "nowhere"}, "device='nowhere' is no device of torch"),
+    ({"device": "nowhere"}, "device='nowhere' is no device that torch can use"),
+    ({"device": "meta"}, "device='meta' is no device that torch can use"),
     ({"validation_fraction": 0.995}, "training samples=0"),
     ({"validation_fraction": 0.001}, "validation samples=0"),
     ({"optimizer": "lion"}, "'optimizer' parameter"),
@@ -295,6 +339,17 @@ def test_cuda_trains_and_encodes(est, views):
         pickle.loads(pickle.dumps(on_gpu)).transform(views[0]),
         on_gpu.transform(views[0]),
     )
+
+
+class DenormalWatch(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        assert torch.tensor([1e-40]).mul(1.0) == 0
+
+
+def test_denormals_are_flushed_while_training_and_no_longer(est, views):
+    # Saturated sigmoids slow an epoch down threefold otherwise.
+    est.set_params(callbacks=[DenormalWatch()]).fit(*views)
+    assert torch.tensor([1e-40]).mul(1.0) != 0
 
 
 def test_net_params_reach_skorch(est, views):

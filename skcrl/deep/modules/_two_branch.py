@@ -1,7 +1,7 @@
 """Two encoders side by side, as in deep CCA."""
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -48,10 +48,13 @@ class TwoBranch(nn.Module):
         y_decoder=None,
     ):
         super().__init__()
-        self.encoders = nn.ModuleDict(
+        widths = {"x": x_widths, "y": y_widths}
+        encoders = {"x": x_encoder, "y": y_encoder}
+        self.dense_sides = [side for side in encoders if encoders[side] is None]
+        self.encoders: Any = nn.ModuleDict(
             {
-                "x": deepcopy(x_encoder) or MLP(x_widths, activation),
-                "y": deepcopy(y_encoder) or MLP(y_widths, activation),
+                side: MLP(widths[side], activation) if e is None else deepcopy(e)
+                for side, e in encoders.items()
             }
         )
         decoders = {"x": x_decoder, "y": y_decoder}
@@ -61,9 +64,8 @@ class TwoBranch(nn.Module):
 
     def reset_parameters(self, generator):
         """Draw the weights of the dense encoders; the user's modules keep theirs."""
-        for encoder in self.encoders.values():
-            if isinstance(encoder, MLP):
-                encoder.reset_parameters(generator)
+        for side in self.dense_sides:
+            self.encoders[side].reset_parameters(generator)
 
     def forward(self, x, y):
         """Encode both views."""
