@@ -13,7 +13,7 @@ from scipy import linalg
 
 Array = Any  # np.ndarray or torch.Tensor
 
-_BLOCK_ROWS = 4096
+_BLOCK_ROWS = 8192
 
 
 class Moments(NamedTuple):

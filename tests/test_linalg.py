@@ -208,7 +208,7 @@ def test_memory_of_moments_does_not_grow_with_rows():
         tracemalloc.stop()
         return used
 
-    block = 4096 * 100 * 8
+    block = _linalg._BLOCK_ROWS * 100 * 8
     assert peak(100_000) < 2.5 * block < 100_000 * 100 * 4
 
 
