@@ -15,14 +15,18 @@ _HOMES = {
     "transfer_score": "skcrl.transfer",
 }
 
+_SUBMODULES = {"base", "compose", "datasets", "deep", "linear", "metrics", "transfer"}
+
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _SUBMODULES:
+        return import_module(f"skcrl.{name}")
     raise AttributeError(f"module 'skcrl' has no attribute {name!r}")
 
 
 def __dir__():
-    return [*__all__, "__version__"]
+    return [*__all__, *_SUBMODULES, "__version__"]

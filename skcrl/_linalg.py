@@ -98,6 +98,10 @@ def whitening(cov, ridge=0.0):
         return _inverse_root(_add_ridge(cov, ridge))
     if basis.shape[1] == 0:
         return basis
+    if ridge > 0:
+        # The basis spans the range in units of the columns, where W lies without a
+        # ridge; the ridge knows no units, and W lies in the range itself.
+        basis = _namespace(cov).linalg.qr(cov @ basis)[0]
     return basis @ _inverse_root(basis.T @ cov @ basis + ridge * basis.T @ basis)
 
 

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import _num_samples, check_array, validate_data
 
 _FLOATS = [np.float64, np.float32]
 
@@ -56,8 +56,18 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
         )
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
-    _check_paired(X, y)
+    check_paired(X, y)
     return X, y
+
+
+def check_paired(X, y):
+    """Raise ValueError unless X and y have as many rows as each other."""
+    n_x, n_y = _num_samples(X), _num_samples(y)
+    if n_x != n_y:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[n_x, n_y]}. Rows of X and y must be paired."
+        )
 
 
 def check_view(estimator, view, side):
@@ -82,7 +92,7 @@ def check_available(estimator, X, y):
     if y is not None:
         y = _check_y(estimator, y, reset=False, ensure_all_finite="allow-nan")
     if X is not None and y is not None:
-        _check_paired(X, y)
+        check_paired(X, y)
     n_samples = len(y if X is None else X)
     has_x, has_y = _present(X, "X", n_samples), _present(y, "y", n_samples)
     nowhere = np.flatnonzero(~(has_x | has_y))
@@ -134,14 +144,6 @@ def _check_y(estimator, y, *, reset, **checks):
             f"got {list(names)}, expected {list(expected)}."
         )
     return y
-
-
-def _check_paired(X, y):
-    if len(X) != len(y):
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"{[len(X), len(y)]}. Rows of X and y must be paired."
-        )
 
 
 def _present(view, name, n_samples):

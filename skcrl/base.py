@@ -12,7 +12,7 @@ from sklearn.base import (
 from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skcrl._validation import check_available, check_pair, check_view
+from skcrl._validation import check_available, check_pair, check_paired, check_view
 from skcrl.metrics import pearson_sum
 
 __all__ = ["TwoViewTransformer", "View"]
@@ -106,7 +106,7 @@ class TwoViewTransformer(
             Codes, comparable dimension by dimension.
         """
         check_is_fitted(self)
-        check_pair(self, X, y, reset=False)
+        check_paired(X, y)
         return self.transform(X), self.transform_y(y)
 
     def transform_joint(self, X=None, y=None):

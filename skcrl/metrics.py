@@ -197,9 +197,9 @@ def effective_rank(Z):
     Examples
     --------
     >>> from skcrl.metrics import effective_rank
-    >>> effective_rank([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    >>> round(effective_rank([[1, 1], [-1, 1], [1, -1], [-1, -1]]), 6)
     2.0
-    >>> effective_rank([[1.0, 2.0], [-1.0, -2.0], [0.0, 0.0]])
+    >>> round(effective_rank([[1, 2], [-1, -2], [0, 0]]), 6)
     1.0
     """
     Z = _unit_columns(check_array(Z, dtype=np.float64, ensure_min_samples=2))
@@ -208,7 +208,7 @@ def effective_rank(Z):
     noise = len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues[-1]
     singular_values = np.sqrt(eigenvalues[eigenvalues > noise])
     p = singular_values / singular_values.sum()
-    return float(np.round(np.exp(-np.sum(p * np.log(p))), 12)) if len(p) else 0.0
+    return float(np.clip(np.exp(-np.sum(p * np.log(p))), 1, len(p))) if len(p) else 0.0
 
 
 def reconstruction_error(X, X_rebuilt):

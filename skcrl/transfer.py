@@ -45,8 +45,8 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     fit_view : {"x", "y"}, default="x"
         View whose codes the classifier learns from.
     predict_view : {"x", "y"}, default="y"
-        View whose codes it predicts from; the same as `fit_view` gives the single-view
-        baseline.
+        View whose codes it predicts from; the same as `fit_view` gives the baseline
+        within one view.
     x_columns, y_columns : slice, list of int, list of str or None, default=None
         Columns of either view where `X` is one array or data frame of both. With
         None, `X` must be a :class:`~skcrl.TwoView`.

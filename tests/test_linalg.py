@@ -212,6 +212,27 @@ def test_memory_of_moments_does_not_grow_with_rows():
     assert peak(100_000) < 2.5 * block < 100_000 * 100 * 4
 
 
+@pytest.mark.parametrize("ridge", [1e-4, 1.0])
+@pytest.mark.parametrize("spread", [0, 1, 3])
+def test_ridge_on_a_singular_covariance(rng, as_backend, ridge, spread):
+    # More columns than rows, in unlike units: the answer is that of Sxx + r I, whole.
+    X = rng.standard_normal((15, 30)) * np.logspace(-spread, spread, 30)
+    Y = rng.standard_normal((15, 25)) * np.logspace(spread, -spread, 25)
+
+    def inverse_root(S):
+        values, vectors = np.linalg.eigh(S + ridge * np.eye(len(S)))
+        return vectors / np.sqrt(values) @ vectors.T
+
+    Sxy = np.cov(X.T, Y.T)[:30, 30:]
+    T = inverse_root(np.cov(X.T)) @ Sxy @ inverse_root(np.cov(Y.T))
+    expected = np.linalg.svd(T, compute_uv=False)[:14]
+    s = solve(as_backend(X), as_backend(Y), 14, (ridge, ridge))
+    assert s.rank == 14
+    np.testing.assert_allclose(s.correlations, expected, atol=1e-6)
+    gram = np.asarray(s.x_weights).T @ (np.cov(X.T) + ridge * np.eye(30))
+    np.testing.assert_allclose(gram @ np.asarray(s.x_weights), np.eye(14), atol=1e-6)
+
+
 def test_regression_is_ridge_regression(rng):
     Z, T = rng.standard_normal((40, 3)), rng.standard_normal((40, 5))
     Z, T = Z - Z.mean(0), T - T.mean(0)

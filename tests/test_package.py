@@ -55,6 +55,11 @@ print(round(LinearCCA(1, reg=0).fit(X, y).score(X, y), 4))
     assert run(code) == "0.7956"
 
 
+def test_submodules_come_with_the_package():
+    code = "import skcrl; print(skcrl.metrics.__name__, skcrl.datasets.__name__)"
+    assert run(code) == "skcrl.metrics skcrl.datasets"
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="has no attribute 'CCA'"):
         skcrl.CCA  # noqa: B018

@@ -122,7 +122,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
-        callbacks and early stopping, which begin anew in each call.
+        callbacks and early stopping, which begin anew in each call. What follows the
+        training, as the closing CCA and decoders of DeepCCA do, is fitted to the
+        rows of the last call.
 
         Parameters
         ----------
@@ -175,12 +177,12 @@ class BaseDeepTwoView(TwoViewTransformer):
         """New net with the parameters of now and the state of the fitted one."""
         net = self._make_net(self.net_.seed)
         before, now = (_lasting_parameters(n) for n in (self.net_, net))
-        for name, value in now.items():
-            if value != before[name]:
+        for name in sorted(before | now):
+            if before.get(name) != now.get(name):
                 raise ValueError(
-                    f"{name} was {before[name]!r} in fit and is {value!r} now: "
-                    "training goes on with the same network and optimizer only. Fit "
-                    "anew, with warm_start=False."
+                    f"{name} was {before.get(name)!r} in fit and is {now.get(name)!r} "
+                    "now: training goes on with the same network and optimizer only. "
+                    "Fit anew, with warm_start=False."
                 )
         return net.set_state(self.net_.get_state())
 
@@ -196,7 +198,6 @@ class BaseDeepTwoView(TwoViewTransformer):
             criterion__hyper=hyper,
             optimizer=optimizer,
             lr=self.lr,
-            max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             train_split=(
                 PairSplit(self.validation_fraction, seed)
@@ -207,7 +208,6 @@ class BaseDeepTwoView(TwoViewTransformer):
             verbose=int(self.verbose),
             **{
                 "iterator_train__shuffle": True,
-                "iterator_train__seed": seed,
                 "iterator_train__device": self.device,
                 "iterator_valid__device": self.device,
                 "optimizer__weight_decay": self.weight_decay,
@@ -246,16 +246,22 @@ class BaseDeepTwoView(TwoViewTransformer):
 
 
 def _lasting_parameters(net):
-    """Parameters that the state of a net depends on; the user's modules left out."""
+    """Parameters that the state of a net depends on; modules by what they print."""
     parameters = {"optimizer": net.optimizer.__name__}
     for name, value in net.get_params_for("module").items():
-        if not isinstance(value, torch.nn.Module):
-            parameters[name] = value
+        is_module = isinstance(value, torch.nn.Module)
+        parameters[name] = repr(value) if is_module else value
+    for name, value in net.get_params_for("optimizer").items():
+        if name != "weight_decay":
+            parameters[f"optimizer__{name}"] = value
     return parameters
 
 
 def _check_hidden_layer_sizes(sizes):
-    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+    if not all(
+        isinstance(size, Integral) and not isinstance(size, bool) and int(size) > 0
+        for size in sizes
+    ):
         raise ValueError(
             f"hidden_layer_sizes must hold positive integers, got {sizes!r}."
         )

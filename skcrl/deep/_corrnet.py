@@ -104,8 +104,8 @@ class CorrNet(BaseDeepTwoView):
     Views are trained on as they come, in float32: bring them to order one.
 
     The network and objective of the paper's released code: ``CorrNet(50, tied=True,
-    output_activation="sigmoid", lr=0.01, max_epochs=50)``. It starts from weights four
-    times as wide and keeps the order of the samples, as does
+    output_activation="sigmoid", lr=0.01, max_epochs=50)``. That code starts from
+    weights drawn four times as wide, and does not shuffle; for the latter there is
     ``net_params={"iterator_train__shuffle": False}``.
 
     The Deep CorrNet of G. Bhatt's blog post: ``hidden_layer_sizes=(500, 300)``,

@@ -281,12 +281,12 @@ def _try_module(net, method, name, rows, side, width):
     """Output of the module called `name`, which must take `rows` and give `width`."""
     try:
         out = net.evaluate(method, rows, side=side)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise ValueError(
             f"{name} does not take arrays of shape (n_samples, {rows.shape[1]}): "
             f"{error}"
         ) from error
-    if out.shape[1:] != (width,):
+    if out.shape != (len(rows), width):
         raise ValueError(
             f"{name} must give arrays of shape (n_samples, {width}), "
             f"got {out.shape} for {len(rows)} samples."

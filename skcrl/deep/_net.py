@@ -154,7 +154,7 @@ class TwoViewNet(NeuralNet):
             module,
             iterator_train=PairBatches,
             iterator_valid=PairBatches,
-            **kwargs,
+            **{"iterator_train__seed": seed, **kwargs},
         )
 
     def initialize_module(self):
@@ -182,11 +182,10 @@ class TwoViewNet(NeuralNet):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:
-            callbacks = [callback for _, callback in self.callbacks_]
-            if any(
+            if method_name == "on_epoch_end" and any(
                 isinstance(callback, EarlyStopping)
                 and callback.misses_ >= callback.patience
-                for callback in callbacks
+                for _, callback in self.callbacks_
             ):
                 raise _StoppedEarly from None
             raise

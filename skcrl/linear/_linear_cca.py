@@ -29,7 +29,9 @@ class LinearCCA(TwoViewTransformer):
         stands for.
     reg : float or pair of float, default=1e-4
         Ridge :math:`(r_x, r_y)`, not negative, in squared units of the views. With 0,
-        collinear columns and fewer samples than features still give finite answers.
+        collinear columns and fewer samples than features still give finite answers,
+        though columns that are collinear only up to the rounding of float32 count
+        as independent.
 
     Attributes
     ----------
@@ -126,7 +128,7 @@ class LinearCCA(TwoViewTransformer):
         Returns
         -------
         self : LinearCCA
-            Fitted to all rows since the last ``fit``, those included.
+            Fitted to the rows of the last ``fit`` and of every ``partial_fit`` since.
         """
         first = not hasattr(self, "moments_")
         with restored_on_error(self):

@@ -127,6 +127,14 @@ def test_users_decoders(views):
         ({"x_encoder": nn.Linear(6, 3)}, r"x_encoder must.*n_samples, 2\).*\(2, 3\)"),
         ({"y_decoder": nn.Linear(2, 4)}, r"y_decoder must.*n_samples, 5\).*\(2, 4\)"),
         ({"x_encoder": nn.Linear(9, 2)}, r"x_encoder does not take.*n_samples, 6\)"),
+        ({"x_encoder": nn.LSTM(6, 2)}, "x_encoder does not take"),
+        ({"x_encoder": nn.Bilinear(6, 6, 2)}, "x_encoder does not take"),
+        ({"x_encoder": nn.BatchNorm2d(6)}, "x_encoder does not take"),
+        ({"x_encoder": nn.Unflatten(1, (3, 2))}, r"x_encoder must.*\(2, 3, 2\) for 2"),
+        (
+            {"x_encoder": nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (-1, 2)))},
+            r"x_encoder must.*\(6, 2\) for 2",
+        ),
         ({"batch_size": 2}, "at least 3 rows for n_components=2, got batch_size=2"),
         ({"n_components": 400, "batch_size": 500}, "got training samples=400"),
         ({"reg": 0.0}, "'reg' parameter"),
@@ -136,6 +144,17 @@ def test_users_decoders(views):
 def test_bad_parameters(views, parameters, message):
     with pytest.raises(ValueError, match=message):
         DeepCCA(**parameters).fit(*views)
+
+
+def test_warm_start_refuses_other_encoders(views):
+    encoders = linear_encoders()
+    deep = DeepCCA(2, **encoders, max_epochs=1, random_state=0, warm_start=True)
+    codes = deep.fit(*views).transform(views[0])
+    for other in (None, nn.Sequential(nn.Linear(6, 2), nn.Tanh())):
+        with pytest.raises(ValueError, match="x_encoder was .* in fit and is .* now"):
+            deep.set_params(x_encoder=other).fit(*views)
+        np.testing.assert_array_equal(deep.transform(views[0]), codes)
+    assert deep.set_params(**encoders).fit(*views).n_iter_ == 2
 
 
 def test_dead_units_only_lower_the_rank(rng):

@@ -168,6 +168,10 @@ def _side(est):
         ({"n_components": 3}, r"2.* in fit and is .*3.* now: training"),
         ({"activation": "tanh"}, "activation was '.*' in fit and is 'tanh' now"),
         ({"optimizer": "sgd"}, "optimizer was '.*' in fit and is 'SGD' now"),
+        (
+            {"net_params": {"optimizer__eps": 0.1}},
+            "optimizer__eps was None in fit and is 0.1 now",
+        ),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -269,6 +273,18 @@ def test_keyboard_interrupt_gets_out_and_changes_nothing(est, views):
     assert not hasattr(unfitted, "net_")
 
 
+class InterruptAtTheEnd(Callback):
+    def on_train_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+def test_keyboard_interrupt_after_early_stopping(est, views):
+    est.set_params(early_stopping=True, validation_fraction=0.3, n_iter_no_change=1)
+    est.set_params(lr=0.5, max_epochs=200, callbacks=[InterruptAtTheEnd()])
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(*views)
+
+
 class Spoil(Callback):
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == 7:
@@ -297,6 +313,7 @@ BAD_PARAMETERS = [
     ({"early_stopping": True}, "early_stopping=True needs validation data"),
     ({"hidden_layer_sizes": (8, 0)}, "positive integers, got"),
     ({"hidden_layer_sizes": (8, 1.5)}, "positive integers, got"),
+    ({"hidden_layer_sizes": (True,)}, "positive integers, got"),
     ({"net_params": {"module__k": 7}}, "begin with optimizer__.*'module__k'"),
     # Trap 15: values that would contradict a parameter unnoticed.
     ({"net_params": {"optimizer__lr": 7}}, "contradicts the parameter 'lr'"),
