@@ -206,7 +206,7 @@ def main(argv=None):
     train, test, labels = load(args.data, args.train or (50_000 if is_mnist else 1000))
     methods = mnist_methods() if is_mnist else digits_methods()
     print(f"{len(train[0])} training images, {len(labels)} test images, 5 folds")
-    width = 14 if args.seeds > 1 else 11
+    width = 16 if args.seeds > 1 else 11
     print(f"{'':24}" + "".join(f"{column:>{width}}" for column in COLUMNS))
     records = []
     if not args.only:
