@@ -60,7 +60,7 @@ def moments(X, Y, block_rows=_BLOCK_ROWS):
 def merge_moments(a, b):
     """Moments of two disjoint sets of rows together.
 
-    Chan, Golub and LeVeque (1979), eq. (2.1): the sums of products add up but for
+    Chan, Golub and LeVeque (1979): the sums of products add up but for
     the outer product of the difference of the means.
     """
     n = a.n + b.n
@@ -133,7 +133,7 @@ def cca(cov, n_components, ridge=(0.0, 0.0)):
 def canonical_correlations(cov, ridge):
     """Every canonical correlation of ridge CCA, largest first, for gradients.
 
-    The gradient is that of Andrew et al. (2013), section 3.1: it goes through the
+    The gradient is that of Andrew et al. (2013): it goes through the
     singular values alone, so equal correlations do not blow it up, and through
     Cholesky factors, which the ridges make safe for covariances of any rank.
     """

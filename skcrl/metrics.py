@@ -49,7 +49,7 @@ def pearson_sum(Zx, Zy):
     References
     ----------
     .. [1] Chandar, Khapra, Larochelle and Ravindran (2016). Correlational neural
-       networks. Neural Computation 28(2), eq. for corr(h(X), h(Y)) in section 2.1.
+       networks. Neural Computation 28(2), corr(h(X), h(Y)).
 
     Examples
     --------
@@ -75,7 +75,7 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train):
     Linear CCA fitted on the training codes orders, matches and decorrelates them;
     its projections are applied to the held-out codes and the Pearson correlations of
     the paired projections are added up: the "total correlation" of Andrew et al.
-    [1]_, section 5. Redundant codes gain nothing here.
+    [1]_. Redundant codes gain nothing here.
 
     Parameters
     ----------
@@ -152,7 +152,8 @@ def refitted_canonical_total(Zx, Zy):
 
     References
     ----------
-    .. [1] Xu et al. Common and individual structures of multi-view data (MUC2M), table 1.
+    .. [1] Multimodal understanding through correlation maximization and minimization
+       (MUC2M), table 1.
 
     Examples
     --------
@@ -192,7 +193,7 @@ def effective_rank(Z):
     References
     ----------
     .. [1] Roy and Vetterli (2007). The effective rank: a measure of effective
-       dimensionality. EUSIPCO, definition 1.
+       dimensionality. EUSIPCO.
 
     Examples
     --------

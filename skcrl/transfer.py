@@ -210,7 +210,7 @@ def transfer_score(
 ):
     """Accuracy of a classifier trained on one view's codes and tested on the other's.
 
-    The protocol of CorrNet [1]_, section 4.3: the representation is fixed, its codes of
+    The protocol of CorrNet [1]_: the representation is fixed, its codes of
     held-out samples are divided into contiguous folds, and for each fold a
     classifier learns from the codes of `fit_view` in the other folds.
 

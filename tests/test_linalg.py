@@ -252,7 +252,7 @@ def test_project_and_inner(rng):
 
 
 def andrew_gradient(H1, H2, r):
-    """Andrew et al. (2013), section 3.1, of the total correlation to H1."""
+    """Andrew et al. (2013), of the total correlation to H1."""
     n = len(H1)
     A, B = H1 - H1.mean(0), H2 - H2.mean(0)
     S11, S22 = (V.T @ V / (n - 1) + r * np.eye(V.shape[1]) for V in (A, B))

@@ -68,7 +68,7 @@ def make_correlated_views(
 
 
 def make_noisy_mnist(images, labels, *, random_state=None):
-    """Noisy two-view MNIST by the recipe of Wang et al. [1]_, section 4.1.
+    """Noisy two-view MNIST by the recipe of Wang et al. [1]_.
 
     The first view is each image rotated by an angle drawn from [-45, 45] degrees, the
     second a random image of the same digit plus noise drawn from [0, 1] at each pixel,
@@ -95,8 +95,8 @@ def make_noisy_mnist(images, labels, *, random_state=None):
 
     References
     ----------
-    .. [1] Wang, Arora, Livescu and Bilmes (2015). On deep multi-view representation
-       learning. ICML (arXiv:1602.01024).
+    .. [1] Wang, Arora, Livescu and Bilmes (2016). On deep multi-view representation
+       learning: objectives and optimization. arXiv:1602.01024.
 
     Examples
     --------

@@ -116,7 +116,7 @@ class CorrNet(BaseDeepTwoView):
     References
     ----------
     .. [1] Chandar, Khapra, Larochelle and Ravindran (2016). Correlational neural
-       networks. Neural Computation 28(2), section 2.1.
+       networks. Neural Computation 28(2).
 
     Examples
     --------

@@ -22,7 +22,7 @@ class DeepCCA(BaseDeepTwoView):
     Two encoders f and g are trained to maximise the total correlation of their outputs,
     :math:`\|T\|_{tr}` with
     :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` [1]_,
-    eq. (10), over batches. Linear CCA on the encoded training set then makes the codes
+    over batches. Linear CCA on the encoded training set then makes the codes
     uncorrelated, matched and ordered.
 
     Parameters

@@ -16,9 +16,9 @@ def trace_norm(outputs, x, y, *, reg):
 
     :math:`-\|T\|_{tr}`, the sum of the singular values of
     :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` with
-    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r I` and covariances over n - 1 [1]_,
-    eq. (10). Computed in float64 by Cholesky and SVD. Dead units and batches of
-    deficient rank have finite gradients.
+    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r I` and covariances over n - 1 [1]_.
+    Computed in float64 by Cholesky and SVD. Dead units and batches of deficient rank
+    have finite gradients.
 
     Where the user brought decoders, their squared error on the detached codes is added,
     so that they learn beside the encoders without pulling at them.
@@ -67,7 +67,7 @@ def corrnet(outputs, x, y, *, correlation, correlation_weight):
 
     :math:`\sum_s \frac{1}{n} \sum_i \frac12 \|z_i - g(h_s(z_i))\|^2
     - \lambda\,\mathrm{corr}(h(X), h(Y))`, where s runs over the sources that the module
-    rebuilt from and :math:`z = (x, y)` [1]_, section 2.1: summed over
+    rebuilt from and :math:`z = (x, y)` [1]_: summed over
     features, averaged over samples.
 
     Parameters

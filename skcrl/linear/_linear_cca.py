@@ -62,7 +62,7 @@ class LinearCCA(TwoViewTransformer):
     ----------
     .. [1] Hotelling (1936). Relations between two sets of variates. Biometrika 28.
     .. [2] Andrew, Arora, Bilmes and Livescu (2013). Deep canonical correlation
-       analysis. ICML, section 2.
+       analysis. ICML.
 
     Examples
     --------

@@ -46,7 +46,7 @@ def test_weights_come_from_the_generator_alone():
     other = initialised(MLP([4, 6, 3], "relu"), seed=1)
     torch.testing.assert_close(a(X), b(X), rtol=0, atol=0)
     assert not torch.allclose(a(X), other(X))
-    bound = (6 / (4 + 6)) ** 0.5  # Glorot and Bengio (2010), eq. (16)
+    bound = (6 / (4 + 6)) ** 0.5  # Glorot and Bengio (2010)
     assert a.layers[0].weight.abs().max() <= bound
 
 
