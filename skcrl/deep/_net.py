@@ -10,10 +10,12 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
+from skcrl.deep.modules import RandomLayer
+
 _EVALUATION_ROWS = 4096
 
 # What a stream of random numbers is for.
-_WEIGHTS, _SPLIT, _ORDER = 1, 2, 3
+_WEIGHTS, _SPLIT, _ORDER, _NOISE = 1, 2, 3, 4
 
 
 class PairDataset(torch.utils.data.Dataset):
@@ -137,7 +139,7 @@ class Objective(nn.Module):
 
     def forward(self, outputs, batch):
         """Loss of the outputs on the batch they were computed from."""
-        return self.function(outputs, batch["x"], batch["y"], **self.hyper)
+        return self.function(outputs, **batch, **self.hyper)
 
 
 class TwoViewNet(NeuralNet):
@@ -173,6 +175,14 @@ class TwoViewNet(NeuralNet):
         # skorch would walk through all submodules at every step.
         if self.module_.training != training:
             super()._set_training(training)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Walk through the batches; while training, with new random numbers."""
+        if training:
+            for i, layer in enumerate(self.module_.modules()):
+                if isinstance(layer, RandomLayer):
+                    layer.reseed(_seed(self.seed, len(self.history), _NOISE, i), self.device)
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; tell early stopping from the user's interrupt.
@@ -350,8 +360,11 @@ def _to_torch(state):
     return [_to_torch(value) for value in state] if isinstance(state, list) else state
 
 
+def _seed(*what_for):
+    """Seed of a stream of its own for each sequence of whole numbers."""
+    state = np.random.SeedSequence(what_for).generate_state(1, np.uint64)
+    return int(state[0] >> 1)
+
+
 def _generator(seed, epoch, purpose):
-    """Torch generator with a stream of its own for each epoch and purpose."""
-    sequence = np.random.SeedSequence((seed, epoch, purpose))
-    state = sequence.generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> 1))
+    return torch.Generator().manual_seed(_seed(seed, epoch, purpose))

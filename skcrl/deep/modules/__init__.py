@@ -2,6 +2,7 @@
 
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
+from skcrl.deep.modules._noise import Dropout, GaussianNoise, RandomLayer
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 __all__ = [
@@ -9,6 +10,9 @@ __all__ = [
     "MLP",
     "CorrNetModule",
     "CorrNetOutput",
+    "Dropout",
+    "GaussianNoise",
+    "RandomLayer",
     "TwoBranch",
     "TwoBranchOutput",
 ]
