@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 import numpy as np
-from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
+from skorch.callbacks import Callback, GradientNormClipping
 from torch.optim.lr_scheduler import OneCycleLR
 
 _REFINEMENTS = 3
@@ -84,15 +84,31 @@ class Patience(Callback):
         net.module_.load_state_dict(self.weights_)
 
 
-def one_cycle(lr, n_steps):
-    """Raise the rate from lr / 25 to `lr`, then let it fall to nothing."""
-    return LRScheduler(
-        OneCycleLR,
-        step_every="batch",
-        max_lr=lr,
-        total_steps=n_steps,
-        cycle_momentum=False,
-    )
+class OneCycle(Callback):
+    """Raise the learning rate from a 25th to its full height, then let it fall.
+
+    Parameters
+    ----------
+    lr : float
+        Full height, reached after three tenths of the steps.
+    n_steps : int
+        Steps of the training.
+    """
+
+    def __init__(self, lr, n_steps):
+        self.lr = lr
+        self.n_steps = n_steps
+
+    def on_train_begin(self, net, **kwargs):
+        """Begin the cycle."""
+        self.schedule_ = OneCycleLR(
+            net.optimizer_, self.lr, total_steps=self.n_steps, cycle_momentum=False
+        )
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        """Go one step on."""
+        if training:
+            self.schedule_.step()
 
 
 def clipping(norm):

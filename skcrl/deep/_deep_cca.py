@@ -217,6 +217,9 @@ class DeepCCA(BaseDeepTwoView):
         self.verbose = verbose
         self.net_params = net_params
 
+    def _takes_any_shape(self, side):
+        return getattr(self, f"{side}_encoder") is not None
+
     @property
     def _min_batch_rows(self):
         return self.n_components + 1
@@ -242,10 +245,10 @@ class DeepCCA(BaseDeepTwoView):
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):
             rows, k = view[:2], self.n_components
-            codes = _try_module(net, "encode", f"{side}_encoder", rows, side, k)
+            codes = _try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
             if side in net.module_.decoders:
-                width = view.shape[1]
-                _try_module(net, "decode", f"{side}_decoder", codes, side, width)
+                shape = view.shape[1:]
+                _try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _finish(self, X, y):
         x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
@@ -277,7 +280,8 @@ class DeepCCA(BaseDeepTwoView):
             if side == "x"
             else (self.y_mean_, self.y_weights_)
         )
-        return _linalg.project(self._outputs(view, side), mean, weights)
+        outputs = self._outputs(view, side)
+        return _linalg.project(outputs, mean, weights, out=outputs)
 
     def _decode(self, codes, side):
         return self._decode_to(side, **{f"{side}_codes": codes})
@@ -293,12 +297,14 @@ class DeepCCA(BaseDeepTwoView):
         target = self._decoders[to].decode(**codes)
         if to in self.net_.module_.decoders:
             return self.net_.evaluate("decode", target, side=to)
-        return target
+        return target.reshape(len(target), *self._sample_shapes[to])
 
 
 def _fit_decoder(codes, target):
     """Ridge regression from centred codes to a view, or to an encoder's output."""
     scale = 1.0 / (len(codes) - 1)
+    if target.ndim > 2:
+        target = target.reshape(len(target), -1)
     return LinearDecoder.fit(
         target.mean(axis=0, dtype=np.float64),
         _linalg.inner(codes, codes) * scale,
@@ -307,8 +313,9 @@ def _fit_decoder(codes, target):
     )
 
 
-def _try_module(net, method, name, rows, side, width):
-    """Output of the module called `name`, which must take `rows` and give `width`."""
+def _try_module(net, method, name, rows, side, shape):
+    """Output of the module called `name`, which must give samples of that shape."""
+    n_rows = rows.shape[0]
     try:
         out = net.evaluate(method, rows, side=side)
     except (
@@ -319,12 +326,15 @@ def _try_module(net, method, name, rows, side, width):
         AttributeError,
     ) as error:
         raise ValueError(
-            f"{name} does not take arrays of shape (n_samples, {rows.shape[1]}): "
-            f"{error}"
+            f"{name} does not take arrays of shape {_shape(rows.shape[1:])}: {error}"
         ) from error
-    if out.shape != (len(rows), width):
+    if out.shape != (n_rows, *shape):
         raise ValueError(
-            f"{name} must give arrays of shape (n_samples, {width}), "
-            f"got {out.shape} for {len(rows)} samples."
+            f"{name} must give arrays of shape {_shape(shape)}, "
+            f"got {out.shape} for {n_rows} samples."
         )
     return out
+
+
+def _shape(sample_shape):
+    return f"(n_samples, {', '.join(map(str, sample_shape))})"

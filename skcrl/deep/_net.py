@@ -9,7 +9,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from skcrl.deep._callbacks import StoppedEarly, one_cycle
+from skcrl.deep._callbacks import OneCycle, StoppedEarly
 from skcrl.deep._data import NOISE, WEIGHTS, PairBatches, dense, stream, stream_seed
 from skcrl.deep.modules import RandomLayer
 
@@ -159,7 +159,7 @@ class TwoViewNet(NeuralNet):
             n_batches = len(
                 self.get_iterator(self.get_split_datasets(dataset)[0], True)
             )
-            self.callbacks.append(one_cycle(self.lr, n_epochs * n_batches))
+            self.callbacks.append(OneCycle(self.lr, n_epochs * n_batches))
         self.initialize_callbacks()
         self.notify("on_train_begin", X=dataset, y=None)
         with suppress(StoppedEarly), _denormals_flushed():
