@@ -2,7 +2,12 @@
 
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
-from skcrl.deep.modules._noise import Dropout, GaussianNoise, RandomLayer
+from skcrl.deep.modules._noise import (
+    Dropout,
+    GaussianNoise,
+    RandomLayer,
+    RandomShift,
+)
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 __all__ = [
@@ -13,6 +18,7 @@ __all__ = [
     "Dropout",
     "GaussianNoise",
     "RandomLayer",
+    "RandomShift",
     "TwoBranch",
     "TwoBranchOutput",
 ]
