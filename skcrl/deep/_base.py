@@ -25,6 +25,7 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, float]]] = {
     # The decay of the papers and of Keras; torch's own default is 0.99.
     "rmsprop": (torch.optim.RMSprop, {"alpha": 0.9}),
     "sgd": (torch.optim.SGD, {}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
 }
 
 # What net_params may name, and the parameters that are set elsewhere.

@@ -48,8 +48,8 @@ class CorrNet(BaseDeepTwoView):
     tied : bool, default=False
         Decode by the encoder's transposed weights, :math:`W' = W^T`. With hidden layers
         this needs ``decoder="mirrored"``.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default="rmsprop"
-        Optimiser; "rmsprop" decays by 0.9.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov"}, default="rmsprop"
+        Optimiser; "rmsprop" decays by 0.9, "nesterov" has a momentum of 0.9.
     lr : float, default=1e-3
         Learning rate.
     weight_decay : float, default=0.0
@@ -98,10 +98,15 @@ class CorrNet(BaseDeepTwoView):
     See Also
     --------
     DeepCCA : Correlation alone.
+    MultimodalAutoencoder : Reconstruction alone.
 
     Notes
     -----
     Views are trained on as they come, in float32: bring them to order one.
+
+    A row that is NaN in one view in ``fit`` is unpaired: its other view is rebuilt from
+    its own code, whatever the terms, and adds nothing to the correlation. Each row
+    counts as one sample in the mean.
 
     The network and objective of the paper's released code: ``CorrNet(50, tied=True,
     output_activation="sigmoid", lr=0.01, max_epochs=50)``. That code starts from
@@ -129,6 +134,8 @@ class CorrNet(BaseDeepTwoView):
     >>> corrnet.reconstruct(left, to="y").shape
     (1797, 32)
     """
+
+    _trains_on_unpaired = True
 
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,

@@ -2,7 +2,13 @@
 
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
+from skcrl.deep.modules._multimodal_autoencoder import (
+    ModalityDropout,
+    MultimodalAutoencoderModule,
+)
 from skcrl.deep.modules._noise import Dropout, GaussianNoise, RandomLayer
+from skcrl.deep.modules._rebuilt import RebuiltViews
+from skcrl.deep.modules._tied_bidirectional import TiedBidirectionalModule
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 __all__ = [
@@ -12,7 +18,11 @@ __all__ = [
     "CorrNetOutput",
     "Dropout",
     "GaussianNoise",
+    "ModalityDropout",
+    "MultimodalAutoencoderModule",
     "RandomLayer",
+    "RebuiltViews",
+    "TiedBidirectionalModule",
     "TwoBranch",
     "TwoBranchOutput",
 ]
