@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from skcrl import DeepCCA
-from skcrl.deep._net import PairBatches, PairDataset
+from skcrl.deep._data import PairBatches, PairDataset
 from skcrl.deep.losses import trace_norm
 
 

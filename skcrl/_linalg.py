@@ -149,13 +149,15 @@ def regression(cov_zz, cov_zt, ridge=0.0):
     return white @ (white.T @ cov_zt)
 
 
-def project(X, mean, weights, block_rows=_BLOCK_ROWS):
+def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
     """(X - mean) @ weights in float64, in blocks, returned in the dtype of X.
 
     Centring first costs a copy of a block and saves the digits that
-    X @ weights - mean @ weights would lose when a mean is large.
+    X @ weights - mean @ weights would lose when a mean is large. `out` may be X itself
+    if the weights are square.
     """
-    out = np.empty((len(X), weights.shape[1]), dtype=X.dtype)
+    if out is None:
+        out = np.empty((len(X), weights.shape[1]), dtype=X.dtype)
     for i in range(0, len(X), block_rows):
         out[i : i + block_rows] = (X[i : i + block_rows] - mean) @ weights
     return out

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, check_array, validate_data
 
@@ -37,7 +38,7 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     Parameters
     ----------
     estimator : TwoViewTransformer
-        With ``reset=True`` it learns the widths and column names of both views, else
+        With ``reset=True`` it learns the shapes and column names of both views, else
         the views must match what it learned.
     X : array-like of shape (n_samples, n_features_x)
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
@@ -46,14 +47,11 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
 
     Returns
     -------
-    X, y : ndarray of shape (n_samples, n_features_x), (n_samples, n_features_y)
-        In float32 where they came in float32, else in float64.
+    X, y : ndarray of shape (n_samples, ...) or CSR array
+        In float32 where they came in float32, else in float64. A one-dimensional `y`
+        is a column.
     """
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, "
-            "but the target y is None: y is the second view."
-        )
+    _check_y_is_given(estimator, y)
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
     check_paired(X, y)
@@ -76,24 +74,33 @@ def check_view(estimator, view, side):
     return check(estimator, view, reset=False)
 
 
-def check_available(estimator, X, y):
+def check_available(estimator, X, y, *, reset=False, min_samples=1):
     """Views of which rows, or all of one, may be missing.
+
+    With ``reset=True`` both must be given.
 
     Returns
     -------
-    X, y : ndarray or None
+    X, y : ndarray, CSR array or None
         As from `check_pair`; a row that is missing is all NaN.
     has_x, has_y : ndarray of bool, shape (n_samples,)
     """
-    if X is None and y is None:
+    if reset:
+        _check_y_is_given(estimator, y)
+    elif X is None and y is None:
         raise ValueError("X and y are both None: pass at least one view.")
+    checks = {
+        "reset": reset,
+        "ensure_min_samples": min_samples,
+        "ensure_all_finite": "allow-nan",
+    }
     if X is not None:
-        X = _check_x(estimator, X, reset=False, ensure_all_finite="allow-nan")
+        X = _check_x(estimator, X, **checks)
     if y is not None:
-        y = _check_y(estimator, y, reset=False, ensure_all_finite="allow-nan")
+        y = _check_y(estimator, y, **checks)
     if X is not None and y is not None:
         check_paired(X, y)
-    n_samples = len(y if X is None else X)
+    n_samples = (y if X is None else X).shape[0]
     has_x, has_y = _present(X, "X", n_samples), _present(y, "y", n_samples)
     nowhere = np.flatnonzero(~(has_x | has_y))
     if len(nowhere):
@@ -104,20 +111,26 @@ def check_available(estimator, X, y):
     return X, y, has_x, has_y
 
 
+def _check_y_is_given(estimator, y):
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, "
+            "but the target y is None: y is the second view."
+        )
+
+
 def _check_x(estimator, X, *, reset, **checks):
-    return validate_data(estimator, X, reset=reset, dtype=_FLOATS, **checks)
+    X = validate_data(
+        estimator, X, reset=reset, **_array_checks(estimator, "x", checks)
+    )
+    _check_sample_shape(estimator, X, "X", reset)
+    return _as_csr_array(X)
 
 
 def _check_y(estimator, y, *, reset, **checks):
     names = _column_names(y)
-    y = check_array(
-        y,
-        dtype=_FLOATS,
-        ensure_2d=False,
-        input_name="y",
-        estimator=estimator,
-        **checks,
-    )
+    checks = _array_checks(estimator, "y", checks)
+    y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **checks)
     is_1d = y.ndim == 1
     y = y.reshape(-1, 1) if is_1d else y
     if y.shape[1] == 0:
@@ -131,33 +144,70 @@ def _check_y(estimator, y, *, reset, **checks):
         vars(estimator).pop("y_feature_names_in_", None)
         if names is not None:
             estimator.y_feature_names_in_ = names
-        return y
-    if y.shape[1] != estimator.y_n_features_in_:
+    elif y.shape[1] != estimator.y_n_features_in_:
         raise ValueError(
             f"y has {y.shape[1]} features, but {type(estimator).__name__} is expecting "
             f"{estimator.y_n_features_in_} features as the second view."
         )
+    _check_sample_shape(estimator, y, "y", reset)
     expected = getattr(estimator, "y_feature_names_in_", None)
     if names is not None and expected is not None and list(names) != list(expected):
         raise ValueError(
             "The feature names of y should match those that were passed during fit: "
             f"got {list(names)}, expected {list(expected)}."
         )
-    return y
+    return _as_csr_array(y)
+
+
+def _array_checks(estimator, side, checks):
+    return {
+        "dtype": _FLOATS,
+        "accept_sparse": "csr" if estimator._accepts_sparse else False,
+        "allow_nd": estimator._takes_any_shape(side),
+        **checks,
+    }
+
+
+def _check_sample_shape(estimator, view, name, reset):
+    """Learn the shape of a sample, of one dimension or more, or compare with it."""
+    if reset:
+        shapes = getattr(estimator, "_sample_shapes", {})
+        estimator._sample_shapes = {**shapes, name.lower(): view.shape[1:]}
+    expected = estimator._sample_shapes[name.lower()]
+    if view.shape[1:] != expected:
+        raise ValueError(
+            f"{name} has samples of shape {view.shape[1:]}, but "
+            f"{type(estimator).__name__} is expecting {expected}."
+        )
+
+
+def _as_csr_array(view):
+    return sparse.csr_array(view) if sparse.issparse(view) else view
 
 
 def _present(view, name, n_samples):
     """Which rows of `view` are there; a row that is NaN in part is an error."""
     if view is None:
         return np.zeros(n_samples, dtype=bool)
-    missing = np.isnan(view)
-    partly = np.flatnonzero(missing.any(axis=1) & ~missing.all(axis=1))
+    if sparse.issparse(view):
+        if np.isnan(view.data).any():
+            raise ValueError(
+                f"Input {name} contains NaN and is sparse: missing rows can be marked "
+                "in a dense array only."
+            )
+        return np.ones(n_samples, dtype=bool)
+    rows = view.reshape(n_samples, -1)
+    # The minimum of a row is NaN if any of it is, and costs no array as large as view.
+    gaps = np.flatnonzero(np.isnan(rows.min(axis=1)))
+    partly = gaps[~np.isnan(rows[gaps]).all(axis=1)]
     if len(partly):
         raise ValueError(
             f"{name} has rows that are NaN in part, the first is row {partly[0]}: a "
             "row is either complete or, if that view is missing, NaN throughout."
         )
-    return ~missing[:, 0]
+    present = np.ones(n_samples, dtype=bool)
+    present[gaps] = False
+    return present
 
 
 def _column_names(y):

@@ -32,6 +32,13 @@ class TwoViewTransformer(
     view, and how a view is rebuilt from those that are there.
     """
 
+    # Whether views may be sparse matrices.
+    _accepts_sparse = False
+
+    def _takes_any_shape(self, side):
+        """Whether samples of a view may be images, say, and not rows of features."""
+        return False
+
     @abstractmethod
     def fit(self, X, y):
         """Learn the common space of the paired views `X` and `y`."""
@@ -158,6 +165,35 @@ class TwoViewTransformer(
         view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
         return self._shaped(view, to)
 
+    def impute(self, X, y):
+        """Both views, with the rows that are missing rebuilt from the other view.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`. A row of NaN is a missing view.
+
+        Returns
+        -------
+        X, y : ndarray
+            Copies of the views without gaps.
+        """
+        check_is_fitted(self)
+        if X is None or y is None:
+            raise ValueError(
+                "impute fills gaps in two views, got one: rebuild the other with "
+                "reconstruct."
+            )
+        X, y, has_x, has_y = check_available(self, X, y)
+        X, y = X.copy(), y.copy()
+        if not has_x.all():
+            X[~has_x] = self._rebuild(None, y[~has_x], "x")
+        if not has_y.all():
+            y[~has_y] = self._rebuild(X[~has_y], None, "y")
+        return X, self._shaped(y, "y")
+
     def predict(self, X):
         """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
 
@@ -226,17 +262,19 @@ class TwoViewTransformer(
     def _from_available(self, X, y, compute):
         """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
         X, y, has_x, has_y = check_available(self, X, y)
-        parts = [
-            (rows, compute(X[rows] if use_x else None, y[rows] if use_y else None))
-            for use_x, use_y in ((True, True), (True, False), (False, True))
-            if len(rows := np.flatnonzero((has_x == use_x) & (has_y == use_y)))
-        ]
-        if len(parts) == 1:
-            return parts[0][1]
-        dtype = np.result_type(*(part for _, part in parts))
-        out = np.empty((len(has_x), parts[0][1].shape[1]), dtype)
-        for rows, part in parts:
-            out[rows] = part
+        kinds = [(True, True), (True, False), (False, True)]
+        out = None
+        for use_x, use_y in kinds:
+            of_kind = (has_x == use_x) & (has_y == use_y)
+            if of_kind.all():
+                return compute(X if use_x else None, y if use_y else None)
+            if not of_kind.any():
+                continue
+            part = compute(X[of_kind] if use_x else None, y[of_kind] if use_y else None)
+            if out is None:
+                dtype = np.result_type(X.dtype, y.dtype)
+                out = np.empty((len(has_x), *part.shape[1:]), dtype)
+            out[of_kind] = part
         return out
 
     def __sklearn_tags__(self):
@@ -244,6 +282,7 @@ class TwoViewTransformer(
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = self._accepts_sparse
         return tags
 
 

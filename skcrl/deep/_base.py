@@ -1,6 +1,8 @@
 """The one training path of the deep estimators."""
 
+import sys
 from abc import abstractmethod
+from copy import copy, deepcopy
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,23 +11,27 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl._validation import check_pair, random_source, restored_on_error
-from skcrl.base import TwoViewTransformer
-from skcrl.deep._net import (
-    Objective,
-    PairDataset,
-    PairSplit,
-    TwoViewNet,
+from skcrl._validation import (
+    check_available,
+    check_pair,
+    random_source,
+    restored_on_error,
 )
+from skcrl.base import TwoViewTransformer
+from skcrl.deep._callbacks import HeldOutScore, Patience, clipping
+from skcrl.deep._data import PairDataset, PairSplit
+from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep.modules import ACTIVATIONS
+from skcrl.metrics import pearson_sum
 
-OPTIMIZERS: dict[str, tuple[Any, dict[str, float]]] = {
+OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {}),
     "adamw": (torch.optim.AdamW, {}),
     # The decay of the papers and of Keras; torch's own default is 0.99.
     "rmsprop": (torch.optim.RMSprop, {"alpha": 0.9}),
     "sgd": (torch.optim.SGD, {}),
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "lbfgs": (torch.optim.LBFGS, {"line_search_fn": "strong_wolfe"}),
 }
 
 # What net_params may name, and the parameters that are set elsewhere.
@@ -44,14 +50,19 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "activation": [StrOptions(set(ACTIVATIONS))],
     "optimizer": [StrOptions(set(OPTIMIZERS))],
     "lr": [Interval(Real, 0, None, closed="neither")],
+    "lr_schedule": [StrOptions({"constant", "one_cycle", "refine"})],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "early_stopping": ["boolean"],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "monitor": [StrOptions({"loss", "score"})],
     "callbacks": [list, None],
     "device": [str],
+    "mixed_precision": ["boolean"],
+    "compile": ["boolean"],
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -68,6 +79,10 @@ class BaseDeepTwoView(TwoViewTransformer):
     """
 
     net_: TwoViewNet
+
+    _accepts_sparse = True
+    # Whether rows of which one view is missing are trained on.
+    _trains_on_unpaired = False
 
     @property
     def _min_batch_rows(self):
@@ -87,6 +102,9 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _check_net(self, net, X, y):
         """Raise ValueError for an untrained net that does not suit the data."""
+
+    def _prepare(self, net, X, y):
+        """Change the weights of a new net before its training."""
 
     def _finish(self, X, y):
         """Compute fitted state from the trained `net_` and the training views."""
@@ -148,28 +166,62 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _train(self, X, y, n_epochs, going_on):
         with restored_on_error(self):
-            X, y = check_pair(self, X, y, reset=not going_on, min_samples=2)
-            self._check_training(len(X))
+            X, y, *present = self._check_views(X, y, reset=not going_on)
+            data = PairDataset.from_arrays(X, y, *present)
+            self._check_training(data)
             net = self._go_on() if going_on else self._make_net(self._draw_seed())
             self._check_net(net, X, y)
+            if not going_on:
+                self._prepare(net, X, y)
             try:
-                net.train_epochs(
-                    PairDataset.from_arrays(X, y),
-                    n_epochs,
-                    self.callbacks or [],
-                    self.n_iter_no_change if self.early_stopping else None,
-                )
+                cycle_rate = self.lr_schedule == "one_cycle"
+                net.train_epochs(data, n_epochs, self._callbacks(), cycle_rate)
             except FloatingPointError as error:
                 raise FloatingPointError(
                     f"Training diverged in epoch {len(net.history)}: {error}. "
                     f"{self._divergence_advice()}"
                 ) from error
-            self.net_ = net
-            self.n_components_ = self.n_components
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
-            self._finish(X, y)
+            self._hold(net, X, y)
         return self
+
+    def _check_views(self, X, y, reset):
+        """Both views and, where rows may be unpaired, which rows are there."""
+        if not self._trains_on_unpaired:
+            return check_pair(self, X, y, reset=reset, min_samples=2)
+        X, y, has_x, has_y = check_available(self, X, y, reset=reset, min_samples=2)
+        if not (has_x & has_y).any():
+            raise ValueError(
+                f"All {len(has_x)} samples are missing one view: "
+                f"{type(self).__name__} needs some that have both."
+            )
+        return X, y, has_x, has_y
+
+    def _hold(self, net, X, y):
+        """Become the estimator that `net` makes, trained on `X` and `y`."""
+        self.net_ = net
+        self.n_components_ = self.n_components
+        self._finish(X, y)
+
+    def _callbacks(self):
+        """Callbacks of a training, the user's among them."""
+        callbacks = deepcopy(list(self.callbacks or []))
+        if self.monitor == "score":
+            callbacks.insert(0, HeldOutScore(self._held_out_score))
+        if self.early_stopping:
+            refine = self.lr_schedule == "refine"
+            callbacks.append(Patience(self.monitor, self.n_iter_no_change, refine))
+        if self.gradient_clip is not None:
+            callbacks.append(clipping(self.gradient_clip))
+        return callbacks
+
+    def _held_out_score(self, net, train, valid):
+        """Score on validation data of the estimator that training would end in now."""
+        probe = copy(self)
+        probe._hold(net, *train.complete())
+        X, y = valid.complete()
+        return pearson_sum(probe._encode(X, "x"), probe._encode(y, "y"))
 
     def _draw_seed(self):
         return random_source(self.random_state).randint(np.iinfo(np.int32).max)
@@ -191,6 +243,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         module, module_kwargs = self._module()
         function, hyper = self._objective()
         optimizer, optimizer_kwargs = OPTIMIZERS[self.optimizer]
+        is_full_batch = self.optimizer == "lbfgs"
+        if not is_full_batch:
+            optimizer_kwargs = {**optimizer_kwargs, "weight_decay": self.weight_decay}
         net = TwoViewNet(
             module,
             seed=seed,
@@ -199,7 +254,10 @@ class BaseDeepTwoView(TwoViewTransformer):
             criterion__hyper=hyper,
             optimizer=optimizer,
             lr=self.lr,
-            batch_size=self.batch_size,
+            batch_size=sys.maxsize if is_full_batch else self.batch_size,
+            penalty=self.weight_decay if is_full_batch else 0.0,
+            mixed_precision=self.mixed_precision,
+            compiled=self.compile,
             train_split=(
                 PairSplit(self.validation_fraction, seed)
                 if self.validation_fraction
@@ -211,7 +269,6 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "iterator_train__shuffle": True,
                 "iterator_train__device": self.device,
                 "iterator_valid__device": self.device,
-                "optimizer__weight_decay": self.weight_decay,
                 **{f"optimizer__{name}": v for name, v in optimizer_kwargs.items()},
                 **{f"module__{name}": v for name, v in module_kwargs.items()},
                 **(self.net_params or {}),
@@ -219,18 +276,33 @@ class BaseDeepTwoView(TwoViewTransformer):
         )
         return net.initialize()
 
-    def _check_training(self, n_samples):
+    def _check_training(self, data):
         self._check_parameters()
         _check_hidden_layer_sizes(self.hidden_layer_sizes)
         _check_net_params(self.net_params or {})
         _check_device(self.device)
-        if self.early_stopping and self.validation_fraction == 0:
+        for name, needs_validation in (
+            ("early_stopping=True", self.early_stopping),
+            ("monitor='score'", self.monitor == "score"),
+        ):
+            if needs_validation and self.validation_fraction == 0:
+                raise ValueError(
+                    f"{name} needs validation data, got validation_fraction=0: "
+                    "set it to 0.1, say."
+                )
+        if self.lr_schedule == "refine" and not self.early_stopping:
             raise ValueError(
-                "early_stopping=True needs validation data, got validation_fraction=0: "
-                "set it to 0.1, say."
+                "lr_schedule='refine' lowers the rate where early stopping would stop: "
+                "set early_stopping=True."
             )
-        n_valid = round(n_samples * self.validation_fraction)
-        rows = {"batch_size": self.batch_size, "training samples": n_samples - n_valid}
+        n_samples, n_complete = len(data), len(data.rows)
+        n_valid = round(n_complete * self.validation_fraction)
+        n_train = n_complete - n_valid
+        rows = {"training samples": n_train}
+        if self.optimizer != "lbfgs":
+            # The complete rows of a batch, where others are spread among them.
+            n_batches = max(1, (n_samples - n_valid) // self.batch_size)
+            rows["batch_size"] = min(self.batch_size, n_train // n_batches)
         if self.validation_fraction:
             rows["validation samples"] = n_valid
         for name, n in rows.items():

@@ -48,12 +48,22 @@ class CorrNet(BaseDeepTwoView):
     tied : bool, default=False
         Decode by the encoder's transposed weights, :math:`W' = W^T`. With hidden layers
         this needs ``decoder="mirrored"``.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov"}, default="rmsprop"
-        Optimiser; "rmsprop" decays by 0.9, "nesterov" has a momentum of 0.9.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
+            default="rmsprop"
+        Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
+        takes all samples as one batch; an epoch is then up to 20 iterations with line
+        search, from a first step of `lr`, for which 1 is usual.
     lr : float, default=1e-3
         Learning rate.
+    lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"
+        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
+        over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
+        would stop, training goes back to the best weights and on with a tenth of the
+        rate and a fifth of the patience, three times.
     weight_decay : float, default=0.0
         Penalty on squared weights, as the optimiser understands it.
+    gradient_clip : float or None, default=None
+        Norm of the gradient beyond which it is scaled down to that norm.
     batch_size : int, default=100
         Fewest rows of a batch; a short last batch is shared out among the others.
     max_epochs : int, default=40
@@ -65,10 +75,20 @@ class CorrNet(BaseDeepTwoView):
         keep the best weights.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
+    monitor : {"loss", "score"}, default="loss"
+        Validation figure that early stopping goes by: the objective, or the ``score``
+        that the estimator would have if training ended now. For the latter each epoch
+        costs an encoding of the training samples.
     callbacks : list of skorch callbacks or None, default=None
         Copied before training.
     device : str, default="cpu"
         Where to train and encode, such as "cuda".
+    mixed_precision : bool, default=False
+        Whether the networks compute in bfloat16 where torch deems that safe. The
+        objective is computed in full precision.
+    compile : bool, default=False
+        Whether torch compiles the networks, which takes up to a minute and needs a C++
+        compiler.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted weights.
     random_state : int, RandomState instance or None, default=None
@@ -164,14 +184,19 @@ class CorrNet(BaseDeepTwoView):
         tied=False,
         optimizer="rmsprop",
         lr=1e-3,
+        lr_schedule="constant",
         weight_decay=0.0,
+        gradient_clip=None,
         batch_size=100,
         max_epochs=40,
         validation_fraction=0.0,
         early_stopping=False,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         device="cpu",
+        mixed_precision=False,
+        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -189,14 +214,19 @@ class CorrNet(BaseDeepTwoView):
         self.tied = tied
         self.optimizer = optimizer
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.gradient_clip = gradient_clip
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
+        self.monitor = monitor
         self.callbacks = callbacks
         self.device = device
+        self.mixed_precision = mixed_precision
+        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose

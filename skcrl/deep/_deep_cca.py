@@ -45,12 +45,22 @@ class DeepCCA(BaseDeepTwoView):
         output. They are copied, and trained by squared error beside the encoders
         without changing what those learn. None decodes by ridge regression on the
         codes.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default="adam"
-        Optimiser.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
+            default="adam"
+        Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
+        takes all samples as one batch; an epoch is then up to 20 iterations with line
+        search, from a first step of `lr`, for which 1 is usual.
     lr : float, default=1e-3
         Learning rate.
+    lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"
+        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
+        over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
+        would stop, training goes back to the best weights and on with a tenth of the
+        rate and a fifth of the patience, three times.
     weight_decay : float, default=0.0
         Penalty on squared weights, as the optimiser understands it.
+    gradient_clip : float or None, default=None
+        Norm of the gradient beyond which it is scaled down to that norm.
     batch_size : int, default=2000
         Fewest rows of a batch; a short last batch is shared out among the others.
         Correlations need batches that are large beside `n_components`.
@@ -63,10 +73,20 @@ class DeepCCA(BaseDeepTwoView):
         keep the best weights.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
+    monitor : {"loss", "score"}, default="loss"
+        Validation figure that early stopping goes by: the objective, or the ``score``
+        that the estimator would have if training ended now. For the latter each epoch
+        costs an encoding of the training samples.
     callbacks : list of skorch callbacks or None, default=None
         Copied before training.
     device : str, default="cpu"
         Where to train and encode, such as "cuda".
+    mixed_precision : bool, default=False
+        Whether the networks compute in bfloat16 where torch deems that safe. The
+        objective is computed in full precision.
+    compile : bool, default=False
+        Whether torch compiles the networks, which takes up to a minute and needs a C++
+        compiler.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted weights.
     random_state : int, RandomState instance or None, default=None
@@ -151,14 +171,19 @@ class DeepCCA(BaseDeepTwoView):
         y_decoder=None,
         optimizer="adam",
         lr=1e-3,
+        lr_schedule="constant",
         weight_decay=0.0,
+        gradient_clip=None,
         batch_size=2000,
         max_epochs=30,
         validation_fraction=0.0,
         early_stopping=False,
         n_iter_no_change=10,
+        monitor="loss",
         callbacks=None,
         device="cpu",
+        mixed_precision=False,
+        compile=False,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -174,18 +199,26 @@ class DeepCCA(BaseDeepTwoView):
         self.y_decoder = y_decoder
         self.optimizer = optimizer
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.gradient_clip = gradient_clip
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
+        self.monitor = monitor
         self.callbacks = callbacks
         self.device = device
+        self.mixed_precision = mixed_precision
+        self.compile = compile
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
         self.net_params = net_params
+
+    def _takes_any_shape(self, side):
+        return getattr(self, f"{side}_encoder") is not None
 
     @property
     def _min_batch_rows(self):
@@ -212,10 +245,10 @@ class DeepCCA(BaseDeepTwoView):
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):
             rows, k = view[:2], self.n_components
-            codes = _try_module(net, "encode", f"{side}_encoder", rows, side, k)
+            codes = _try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
             if side in net.module_.decoders:
-                width = view.shape[1]
-                _try_module(net, "decode", f"{side}_decoder", codes, side, width)
+                shape = view.shape[1:]
+                _try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _finish(self, X, y):
         x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
@@ -247,7 +280,8 @@ class DeepCCA(BaseDeepTwoView):
             if side == "x"
             else (self.y_mean_, self.y_weights_)
         )
-        return _linalg.project(self._outputs(view, side), mean, weights)
+        outputs = self._outputs(view, side)
+        return _linalg.project(outputs, mean, weights, out=outputs)
 
     def _decode(self, codes, side):
         return self._decode_to(side, **{f"{side}_codes": codes})
@@ -263,12 +297,14 @@ class DeepCCA(BaseDeepTwoView):
         target = self._decoders[to].decode(**codes)
         if to in self.net_.module_.decoders:
             return self.net_.evaluate("decode", target, side=to)
-        return target
+        return target.reshape(len(target), *self._sample_shapes[to])
 
 
 def _fit_decoder(codes, target):
     """Ridge regression from centred codes to a view, or to an encoder's output."""
     scale = 1.0 / (len(codes) - 1)
+    if target.ndim > 2:
+        target = target.reshape(len(target), -1)
     return LinearDecoder.fit(
         target.mean(axis=0, dtype=np.float64),
         _linalg.inner(codes, codes) * scale,
@@ -277,18 +313,28 @@ def _fit_decoder(codes, target):
     )
 
 
-def _try_module(net, method, name, rows, side, width):
-    """Output of the module called `name`, which must take `rows` and give `width`."""
+def _try_module(net, method, name, rows, side, shape):
+    """Output of the module called `name`, which must give samples of that shape."""
+    n_rows = rows.shape[0]
     try:
         out = net.evaluate(method, rows, side=side)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+    ) as error:
         raise ValueError(
-            f"{name} does not take arrays of shape (n_samples, {rows.shape[1]}): "
-            f"{error}"
+            f"{name} does not take arrays of shape {_shape(rows.shape[1:])}: {error}"
         ) from error
-    if out.shape != (len(rows), width):
+    if out.shape != (n_rows, *shape):
         raise ValueError(
-            f"{name} must give arrays of shape (n_samples, {width}), "
-            f"got {out.shape} for {len(rows)} samples."
+            f"{name} must give arrays of shape {_shape(shape)}, "
+            f"got {out.shape} for {n_rows} samples."
         )
     return out
+
+
+def _shape(sample_shape):
+    return f"(n_samples, {', '.join(map(str, sample_shape))})"

@@ -1,8 +1,7 @@
-"""The training loop: skorch, fed with pairs. The only file that imports skorch."""
+"""The training loop: skorch, fed with pairs."""
 
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -10,123 +9,11 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
+from skcrl.deep._callbacks import OneCycle, StoppedEarly
+from skcrl.deep._data import NOISE, WEIGHTS, PairBatches, dense, stream, stream_seed
 from skcrl.deep.modules import RandomLayer
 
 _EVALUATION_ROWS = 4096
-
-# What a stream of random numbers is for.
-_WEIGHTS, _SPLIT, _ORDER, _NOISE = 1, 2, 3, 4
-
-
-class PairDataset(torch.utils.data.Dataset):
-    """Paired rows of two float32 tensors, in memory.
-
-    Parameters
-    ----------
-    x, y : Tensor of shape (n_samples, ...)
-        Paired views.
-    rows : Tensor of int of shape (n_rows,) or None, default=None
-        Rows that belong to the data set; None stands for all.
-    """
-
-    def __init__(self, x, y, rows=None):
-        self.x = x
-        self.y = y
-        self.rows = torch.arange(len(x)) if rows is None else rows
-
-    @classmethod
-    def from_arrays(cls, X, y):
-        """Wrap arrays, copying only what is not writable contiguous float32."""
-        # torch warns of read-only arrays, such as joblib's memory maps.
-        limit = np.finfo(np.float32).max
-        for name, view in (("X", X), ("y", y)):
-            if view.dtype == np.float64 and max(view.max(), -view.min()) > limit:
-                raise ValueError(
-                    f"{name} has values beyond {limit:.1e}, which float32 cannot hold: "
-                    "scale it down."
-                )
-        x, y = (np.require(a, np.float32, ["C", "W"]) for a in (X, y))
-        return cls(torch.from_numpy(x), torch.from_numpy(y))
-
-    def __len__(self):
-        return len(self.rows)
-
-    def batch(self, rows, device):
-        """Views of some of the rows, on `device`."""
-        rows = self.rows[rows]
-        return {"x": self.x[rows].to(device), "y": self.y[rows].to(device)}
-
-
-class PairBatches:
-    """Batches of paired rows, sliced and not collated.
-
-    Every batch holds at least `batch_size` rows, or all there are: a short last batch
-    is shared out among the others, because correlations of a few rows are noise.
-
-    Parameters
-    ----------
-    dataset : PairDataset
-        Data.
-    batch_size : int
-        Fewest rows of a batch.
-    shuffle : bool, default=False
-        Draw a new order each epoch, from `seed` and the number of the epoch.
-    seed : int, default=0
-        Seed of the orders.
-    device : str, default="cpu"
-        Where batches go.
-    """
-
-    def __init__(self, dataset, batch_size, shuffle=False, seed=0, device="cpu"):
-        self.dataset = dataset
-        self.n_batches = max(1, len(dataset) // batch_size)
-        self.shuffle = shuffle
-        self.seed = seed
-        self.device = device
-        self.epoch = 0
-
-    def __len__(self):
-        return self.n_batches
-
-    def __iter__(self):
-        n = len(self.dataset)
-        generator = _generator(self.seed, self.epoch, _ORDER)
-        order = torch.randperm(n, generator=generator) if self.shuffle else None
-        self.epoch += 1
-        bounds = np.linspace(0, n, self.n_batches + 1).astype(int)
-        for start, stop in pairwise(bounds):
-            rows = slice(start, stop) if order is None else order[start:stop]
-            yield self.dataset.batch(rows, self.device), None
-
-
-class PairSplit:
-    """Set a random share of the rows aside for validation.
-
-    Parameters
-    ----------
-    fraction : float in (0, 1)
-        Share of the rows.
-    seed : int
-        Seed of the choice.
-    """
-
-    def __init__(self, fraction, seed):
-        self.fraction = fraction
-        self.seed = seed
-
-    def __call__(self, dataset):
-        """Return the training and the validation part."""
-        n = len(dataset)
-        order = torch.randperm(n, generator=_generator(self.seed, 0, _SPLIT))
-        valid, train = order.tensor_split([round(n * self.fraction)])
-        return tuple(
-            PairDataset(dataset.x, dataset.y, rows.sort().values)
-            for rows in (train, valid)
-        )
-
-
-class _StoppedEarly(Exception):
-    """Early stopping ended the training."""
 
 
 class Objective(nn.Module):
@@ -148,10 +35,39 @@ class TwoViewNet(NeuralNet):
     Its module is initialised from `seed` and its batches are drawn from it. Its pickle
     holds NumPy arrays, and so no bytes that unpickle further code when they are
     loaded, but for modules that the user brought.
+
+    Parameters
+    ----------
+    module : class of nn.Module
+        Made with the parameters that begin with ``module__``.
+    seed : int
+        Seed of every random number.
+    penalty : float, default=0.0
+        Weight of half the squared weights in the training loss, for optimisers that
+        have no weight decay.
+    mixed_precision : bool, default=False
+        Whether the forward pass computes in bfloat16 where torch deems that safe. The
+        loss is computed in float32.
+    compiled : bool, default=False
+        Whether torch compiles the module.
+    **kwargs : object
+        What else skorch takes.
     """
 
-    def __init__(self, module, *, seed, **kwargs):
+    def __init__(
+        self,
+        module,
+        *,
+        seed,
+        penalty=0.0,
+        mixed_precision=False,
+        compiled=False,
+        **kwargs,
+    ):
         self.seed = seed
+        self.penalty = penalty
+        self.mixed_precision = mixed_precision
+        self.compiled = compiled
         super().__init__(
             module,
             iterator_train=PairBatches,
@@ -162,7 +78,9 @@ class TwoViewNet(NeuralNet):
     def initialize_module(self):
         """Build the module with weights drawn from `seed`."""
         super().initialize_module()
-        self.module_.float().reset_parameters(_generator(self.seed, 0, _WEIGHTS))
+        self.module_.float().reset_parameters(stream(self.seed, 0, WEIGHTS))
+        if self.compiled:
+            self.module_.compile()
         return self
 
     def get_iterator(self, dataset, training=False):
@@ -181,7 +99,8 @@ class TwoViewNet(NeuralNet):
         if training:
             for i, layer in enumerate(self.module_.modules()):
                 if isinstance(layer, RandomLayer):
-                    layer.reseed(_seed(self.seed, len(self.history), _NOISE, i), self.device)
+                    seed = stream_seed(self.seed, len(self.history), NOISE, i)
+                    layer.reseed(seed, self.device)
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
     def notify(self, method_name, **cb_kwargs):
@@ -197,17 +116,28 @@ class TwoViewNet(NeuralNet):
                 and callback.misses_ >= callback.patience
                 for _, callback in self.callbacks_
             ):
-                raise _StoppedEarly from None
+                raise StoppedEarly from None
             raise
+
+    def infer(self, batch, **fit_params):
+        """Outputs of the module for a batch, in float32."""
+        if not self.mixed_precision:
+            return self.module_(**batch)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+            outputs = self.module_(**batch)
+        return type(outputs)(*(_in_float32(output) for output in outputs))
 
     def get_loss(self, outputs, _, X=None, training=False):
         """Loss of a batch, which must be finite."""
         loss = self.criterion_(outputs, X)
+        if training and self.penalty:
+            squares = sum(p.square().sum() for p in self.module_.parameters())
+            loss = loss + 0.5 * self.penalty * squares
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()}")
         return loss
 
-    def train_epochs(self, dataset, n_epochs, callbacks, n_iter_no_change=None):
+    def train_epochs(self, dataset, n_epochs, callbacks=(), cycle_rate=False):
         """Train on.
 
         skorch's own ``fit`` would swallow KeyboardInterrupt and pass a half-trained net
@@ -219,25 +149,20 @@ class TwoViewNet(NeuralNet):
             Data.
         n_epochs : int
             Epochs to add.
-        callbacks : list of skorch callbacks or (name, callback) pairs
-            Copied: training changes them.
-        n_iter_no_change : int or None, default=None
-            Stop after so many epochs without a better validation loss, and go back to
-            the best weights.
+        callbacks : sequence of skorch callbacks or (name, callback) pairs, default=()
+            Training changes them.
+        cycle_rate : bool, default=False
+            Whether the learning rate goes up and down once in these epochs.
         """
-        self.callbacks = deepcopy(callbacks)
-        if n_iter_no_change is not None:
-            # skorch's relative threshold takes a worse loss below 0 for a better one.
-            stopping = EarlyStopping(
-                patience=n_iter_no_change,
-                threshold=0.0,
-                threshold_mode="abs",
-                load_best=True,
+        self.callbacks = list(callbacks)
+        if cycle_rate:
+            n_batches = len(
+                self.get_iterator(self.get_split_datasets(dataset)[0], True)
             )
-            self.callbacks.append(("early_stopping", stopping))
+            self.callbacks.append(OneCycle(self.lr, n_epochs * n_batches))
         self.initialize_callbacks()
         self.notify("on_train_begin", X=dataset, y=None)
-        with suppress(_StoppedEarly), _denormals_flushed():
+        with suppress(StoppedEarly), _denormals_flushed():
             self.fit_loop(dataset, epochs=n_epochs)
         self.notify("on_train_end", X=dataset, y=None)
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
@@ -254,7 +179,7 @@ class TwoViewNet(NeuralNet):
         ----------
         method : str
             Name of a method of the module.
-        *views : ndarray of shape (n_samples, ...) or None
+        *views : ndarray of shape (n_samples, ...), CSR array, or None
             Its arguments, at least one not None.
         **kwargs : object
             Passed on.
@@ -265,21 +190,33 @@ class TwoViewNet(NeuralNet):
             In the common precision of the views.
         """
         given = [view for view in views if view is not None]
-        dtype = torch.float64 if np.result_type(*given) == np.float64 else torch.float32
+        n = given[0].shape[0]
+        dtype = (
+            torch.float64
+            if np.result_type(*(view.dtype for view in given)) == np.float64
+            else torch.float32
+        )
         module = deepcopy(self.module_).to(dtype).eval()
 
         def block(view, start):
             if view is None:
                 return None
-            rows = np.array(view[start : start + _EVALUATION_ROWS])
+            rows = dense(view[start : start + _EVALUATION_ROWS])
             return torch.from_numpy(rows).to(self.device, dtype)
 
+        def compute(start):
+            blocks = (block(view, start) for view in views)
+            return getattr(module, method)(*blocks, **kwargs).cpu().numpy()
+
         with torch.inference_mode():
-            parts = [
-                getattr(module, method)(*(block(v, start) for v in views), **kwargs)
-                for start in range(0, len(given[0]), _EVALUATION_ROWS)
-            ]
-            return torch.cat(parts).cpu().numpy()
+            first = compute(0)
+            if n <= _EVALUATION_ROWS:
+                return first
+            out = np.empty((n, *first.shape[1:]), first.dtype)
+            out[:_EVALUATION_ROWS] = first
+            for start in range(_EVALUATION_ROWS, n, _EVALUATION_ROWS):
+                out[start : start + _EVALUATION_ROWS] = compute(start)
+        return out
 
     def epochs(self):
         """History without its batches: one dict of plain numbers an epoch."""
@@ -323,6 +260,11 @@ class TwoViewNet(NeuralNet):
         return self
 
 
+def _in_float32(output):
+    is_half = output is not None and output.dtype == torch.bfloat16
+    return output.float() if is_half else output
+
+
 @contextmanager
 def _denormals_flushed():
     """Take numbers below 1e-38 for zero on this thread.
@@ -358,13 +300,3 @@ def _to_torch(state):
     if isinstance(state, dict):
         return {key: _to_torch(value) for key, value in state.items()}
     return [_to_torch(value) for value in state] if isinstance(state, list) else state
-
-
-def _seed(*what_for):
-    """Seed of a stream of its own for each sequence of whole numbers."""
-    state = np.random.SeedSequence(what_for).generate_state(1, np.uint64)
-    return int(state[0] >> 1)
-
-
-def _generator(seed, epoch, purpose):
-    return torch.Generator().manual_seed(_seed(seed, epoch, purpose))

@@ -14,7 +14,7 @@ from skorch.callbacks import Callback, LRScheduler
 
 from skcrl import CorrNet, DeepCCA
 from skcrl.datasets import make_correlated_views
-from skcrl.deep._net import PairBatches, PairDataset, PairSplit
+from skcrl.deep._data import PairBatches, PairDataset, PairSplit
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5, "random_state": 0}
 
@@ -226,7 +226,7 @@ def test_early_stopping_keeps_the_best_weights(views):
     # The same validation rows, encoded with the weights that were kept.
     data = PairDataset.from_arrays(*views)
     _, valid = est.net_.train_split(data)
-    batch = valid.batch(slice(None), "cpu")
+    batch = valid.batch("cpu", slice(None))
     with torch.no_grad():
         loss = est.net_.criterion_(est.net_.module_(**batch), batch)
     assert loss.item() == pytest.approx(losses[best], abs=1e-5)

@@ -1,0 +1,116 @@
+"""What the training loop does between epochs: watch, refine, stop."""
+
+from copy import deepcopy
+
+import numpy as np
+from skorch.callbacks import Callback, GradientNormClipping
+from torch.optim.lr_scheduler import OneCycleLR
+
+_REFINEMENTS = 3
+_REFINEMENT_FACTOR = 0.1
+
+
+class StoppedEarly(Exception):
+    """Early stopping ended the training."""
+
+
+class HeldOutScore(Callback):
+    """Record a score of the validation rows after each epoch, as ``valid_score``.
+
+    Parameters
+    ----------
+    score : callable (net, training data, validation data) -> float
+        Higher is better.
+    """
+
+    def __init__(self, score):
+        self.score = score
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Record the score."""
+        score = self.score(net, dataset_train, dataset_valid)
+        net.history.record("valid_score", score)
+
+
+class Patience(Callback):
+    """Keep the best weights; stop when they stay the best for too long.
+
+    Parameters
+    ----------
+    monitor : {"loss", "score"}
+        Validation figure that is watched.
+    patience : int
+        Epochs without a better one.
+    refine : bool
+        Before stopping, go back to the best weights and divide the learning rate by
+        ten, three times over, each with a fifth of the patience.
+    """
+
+    def __init__(self, monitor, patience, refine):
+        self.monitor = monitor
+        self.patience = patience
+        self.refine = refine
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier trainings."""
+        self.best_ = -np.inf
+        self.weights_ = None
+        self.misses_ = 0
+        self.patience_ = self.patience
+        self.refinements_ = _REFINEMENTS if self.refine else 0
+
+    def on_epoch_end(self, net, **kwargs):
+        """Compare the epoch with the best one."""
+        value = net.history[-1, f"valid_{self.monitor}"]
+        value = -value if self.monitor == "loss" else value
+        if value > self.best_:
+            self.best_, self.misses_ = value, 0
+            self.weights_ = deepcopy(net.module_.state_dict())
+            return
+        self.misses_ += 1
+        if self.misses_ < self.patience_:
+            return
+        if self.refinements_ == 0:
+            raise StoppedEarly
+        self.refinements_ -= 1
+        self.misses_ = 0
+        self.patience_ = max(1, self.patience // 5)
+        net.module_.load_state_dict(self.weights_)
+        for group in net.optimizer_.param_groups:
+            group["lr"] *= _REFINEMENT_FACTOR
+
+    def on_train_end(self, net, **kwargs):
+        """Go back to the best weights."""
+        net.module_.load_state_dict(self.weights_)
+
+
+class OneCycle(Callback):
+    """Raise the learning rate from a 25th to its full height, then let it fall.
+
+    Parameters
+    ----------
+    lr : float
+        Full height, reached after three tenths of the steps.
+    n_steps : int
+        Steps of the training.
+    """
+
+    def __init__(self, lr, n_steps):
+        self.lr = lr
+        self.n_steps = n_steps
+
+    def on_train_begin(self, net, **kwargs):
+        """Begin the cycle."""
+        self.schedule_ = OneCycleLR(
+            net.optimizer_, self.lr, total_steps=self.n_steps, cycle_momentum=False
+        )
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        """Go one step on."""
+        if training:
+            self.schedule_.step()
+
+
+def clipping(norm):
+    """Scale down gradients, all parameters' together, that are longer than `norm`."""
+    return GradientNormClipping(norm)

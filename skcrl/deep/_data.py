@@ -1,0 +1,217 @@
+"""Pairs in memory, and batches of them: sliced, not collated."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy import sparse
+
+# What a stream of random numbers is for.
+WEIGHTS, SPLIT, ORDER, NOISE = 1, 2, 3, 4
+
+
+class PairBatch:
+    """Views of some rows, by the names of the arguments they are passed as.
+
+    Parameters
+    ----------
+    **views : Tensor of shape (n_rows, ...)
+        `x` and `y`, which are paired, and perhaps `x_only` and `y_only`, rows of which
+        the other view is missing.
+    """
+
+    def __init__(self, **views):
+        self.views = views
+
+    def keys(self):
+        """Names of the views."""
+        return self.views.keys()
+
+    def __getitem__(self, name):
+        return self.views[name]
+
+    def __len__(self):
+        return sum(len(view) for name, view in self.views.items() if name != "y")
+
+
+class PairDataset(torch.utils.data.Dataset):
+    """Paired rows of two views in memory, and rows of which one view is missing.
+
+    Parameters
+    ----------
+    x, y : Tensor of shape (n_samples, ...) or CSR array of shape (n_samples, n_features)
+        The views, in float32.
+    rows : Tensor of int of shape (n_rows,) or None, default=None
+        Complete rows of the data set; None stands for all.
+    x_only, y_only : Tensor of int of shape (n_rows,) or None, default=None
+        Rows of which the other view is missing; None stands for none.
+    """  # noqa: E501
+
+    def __init__(self, x, y, rows=None, x_only=None, y_only=None):
+        self.x = x
+        self.y = y
+        self.rows = torch.arange(x.shape[0]) if rows is None else rows
+        none = torch.empty(0, dtype=torch.long)
+        self.x_only = none if x_only is None else x_only
+        self.y_only = none if y_only is None else y_only
+
+    @classmethod
+    def from_arrays(cls, X, y, has_x=None, has_y=None):
+        """Wrap arrays, copying only what is not writable contiguous float32.
+
+        Parameters
+        ----------
+        X, y : ndarray of shape (n_samples, ...) or CSR array
+            The views.
+        has_x, has_y : ndarray of bool, shape (n_samples,), or None, default=None
+            Rows that are there; None stands for all.
+        """
+        x, y = _as_float32(X, "X"), _as_float32(y, "y")
+        if has_x is None:
+            return cls(x, y)
+        parts = (has_x & has_y, has_x & ~has_y, has_y & ~has_x)
+        return cls(x, y, *(torch.from_numpy(np.flatnonzero(part)) for part in parts))
+
+    def __len__(self):
+        return len(self.rows) + len(self.x_only) + len(self.y_only)
+
+    def batch(self, device, rows, x_only=None, y_only=None):
+        """Some of the complete, the x-only and the y-only rows, on `device`."""
+        rows = self.rows[rows]
+        views = {
+            "x": _take(self.x, rows, device),
+            "y": _take(self.y, rows, device),
+        }
+        if x_only is not None and len(self.x_only):
+            views["x_only"] = _take(self.x, self.x_only[x_only], device)
+        if y_only is not None and len(self.y_only):
+            views["y_only"] = _take(self.y, self.y_only[y_only], device)
+        return PairBatch(**views)
+
+    def complete(self):
+        """Both views of the complete rows, as float32 arrays."""
+        return tuple(
+            view[self.rows.numpy()]
+            if sparse.issparse(view)
+            else view[self.rows].numpy()
+            for view in (self.x, self.y)
+        )
+
+
+class PairBatches:
+    """Batches of paired rows.
+
+    Every batch holds at least `batch_size` rows, or all there are: a short last batch
+    is shared out among the others, because correlations of a few rows are noise. Rows
+    of which a view is missing are spread evenly.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+        Data.
+    batch_size : int
+        Fewest rows of a batch.
+    shuffle : bool, default=False
+        Draw a new order each epoch, from `seed` and the number of the epoch.
+    seed : int, default=0
+        Seed of the orders.
+    device : str, default="cpu"
+        Where batches go.
+    """
+
+    def __init__(self, dataset, batch_size, shuffle=False, seed=0, device="cpu"):
+        self.dataset = dataset
+        self.n_batches = max(1, len(dataset) // batch_size)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.device = device
+        self.epoch = 0
+
+    def __len__(self):
+        return self.n_batches
+
+    def __iter__(self):
+        generator = stream(self.seed, self.epoch, ORDER)
+        self.epoch += 1
+        data = self.dataset
+        parts = [
+            self._shared_out(len(rows), generator)
+            for rows in (data.rows, data.x_only, data.y_only)
+        ]
+        for rows, x_only, y_only in zip(*parts, strict=True):
+            yield data.batch(self.device, rows, x_only, y_only), None
+
+    def _shared_out(self, n, generator):
+        """Positions 0 to n - 1 in `n_batches` parts of even length."""
+        order = torch.randperm(n, generator=generator) if self.shuffle else None
+        bounds = np.linspace(0, n, self.n_batches + 1).astype(int)
+        for start, stop in pairwise(bounds):
+            yield slice(start, stop) if order is None else order[start:stop]
+
+
+class PairSplit:
+    """Set a random share of the complete rows aside for validation.
+
+    Parameters
+    ----------
+    fraction : float in (0, 1)
+        Share of the rows.
+    seed : int
+        Seed of the choice.
+    """
+
+    def __init__(self, fraction, seed):
+        self.fraction = fraction
+        self.seed = seed
+
+    def __call__(self, dataset):
+        """Return the training and the validation part."""
+        n = len(dataset.rows)
+        order = torch.randperm(n, generator=stream(self.seed, 0, SPLIT))
+        valid, train = order.tensor_split([round(n * self.fraction)])
+        x, y = dataset.x, dataset.y
+        return (
+            PairDataset(
+                x, y, dataset.rows[train.sort().values], dataset.x_only, dataset.y_only
+            ),
+            PairDataset(x, y, dataset.rows[valid.sort().values]),
+        )
+
+
+def stream_seed(*what_for):
+    """Seed of a stream of its own for each sequence of whole numbers."""
+    state = np.random.SeedSequence(what_for).generate_state(1, np.uint64)
+    return int(state[0] >> 1)
+
+
+def stream(*what_for):
+    """Generator of a stream of its own for each sequence of whole numbers."""
+    return torch.Generator().manual_seed(stream_seed(*what_for))
+
+
+def dense(view):
+    """Rows of a dense or CSR view as a dense array."""
+    return view.toarray() if sparse.issparse(view) else np.array(view)
+
+
+def _as_float32(view, name):
+    values = view.data if sparse.issparse(view) else view
+    limit = np.finfo(np.float32).max
+    if view.dtype == np.float64 and values.size:
+        # fmax and fmin skip the NaN of missing rows.
+        largest = max(np.fmax.reduce(values, None), -np.fmin.reduce(values, None))
+        if largest > limit:
+            raise ValueError(
+                f"{name} has values beyond {limit:.1e}, which float32 cannot hold: "
+                "scale it down."
+            )
+    if sparse.issparse(view):
+        return view.astype(np.float32, copy=False)
+    # torch warns of read-only arrays, such as joblib's memory maps.
+    return torch.from_numpy(np.require(view, np.float32, ["C", "W"]))
+
+
+def _take(view, rows, device):
+    if sparse.issparse(view):
+        return torch.from_numpy(view[rows.numpy()].toarray()).to(device)
+    return view[rows].to(device)
