@@ -244,8 +244,14 @@ def test_training_data_are_left_alone_and_forgotten(estimator, views):
 
 BAD_INPUT = {
     "unpaired": (lambda X, y: (X, y[:-1]), "Rows of X and y must be paired"),
-    "NaN in X": (lambda X, y: (_with(X, np.nan), y), "Input X contains NaN"),
-    "NaN in y": (lambda X, y: (X, _with(y, np.nan)), "Input y contains NaN"),
+    "NaN in X": (
+        lambda X, y: (_with(X, np.nan), y),
+        "X (contains|has rows that are) NaN",
+    ),
+    "NaN in y": (
+        lambda X, y: (X, _with(y, np.nan)),
+        "y (contains|has rows that are) NaN",
+    ),
     "infinity": (lambda X, y: (X, _with(y, np.inf)), "Input y contains infinity"),
     "text": (lambda X, y: (X, y.astype(str).astype(object) + "a"), "could not convert"),
     "complex": (lambda X, y: (X, y + 1j), "Complex data not supported"),

@@ -203,6 +203,22 @@ def test_modality_dropout_is_what_lets_one_view_rebuild_the_other(digits):
     assert error(2 / 3) < 0.85 < 1 < error(0.0)
 
 
+def test_unpaired_rows_teach(digits):
+    left, right = (view[:1000].copy() for view in digits[:2])
+    left[100:550] = np.nan
+    right[550:] = np.nan
+    est = MultimodalAutoencoder(16, max_epochs=20, random_state=0).fit(left, right)
+    few = MultimodalAutoencoder(16, max_epochs=200, random_state=0)
+    few.fit(left[:100], right[:100])  # as many steps
+    for side, view in zip(("X", "y"), digits[:2], strict=True):
+        view, to = view[1000:], side.lower()
+        with_unpaired, without = (
+            reconstruction_error(view, e.reconstruct(**{side: view}, to=to))
+            for e in (est, few)
+        )
+        assert with_unpaired < 0.9 * without
+
+
 def test_noise_and_dropout_follow_the_seed(views):
     def codes(**parameters):
         est = MultimodalAutoencoder(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from torch.autograd import gradcheck
 
@@ -227,6 +228,20 @@ def test_translation_learns(digits):
     assert reconstruction_error(right[1000:], est.predict(left[1000:])) < 0.85
     rebuilt = est.reconstruct(y=right[1000:], to="x")
     assert reconstruction_error(left[1000:], rebuilt) < 0.8
+
+
+def test_rows_alone_make_the_codes_of_both_views_comparable(digits):
+    (X, y), (X_new, y_new) = (
+        (digits[0][rows], digits[1][rows]) for rows in (slice(1000), slice(1000, None))
+    )
+    gap = np.full_like(X, np.nan)
+    est = TiedBidirectional(8, max_epochs=30, random_state=0)
+    paired = clone(est).fit(X, y)
+    alone = clone(est).fit(np.vstack([X, X, gap]), np.vstack([y, gap, y]))
+    assert alone.score(X_new, y_new) > 3 > 1 > paired.score(X_new, y_new)
+    for estimator, low, high in ((alone, 0.0, 0.6), (paired, 1.0, np.inf)):
+        rebuilt = estimator.reconstruct(X_new, to="x")
+        assert low < reconstruction_error(X_new, rebuilt) < high
 
 
 def test_divergence_says_what_to_do(views):
