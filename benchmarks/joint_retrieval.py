@@ -14,7 +14,7 @@ Methods
 -------
 AE concatenated, AE split   the two layouts of MultimodalAutoencoder
 Tied                        TiedBidirectional
-Tied + alone                the same, trained on each caption once more without the other
+Tied + alone                the same, trained on each caption once more, alone
 Tied, no outer layers       the tied weights alone, 100 units
 
 Columns
@@ -168,8 +168,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if not (args.data / "train.en.txt").exists():
         print(
-            f"Skipped: there is no {args.data / 'train.en.txt'}. Pass as --data a folder "
-            "with the first captions of task 2 of github.com/multi30k/dataset."
+            f"Skipped: there is no {args.data / 'train.en.txt'}. Pass as --data a "
+            "folder with the first captions of task 2 of github.com/multi30k/dataset."
         )
         return
 

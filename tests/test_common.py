@@ -242,16 +242,32 @@ def test_training_data_are_left_alone_and_forgotten(estimator, views):
     assert not any(row in pickle.dumps(est) for row in rows)
 
 
+@named(TWO_VIEW)
+def test_impute_fills_the_gaps_alone(estimator, views):
+    est = fitted(estimator, views)
+    X, y = (view.copy() for view in views)
+    X[:5], y[5:12] = np.nan, np.nan
+    X_full, y_full = est.impute(X, y)
+    np.testing.assert_array_equal(X_full[5:], views[0][5:])
+    np.testing.assert_array_equal(y_full[np.r_[:5, 12:60]], views[1][np.r_[:5, 12:60]])
+    np.testing.assert_array_equal(X_full[:5], est.reconstruct(y=y[:5], to="x"))
+    np.testing.assert_array_equal(y_full[5:12], est.reconstruct(X[5:12], to="y"))
+    assert np.isnan(X[:5]).all()  # the user's arrays are left alone
+    for whole, view in zip(est.impute(*views), views, strict=True):
+        np.testing.assert_array_equal(whole, view)
+    with pytest.raises(ValueError, match="impute fills gaps in two views, got one"):
+        est.impute(X, None)
+    with pytest.raises(ValueError, match="missing in both views, the first is row 0"):
+        est.impute(X, np.full_like(y, np.nan))
+    with pytest.raises(ValueError, match="y has rows that are NaN in part"):
+        est.impute(X, _with(y, np.nan))
+
+
 BAD_INPUT = {
     "unpaired": (lambda X, y: (X, y[:-1]), "Rows of X and y must be paired"),
-    "NaN in X": (
-        lambda X, y: (_with(X, np.nan), y),
-        "X (contains|has rows that are) NaN",
-    ),
-    "NaN in y": (
-        lambda X, y: (X, _with(y, np.nan)),
-        "y (contains|has rows that are) NaN",
-    ),
+    "NaN in X": (lambda X, y: (_with(X, np.nan), y), "X .*NaN"),
+    "NaN in y": (lambda X, y: (X, _with(y, np.nan)), "y .*NaN"),
+    "nothing in X": (lambda X, y: (np.full_like(X, np.nan), y), "NaN|missing one view"),
     "infinity": (lambda X, y: (X, _with(y, np.inf)), "Input y contains infinity"),
     "text": (lambda X, y: (X, y.astype(str).astype(object) + "a"), "could not convert"),
     "complex": (lambda X, y: (X, y + 1j), "Complex data not supported"),

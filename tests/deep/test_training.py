@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
+from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
 
-from skcrl import CorrNet, DeepCCA
+from skcrl import CorrNet, DeepCCA, LinearCCA
 from skcrl.datasets import make_correlated_views
 from skcrl.deep._data import PairBatches, PairDataset, PairSplit
+from skcrl.metrics import canonical_total
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5, "random_state": 0}
 
@@ -67,6 +69,35 @@ def test_shuffled_batches_stay_paired_and_follow_seed_and_epoch():
     two.epoch = 1
     assert torch.equal(second, order(two))
     assert not torch.equal(first, order(batches(50, 10, shuffle=True, seed=4)))
+
+
+def test_unpaired_rows_are_spread_among_the_batches():
+    x = torch.arange(40)[:, None]
+    has_x, has_y = np.ones(40, bool), np.ones(40, bool)
+    has_y[:10] = False
+    has_x[10:13] = False
+    data = PairDataset.from_arrays(x.numpy(), x.numpy(), has_x, has_y)
+    assert len(data) == 40
+    found = [pair for pair, _ in PairBatches(data, 8, shuffle=True)]
+    assert [len(pair) for pair in found] == [7, 8, 8, 8, 9]
+    rows = {
+        name: torch.cat([p[name] for p in found if name in p.keys()])
+        for name in ("x", "y", "x_only", "y_only")
+    }
+    torch.testing.assert_close(rows["x"], rows["y"])
+    for name, expected in (("x", x[13:]), ("x_only", x[:10]), ("y_only", x[10:13])):
+        found_rows = rows[name].flatten().sort().values
+        torch.testing.assert_close(found_rows, expected.flatten().float())
+
+
+def test_split_leaves_unpaired_rows_to_training():
+    x = np.zeros((40, 1))
+    has_x, has_y = np.arange(40) >= 5, np.arange(40) < 30
+    data = PairDataset.from_arrays(x, x, has_x, has_y)
+    train, valid = PairSplit(0.2, seed=0)(data)
+    assert (len(train.rows), len(train.x_only), len(train.y_only)) == (20, 10, 5)
+    assert (len(valid.rows), len(valid)) == (5, 5)
+    assert set(train.rows.tolist()) | set(valid.rows.tolist()) == set(range(5, 30))
 
 
 def test_split_keeps_pairs():
@@ -232,6 +263,172 @@ def test_early_stopping_keeps_the_best_weights(views):
     assert loss.item() == pytest.approx(losses[best], abs=1e-5)
 
 
+def test_monitored_score_is_that_of_the_estimator_stopped_there(views):
+    est = DeepCCA(
+        hidden_layer_sizes=(16,),
+        max_epochs=60,
+        lr=0.02,
+        reg=1e-6,
+        validation_fraction=0.4,
+        early_stopping=True,
+        n_iter_no_change=5,
+        monitor="score",
+        random_state=0,
+    ).fit(*views)
+    scores = [row["valid_score"] for row in est.history_]
+    best = int(np.argmax(scores))
+    assert len(scores) == best + 6 < 60
+    stopped = clone(est).set_params(early_stopping=False, max_epochs=best + 1)
+    stopped.fit(*views)
+    np.testing.assert_array_equal(stopped.transform(views[0]), est.transform(views[0]))
+    data = PairDataset.from_arrays(*views)
+    train, valid = (part.rows.numpy() for part in est.net_.train_split(data))
+    outputs = [est.net_.evaluate("encode", v, side=s) for v, s in zip(views, "xy", strict=True)]
+    expected = canonical_total(
+        *(z[valid] for z in outputs), *(z[train] for z in outputs)
+    )
+    assert scores[best] == pytest.approx(expected, abs=1e-3)
+
+
+class RateRecorder(Callback):
+    def on_train_begin(self, net, **kwargs):
+        self.rates = []
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training:
+            self.rates.append(net.optimizer_.param_groups[0]["lr"])
+
+
+def rates_of(est):
+    (recorder,) = (c for _, c in est.net_.callbacks_ if isinstance(c, RateRecorder))
+    return np.array(recorder.rates)
+
+
+def test_one_cycle_rises_and_falls_over_the_steps(est, views):
+    est.set_params(lr_schedule="one_cycle", lr=0.01, callbacks=[RateRecorder()])
+    rates = rates_of(est.fit(*views))
+    assert len(rates) == 5 * 4
+    peak = rates.argmax()
+    assert rates[0] == pytest.approx(0.01 / 25)
+    assert rates[peak] == pytest.approx(0.01)
+    assert peak == 5
+    assert (np.diff(rates[: peak + 1]) > 0).all()
+    assert (np.diff(rates[peak:]) < 0).all()
+    assert rates[-1] < 1e-6
+    assert len(rates_of(est.partial_fit(*views))) == 4
+
+
+def test_refinement_goes_back_and_lowers_the_rate(views):
+    est = DeepCCA(
+        hidden_layer_sizes=(32,),
+        max_epochs=500,
+        lr=0.05,
+        validation_fraction=0.3,
+        early_stopping=True,
+        n_iter_no_change=10,
+        lr_schedule="refine",
+        callbacks=[RateRecorder()],
+        random_state=0,
+    ).fit(*views)
+    rates = rates_of(est)
+    assert len(rates) == est.n_iter_ < 500
+    steps, lengths = np.unique(rates, return_counts=True)
+    np.testing.assert_allclose(steps[::-1], 0.05 * 0.1 ** np.arange(4))
+    losses = np.array([row["valid_loss"] for row in est.history_])
+    first = lengths[-1]
+    assert losses[first - 11 : first].argmin() == 0  # ten epochs were no better
+    assert (lengths[:3] >= 2).all()  # a fifth of the patience
+    data = PairDataset.from_arrays(*views)
+    batch = est.net_.train_split(data)[1].batch("cpu", slice(None))
+    with torch.no_grad():
+        loss = est.net_.criterion_(est.net_.module_(**batch), batch)
+    assert loss.item() == pytest.approx(losses.min(), abs=1e-5)
+
+
+def test_gradients_are_clipped(est, views):
+    est.set_params(optimizer="sgd", lr=1.0, max_epochs=1, batch_size=100)
+    est.set_params(gradient_clip=1e-3).fit(*views)
+    start = est._make_net(est.net_.seed)
+    moved = [
+        (a - b).square().sum()
+        for a, b in zip(
+            est.net_.module_.parameters(), start.module_.parameters(), strict=True
+        )
+    ]
+    assert sum(moved).sqrt().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_mixed_precision_is_close_and_learns(est, views):
+    full = clone(est).fit(*views)
+    mixed = est.set_params(mixed_precision=True).fit(*views)
+    weights = [next(e.net_.module_.parameters()) for e in (full, mixed)]
+    assert weights[1].dtype == torch.float32
+    assert not torch.equal(*weights)
+    torch.testing.assert_close(*weights, atol=2e-2, rtol=0)
+    losses = [e.history_[-1]["train_loss"] for e in (full, mixed)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+# torch warns of its own parts when it compiles.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_network_learns_the_same(views):
+    est = DeepCCA(**SMALL)
+    eager = clone(est).fit(*views).transform(views[0])
+    compiled = est.set_params(compile=True).fit(*views)
+    np.testing.assert_allclose(compiled.transform(views[0]), eager, atol=1e-3)
+
+
+def test_lbfgs_solves_linear_cca_on_the_full_batch(views):
+    est = DeepCCA(
+        hidden_layer_sizes=(),
+        reg=1e-8,
+        optimizer="lbfgs",
+        lr=1.0,
+        max_epochs=10,
+        batch_size=3,  # a full batch takes no notice of it
+        random_state=0,
+    ).fit(*views)
+    expected = LinearCCA(reg=0).fit(*views).correlations_[:2]
+    np.testing.assert_allclose(est.correlations_, expected, atol=1e-6)
+
+
+def test_lbfgs_decays_weights(views):
+    def norm(**parameters):
+        est = CorrNet(**SMALL, optimizer="lbfgs", lr=1.0, **parameters).fit(*views)
+        return sum(p.square().sum().item() for p in est.net_.module_.parameters())
+
+    assert norm(weight_decay=1.0) < 0.5 * norm()
+
+
+def test_lbfgs_goes_on_bit_for_bit(est, views):
+    est.set_params(optimizer="lbfgs", lr=1.0, max_epochs=2)
+    whole = clone(est).fit(*views)
+    parts = clone(est).partial_fit(*views)
+    parts = pickle.loads(pickle.dumps(parts)).partial_fit(*views)
+    np.testing.assert_array_equal(parts.transform(views[0]), whole.transform(views[0]))
+
+
+def test_sparse_views_are_trained_on_as_dense_ones(est, views):
+    X, y = (np.where(abs(view) > 0.5, view, 0) for view in views)
+    expected = clone(est).fit(X, y)
+    for wrap in (sparse.csr_array, sparse.csr_matrix, sparse.coo_matrix):
+        found = clone(est).fit(wrap(X), wrap(y))
+        for method in ("transform", "predict"):
+            np.testing.assert_allclose(
+                getattr(found, method)(wrap(X)), getattr(expected, method)(X), atol=1e-5
+            )
+        np.testing.assert_allclose(
+            found.transform_joint(wrap(X), y), expected.transform_joint(X, y), atol=1e-5
+        )
+
+
+def test_sparse_rows_cannot_be_missing(est, views):
+    X = sparse.csr_array(np.where(np.arange(6) == 0, np.nan, views[0]))
+    est.fit(*views)
+    with pytest.raises(ValueError, match="X contains NaN and is sparse"):
+        est.transform_joint(X, views[1])
+
+
 class Recorder(Callback):
     def __init__(self):
         self.seen = []
@@ -311,6 +508,10 @@ def test_divergence_names_reg(views):
 
 BAD_PARAMETERS = [
     ({"early_stopping": True}, "early_stopping=True needs validation data"),
+    ({"monitor": "score"}, "monitor='score' needs validation data"),
+    ({"lr_schedule": "refine"}, "set early_stopping=True"),
+    ({"lr_schedule": "cosine"}, "'lr_schedule' parameter"),
+    ({"gradient_clip": 0.0}, "'gradient_clip' parameter"),
     ({"hidden_layer_sizes": (8, 0)}, "positive integers, got"),
     ({"hidden_layer_sizes": (8, 1.5)}, "positive integers, got"),
     ({"hidden_layer_sizes": (True,)}, "positive integers, got"),
