@@ -1,4 +1,4 @@
-"""What does an epoch of DeepCCA cost over a bare torch loop?
+"""What does an epoch of a deep estimator cost over a bare torch loop?
 
 The same module, loss, optimiser, batches and initial weights, in turn on one thread;
 the ratio is that of the CPU times of an epoch, pair by pair. Both end at the same
@@ -13,18 +13,67 @@ import time
 import numpy as np
 import torch
 
-from skcrl import DeepCCA
+from skcrl import CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
 from skcrl.deep._data import PairBatches, PairDataset
-from skcrl.deep.losses import trace_norm
+
+HIDDEN = (500, 300)
 
 
-def bare_epoch(module, optimizer, batches, reg):
+def estimators(k, batch_size):
+    """Every deep estimator, with the same widths and batches."""
+    common = {
+        "batch_size": batch_size,
+        "max_epochs": 1,
+        "hidden_layer_sizes": HIDDEN,
+        "random_state": 0,
+    }
+    return [
+        *(
+            DeepCCA(k, objective=objective, **common)
+            for objective in ("trace_norm", "correlation_gap", "soft", "noi")
+        ),
+        DeepCCA(k, reconstruction_weight=1e-3, **common),
+        CorrNet(k, **common),
+        MultimodalAutoencoder(k, modality_dropout=0.0, **common),
+        TiedBidirectional(k, dropout=0.0, **common),
+    ]
+
+
+def bare_epoch(module, optimizer, batches, loss_function, hyper):
     """One epoch, as a script of one page would have it."""
     for batch, _ in batches:
         optimizer.zero_grad()
-        loss = trace_norm(module(batch["x"], batch["y"]), None, None, reg=reg)
+        x, y = batch["x"], batch["y"]
+        loss = loss_function(module(x, y), x, y, **hyper)
         loss.backward()
         optimizer.step()
+
+
+def compare(estimator, X, y, repeats):
+    """CPU seconds of pairs of epochs, ours and the bare loop's."""
+    data = PairDataset.from_arrays(X, y)
+    # One epoch each, so that both have their weights, moments and order of batches.
+    net = estimator.fit(X, y).net_
+    module = estimator._make_net(net.seed).module_
+    group = net.optimizer_.param_groups[0]
+    settings = {
+        key: value for key, value in group.items() if key not in ("params", "lr")
+    }
+    optimizer = type(net.optimizer_)(module.parameters(), lr=group["lr"], **settings)
+    batches = PairBatches(data, estimator.batch_size, shuffle=True, seed=net.seed)
+    loss_function, hyper = estimator._objective()
+    bare_epoch(module, optimizer, batches, loss_function, hyper)
+
+    pairs = []
+    for _ in range(repeats):
+        begin = time.process_time()
+        net.train_epochs(data, 1)
+        middle = time.process_time()
+        bare_epoch(module, optimizer, batches, loss_function, hyper)
+        pairs.append((middle - begin, time.process_time() - middle))
+    for ours, theirs in zip(net.module_.parameters(), module.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    return np.array(pairs)
 
 
 def main(argv=None):
@@ -42,38 +91,23 @@ def main(argv=None):
     X, y = rng.standard_normal((2, args.rows, 392)).astype(np.float32)
     y[:, :50] += X[:, :50]
     k = min(50, args.batch // 4)
-    data = PairDataset.from_arrays(X, y)
-
-    # One epoch each, so that both have their weights, moments and order of batches.
-    est = DeepCCA(k, batch_size=args.batch, max_epochs=1, random_state=0).fit(X, y)
-    net = est.net_
-    start = DeepCCA(k, batch_size=args.batch, random_state=0)
-    start.n_features_in_ = start.y_n_features_in_ = 392
-    module = start._make_net(net.seed).module_
-    optimizer = torch.optim.Adam(module.parameters(), lr=est.lr)
-    seed = net.iterator_train__seed
-    batches = PairBatches(data, args.batch, shuffle=True, seed=seed)
-    bare_epoch(module, optimizer, batches, est.reg)
-
-    pairs = []
-    for _ in range(args.repeats):
-        begin = time.process_time()
-        net.train_epochs(data, 1, [])
-        middle = time.process_time()
-        bare_epoch(module, optimizer, batches, est.reg)
-        pairs.append((middle - begin, time.process_time() - middle))
-    for ours, theirs in zip(net.module_.parameters(), module.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    widths = "-".join(map(str, (392, *HIDDEN, k)))
+    print(f"{args.rows} rows, batches of {args.batch}, {widths} twice, equal weights")
+    print(f"{'':44}{'ours':>8}{'bare':>8}{'ratio':>8}  quartiles")
+    for estimator in estimators(k, args.batch):
+        times = compare(estimator, X, y, args.repeats)
+        ours, bare = np.median(times, axis=0)
+        low, middle, high = np.percentile(times[:, 0] / times[:, 1], [25, 50, 75])
+        name = type(estimator).__name__
+        if name == "DeepCCA":
+            weight = estimator.reconstruction_weight
+            name += f", {estimator.objective}" + (", DCCAE" if weight else "")
+        print(
+            f"{name:44}{ours:7.3f}s{bare:7.3f}s{middle:8.3f}  {low:.3f} to {high:.3f}",
+            flush=True,
+        )
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
-
-    times = np.array(pairs)
-    ratios = times[:, 0] / times[:, 1]
-    print(f"{args.rows} rows, batches of {args.batch}, 392-500-300-{k} twice")
-    print(f"DeepCCA {np.median(times[:, 0]):.3f} s an epoch")
-    print(f"bare    {np.median(times[:, 1]):.3f} s an epoch")
-    low, middle, high = np.percentile(ratios, [25, 50, 75])
-    print(f"ratio {middle:.3f} (quartiles {low:.3f} to {high:.3f}), equal weights")
 
 
 if __name__ == "__main__":

@@ -113,6 +113,11 @@ class TiedBidirectional(BaseDeepTwoView):
     paper's learning rate a few features of deviation 10 are enough for 200 hidden
     units to diverge.
 
+    Nothing in the objective makes the codes of the two views alike: with hidden layers,
+    which are free, they are not, and ``score`` is near 0. They are with
+    ``hidden_layer_sizes=()``, and if the nets are trained on each row once more without
+    its other view, because unpaired rows go through the halves of both.
+
     A view is rebuilt from the other as it was trained to; from itself, it goes through
     the first half of one net and the second half of the other; from both views, the
     mean of the central activations is decoded.
@@ -228,6 +233,24 @@ class TiedBidirectional(BaseDeepTwoView):
 
     def _decode(self, codes, side):
         return self.net_.evaluate("decode", codes, side=side)
+
+    def transform_joint(self, X=None, y=None):
+        """Codes of both views side by side; where one is missing, the other's twice.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, 2 * n_components)
+            Joint codes.
+        """
+        return super().transform_joint(X, y)
 
     def _codes(self, X, y):
         """Codes of the views that are there."""

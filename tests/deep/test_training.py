@@ -283,7 +283,9 @@ def test_monitored_score_is_that_of_the_estimator_stopped_there(views):
     np.testing.assert_array_equal(stopped.transform(views[0]), est.transform(views[0]))
     data = PairDataset.from_arrays(*views)
     train, valid = (part.rows.numpy() for part in est.net_.train_split(data))
-    outputs = [est.net_.evaluate("encode", v, side=s) for v, s in zip(views, "xy", strict=True)]
+    outputs = [
+        est.net_.evaluate("encode", v, side=s) for v, s in zip(views, "xy", strict=True)
+    ]
     expected = canonical_total(
         *(z[valid] for z in outputs), *(z[train] for z in outputs)
     )

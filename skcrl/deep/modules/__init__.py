@@ -6,7 +6,12 @@ from skcrl.deep.modules._multimodal_autoencoder import (
     ModalityDropout,
     MultimodalAutoencoderModule,
 )
-from skcrl.deep.modules._noise import Dropout, GaussianNoise, RandomLayer
+from skcrl.deep.modules._noise import (
+    Dropout,
+    GaussianNoise,
+    RandomLayer,
+    RandomShift,
+)
 from skcrl.deep.modules._rebuilt import RebuiltViews
 from skcrl.deep.modules._tied_bidirectional import TiedBidirectionalModule
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
@@ -21,6 +26,7 @@ __all__ = [
     "ModalityDropout",
     "MultimodalAutoencoderModule",
     "RandomLayer",
+    "RandomShift",
     "RebuiltViews",
     "TiedBidirectionalModule",
     "TwoBranch",

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class RandomLayer(nn.Module):
@@ -79,3 +80,40 @@ class GaussianNoise(RandomLayer):
         if not self.training or self.deviation == 0:
             return a
         return a + self.deviation * self.normal(a.shape, a)
+
+
+class RandomShift(RandomLayer):
+    """Shift each image by a few pixels while training; zeros move in.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the images.
+    pixels : int
+        Largest shift in either direction.
+
+    Notes
+    -----
+    Shape: (n_samples, ...) with height * width values a sample, unchanged.
+    """
+
+    def __init__(self, height, width, pixels):
+        super().__init__()
+        self.height = height
+        self.width = width
+        self.pixels = pixels
+
+    def forward(self, a):
+        """Shift the images."""
+        if not self.training or self.pixels == 0:
+            return a
+        images = a.reshape(-1, self.height, self.width)
+        n, margin = len(images), self.pixels
+        padded = functional.pad(images, (margin,) * 4)
+        shifts = self.uniform((2, n, 1), a) * (2 * margin + 1)
+        down, right = shifts.long()
+        rows = down + torch.arange(self.height, device=a.device)
+        columns = right + torch.arange(self.width, device=a.device)
+        samples = torch.arange(n, device=a.device)[:, None, None]
+        shifted = padded[samples, rows[:, :, None], columns[:, None, :]]
+        return shifted.reshape(a.shape)
