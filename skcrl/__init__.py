@@ -11,6 +11,8 @@ _HOMES = {
     "CrossViewClassifier": "skcrl.transfer",
     "DeepCCA": "skcrl.deep",
     "LinearCCA": "skcrl.linear",
+    "MultimodalAutoencoder": "skcrl.deep",
+    "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
     "transfer_score": "skcrl.transfer",
 }

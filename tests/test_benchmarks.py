@@ -21,7 +21,7 @@ def load(name):
 
 def test_every_benchmark_is_run_here():
     names = {path.stem for path in FOLDER.glob("*.py")}
-    assert names == {"transfer_halves", *TINY}
+    assert names == {"joint_retrieval", "transfer_halves", *TINY}
 
 
 TINY = {
@@ -64,3 +64,48 @@ def test_transfer_halves(tmp_path, capsys):
     assert header[:3] == ["method", "seed", "pearson"]
     assert len(rows) == 1 + 4 * 2
     assert np.isfinite([[float(cell) for cell in row[2:]] for row in rows]).all()
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """Folder of made captions that share a word or two with their translations."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 300), ("val", 30), ("test", 40)):
+        words = rng.integers(0, 200, (n, 4))
+        for language in ("en", "de"):
+            noise = rng.integers(0, 200, (n, 4))
+            lines = [
+                " ".join(f"{language}{word}" for word in row)
+                for row in np.hstack([words, noise])
+            ]
+            path = tmp_path / f"{split}.{language}.txt"
+            path.write_text("\n".join(lines), encoding="utf-8")
+    return tmp_path
+
+
+def test_joint_retrieval(captions, capsys):
+    table = captions / "runs.csv"
+    load("joint_retrieval").main(
+        ["--quick", "--seeds", "2", "--data", str(captions), "--csv", str(table)]
+    )
+    out = capsys.readouterr().out
+    assert "300 training samples, 40 of test" in out
+    assert "±" in out
+    header, *rows = csv.reader(table.read_text().splitlines())
+    assert header[:3] == ["method", "seed", "en>de@1"]
+    assert len(rows) == 1 + 5 * 2
+    shares = np.array([[float(cell) for cell in row[2:-1]] for row in rows])
+    assert ((shares >= 0) & (shares <= 100)).all()
+
+
+def test_joint_retrieval_says_what_data_it_lacks(tmp_path, capsys):
+    load("joint_retrieval").main(["--data", str(tmp_path)])
+    assert "Skipped: there is no" in capsys.readouterr().out
+
+
+def test_ranks_count_ties_against_the_query():
+    found = load("joint_retrieval").found
+    codes = np.eye(20)
+    assert found(codes, codes) == (100, 100)
+    assert found(codes, np.roll(codes, 1, axis=0)) == (0, 0)
+    assert found(np.ones((20, 3)), np.ones((20, 3))) == (0, 0)

@@ -13,7 +13,14 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skcrl
-from skcrl import CorrNet, CrossViewClassifier, DeepCCA, LinearCCA
+from skcrl import (
+    CorrNet,
+    CrossViewClassifier,
+    DeepCCA,
+    LinearCCA,
+    MultimodalAutoencoder,
+    TiedBidirectional,
+)
 from skcrl.datasets import make_correlated_views
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
@@ -41,6 +48,15 @@ ESTIMATORS = {
     ],
     "DeepCCA": [DeepCCA(**SMALL)],
     "LinearCCA": [LinearCCA(), LinearCCA(1), LinearCCA(reg=0)],
+    "MultimodalAutoencoder": [
+        MultimodalAutoencoder(**SMALL),
+        MultimodalAutoencoder(1, layout="concatenated", noise=0.1, **SMALL),
+    ],
+    "TiedBidirectional": [
+        TiedBidirectional(**SMALL),
+        TiedBidirectional(1, hidden_layer_sizes=(), max_epochs=5),
+        TiedBidirectional(max_epochs=5),
+    ],
 }
 TWO_VIEW = [
     estimator

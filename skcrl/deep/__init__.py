@@ -2,5 +2,7 @@
 
 from skcrl.deep._corrnet import CorrNet
 from skcrl.deep._deep_cca import DeepCCA
+from skcrl.deep._multimodal_autoencoder import MultimodalAutoencoder
+from skcrl.deep._tied_bidirectional import TiedBidirectional
 
-__all__ = ["CorrNet", "DeepCCA"]
+__all__ = ["CorrNet", "DeepCCA", "MultimodalAutoencoder", "TiedBidirectional"]

@@ -118,10 +118,15 @@ class CorrNet(BaseDeepTwoView):
     See Also
     --------
     DeepCCA : Correlation alone.
+    MultimodalAutoencoder : Reconstruction alone.
 
     Notes
     -----
     Views are trained on as they come, in float32: bring them to order one.
+
+    A row that is NaN in one view in ``fit`` is unpaired: its other view is rebuilt from
+    its own code, whatever the terms, and adds nothing to the correlation. Each row
+    counts as one sample in the mean.
 
     The network and objective of the paper's released code: ``CorrNet(50, tied=True,
     output_activation="sigmoid", lr=0.01, max_epochs=50)``. That code starts from
@@ -149,6 +154,8 @@ class CorrNet(BaseDeepTwoView):
     >>> corrnet.reconstruct(left, to="y").shape
     (1797, 32)
     """
+
+    _trains_on_unpaired = True
 
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,

@@ -54,6 +54,20 @@ def test_terms_rebuild_from_what_they_name(digits):
     assert errors(cross)[1] < 0.95
 
 
+@pytest.mark.parametrize("terms", [("joint",), ("from_x", "from_y")])
+def test_unpaired_rows_teach_whatever_the_terms(digits, terms):
+    left, right = (view[:1000].copy() for view in digits[:2])
+    right[100:] = np.nan
+    new = digits[0][1000:]
+
+    def error(rows, max_epochs):
+        est = CorrNet(16, terms=terms, lr=0.01, max_epochs=max_epochs, random_state=0)
+        est.fit(left[:rows], right[:rows])
+        return reconstruction_error(new, est.reconstruct(new, to="x"))
+
+    assert error(1000, 20) < 0.9 * error(100, 200)  # as many steps
+
+
 @pytest.mark.parametrize(
     "settings",
     [

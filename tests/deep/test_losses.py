@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck
+from torch.nn.functional import mse_loss
 
-from skcrl.deep.losses import corrnet, trace_norm
-from skcrl.deep.modules import CorrNetOutput, TwoBranchOutput
+from skcrl.deep.losses import corrnet, reconstruction, trace_norm
+from skcrl.deep.modules import CorrNetOutput, RebuiltViews, TwoBranchOutput
 from skcrl.metrics import refitted_canonical_total
 
 
@@ -99,7 +100,7 @@ def test_corrnet_is_the_papers_sum(correlation):
 
 @pytest.mark.parametrize("correlation", ["batch", "sample"])
 def test_corrnet_gradcheck(correlation):
-    (zx, zy, *rebuilt), x, y = corrnet_outputs()
+    (zx, zy, *rebuilt, _, _), x, y = corrnet_outputs()
     inputs = tuple(t.requires_grad_() for t in (zx, zy, *rebuilt))
 
     def loss(*tensors):
@@ -122,7 +123,7 @@ def test_corrnet_gradcheck(correlation):
 
 
 def test_corrnet_survives_dead_units():
-    (zx, zy, *rebuilt), x, y = corrnet_outputs()
+    (zx, zy, *rebuilt, _, _), x, y = corrnet_outputs()
     zx = torch.zeros_like(zx).requires_grad_()
     loss = corrnet(
         CorrNetOutput(zx, zy, *rebuilt),
@@ -133,3 +134,80 @@ def test_corrnet_survives_dead_units():
     )
     loss.backward()
     assert torch.isfinite(zx.grad).all()
+
+
+def half_square(rebuilt, view):
+    return 0.5 * np.sum((rebuilt.numpy() - view.numpy()) ** 2)
+
+
+@pytest.mark.parametrize("missing", ["x", "y", "both"])
+def test_unpaired_rows_count_as_samples_and_are_not_correlated(missing):
+    outputs, x, y = corrnet_outputs()
+    x_only, y_only = randn(4, 4, seed=20), randn(2, 3, seed=21)
+    rebuilt = {"x_only": randn(4, 4, seed=22), "y_only": randn(2, 3, seed=23)}
+    batch = {"x_only": x_only, "y_only": y_only}
+    for name in ("x_only", "y_only"):
+        if missing == name[0]:
+            del rebuilt[name], batch[name]
+    outputs = outputs._replace(**{f"{k}_rebuilt": v for k, v in rebuilt.items()})
+    loss = corrnet(outputs, x, y, **batch, correlation="batch", correlation_weight=2.0)
+    paired = sum(
+        half_square(z, view)
+        for view, sources in ((x, outputs.x_rebuilt), (y, outputs.y_rebuilt))
+        for z in sources
+    )
+    alone = sum(half_square(rebuilt[name], batch[name]) for name in batch)
+    n = 9 + sum(len(rows) for rows in batch.values())
+    zx, zy = outputs.x_code.numpy(), outputs.y_code.numpy()
+    corr = sum(np.corrcoef(zx[:, j], zy[:, j])[0, 1] for j in range(2))
+    assert loss.item() == pytest.approx((paired + alone) / n - 2 * corr, abs=1e-6)
+
+
+def rebuilt_views():
+    x, y, x_only, y_only = (
+        randn(*shape, seed=30 + i)
+        for i, shape in enumerate([(9, 4), (9, 3), (4, 4), (2, 3)])
+    )
+    outputs = RebuiltViews(
+        *(
+            randn(*view.shape, seed=40 + i)
+            for i, view in enumerate((x, y, x_only, y_only))
+        )
+    )
+    return outputs, {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
+
+
+def test_reconstruction_is_its_formula():
+    outputs, batch = rebuilt_views()
+    by_hand = {
+        name: half_square(rebuilt, view)
+        for rebuilt, (name, view) in zip(outputs, batch.items(), strict=True)
+    }
+    paired = {"x": batch["x"], "y": batch["y"]}
+    for rows, total, n in (
+        (paired, by_hand["x"] + by_hand["y"], 9),
+        (batch, sum(by_hand.values()), 15),
+    ):
+        half = reconstruction(outputs, **rows, mean_over_features=False)
+        mean = reconstruction(outputs, **rows, mean_over_features=True)
+        assert half.item() == pytest.approx(total / n)
+        assert mean.item() == pytest.approx(2 * total / (n * 7))
+
+
+def test_the_mean_is_that_of_the_concatenated_views():
+    outputs, batch = rebuilt_views()
+    x, y = batch["x"], batch["y"]
+    expected = mse_loss(torch.hstack(outputs[:2]), torch.hstack([x, y]))
+    found = reconstruction(outputs, x, y, mean_over_features=True)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("mean_over_features", [True, False])
+def test_reconstruction_gradcheck(mean_over_features):
+    outputs, batch = rebuilt_views()
+    assert gradcheck(
+        lambda *rebuilt: reconstruction(
+            RebuiltViews(*rebuilt), **batch, mean_over_features=mean_over_features
+        ),
+        tuple(rebuilt.requires_grad_() for rebuilt in outputs),
+    )

@@ -131,3 +131,12 @@ def test_decoders_do_not_pull_at_the_encoders():
     net(X, Y).x_rebuilt.sum().backward()
     assert net.encoders["x"].layers[0].weight.grad is None
     assert net.decoders["x"].weight.grad is not None
+
+
+def test_corrnet_rebuilds_unpaired_rows_from_themselves():
+    net = corrnet(sources=("joint",))
+    out = net(X, Y, x_only=X[:2], y_only=Y[:3])
+    torch.testing.assert_close(out.x_only_rebuilt, net.decode(net.encode(X[:2]), "x"))
+    torch.testing.assert_close(out.y_only_rebuilt, net.decode(net.encode(y=Y[:3]), "y"))
+    torch.testing.assert_close(out[:4], net(X, Y)[:4])
+    assert net(X, Y)[4:] == (None, None)

@@ -10,12 +10,14 @@ from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 
 
 class CorrNetOutput(NamedTuple):
-    """Codes of each view alone, and each view rebuilt from every source."""
+    """Codes of each view alone, each view rebuilt from every source, unpaired rows."""
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
     x_rebuilt: Tensor  # (n_sources, n_samples, n_features_x)
     y_rebuilt: Tensor  # (n_sources, n_samples, n_features_y)
+    x_only_rebuilt: Tensor | None = None  # (n_x_only, n_features_x)
+    y_only_rebuilt: Tensor | None = None  # (n_y_only, n_features_y)
 
 
 class CorrNetModule(nn.Module):
@@ -90,8 +92,11 @@ class CorrNetModule(nn.Module):
         for layer in self.code.values():
             reset_dense(layer, generator)
 
-    def forward(self, x, y):
-        """Codes of each view alone, and each view rebuilt from every source."""
+    def forward(self, x, y, x_only=None, y_only=None):
+        """Codes of each view alone, each view rebuilt from every source.
+
+        The view of an unpaired row is rebuilt from the code of that view alone.
+        """
         # A row of zeros, the missing view, rides along with the batch.
         a, a_missing = self._branch(_append_zeros(x), "x").tensor_split([-1])
         b, b_missing = self._branch(_append_zeros(y), "y").tensor_split([-1])
@@ -108,6 +113,8 @@ class CorrNetModule(nn.Module):
             codes["from_y"],
             self.decode(stacked, "x"),
             self.decode(stacked, "y"),
+            None if x_only is None else self.decode(self.encode(x=x_only), "x"),
+            None if y_only is None else self.decode(self.encode(y=y_only), "y"),
         )
 
     def encode(self, x=None, y=None):

@@ -1,0 +1,243 @@
+"""The multimodal autoencoder."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep.losses import reconstruction
+from skcrl.deep.modules import ACTIVATIONS, MultimodalAutoencoderModule
+
+
+class MultimodalAutoencoder(BaseDeepTwoView):
+    r"""Multimodal autoencoder, with one joint code of both views.
+
+    Both views go in and both come out. In training one view is taken from some of the
+    rows, and both are rebuilt all the same, so that either view alone tells the other
+    [1]_. A missing view enters as zeros: ``transform`` is the code of x alone. The
+    objective is the mean over samples of :math:`\frac12\|z - \hat z\|^2` summed over
+    the features of :math:`z = (x, y)`.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Width of the code.
+    layout : {"split", "concatenated"}, default="split"
+        Whether each view has hidden layers of its own, which only the joint layer
+        :math:`f(Wx + Vy + b)` brings together, or the views are concatenated and all
+        hidden layers are joint [2]_. The decoder mirrors the encoder.
+    hidden_layer_sizes : sequence of int, default=(200,)
+        Hidden layers of the encoder: of each view, or of both together.
+    activation : str, default="tanh"
+        f, after each hidden layer and in the code: one of "identity", "relu",
+        "leaky_relu", "elu", "sigmoid" and "tanh". All units of a narrow "relu" code may
+        die, after which it says nothing; where it is wide, "relu" often rebuilds best.
+    output_activation : str, default="identity"
+        g, of the views rebuilt; one of the same.
+    modality_dropout : float, default=2/3
+        Probability of a row to lose one of its two views in training, either with half
+        of it. 2/3 is a third of the rows with both views, a third with x alone and a
+        third with y alone [1]_. With 0 neither view learns to rebuild the other.
+    noise : float, default=0.0
+        Standard deviation of the normal noise added to the inputs in training: a
+        denoising autoencoder.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
+            default="adam"
+        Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
+        takes all samples as one batch; an epoch is then up to 20 iterations with line
+        search, from a first step of `lr`, for which 1 is usual.
+    lr : float, default=1e-3
+        Learning rate.
+    lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"
+        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
+        over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
+        would stop, training goes back to the best weights and on with a tenth of the
+        rate and a fifth of the patience, three times.
+    weight_decay : float, default=0.0
+        Penalty on squared weights, as the optimiser understands it.
+    gradient_clip : float or None, default=None
+        Norm of the gradient beyond which it is scaled down to that norm.
+    batch_size : int, default=100
+        Fewest rows of a batch; a short last batch is shared out among the others.
+    max_epochs : int, default=40
+        Passes over the data.
+    validation_fraction : float, default=0.0
+        Share of the samples set aside to watch the objective on.
+    early_stopping : bool, default=False
+        Stop after `n_iter_no_change` epochs without a better validation objective and
+        keep the best weights.
+    n_iter_no_change : int, default=10
+        Patience of early stopping, in epochs.
+    monitor : {"loss", "score"}, default="loss"
+        Validation figure that early stopping goes by: the objective, or the ``score``
+        that the estimator would have if training ended now. For the latter each epoch
+        costs an encoding of the training samples.
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before training.
+    device : str, default="cpu"
+        Where to train and encode, such as "cuda".
+    mixed_precision : bool, default=False
+        Whether the networks compute in bfloat16 where torch deems that safe. The
+        objective is computed in full precision.
+    compile : bool, default=False
+        Whether torch compiles the networks, which takes up to a minute and needs a C++
+        compiler.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the validation samples, the batches, the dropout
+        and the noise. With None every fit differs. No global generator is read or
+        changed.
+    verbose : int, default=0
+        Print a line an epoch.
+    net_params : dict or None, default=None
+        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        ``iterator_train__`` or ``iterator_valid__``.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components.
+    net_ : TwoViewNet
+        The trained skorch net.
+    history_ : list of dict
+        Losses and times, one dict an epoch.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_, y_n_features_in_ : int
+        Width of either view.
+    feature_names_in_, y_feature_names_in_ : ndarray of str
+        Column names of either view, if it was a data frame.
+
+    See Also
+    --------
+    CorrNet : Correlates the codes of the views besides.
+    TiedBidirectional : Translates each view to the other, without mixing them.
+
+    Notes
+    -----
+    Views are trained on as they come, in float32: bring them to order one.
+
+    A row that is NaN in one view in ``fit`` is unpaired: its other view enters alone
+    and only that one is rebuilt. Each row counts as one sample in the mean.
+
+    The validation objective is without noise and with both views there.
+
+    References
+    ----------
+    .. [1] Ngiam, Khosla, Kim, Nam, Lee and Ng (2011). Multimodal deep learning. ICML.
+    .. [2] Vukotic, Raymond and Gravier (2016). Bidirectional joint representation
+       learning with symmetrical deep neural networks for multimodal and crossmodal
+       applications. ICMR.
+
+    Examples
+    --------
+    >>> from skcrl import MultimodalAutoencoder
+    >>> from skcrl.datasets import load_digits_halves
+    >>> left, right, labels = load_digits_halves()
+    >>> autoencoder = MultimodalAutoencoder(8, max_epochs=5, random_state=0)
+    >>> autoencoder.fit(left, right).transform_joint(left, right).shape
+    (1797, 8)
+    >>> autoencoder.reconstruct(left, to="y").shape
+    (1797, 32)
+    """
+
+    _trains_on_unpaired = True
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        **TRAINING_CONSTRAINTS,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "layout": [StrOptions({"split", "concatenated"})],
+        "output_activation": [StrOptions(set(ACTIVATIONS))],
+        "modality_dropout": [Interval(Real, 0, 1, closed="both")],
+        "noise": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        layout="split",
+        hidden_layer_sizes=(200,),
+        activation="tanh",
+        output_activation="identity",
+        modality_dropout=2 / 3,
+        noise=0.0,
+        optimizer="adam",
+        lr=1e-3,
+        lr_schedule="constant",
+        weight_decay=0.0,
+        gradient_clip=None,
+        batch_size=100,
+        max_epochs=40,
+        validation_fraction=0.0,
+        early_stopping=False,
+        n_iter_no_change=10,
+        monitor="loss",
+        callbacks=None,
+        device="cpu",
+        mixed_precision=False,
+        compile=False,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        net_params=None,
+    ):
+        self.n_components = n_components
+        self.layout = layout
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.modality_dropout = modality_dropout
+        self.noise = noise
+        self.optimizer = optimizer
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.gradient_clip = gradient_clip
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.monitor = monitor
+        self.callbacks = callbacks
+        self.device = device
+        self.mixed_precision = mixed_precision
+        self.compile = compile
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.net_params = net_params
+
+    @property
+    def _min_batch_rows(self):
+        return 1
+
+    def _module(self):
+        return MultimodalAutoencoderModule, {
+            "n_features_x": self.n_features_in_,
+            "n_features_y": self.y_n_features_in_,
+            "n_components": self.n_components,
+            "layout": self.layout,
+            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
+            "activation": self.activation,
+            "output_activation": self.output_activation,
+            "modality_dropout": self.modality_dropout,
+            "noise": self.noise,
+        }
+
+    def _objective(self):
+        return reconstruction, {"mean_over_features": False}
+
+    def _encode(self, view, side):
+        return self._join(view, None) if side == "x" else self._join(None, view)
+
+    def _join(self, X, y):
+        return self.net_.evaluate("encode", X, y)
+
+    def _decode(self, codes, side):
+        return self.net_.evaluate("decode", codes, side=side)
+
+    def _rebuild(self, X, y, to):
+        return self._decode(self._join(X, y), to)

@@ -1,0 +1,102 @@
+"""Two nets that translate either view to the other, one weight matrix tied twice."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
+from skcrl.deep.modules._noise import Dropout
+from skcrl.deep.modules._rebuilt import RebuiltViews
+
+
+class TiedBidirectionalModule(nn.Module):
+    """Net 1 from x to y and net 2 from y to x, symmetrical in the centre.
+
+    Net 1 enters the centre by W2 and leaves it by W3; net 2 enters it by the transpose
+    of W3 and leaves it by that of W2. `centre` holds W2 for "x" and the transpose of W3
+    for "y", each with the bias of the net that enters by it.
+
+    Parameters
+    ----------
+    n_features_x, n_features_y, n_components : int
+        Widths of the views and of either net's central layer.
+    hidden_layer_sizes : sequence of int
+        Hidden layers from a view to the centre; those to the other view mirror them.
+    activation, output_activation : str
+        After every hidden layer and the centre, and of the views rebuilt.
+    dropout : float
+        Share of the central activations dropped while training.
+
+    Notes
+    -----
+    Shape: x (n_samples, n_features_x), y (n_samples, n_features_y).
+    """
+
+    def __init__(
+        self,
+        n_features_x,
+        n_features_y,
+        n_components,
+        hidden_layer_sizes,
+        activation,
+        output_activation,
+        dropout,
+    ):
+        super().__init__()
+        widths = {
+            "x": [n_features_x, *hidden_layer_sizes],
+            "y": [n_features_y, *hidden_layer_sizes],
+        }
+        self.activation = ACTIVATIONS[activation]()
+        # Without hidden layers what leaves the centre is the view itself.
+        leaving = activation if len(hidden_layer_sizes) else output_activation
+        self.leaving_activation = ACTIVATIONS[leaving]()
+        self.encoders: Any = nn.ModuleDict(
+            {side: MLP(w, activation, activation) for side, w in widths.items()}
+        )
+        self.centre: Any = nn.ModuleDict(
+            {side: dense(w[-1], n_components) for side, w in widths.items()}
+        )
+        self.dropout = Dropout(dropout)
+        self.leaving_biases = nn.ParameterDict(
+            {side: torch.empty(w[-1]) for side, w in widths.items()}
+        )
+        self.decoders: Any = nn.ModuleDict(
+            {
+                side: MLP(w[::-1], activation, output_activation)
+                for side, w in widths.items()
+            }
+        )
+
+    def reset_parameters(self, generator):
+        """Glorot uniform weights drawn from `generator`, zero biases."""
+        for part in (*self.encoders.values(), *self.decoders.values()):
+            part.reset_parameters(generator)
+        for layer in self.centre.values():
+            reset_dense(layer, generator)
+        for bias in self.leaving_biases.values():
+            nn.init.zeros_(bias)
+
+    def forward(self, x, y, x_only=None, y_only=None):
+        """Each view from the other; the view of an unpaired row from itself."""
+        return RebuiltViews(
+            self._translate(y, "y", "x"),
+            self._translate(x, "x", "y"),
+            None if x_only is None else self._translate(x_only, "x", "x"),
+            None if y_only is None else self._translate(y_only, "y", "y"),
+        )
+
+    def encode(self, view, side):
+        """Central activations of the net that starts from the view of `side`."""
+        return self.activation(self.centre[side](self.encoders[side](view)))
+
+    def decode(self, code, side):
+        """View of `side` from central activations."""
+        weight = self.centre[side].weight.T
+        inner = functional.linear(code, weight, self.leaving_biases[side])
+        return self.decoders[side](self.leaving_activation(inner))
+
+    def _translate(self, view, source, target):
+        return self.decode(self.dropout(self.encode(view, source)), target)
