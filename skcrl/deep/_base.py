@@ -87,6 +87,9 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_net(self, net, X, y):
         """Raise ValueError for an untrained net that does not suit the data."""
 
+    def _prepare(self, net, X, y):
+        """Give a fresh net better weights than those drawn, before it is trained."""
+
     def _finish(self, X, y):
         """Compute fitted state from the trained `net_` and the training views."""
 
@@ -151,6 +154,8 @@ class BaseDeepTwoView(TwoViewTransformer):
             self._check_training(len(X))
             net = self._go_on() if going_on else self._make_net(self._draw_seed())
             self._check_net(net, X, y)
+            if not going_on:
+                self._prepare(net, X, y)
             try:
                 net.train_epochs(
                     PairDataset.from_arrays(X, y),

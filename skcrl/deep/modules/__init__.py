@@ -1,18 +1,26 @@
 """Architectures of the deep estimators, one a file."""
 
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
+from skcrl.deep.modules._cube_root import CubeRoot
+from skcrl.deep.modules._denoising import DenoisingOutput, DenoisingPair
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._noise import Dropout, GaussianNoise, RandomLayer
+from skcrl.deep.modules._running import CodeMoments, RunningMoments
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 __all__ = [
     "ACTIVATIONS",
     "MLP",
+    "CodeMoments",
     "CorrNetModule",
     "CorrNetOutput",
+    "CubeRoot",
+    "DenoisingOutput",
+    "DenoisingPair",
     "Dropout",
     "GaussianNoise",
     "RandomLayer",
+    "RunningMoments",
     "TwoBranch",
     "TwoBranchOutput",
 ]
