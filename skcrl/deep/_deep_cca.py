@@ -46,11 +46,12 @@ class DeepCCA(BaseDeepTwoView):
         Ridge r of "trace_norm", of "noi" and of the closing CCA, positive, in squared
         units of the encoders' outputs.
     decorrelation_weight : float or None, default=None
-        Weight of the correlations within a view in "correlation_gap", where None stands
-        for 0.5, and in "soft", where it stands for 1.
-    running_momentum : float in [0, 1), default=0.9
+        Weight of the correlations within a view in "correlation_gap" and "soft". None
+        stands for 0.1 in both.
+    running_momentum : float in [0, 1), default=0.2
         Share of the old that the running covariances of "soft" and "noi" keep at each
-        batch.
+        batch. Covariances that lag behind the encoders make "noi" unstable: with more
+        than 0.3, reduce `lr`.
     reconstruction_weight : float, default=0.0
         Weight of the squared error of either view decoded from its encoder's output,
         summed over features and averaged over samples; with "trace_norm" this is
@@ -182,7 +183,7 @@ class DeepCCA(BaseDeepTwoView):
         objective="trace_norm",
         reg=1e-4,
         decorrelation_weight=None,
-        running_momentum=0.9,
+        running_momentum=0.2,
         reconstruction_weight=0.0,
         pretraining_epochs=0,
         pretraining_noise=0.1,

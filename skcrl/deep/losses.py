@@ -390,12 +390,12 @@ class CodeObjective(NamedTuple):
 OBJECTIVES = {
     "trace_norm": CodeObjective(trace_norm, ("reg",), full_rank=True),
     "correlation_gap": CodeObjective(
-        correlation_gap, ("decorrelation_weight",), decorrelation_weight=0.5
+        correlation_gap, ("decorrelation_weight",), decorrelation_weight=0.1
     ),
     "soft": CodeObjective(
         soft_cca,
         ("decorrelation_weight",),
-        decorrelation_weight=1.0,
+        decorrelation_weight=0.1,
         running="standardised codes",
     ),
     "noi": CodeObjective(noi, ("reg",), running="codes"),

@@ -39,7 +39,7 @@ class TwoBranch(nn.Module):
         user's gets the dense one of mirrored widths. Else decoders see detached codes.
     running : {"codes", "standardised codes"} or None, default=None
         What to keep running moments of.
-    running_momentum : float, default=0.9
+    running_momentum : float, default=0.2
         Share of the old moments that is kept at each batch.
 
     Notes
@@ -59,7 +59,7 @@ class TwoBranch(nn.Module):
         y_decoder=None,
         autoencoding=False,
         running=None,
-        running_momentum=0.9,
+        running_momentum=0.2,
     ):
         super().__init__()
         widths = {"x": x_widths, "y": y_widths}
