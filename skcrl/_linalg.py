@@ -105,6 +105,24 @@ def whitening(cov, ridge=0.0):
     return basis @ _inverse_root(basis.T @ cov @ basis + ridge * basis.T @ basis)
 
 
+def inverse_square_root(cov, ridge):
+    """Symmetric inverse square root of cov + ridge I, for a positive ridge.
+
+    Of all W with W'(cov + ridge I)W = I the one that turns no direction, and so
+    changes little when cov does.
+    """
+    eigenvalues, eigenvectors = _namespace(cov).linalg.eigh(cov)
+    # Rounding may leave an eigenvalue of a singular covariance below 0.
+    return eigenvectors * (eigenvalues.clip(0.0) + ridge) ** -0.5 @ eigenvectors.T
+
+
+def standardise(Z):
+    """Columns with mean 0 and variance 1 over n rows; dead ones come out as 0."""
+    Z = Z - Z.mean(0)
+    # Far below the variance of codes: it keeps gradients of dead columns finite.
+    return Z * ((Z * Z).mean(0) + 1e-8) ** -0.5
+
+
 def cca(cov, n_components, ridge=(0.0, 0.0)):
     """Ridge CCA: weights whose codes are white under the ridged covariances.
 

@@ -46,7 +46,13 @@ ESTIMATORS = {
             y_columns=slice(None),
         )
     ],
-    "DeepCCA": [DeepCCA(**SMALL)],
+    "DeepCCA": [
+        DeepCCA(**SMALL),
+        DeepCCA(**SMALL, objective="correlation_gap"),
+        DeepCCA(**SMALL, objective="soft"),
+        DeepCCA(**SMALL, objective="noi"),
+        DeepCCA(**SMALL, reconstruction_weight=0.1, pretraining_epochs=1),
+    ],
     "LinearCCA": [LinearCCA(), LinearCCA(1), LinearCCA(reg=0)],
     "MultimodalAutoencoder": [
         MultimodalAutoencoder(**SMALL),

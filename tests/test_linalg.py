@@ -294,3 +294,21 @@ def test_gradient_survives_equal_correlations_and_dead_units():
     total.backward()
     assert total.item() == pytest.approx(3, abs=1e-3)
     assert torch.isfinite(H1.grad).all()
+
+
+def test_inverse_square_root_is_symmetric_and_whitens(as_backend, rng):
+    Z = rng.standard_normal((50, 4))
+    Z[:, 3] = Z[:, 0]  # of deficient rank
+    cov = np.cov(Z.T)
+    root = np.asarray(_linalg.inverse_square_root(as_backend(cov), 0.01))
+    np.testing.assert_allclose(root, root.T, atol=1e-12)
+    whitened = root @ (cov + 0.01 * np.eye(4)) @ root
+    np.testing.assert_allclose(whitened, np.eye(4), atol=1e-12)
+
+
+def test_standardise_leaves_dead_columns_at_zero(as_backend, rng):
+    Z = rng.standard_normal((50, 3)) * [1.0, 5.0, 0.0] + 7
+    found = np.asarray(_linalg.standardise(as_backend(Z)))
+    expected = (Z[:, :2] - Z[:, :2].mean(0)) / Z[:, :2].std(0)
+    np.testing.assert_allclose(found[:, :2], expected, atol=1e-7)
+    np.testing.assert_array_equal(found[:, 2], 0)

@@ -104,7 +104,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Raise ValueError for an untrained net that does not suit the data."""
 
     def _prepare(self, net, X, y):
-        """Change the weights of a new net before its training."""
+        """Give a fresh net better weights than those drawn, before it is trained."""
 
     def _finish(self, X, y):
         """Compute fitted state from the trained `net_` and the training views."""

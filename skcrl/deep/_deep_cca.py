@@ -3,13 +3,14 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skcrl import _linalg
 from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
-from skcrl.deep.losses import trace_norm
+from skcrl.deep._pretraining import pretrain
+from skcrl.deep.losses import OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import TwoBranch
 
 # Codes have unit variance after the closing CCA, so this only steadies the inverse.
@@ -22,29 +23,52 @@ class DeepCCA(BaseDeepTwoView):
     Two encoders f and g are trained to maximise the total correlation of their outputs,
     :math:`\|T\|_{tr}` with
     :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` [1]_,
-    over batches. Linear CCA on the encoded training set then makes the codes
-    uncorrelated, matched and ordered.
+    over batches, or by another objective with the same aim. Linear CCA on the encoded
+    training set then makes the codes uncorrelated, matched and ordered.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of either encoder's output and of the common space, below `batch_size`.
+        Width of either encoder's output and of the common space.
     hidden_layer_sizes : sequence of int, default=(500, 300)
         Hidden layers of the dense encoders.
     activation : str, default="relu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
-        "sigmoid" and "tanh". The outputs are linear.
+        "sigmoid", "tanh" and "cube_root", that of [1]_. The outputs are linear.
+    objective : {"trace_norm", "correlation_gap", "soft", "noi"}, default="trace_norm"
+        What to train the encoders on. "trace_norm" [1]_ needs `batch_size` above
+        `n_components`, and large beside it. "correlation_gap" [2]_ and "soft" [3]_
+        bring the correlation of each pair of outputs to 1 and those within a view to 0;
+        "noi" [4]_ regresses each view's outputs on the whitened ones of the other, and
+        takes small batches. Each is a function of that name in ``skcrl.deep.losses``,
+        "soft" being ``soft_cca``.
     reg : float, default=1e-4
-        Ridge r of the objective and of the closing CCA, positive, in squared units of
-        the encoders' outputs.
+        Ridge r of "trace_norm", of "noi" and of the closing CCA, positive, in squared
+        units of the encoders' outputs.
+    decorrelation_weight : float or None, default=None
+        Weight of the correlations within a view in "correlation_gap" and "soft". None
+        stands for 0.1 in both.
+    running_momentum : float in [0, 1), default=0.2
+        Share of the old that the running covariances of "soft" and "noi" keep at each
+        batch. Covariances that lag behind the encoders make "noi" unstable: with more
+        than 0.3, reduce `lr`.
+    reconstruction_weight : float, default=0.0
+        Weight of the squared error of either view decoded from its encoder's output,
+        summed over features and averaged over samples; with "trace_norm" this is
+        DCCAE [5]_. With 0 decoding does not change what the encoders learn.
+    pretraining_epochs : int, default=0
+        Epochs in which each layer of the dense encoders is first trained as a
+        denoising autoencoder with tied weights [1]_.
+    pretraining_noise : float, default=0.1
+        Standard deviation of the noise there on the input of each layer.
     x_encoder, y_encoder : nn.Module or None, default=None
         Encoders (n_samples, n_features) -> (n_samples, n_components) to train, from
         the weights they come with, in place of the dense ones. They are copied.
     x_decoder, y_decoder : nn.Module or None, default=None
         Decoders (n_samples, n_components) -> (n_samples, n_features) from an encoder's
-        output. They are copied, and trained by squared error beside the encoders
-        without changing what those learn. None decodes by ridge regression on the
-        codes.
+        output. They are copied, and trained by squared error beside the encoders. None
+        stands for the dense encoder in reverse if `reconstruction_weight` is positive;
+        else the view is decoded by ridge regression on the codes.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
             default="adam"
         Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
@@ -63,7 +87,6 @@ class DeepCCA(BaseDeepTwoView):
         Norm of the gradient beyond which it is scaled down to that norm.
     batch_size : int, default=2000
         Fewest rows of a batch; a short last batch is shared out among the others.
-        Correlations need batches that are large beside `n_components`.
     max_epochs : int, default=30
         Passes over the data.
     validation_fraction : float, default=0.0
@@ -135,6 +158,13 @@ class DeepCCA(BaseDeepTwoView):
     ----------
     .. [1] Andrew, Arora, Bilmes and Livescu (2013). Deep canonical correlation
        analysis. ICML.
+    .. [2] Multimodal understanding through correlation maximization and minimization.
+    .. [3] Chang, Xiang and Hospedales (2018). Scalable and effective deep CCA via soft
+       decorrelation. CVPR.
+    .. [4] Wang, Arora, Livescu and Srebro (2015). Stochastic optimization for deep CCA
+       via nonlinear orthogonal iterations. Allerton.
+    .. [5] Wang, Arora, Livescu and Bilmes (2016). On deep multi-view representation
+       learning: objectives and optimization. arXiv:1602.01024.
 
     Examples
     --------
@@ -151,7 +181,13 @@ class DeepCCA(BaseDeepTwoView):
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "objective": [StrOptions(set(OBJECTIVES))],
         "reg": [Interval(Real, 0, None, closed="neither")],
+        "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
+        "running_momentum": [Interval(Real, 0, 1, closed="left")],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
+        "pretraining_noise": [Interval(Real, 0, None, closed="left")],
         "x_encoder": [nn.Module, None],
         "y_encoder": [nn.Module, None],
         "x_decoder": [nn.Module, None],
@@ -164,7 +200,13 @@ class DeepCCA(BaseDeepTwoView):
         *,
         hidden_layer_sizes=(500, 300),
         activation="relu",
+        objective="trace_norm",
         reg=1e-4,
+        decorrelation_weight=None,
+        running_momentum=0.2,
+        reconstruction_weight=0.0,
+        pretraining_epochs=0,
+        pretraining_noise=0.1,
         x_encoder=None,
         y_encoder=None,
         x_decoder=None,
@@ -192,7 +234,13 @@ class DeepCCA(BaseDeepTwoView):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.objective = objective
         self.reg = reg
+        self.decorrelation_weight = decorrelation_weight
+        self.running_momentum = running_momentum
+        self.reconstruction_weight = reconstruction_weight
+        self.pretraining_epochs = pretraining_epochs
+        self.pretraining_noise = pretraining_noise
         self.x_encoder = x_encoder
         self.y_encoder = y_encoder
         self.x_decoder = x_decoder
@@ -222,7 +270,7 @@ class DeepCCA(BaseDeepTwoView):
 
     @property
     def _min_batch_rows(self):
-        return self.n_components + 1
+        return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
 
     def _module(self):
         hidden, k = self.hidden_layer_sizes, self.n_components
@@ -234,13 +282,40 @@ class DeepCCA(BaseDeepTwoView):
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,
             "y_decoder": self.y_decoder,
+            "autoencoding": self.reconstruction_weight > 0,
+            "running": OBJECTIVES[self.objective].running,
+            "running_momentum": self.running_momentum,
         }
 
     def _objective(self):
-        return trace_norm, {"reg": self.reg}
+        objective = OBJECTIVES[self.objective]
+        values = {
+            "reg": self.reg,
+            "decorrelation_weight": (
+                objective.decorrelation_weight
+                if self.decorrelation_weight is None
+                else self.decorrelation_weight
+            ),
+        }
+        return with_reconstruction, {
+            "objective": objective.function,
+            "reconstruction_weight": self.reconstruction_weight,
+            **{name: values[name] for name in objective.parameters},
+        }
 
     def _divergence_advice(self):
-        return f"Reduce lr={self.lr} or raise reg={self.reg}."
+        if "reg" in OBJECTIVES[self.objective].parameters:
+            return f"Reduce lr={self.lr} or raise reg={self.reg}."
+        return super()._divergence_advice()
+
+    def _check_parameters(self):
+        encoders = self.x_encoder, self.y_encoder
+        if self.pretraining_epochs > 0 and None not in encoders:
+            raise ValueError(
+                "Only dense encoders are pretrained, got pretraining_epochs="
+                f"{self.pretraining_epochs} with both x_encoder and y_encoder: "
+                "pretrain these yourself and set pretraining_epochs=0."
+            )
 
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):
@@ -249,6 +324,10 @@ class DeepCCA(BaseDeepTwoView):
             if side in net.module_.decoders:
                 shape = view.shape[1:]
                 _try_module(net, "decode", f"{side}_decoder", codes, side, shape)
+
+    def _prepare(self, net, X, y):
+        if self.pretraining_epochs > 0:
+            pretrain(net, X, y, self.pretraining_epochs, self.pretraining_noise)
 
     def _finish(self, X, y):
         x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
@@ -264,7 +343,7 @@ class DeepCCA(BaseDeepTwoView):
                 (y_codes - m.y_mean) @ solution.y_weights,
             ]
         )
-        # The user's decoders start from the encoder's output, ours end at the view.
+        # Decoders start from the encoder's output; without one, codes give the view.
         decoders = self.net_.module_.decoders
         self._decoders = {
             "x": _fit_decoder(codes, x_codes if "x" in decoders else X),

@@ -3,12 +3,23 @@
 Each takes the module's outputs and the batch (x, y), and returns a scalar to minimise.
 """
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import torch
 from torch.nn.functional import mse_loss
 
 from skcrl import _linalg
 
-__all__ = ["corrnet", "reconstruction", "trace_norm"]
+__all__ = [
+    "correlation_gap",
+    "corrnet",
+    "noi",
+    "reconstruction",
+    "soft_cca",
+    "trace_norm",
+    "with_reconstruction",
+]
 
 
 def trace_norm(outputs, x, y, *, reg):
@@ -20,23 +31,19 @@ def trace_norm(outputs, x, y, *, reg):
     Computed in float64 by Cholesky and SVD. Dead units and batches of deficient rank
     have finite gradients.
 
-    Where the user brought decoders, their squared error on the detached codes is added,
-    so that they learn beside the encoders without pulling at them.
-
     Parameters
     ----------
     outputs : TwoBranchOutput
-        Codes `x_code`, `y_code` of shape (n_samples, n_components), and the views
-        `x_rebuilt`, `y_rebuilt` decoded from them, or None.
+        Codes `x_code`, `y_code` of shape (n_samples, n_components).
     x, y : Tensor of shape (n_samples, ...)
-        The batch.
+        The batch; not looked at.
     reg : float
         Ridge r, positive.
 
     Returns
     -------
     loss : Tensor, scalar
-        Between -n_components and 0 if there are no decoders.
+        Between -n_components and 0.
 
     References
     ----------
@@ -49,17 +56,215 @@ def trace_norm(outputs, x, y, *, reg):
     >>> from skcrl.deep.losses import trace_norm
     >>> from skcrl.deep.modules import TwoBranchOutput
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
-    >>> outputs = TwoBranchOutput(z, z.flip(1), None, None)
+    >>> outputs = TwoBranchOutput(z, z.flip(1))
     >>> round(trace_norm(outputs, None, None, reg=1e-6).item(), 4)
     -2.0
     """
     m = _linalg.moments(outputs.x_code, outputs.y_code)
-    correlations = _linalg.canonical_correlations(_linalg.covariances(m), (reg, reg))
-    loss = -correlations.sum()
-    for view, rebuilt in ((x, outputs.x_rebuilt), (y, outputs.y_rebuilt)):
-        if rebuilt is not None:
-            loss = loss + mse_loss(rebuilt, view)
-    return loss
+    return -_linalg.canonical_correlations(_linalg.covariances(m), (reg, reg)).sum()
+
+
+def correlation_gap(outputs, x, y, *, decorrelation_weight):
+    r"""How far codes are from correlating fully, each with its partner alone.
+
+    :math:`\sum_i (1 - C_{ii})^2
+    + \lambda \sum_v \sum_{i \neq j} (Z_v'Z_v / n)_{ij}^2` with
+    :math:`C = Z_1'Z_2 / n`, where the columns of :math:`Z_1` and :math:`Z_2` are the
+    codes with mean 0 and variance 1 over the batch: the common component of MUC2M [1]_,
+    whose gap we square. A dead unit counts as a gap of 1.
+
+    Parameters
+    ----------
+    outputs : TwoBranchOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components).
+    x, y : Tensor of shape (n_samples, ...)
+        The batch; not looked at.
+    decorrelation_weight : float
+        :math:`\lambda`.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        At least 0.
+
+    References
+    ----------
+    .. [1] Multimodal understanding through correlation maximization and minimization,
+       eq. 3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import correlation_gap
+    >>> from skcrl.deep.modules import TwoBranchOutput
+    >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    >>> outputs = TwoBranchOutput(z, z.flip(1))  # each unit has the other's partner
+    >>> round(correlation_gap(outputs, None, None, decorrelation_weight=1.0).item(), 4)
+    2.0
+    """
+    a, b = (_linalg.standardise(code) for code in (outputs.x_code, outputs.y_code))
+    gaps = 1 - (a * b).mean(0)  # (n_components,)
+    redundancy = sum(_off_diagonal(z.T @ z / len(z)).square().sum() for z in (a, b))
+    return gaps.square().sum() + decorrelation_weight * redundancy
+
+
+def soft_cca(outputs, x, y, *, decorrelation_weight):
+    r"""Distance between paired codes, and what is left of correlation within a view.
+
+    :math:`\frac{1}{n} \|Z_1 - Z_2\|_F^2 + \lambda (\mathrm{SDL}_1 + \mathrm{SDL}_2)`
+    with :math:`\mathrm{SDL}_v = \sum_{i \neq j} |C_{v,ij}|`, where the columns of
+    :math:`Z_v` are the codes with mean 0 and variance 1 over the batch, and :math:`C_v`
+    is their running covariance: Soft CCA [1]_.
+
+    Parameters
+    ----------
+    outputs : TwoBranchOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components), and the running
+        moments `x_running`, `y_running` of the standardised codes.
+    x, y : Tensor of shape (n_samples, ...)
+        The batch; not looked at.
+    decorrelation_weight : float
+        :math:`\lambda`. As gradients reach a running covariance through the newest
+        batch alone, it acts through the share that this batch has of the covariance.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        At least 0.
+
+    References
+    ----------
+    .. [1] Chang, Xiang and Hospedales (2018). Scalable and effective deep CCA via soft
+       decorrelation. CVPR.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import soft_cca
+    >>> from skcrl.deep.modules import CodeMoments, TwoBranchOutput
+    >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    >>> running = CodeMoments(torch.zeros(2), torch.tensor([[1.0, -0.1], [-0.1, 1.0]]))
+    >>> outputs = TwoBranchOutput(z, -z, x_running=running, y_running=running)
+    >>> round(soft_cca(outputs, None, None, decorrelation_weight=2.0).item(), 4)
+    8.8
+    """
+    a, b = (_linalg.standardise(code) for code in (outputs.x_code, outputs.y_code))
+    redundancy = sum(
+        _off_diagonal(running.covariance).abs().sum()
+        for running in (outputs.x_running, outputs.y_running)
+    )
+    return (a - b).square().sum() / len(a) + decorrelation_weight * redundancy
+
+
+def noi(outputs, x, y, *, reg):
+    r"""Error of each view's codes as a regression on the whitened codes of the other.
+
+    :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
+    centred codes f, g, and :math:`\tilde f_i = (\Sigma_{ff} + r I)^{-1/2} f_i`, held
+    fixed: a step of nonlinear orthogonal iterations [1]_. Means and covariances
+    run over batches, so that a batch need not be large beside `n_components`.
+
+    Parameters
+    ----------
+    outputs : TwoBranchOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components), and their running
+        moments `x_running`, `y_running`.
+    x, y : Tensor of shape (n_samples, ...)
+        The batch; not looked at.
+    reg : float
+        Ridge r, positive.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        At least 0. Its fixed points span the canonical variables, and the dominant ones
+        are stable.
+
+    References
+    ----------
+    .. [1] Wang, Arora, Livescu and Srebro (2015). Stochastic optimization for deep CCA
+       via nonlinear orthogonal iterations. Allerton.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import noi
+    >>> from skcrl.deep.modules import CodeMoments, TwoBranchOutput
+    >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    >>> one, two = (CodeMoments(torch.zeros(2), s * torch.eye(2)) for s in (1, 4))
+    >>> outputs = TwoBranchOutput(z, 2 * z, x_running=one, y_running=two)
+    >>> round(noi(outputs, None, None, reg=1e-9).item(), 4)  # f fits, g is twice f
+    2.0
+    """
+    f = outputs.x_code - outputs.x_running.mean
+    g = outputs.y_code - outputs.y_running.mean
+    f_white, g_white = (
+        _whiten(centred.detach(), running.covariance.detach(), reg)
+        for centred, running in ((f, outputs.x_running), (g, outputs.y_running))
+    )
+    return ((f - g_white).square().sum() + (g - f_white).square().sum()) / len(f)
+
+
+def with_reconstruction(outputs, x, y, *, objective, reconstruction_weight, **hyper):
+    r"""An objective of the codes, and the squared error of the views decoded from them.
+
+    :math:`L(f(X), g(Y)) + \frac{\lambda}{n} \sum_i \|x_i - p(f(x_i))\|^2
+    + \|y_i - q(g(y_i))\|^2`: deep canonically correlated autoencoders [1]_, where L is
+    the trace norm. With :math:`\lambda = 0` the module gives decoders detached codes,
+    and the mean squared error is added, for them to learn from without pulling at the
+    encoders.
+
+    Parameters
+    ----------
+    outputs : TwoBranchOutput
+        What `objective` takes, and the views `x_rebuilt`, `y_rebuilt` in the shapes of
+        `x` and `y`, or None where there is no decoder.
+    x, y : Tensor of shape (n_samples, ...)
+        The batch.
+    objective : callable
+        L, such as ``trace_norm``.
+    reconstruction_weight : float
+        :math:`\lambda`.
+    **hyper : object
+        Passed on to `objective`.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        The objective.
+
+    References
+    ----------
+    .. [1] Wang, Arora, Livescu and Bilmes (2016). On deep multi-view representation
+       learning: objectives and optimization. arXiv:1602.01024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import trace_norm, with_reconstruction
+    >>> from skcrl.deep.modules import TwoBranchOutput
+    >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+    >>> loss = with_reconstruction(  # 2 correlations of 1, 2 features wrong by 3
+    ...     TwoBranchOutput(z, z, z + 3, z),
+    ...     z,
+    ...     z,
+    ...     objective=trace_norm,
+    ...     reconstruction_weight=0.5,
+    ...     reg=1e-6,
+    ... )
+    >>> round(loss.item(), 4)
+    7.0
+    """
+    loss = objective(outputs, x, y, **hyper)
+    pairs = [
+        (rebuilt, view)
+        for rebuilt, view in ((outputs.x_rebuilt, x), (outputs.y_rebuilt, y))
+        if rebuilt is not None
+    ]
+    if reconstruction_weight == 0:
+        return loss + sum(mse_loss(*pair) for pair in pairs)
+    squared_error = sum(mse_loss(*pair, reduction="sum") for pair in pairs)
+    return loss + reconstruction_weight * squared_error / len(x)
 
 
 def corrnet(
@@ -167,20 +372,16 @@ def reconstruction(outputs, x, y, x_only=None, y_only=None, *, mean_over_feature
     return 0.5 * squared_error / n_rows
 
 
-def _squared_error(outputs, x, y, x_only, y_only):
+def _squared_error(outputs, x, y, x_only=None, y_only=None):
     """Sum over all that was rebuilt, and the number of rows, paired or not."""
-    pairs = (
-        (x, outputs.x_rebuilt),
-        (y, outputs.y_rebuilt),
-        (x_only, outputs.x_only_rebuilt),
-        (y_only, outputs.y_only_rebuilt),
-    )
-    squared_error = sum(
-        mse_loss(rebuilt, view.expand_as(rebuilt), reduction="sum")
-        for view, rebuilt in pairs
-        if view is not None
-    )
-    n_rows = sum(len(rows) for rows in (x, x_only, y_only) if rows is not None)
+    rows = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
+    squared_error: Any = 0.0
+    for name, view in rows.items():
+        rebuilt = None if view is None else getattr(outputs, f"{name}_rebuilt")
+        if rebuilt is not None:
+            view = view.expand_as(rebuilt)
+            squared_error = squared_error + mse_loss(rebuilt, view, reduction="sum")
+    n_rows = sum(len(view) for view in (x, x_only, y_only) if view is not None)
     return squared_error, n_rows
 
 
@@ -190,3 +391,43 @@ def _pearson(a, b, dim):
     # The guard of the authors' code: a dead unit correlates 0 with a finite gradient.
     lengths = torch.sqrt((a.square().sum(dim) + 1e-8) * (b.square().sum(dim) + 1e-8))
     return (a * b).sum(dim) / lengths
+
+
+def _off_diagonal(matrix):
+    return matrix - matrix.diag().diag()
+
+
+def _whiten(centred, covariance, reg):
+    """Codes times the inverse square root of their covariance, from float64."""
+    root = _linalg.inverse_square_root(covariance.double(), reg)
+    return centred @ root.to(centred)
+
+
+class CodeObjective(NamedTuple):
+    """An objective of DeepCCA, and what it asks of the estimator.
+
+    `parameters` names those of DeepCCA that the function takes,
+    `decorrelation_weight` is the default of that one. `full_rank` says that a batch
+    needs more rows than components, `running` what the module keeps moments of.
+    """
+
+    function: Callable
+    parameters: tuple[str, ...]
+    decorrelation_weight: float | None = None
+    full_rank: bool = False
+    running: str | None = None
+
+
+OBJECTIVES = {
+    "trace_norm": CodeObjective(trace_norm, ("reg",), full_rank=True),
+    "correlation_gap": CodeObjective(
+        correlation_gap, ("decorrelation_weight",), decorrelation_weight=0.1
+    ),
+    "soft": CodeObjective(
+        soft_cca,
+        ("decorrelation_weight",),
+        decorrelation_weight=0.1,
+        running="standardised codes",
+    ),
+    "noi": CodeObjective(noi, ("reg",), running="codes"),
+}

@@ -1,9 +1,21 @@
 """Architectures against their equations."""
 
+from copy import deepcopy
+
+import numpy as np
 import pytest
 import torch
+from torch.autograd import gradcheck, gradgradcheck
+from torch.nn.functional import linear
 
-from skcrl.deep.modules import MLP, CorrNetModule, TwoBranch
+from skcrl.deep.modules import (
+    MLP,
+    CorrNetModule,
+    CubeRoot,
+    DenoisingPair,
+    RunningMoments,
+    TwoBranch,
+)
 
 
 def initialised(module, seed=0):
@@ -140,3 +152,118 @@ def test_corrnet_rebuilds_unpaired_rows_from_themselves():
     torch.testing.assert_close(out.y_only_rebuilt, net.decode(net.encode(y=Y[:3]), "y"))
     torch.testing.assert_close(out[:4], net(X, Y)[:4])
     assert net(X, Y)[4:] == (None, None)
+
+
+def test_autoencoding_mirrors_the_encoders():
+    decoder = torch.nn.Linear(2, 4)
+    net = initialised(
+        TwoBranch((4, 2), (3, 6, 2), "tanh", x_decoder=decoder, autoencoding=True)
+    )
+    out = net(X, Y)
+    torch.testing.assert_close(out.x_rebuilt, decoder(out.x_code))
+    widths = [tuple(layer.weight.shape) for layer in net.decoders["y"].layers]
+    assert widths == [(6, 2), (3, 6)]
+    first, second = net.decoders["y"].layers
+    torch.testing.assert_close(out.y_rebuilt, second(first(out.y_code).tanh()))
+    out.x_rebuilt.sum().backward()
+    assert net.encoders["x"].layers[0].weight.grad.any()
+
+
+def test_decoders_leave_the_initial_weights_of_encoders_alone():
+    plain, autoencoding = (
+        initialised(TwoBranch((4, 2), (3, 2), "relu", autoencoding=a))
+        for a in (False, True)
+    )
+    for side in "xy":
+        torch.testing.assert_close(
+            plain.encoders[side].layers[0].weight,
+            autoencoding.encoders[side].layers[0].weight,
+            rtol=0,
+            atol=0,
+        )
+
+
+@pytest.mark.parametrize("running", ["codes", "standardised codes"])
+def test_running_moments_are_a_weighted_sum_over_batches(running):
+    net = TwoBranch((4,), (3,), "relu", running=running, running_momentum=0.7).double()
+    generator = torch.Generator().manual_seed(0)
+    mean, covariance, weight = np.zeros(4), np.zeros((4, 4)), 0.0
+    for _ in range(5):
+        batch = 1 + torch.rand(8, 4, dtype=torch.float64, generator=generator)
+        out = net(batch, batch[:, :3])
+        z = batch.numpy()
+        if running == "standardised codes":
+            z = (z - z.mean(0)) / z.std(0)
+        mean = 0.7 * mean + 0.3 * z.mean(0)
+        covariance = 0.7 * covariance + 0.3 * np.cov(z.T, bias=True)
+        weight = 0.7 * weight + 0.3
+        np.testing.assert_allclose(out.x_running.mean, mean / weight, atol=1e-6)
+        found = out.x_running.covariance
+        np.testing.assert_allclose(found, covariance / weight, atol=1e-6)
+
+
+def test_first_running_moments_are_those_of_the_batch():
+    moments = RunningMoments(4, 0.99)(X)
+    torch.testing.assert_close(moments.mean, X.mean(0))
+    torch.testing.assert_close(moments.covariance, X.T.cov(correction=0))
+
+
+def test_gradient_of_running_moments_goes_through_the_batch_alone():
+    running = RunningMoments(4, 0.75)
+    running(X)
+    old, new = X.clone().requires_grad_(), (2 * X).requires_grad_()
+    running(old)
+    share = 0.25 / (1 - 0.75**3)  # of the newest of three batches
+    running(new).mean.sum().backward()
+    assert old.grad is None
+    torch.testing.assert_close(new.grad, torch.full_like(new, share / len(X)))
+
+
+def test_evaluation_leaves_no_trace_in_running_moments():
+    running = RunningMoments(4, 0.9)
+    running(X)
+    state = deepcopy(running.state_dict())
+    found = running.eval()(10 * X).mean
+    torch.testing.assert_close(running.state_dict(), state, rtol=0, atol=0)
+    copy = RunningMoments(4, 0.9).eval()
+    copy.load_state_dict(state)
+    for same in (copy, deepcopy(running)):
+        torch.testing.assert_close(same(10 * X).mean, found, rtol=0, atol=0)
+
+
+def test_cube_root_inverts_its_cubic():
+    s = torch.linspace(-50, 50, 1001, dtype=torch.float64)
+    torch.testing.assert_close(CubeRoot()(s**3 / 3 + s), s)
+
+
+def test_cube_root_is_accurate_and_increasing_in_float32():
+    a = torch.logspace(-37, 38, 2000)
+    a = torch.cat([-a.flip(0), torch.zeros(1), a])
+    out = CubeRoot()(a)
+    torch.testing.assert_close(out.double(), CubeRoot()(a.double()), rtol=3e-6, atol=0)
+    assert (out.diff() > 0).all()
+
+
+def test_cube_root_gradcheck():
+    a = torch.tensor([-1e3, -2.0, -1e-9, 0.0, 1e-4, 0.3, 40.0], dtype=torch.float64)
+    assert gradcheck(CubeRoot(), a.requires_grad_(), eps=1e-7)
+    assert gradgradcheck(CubeRoot(), a)
+    huge = torch.tensor([1e-37, 1e37], requires_grad=True)
+    CubeRoot()(huge).sum().backward()
+    assert torch.isfinite(huge.grad).all()
+
+
+def test_denoising_pair_decodes_by_the_transposed_weights():
+    mlp = initialised(MLP([4, 6, 2], "tanh"))
+    layer, activation = mlp.layers[0], mlp.activations[0]
+    pair = initialised(DenoisingPair({"x": layer}, {"x": activation}, noise=0.5))
+    expected = linear(layer(X).tanh(), layer.weight.T)
+    out = pair.eval()(X, Y)
+    torch.testing.assert_close(out.x_rebuilt, expected)
+    assert out.y_rebuilt is None
+    pair.train().noise.reseed(0, "cpu")
+    noisy = X + 0.5 * torch.randn(X.shape, generator=torch.Generator().manual_seed(0))
+    expected = linear(layer(noisy).tanh(), layer.weight.T)
+    torch.testing.assert_close(pair(X, Y).x_rebuilt, expected)
+    assert pair.layers["x"] is layer
+    assert {"biases.x", "layers.x.weight"} <= dict(pair.named_parameters()).keys()

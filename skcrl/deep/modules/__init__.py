@@ -1,6 +1,8 @@
 """Architectures of the deep estimators, one a file."""
 
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
+from skcrl.deep.modules._cube_root import CubeRoot
+from skcrl.deep.modules._denoising import DenoisingPair
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._multimodal_autoencoder import (
     ModalityDropout,
@@ -13,14 +15,18 @@ from skcrl.deep.modules._noise import (
     RandomShift,
 )
 from skcrl.deep.modules._rebuilt import RebuiltViews
+from skcrl.deep.modules._running import CodeMoments, RunningMoments
 from skcrl.deep.modules._tied_bidirectional import TiedBidirectionalModule
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 __all__ = [
     "ACTIVATIONS",
     "MLP",
+    "CodeMoments",
     "CorrNetModule",
     "CorrNetOutput",
+    "CubeRoot",
+    "DenoisingPair",
     "Dropout",
     "GaussianNoise",
     "ModalityDropout",
@@ -28,6 +34,7 @@ __all__ = [
     "RandomLayer",
     "RandomShift",
     "RebuiltViews",
+    "RunningMoments",
     "TiedBidirectionalModule",
     "TwoBranch",
     "TwoBranchOutput",

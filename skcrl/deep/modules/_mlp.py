@@ -5,6 +5,8 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils import skip_init
 
+from skcrl.deep.modules._cube_root import CubeRoot
+
 ACTIVATIONS = {
     "identity": nn.Identity,
     "relu": nn.ReLU,
@@ -12,6 +14,7 @@ ACTIVATIONS = {
     "elu": nn.ELU,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
+    "cube_root": CubeRoot,
 }
 
 

@@ -6,9 +6,12 @@ from torch import Tensor
 
 
 class RebuiltViews(NamedTuple):
-    """Both views of the complete rows, and the one view of each unpaired row."""
+    """Views of the complete rows, and the one view of each unpaired row.
 
-    x_rebuilt: Tensor  # (n_samples, n_features_x)
-    y_rebuilt: Tensor  # (n_samples, n_features_y)
+    None stands for what the module does not rebuild.
+    """
+
+    x_rebuilt: Tensor | None = None  # (n_samples, n_features_x)
+    y_rebuilt: Tensor | None = None  # (n_samples, n_features_y)
     x_only_rebuilt: Tensor | None = None  # (n_x_only, n_features_x)
     y_only_rebuilt: Tensor | None = None  # (n_y_only, n_features_y)

@@ -5,36 +5,47 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from skcrl import _linalg
 from skcrl.deep.modules._mlp import MLP
+from skcrl.deep.modules._running import CodeMoments, RunningMoments
 
 
 class TwoBranchOutput(NamedTuple):
-    """Codes of a batch, and the views decoded from them where there are decoders."""
+    """Codes of a batch, and what is made of them where the module is set up to."""
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
-    x_rebuilt: Tensor | None
-    y_rebuilt: Tensor | None
+    x_rebuilt: Tensor | None = None  # (n_samples, ...)
+    y_rebuilt: Tensor | None = None  # (n_samples, ...)
+    x_running: CodeMoments | None = None
+    y_running: CodeMoments | None = None
 
 
 class TwoBranch(nn.Module):
-    """An encoder per view, and the user's decoders if any.
+    """An encoder per view, with decoders and running moments if asked for.
 
     Parameters
     ----------
     x_widths, y_widths : sequence of int
         Widths of the dense encoders, from the features to the components.
     activation : str
-        Activation of the dense encoders.
+        Activation of the dense encoders and decoders.
     x_encoder, y_encoder : nn.Module or None, default=None
         The user's encoders, copied, in place of the dense ones.
     x_decoder, y_decoder : nn.Module or None, default=None
         The user's decoders, copied.
+    autoencoding : bool, default=False
+        Whether decoders pull at the encoders: then a side without a decoder of the
+        user's gets the dense one of mirrored widths. Else decoders see detached codes.
+    running : {"codes", "standardised codes"} or None, default=None
+        What to keep running moments of.
+    running_momentum : float, default=0.2
+        Share of the old moments that is kept at each batch.
 
     Notes
     -----
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y) -> codes
-    (n_samples, n_components) each. Decoders see detached codes.
+    (n_samples, n_components) each.
     """
 
     def __init__(
@@ -46,6 +57,9 @@ class TwoBranch(nn.Module):
         y_encoder=None,
         x_decoder=None,
         y_decoder=None,
+        autoencoding=False,
+        running=None,
+        running_momentum=0.2,
     ):
         super().__init__()
         widths = {"x": x_widths, "y": y_widths}
@@ -58,23 +72,50 @@ class TwoBranch(nn.Module):
             }
         )
         decoders = {"x": x_decoder, "y": y_decoder}
-        self.decoders = nn.ModuleDict(
+        self.mirrored_sides = [
+            side for side in decoders if autoencoding and decoders[side] is None
+        ]
+        self.decoders: Any = nn.ModuleDict(
             {side: deepcopy(d) for side, d in decoders.items() if d is not None}
+        )
+        for side in self.mirrored_sides:
+            self.decoders[side] = MLP(widths[side][::-1], activation)
+        self.autoencoding = autoencoding
+        self.running = running
+        self.moments = nn.ModuleDict(
+            {
+                side: RunningMoments(w[-1], running_momentum)
+                for side, w in widths.items()
+                if running is not None
+            }
         )
 
     def reset_parameters(self, generator):
-        """Draw the weights of the dense encoders; the user's modules keep theirs."""
+        """Draw the weights of the dense parts; the user's modules keep theirs."""
         for side in self.dense_sides:
             self.encoders[side].reset_parameters(generator)
+        for side in self.mirrored_sides:
+            self.decoders[side].reset_parameters(generator)
 
     def forward(self, x, y):
         """Encode both views."""
-        x_code, y_code = self.encode(x, "x"), self.encode(y, "y")
+        codes = {"x": self.encode(x, "x"), "y": self.encode(y, "y")}
         return TwoBranchOutput(
-            x_code,
-            y_code,
-            self.decode(x_code.detach(), "x") if "x" in self.decoders else None,
-            self.decode(y_code.detach(), "y") if "y" in self.decoders else None,
+            **{f"{side}_code": code for side, code in codes.items()},
+            **{
+                f"{side}_rebuilt": self.decode(
+                    codes[side] if self.autoencoding else codes[side].detach(), side
+                )
+                for side in self.decoders
+            },
+            **{
+                f"{side}_running": moments(
+                    codes[side]
+                    if self.running == "codes"
+                    else _linalg.standardise(codes[side])
+                )
+                for side, moments in self.moments.items()
+            },
         )
 
     def encode(self, view, side):

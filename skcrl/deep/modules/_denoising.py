@@ -1,0 +1,64 @@
+"""Tied denoising autoencoders of one layer, for pretraining."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skcrl.deep.modules._noise import GaussianNoise
+from skcrl.deep.modules._rebuilt import RebuiltViews
+
+
+class DenoisingPair(nn.Module):
+    r"""A denoising autoencoder around a layer of either side or of both.
+
+    :math:`\hat a = W' s(W (a + \epsilon) + b) + c` with normal noise
+    :math:`\epsilon`, and biases c of its own.
+
+    Parameters
+    ----------
+    layers : dict of nn.Linear
+        The layers, keys among "x" and "y". They are not copied: training this module
+        trains them.
+    activations : dict of nn.Module
+        What follows each layer, s.
+    noise : float
+        Standard deviation of the noise.
+
+    Notes
+    -----
+    Shape: x (n_samples, n_features_x), y (n_samples, n_features_y), unchanged.
+    """
+
+    def __init__(self, layers, activations, noise):
+        super().__init__()
+        self.layers: Any = nn.ModuleDict(layers)
+        self.activations = nn.ModuleDict(activations)
+        self.biases = nn.ParameterDict(
+            {side: torch.empty(layer.in_features) for side, layer in layers.items()}
+        )
+        self.noise = GaussianNoise(noise)
+
+    def reset_parameters(self, generator):
+        """Zero biases of the decoders; the layers keep their weights."""
+        for bias in self.biases.values():
+            nn.init.zeros_(bias)
+
+    def forward(self, x, y):
+        """Rebuild each side that has a layer from its noisy input."""
+        views = {"x": x, "y": y}
+        return RebuiltViews(
+            **{
+                f"{side}_rebuilt": functional.linear(
+                    self.encode(self.noise(views[side]), side),
+                    layer.weight.T,
+                    self.biases[side],
+                )
+                for side, layer in self.layers.items()
+            }
+        )
+
+    def encode(self, a, side):
+        """What the layer of `side` and its activation make of an input."""
+        return self.activations[side](self.layers[side](a))

@@ -1,0 +1,61 @@
+"""Running moments of codes, for objectives that look beyond one batch."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class CodeMoments(NamedTuple):
+    """Mean and covariance of codes, normalised by n."""
+
+    mean: Tensor  # (n_components,)
+    covariance: Tensor  # (n_components, n_components)
+
+
+class RunningMoments(nn.Module):
+    r"""Moments of the batches so far, the older the less they weigh.
+
+    :math:`C = \rho\,C_{old} + (1 - \rho)\,C_{batch}`, divided by the sum of the weights
+    of the batches as in Adam, so that the first ones are not drawn towards 0. The
+    gradient goes through the batch alone. In evaluation a batch counts just so, and
+    leaves no trace.
+
+    Parameters
+    ----------
+    width : int
+        Width of the codes.
+    momentum : float in [0, 1)
+        :math:`\rho`, the share of the old that is kept.
+
+    Notes
+    -----
+    Shape: (n_samples, width) -> mean (width,) and covariance (width, width).
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    weight: Tensor
+
+    def __init__(self, width, momentum):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("covariance", torch.zeros(width, width))
+        self.register_buffer("weight", torch.zeros(()))
+
+    def forward(self, codes):
+        """Moments up to this batch, which are kept while training."""
+        batch_mean = codes.mean(0)
+        centred = codes - batch_mean
+        mean = self._mix(self.mean, batch_mean)
+        covariance = self._mix(self.covariance, centred.T @ centred / len(codes))
+        weight = self._mix(self.weight, 1.0)
+        if self.training:
+            self.mean = mean.detach()
+            self.covariance = covariance.detach()
+            self.weight = weight
+        return CodeMoments(mean / weight, covariance / weight)
+
+    def _mix(self, old, new):
+        return self.momentum * old + (1 - self.momentum) * new

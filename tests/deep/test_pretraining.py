@@ -1,0 +1,128 @@
+"""Layer-wise pretraining against PCA and against Glorot's weights."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import subspace_angles
+from scipy.stats import ortho_group
+from sklearn.decomposition import PCA
+from torch import nn
+
+from skcrl.datasets import make_correlated_views
+from skcrl.deep._data import PairDataset, PairSplit
+from skcrl.deep._net import Objective, TwoViewNet
+from skcrl.deep._pretraining import pretrain
+from skcrl.deep.losses import trace_norm
+from skcrl.deep.modules import TwoBranch
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(300, 6, 5, correlations=(0.9, 0.8), random_state=0)
+
+
+def make_net(hidden, seed=0, train_split=None, **module_kwargs):
+    parameters = {
+        "x_widths": (6, *hidden, 2),
+        "y_widths": (5, *hidden, 2),
+        "activation": "tanh",
+        **module_kwargs,
+    }
+    return TwoViewNet(
+        TwoBranch,
+        seed=seed,
+        criterion=Objective,
+        criterion__function=trace_norm,
+        criterion__hyper={"reg": 1e-4},
+        optimizer=torch.optim.Adam,
+        lr=0.01,
+        batch_size=100,
+        train_split=train_split,
+        device="cpu",
+        verbose=0,
+        iterator_train__shuffle=True,
+        **{f"module__{name}": value for name, value in parameters.items()},
+    ).initialize()
+
+
+@torch.no_grad()
+def tied_errors(encoder, view):
+    """Share of its input that each layer cannot rebuild by its transposed weights."""
+    errors, a = [], torch.from_numpy(view).float()
+    for layer, activation in zip(encoder.layers, encoder.activations, strict=True):
+        h = activation(layer(a))
+        a_centred, h_centred = a - a.mean(0), h - h.mean(0)
+        rest = a_centred - h_centred @ layer.weight
+        errors.append((rest.square().sum() / a_centred.square().sum()).item())
+        a = h
+    return np.array(errors)
+
+
+def test_pretraining_lowers_the_error_of_each_layer(views):
+    net = make_net((12, 8))
+    encoders = net.module_.encoders.values()
+    before = list(map(tied_errors, encoders, views))
+    pretrain(net, *views, n_epochs=60, noise=0.05)
+    after = list(map(tied_errors, encoders, views))
+    assert (np.array(after) < 0.7 * np.array(before)).all()
+
+
+def test_a_linear_layer_without_noise_is_pca(rng):
+    deviations = np.array([2.0, 1.5, 0.5, 0.5, 0.2, 0.2])
+    views = [
+        1
+        + rng.standard_normal((300, d))
+        * deviations[:d]
+        @ ortho_group.rvs(d, random_state=rng)
+        for d in (6, 5)
+    ]
+    net = make_net(())
+    pretrain(net, *views, n_epochs=200, noise=0.0)
+    for side, view in zip("xy", views, strict=True):
+        weights = net.module_.encoders[side].layers[0].weight.detach().numpy()
+        found = subspace_angles(weights.T, PCA(2).fit(view).components_.T)
+        assert found.max() < 1e-2
+
+
+def test_the_users_encoder_is_left_alone(views):
+    torch.manual_seed(0)
+    net = make_net((8,), x_encoder=nn.Linear(6, 2))
+    before = {name: w.clone() for name, w in net.module_.named_parameters()}
+    pretrain(net, *views, n_epochs=1, noise=0.1)
+    changed = {
+        name
+        for name, weight in net.module_.named_parameters()
+        if not torch.equal(weight, before[name])
+    }
+    assert changed == {n for n in before if n.startswith("encoders.y")}
+
+
+def test_validation_rows_are_not_seen(views):
+    split = PairSplit(0.3, seed=0)
+    _, valid = split(PairDataset.from_arrays(*views))
+    spoilt = [view.copy() for view in views]
+    for view in spoilt:
+        view[valid.rows] = 1e3
+    nets = make_net((8,), train_split=split), make_net((8,), train_split=split)
+    for net, pair in zip(nets, (views, spoilt), strict=True):
+        pretrain(net, *pair, n_epochs=2, noise=0.1)
+    one, two = (net.module_.state_dict() for net in nets)
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_the_seed_alone_decides(views):
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    nets = [make_net((8,), seed) for seed in (0, 0, 1)]
+    for net in nets:
+        pretrain(net, *views, n_epochs=1, noise=0.1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    one, same, other = (net.module_.encoders["x"].layers[0].weight for net in nets)
+    torch.testing.assert_close(one, same, rtol=0, atol=0)
+    assert not torch.allclose(one, other)
+
+
+def test_divergence_names_the_layer(views):
+    net = make_net((8,)).set_params(lr=1e30)
+    with pytest.raises(FloatingPointError, match="in layer 1 of 2: .* Reduce lr=1e"):
+        pretrain(net, *views, n_epochs=20, noise=0.1)
