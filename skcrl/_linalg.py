@@ -148,6 +148,22 @@ def cca(cov, n_components, ridge=(0.0, 0.0)):
     )
 
 
+def matched(cov):
+    """Columns paired as they are and scaled to variance 1: CCA without its rotation.
+
+    A constant column gets weights of 0.
+    """
+    xp = _namespace(cov.xx)
+    scales = []
+    for variances in (xp.diagonal(cov.xx), xp.diagonal(cov.yy)):
+        is_dead = variances == 0
+        scales.append(xp.where(is_dead, 0.0, xp.where(is_dead, 1.0, variances) ** -0.5))
+    x_scale, y_scale = scales
+    rank = int(((x_scale > 0) & (y_scale > 0)).sum())
+    correlations = xp.diagonal(cov.xy) * x_scale * y_scale
+    return CCASolution(xp.diag(x_scale), xp.diag(y_scale), correlations, rank)
+
+
 def canonical_correlations(cov, ridge):
     """Every canonical correlation of ridge CCA, largest first, for gradients.
 

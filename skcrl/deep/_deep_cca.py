@@ -61,6 +61,13 @@ class DeepCCA(BaseDeepTwoView):
         denoising autoencoder with tied weights [1]_.
     pretraining_noise : float, default=0.1
         Standard deviation of the noise there on the input of each layer.
+    input_dropout : float in [0, 1), default=0.0
+        Share of the entries of either view that is set to 0 while training. It keeps
+        "trace_norm" with many components from fitting the noise of a batch.
+    closing_cca : bool, default=True
+        Whether linear CCA follows the training. If not, codes are the encoders' outputs
+        with mean 0 and variance 1, in pairs as the objective left them: only
+        "correlation_gap" and "soft" pair them up.
     x_encoder, y_encoder : nn.Module or None, default=None
         Encoders (n_samples, n_features) -> (n_samples, n_components) to train, from
         the weights they come with, in place of the dense ones. They are copied.
@@ -127,9 +134,11 @@ class DeepCCA(BaseDeepTwoView):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Canonical correlations of the encoded training set, largest first.
+        Canonical correlations of the encoded training set, largest first; without a
+        closing CCA, correlations of the pairs of outputs.
     x_weights_, y_weights_ : ndarray of shape (n_components, n_components)
-        Projections of the closing CCA, applied to the centred outputs of the encoders.
+        Projections of the centred outputs of the encoders on the codes: those of the
+        closing CCA, or diagonal ones to variance 1.
     x_mean_, y_mean_ : ndarray of shape (n_components,)
         Mean outputs of the encoders on the training set.
     rank_ : int
@@ -188,6 +197,8 @@ class DeepCCA(BaseDeepTwoView):
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretraining_noise": [Interval(Real, 0, None, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "closing_cca": ["boolean"],
         "x_encoder": [nn.Module, None],
         "y_encoder": [nn.Module, None],
         "x_decoder": [nn.Module, None],
@@ -207,6 +218,8 @@ class DeepCCA(BaseDeepTwoView):
         reconstruction_weight=0.0,
         pretraining_epochs=0,
         pretraining_noise=0.1,
+        input_dropout=0.0,
+        closing_cca=True,
         x_encoder=None,
         y_encoder=None,
         x_decoder=None,
@@ -241,6 +254,8 @@ class DeepCCA(BaseDeepTwoView):
         self.reconstruction_weight = reconstruction_weight
         self.pretraining_epochs = pretraining_epochs
         self.pretraining_noise = pretraining_noise
+        self.input_dropout = input_dropout
+        self.closing_cca = closing_cca
         self.x_encoder = x_encoder
         self.y_encoder = y_encoder
         self.x_decoder = x_decoder
@@ -285,6 +300,7 @@ class DeepCCA(BaseDeepTwoView):
             "autoencoding": self.reconstruction_weight > 0,
             "running": OBJECTIVES[self.objective].running,
             "running_momentum": self.running_momentum,
+            "input_dropout": self.input_dropout,
         }
 
     def _objective(self):
@@ -332,8 +348,11 @@ class DeepCCA(BaseDeepTwoView):
     def _finish(self, X, y):
         x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
         m = _linalg.moments(x_codes, y_codes)
-        ridge = (self.reg, self.reg)
-        solution = _linalg.cca(_linalg.covariances(m), self.n_components, ridge)
+        cov = _linalg.covariances(m)
+        if self.closing_cca:
+            solution = _linalg.cca(cov, self.n_components, (self.reg, self.reg))
+        else:
+            solution = _linalg.matched(cov)
         self.x_mean_, self.y_mean_ = m.x_mean, m.y_mean
         self.x_weights_, self.y_weights_ = solution.x_weights, solution.y_weights
         self.correlations_, self.rank_ = solution.correlations, solution.rank

@@ -261,7 +261,7 @@ class TwoViewNet(NeuralNet):
 
 
 def _in_float32(output):
-    is_half = output is not None and output.dtype == torch.bfloat16
+    is_half = isinstance(output, torch.Tensor) and output.dtype == torch.bfloat16
     return output.float() if is_half else output
 
 

@@ -10,7 +10,7 @@ from scipy.linalg import subspace_angles
 from torch import nn
 
 from skcrl import DeepCCA, LinearCCA
-from skcrl.datasets import make_correlated_views
+from skcrl.datasets import load_digits_halves, make_correlated_views
 from skcrl.deep.losses import OBJECTIVES
 from skcrl.metrics import canonical_total, reconstruction_error
 
@@ -268,3 +268,119 @@ def test_dead_units_only_lower_the_rank(rng):
     Zx, Zy = deep.transform_pair(X, y)
     assert Zx[:, 1:].any() == Zy[:, 1:].any() == False  # noqa: E712
     assert 0 < deep.score(X, y) <= 1
+
+
+def test_codes_without_a_closing_cca_are_the_standardised_outputs(views):
+    deep = DeepCCA(
+        3,
+        hidden_layer_sizes=(16,),
+        objective="correlation_gap",
+        closing_cca=False,
+        random_state=0,
+    ).fit(*views)
+    codes = deep.transform_pair(*views)
+    for side, view, Z in zip("xy", views, codes, strict=True):
+        outputs = deep.net_.evaluate("encode", view, side=side)
+        outputs -= outputs.mean(axis=0)
+        np.testing.assert_allclose(Z, outputs / outputs.std(axis=0, ddof=1), atol=1e-6)
+    pairs = [
+        np.corrcoef(a, b)[0, 1] for a, b in zip(*(Z.T for Z in codes), strict=True)
+    ]
+    np.testing.assert_allclose(deep.correlations_, pairs, atol=1e-6)
+    assert deep.score(*views) == pytest.approx(sum(pairs))
+
+
+def test_dead_outputs_stay_zero_without_a_closing_cca(views):
+    dead = nn.Linear(6, 2)
+    with torch.no_grad():
+        dead.weight[0] = 0
+    deep = DeepCCA(2, x_encoder=dead, closing_cca=False, max_epochs=1, lr=1e-9)
+    Z = deep.set_params(random_state=0, hidden_layer_sizes=()).fit(*views)
+    Z = deep.transform(views[0])
+    assert deep.rank_ == 1
+    assert (Z[:, 0] == 0).all()
+    assert Z[:, 1].std(ddof=1) == pytest.approx(1)
+
+
+def test_input_dropout_hides_entries_of_the_batch_alone(views):
+    seen = []
+
+    class Spy(nn.Linear):
+        def forward(self, a):
+            if self.training:
+                seen.append(a.detach().clone())
+            return super().forward(a)
+
+    torch.manual_seed(0)
+    deep = DeepCCA(2, x_encoder=Spy(6, 2), input_dropout=0.4, max_epochs=2)
+    codes = deep.set_params(random_state=0).fit(*views).transform(views[0])
+    batches = torch.stack(seen)
+    assert (batches == 0).float().mean().item() == pytest.approx(0.4, abs=0.05)
+    assert not torch.equal(batches[0] == 0, batches[1] == 0)
+    weight, bias = (
+        p.detach().numpy() for p in deep.net_.module_.encoders["x"].parameters()
+    )
+    outputs = views[0] @ weight.T + bias
+    assert (
+        subspace_angles(outputs - outputs.mean(0), codes - codes.mean(0)).max() < 1e-5
+    )
+
+
+def test_images_are_encoded_and_rebuilt_in_their_shape():
+    left, right, _ = load_digits_halves()
+    images = left.reshape(-1, 1, 8, 4)
+    torch.manual_seed(0)
+    conv = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 2, 8)
+    )
+    flat = nn.Sequential(nn.Unflatten(1, (1, 8, 4)), conv)
+    settings = {"hidden_layer_sizes": (32,), "max_epochs": 10, "random_state": 0}
+    deep = DeepCCA(8, x_encoder=conv, **settings).fit(images, right)
+    same = DeepCCA(8, x_encoder=flat, **settings).fit(left, right)
+    np.testing.assert_array_equal(deep.transform(images), same.transform(left))
+    for rebuilt, expected in (
+        (deep.reconstruct(images, to="x"), same.reconstruct(left, to="x")),
+        (deep.reconstruct(y=right, to="x"), same.reconstruct(y=right, to="x")),
+        (
+            deep.view("x").inverse_transform(deep.transform(images)),
+            same.view("x").inverse_transform(same.transform(left)),
+        ),
+    ):
+        np.testing.assert_allclose(rebuilt, expected.reshape(images.shape), atol=1e-6)
+    gaps = images.copy()
+    gaps[:9] = np.nan
+    filled, _ = deep.impute(gaps, right)
+    np.testing.assert_array_equal(filled[9:], images[9:])
+    np.testing.assert_allclose(
+        deep.transform_joint(gaps, right)[:9], deep.transform_y(right[:9])
+    )
+    gaps[3, 0, 2] = 0.0
+    with pytest.raises(ValueError, match="NaN in part, the first is row 3"):
+        deep.impute(gaps, right)
+    with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 3\).*\(1, 8, 4\)"):
+        deep.transform(images[..., :3])
+    with pytest.raises(ValueError, match="dim 4"):
+        DeepCCA(8, **settings).fit(images, right)
+
+
+def test_users_decoders_of_images():
+    left, right, _ = load_digits_halves()
+    images = left.reshape(-1, 1, 8, 4)
+    torch.manual_seed(0)
+    deep = DeepCCA(
+        4,
+        x_encoder=nn.Sequential(nn.Flatten(), nn.Linear(32, 4)),
+        x_decoder=nn.Sequential(nn.Linear(4, 32), nn.Unflatten(1, (1, 8, 4))),
+        reconstruction_weight=0.1,
+        hidden_layer_sizes=(32,),
+        batch_size=100,
+        lr=0.01,
+        max_epochs=10,
+        random_state=0,
+    ).fit(images, right)
+    rebuilt = deep.reconstruct(images, to="x")
+    assert rebuilt.shape == images.shape
+    assert reconstruction_error(left, rebuilt.reshape(len(left), -1)) < 0.9
+    wrong = nn.Sequential(nn.Linear(4, 32), nn.Unflatten(1, (1, 4, 8)))
+    with pytest.raises(ValueError, match=r"x_decoder must.*n_samples, 1, 8, 4\)"):
+        deep.set_params(x_decoder=wrong).fit(images, right)

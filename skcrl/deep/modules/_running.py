@@ -46,6 +46,11 @@ class RunningMoments(nn.Module):
 
     def forward(self, codes):
         """Moments up to this batch, which are kept while training."""
+        # Mixed precision would lose the small differences between batches.
+        with torch.autocast(codes.device.type, enabled=False):
+            return self._update(codes.to(self.mean.dtype))
+
+    def _update(self, codes):
         batch_mean = codes.mean(0)
         centred = codes - batch_mean
         mean = self._mix(self.mean, batch_mean)

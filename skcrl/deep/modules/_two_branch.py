@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skcrl import _linalg
 from skcrl.deep.modules._mlp import MLP
+from skcrl.deep.modules._noise import Dropout
 from skcrl.deep.modules._running import CodeMoments, RunningMoments
 
 
@@ -41,6 +42,8 @@ class TwoBranch(nn.Module):
         What to keep running moments of.
     running_momentum : float, default=0.2
         Share of the old moments that is kept at each batch.
+    input_dropout : float, default=0.0
+        Share of the entries of the views that is dropped in training.
 
     Notes
     -----
@@ -60,8 +63,10 @@ class TwoBranch(nn.Module):
         autoencoding=False,
         running=None,
         running_momentum=0.2,
+        input_dropout=0.0,
     ):
         super().__init__()
+        self.corruption = Dropout(input_dropout)
         widths = {"x": x_widths, "y": y_widths}
         encoders = {"x": x_encoder, "y": y_encoder}
         self.dense_sides = [side for side in encoders if encoders[side] is None]
@@ -99,7 +104,10 @@ class TwoBranch(nn.Module):
 
     def forward(self, x, y):
         """Encode both views."""
-        codes = {"x": self.encode(x, "x"), "y": self.encode(y, "y")}
+        codes = {
+            side: self.encode(self.corruption(view), side)
+            for side, view in (("x", x), ("y", y))
+        }
         return TwoBranchOutput(
             **{f"{side}_code": code for side, code in codes.items()},
             **{
