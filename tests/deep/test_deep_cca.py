@@ -138,6 +138,19 @@ def test_linear_encoders_reach_linear_cca_by_every_objective(views, objective):
     np.testing.assert_allclose(deep.correlations_, expected, atol=0.01)
 
 
+def test_noi_learns_from_small_batches(digits):
+    noi = DeepCCA(
+        10,
+        hidden_layer_sizes=(64,),
+        objective="noi",
+        batch_size=50,
+        max_epochs=12,
+        random_state=0,
+    ).fit(digits[0], digits[1])
+    # With covariances that lag behind, by a momentum of 0.9, it gets to 4.
+    assert noi.score(digits[0], digits[1]) > 6
+
+
 def test_decorrelation_weight_and_its_default(views):
     def loss(**parameters):
         est = DeepCCA(2, **parameters, hidden_layer_sizes=(), max_epochs=1)
