@@ -9,7 +9,11 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils._set_output import (
+    ADAPTERS_MANAGER,
+    _get_output_config,
+    _wrap_data_with_container,
+)
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skcrl._validation import check_available, check_pair, check_paired, check_view
@@ -63,6 +67,10 @@ class TwoViewTransformer(
             if view is not None
         ]
         return sum(codes) / len(codes)
+
+    def _joint_names(self):
+        """Column names of joint codes."""
+        return self.get_feature_names_out()
 
     def transform(self, X):
         """Codes of the first view.
@@ -134,8 +142,11 @@ class TwoViewTransformer(
         """
         check_is_fitted(self)
         joint = self._from_available(X, y, self._join)
-        return _wrap_data_with_container(
-            "transform", joint, y if X is None else X, self
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default":
+            return joint
+        return ADAPTERS_MANAGER.adapters[container].create_container(
+            joint, y if X is None else X, columns=self._joint_names
         )
 
     def reconstruct(self, X=None, y=None, *, to="y"):

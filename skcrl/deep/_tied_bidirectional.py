@@ -264,6 +264,12 @@ class TiedBidirectional(BaseDeepTwoView):
         codes = self._codes(X, y)
         return np.hstack([codes[0], codes[-1]])
 
+    def _joint_names(self):
+        prefix = type(self).__name__.lower()
+        columns = range(self.n_components_)
+        names = [f"{prefix}_{side}{i}" for side in "xy" for i in columns]
+        return np.asarray(names, dtype=object)
+
     def _rebuild(self, X, y, to):
         codes = self._codes(X, y)
         return self._decode(sum(codes) / len(codes), to)

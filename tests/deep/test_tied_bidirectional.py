@@ -260,3 +260,17 @@ def test_divergence_says_what_to_do(views):
 def test_bad_parameters(views, parameters, message):
     with pytest.raises(ValueError, match=message):
         TiedBidirectional(**parameters).fit(*views)
+
+
+def test_joint_codes_have_names_of_their_own(views):
+    X, y = views
+    tied = TiedBidirectional(2, max_epochs=1, random_state=0).fit(X, y)
+    joint = tied.transform_joint(X, y)
+    frame = tied.set_output(transform="pandas").transform_joint(X, y)
+    assert list(frame.columns) == [
+        "tiedbidirectional_x0",
+        "tiedbidirectional_x1",
+        "tiedbidirectional_y0",
+        "tiedbidirectional_y1",
+    ]
+    np.testing.assert_array_equal(frame.to_numpy(), joint)
