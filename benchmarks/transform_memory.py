@@ -8,8 +8,9 @@ of the CPU time to the bare matrix products of the encoder, on one thread.
 """
 
 import argparse
-import multiprocessing
 import resource
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -22,8 +23,9 @@ HIDDEN = (500, 300)
 ESTIMATORS = ("DeepCCA", "CorrNet", "MultimodalAutoencoder", "TiedBidirectional")
 
 
-def measure(name, n_rows, queue):
-    """Peak memory and time of one estimator's transform."""
+def measure(name, n_rows):
+    """Print peak memory and time of one estimator's transform."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((2, 2000, 392), dtype=np.float32)
@@ -36,7 +38,9 @@ def measure(name, n_rows, queue):
     codes = estimator.transform(views)
     seconds = time.process_time() - begin
     extra = _peak() - before - codes.nbytes
-    queue.put((extra / 2**20, seconds, _bare_seconds(views)))
+    ratio = seconds / _bare_seconds(views)
+    torch.set_num_threads(threads)
+    print(f"{name:24}{extra / 2**20:10.0f}{seconds:9.1f}{ratio:7.2f}")
 
 
 def _bare_seconds(views):
@@ -64,18 +68,18 @@ def main(argv=None):
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--only", choices=ESTIMATORS, help="measure in this process")
     args = parser.parse_args(argv)
 
-    context = multiprocessing.get_context("spawn")
+    if args.only:
+        measure(args.only, args.rows)
+        return
     print(f"{args.rows} x 392 float32 to 50 codes, hidden layers {HIDDEN}")
     print(f"{'':24}{'extra MB':>10}{'seconds':>9}{'ratio':>7}")
     for name in ESTIMATORS:
-        queue = context.Queue()
-        process = context.Process(target=measure, args=(name, args.rows, queue))
-        process.start()
-        extra, seconds, bare = queue.get()
-        process.join()
-        print(f"{name:24}{extra:10.0f}{seconds:9.1f}{seconds / bare:7.2f}", flush=True)
+        command = [sys.executable, __file__, "--rows", str(args.rows), "--only", name]
+        run = subprocess.run(command, check=True, capture_output=True, text=True)
+        print(run.stdout, end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -325,6 +325,12 @@ class DeepCCA(BaseDeepTwoView):
         return super()._divergence_advice()
 
     def _check_parameters(self):
+        if self.optimizer == "lbfgs" and OBJECTIVES[self.objective].running:
+            raise ValueError(
+                f"objective={self.objective!r} keeps running moments of batches, which "
+                "optimizer='lbfgs' would update at every evaluation of the same one: "
+                "choose another optimizer."
+            )
         encoders = self.x_encoder, self.y_encoder
         if self.pretraining_epochs > 0 and None not in encoders:
             raise ValueError(

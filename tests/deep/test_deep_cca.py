@@ -244,6 +244,8 @@ def test_pretraining_changes_where_training_starts(views):
         ({"batch_size": 2}, "at least 3 rows for n_components=2, got batch_size=2"),
         ({"n_components": 400, "batch_size": 500}, "got training samples=400"),
         ({"reg": 0.0}, "'reg' parameter"),
+        ({"objective": "noi", "optimizer": "lbfgs"}, "running moments of batches"),
+        ({"input_dropout": 1.0}, "'input_dropout' parameter"),
         ({"objective": "cca"}, "'objective' parameter"),
         ({"decorrelation_weight": -1.0}, "'decorrelation_weight' parameter"),
         ({"running_momentum": 1.0}, "'running_momentum' parameter"),
