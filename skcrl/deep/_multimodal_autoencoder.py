@@ -126,7 +126,7 @@ class MultimodalAutoencoder(BaseDeepTwoView):
     References
     ----------
     .. [1] Ngiam, Khosla, Kim, Nam, Lee and Ng (2011). Multimodal deep learning. ICML.
-    .. [2] Vukotic, Raymond and Gravier (2016). Bidirectional joint representation
+    .. [2] Vukotić, Raymond and Gravier (2016). Bidirectional joint representation
        learning with symmetrical deep neural networks for multimodal and crossmodal
        applications. ICMR.
 

@@ -127,7 +127,7 @@ class TiedBidirectional(BaseDeepTwoView):
 
     References
     ----------
-    .. [1] Vukotic, Raymond and Gravier (2016). Bidirectional joint representation
+    .. [1] Vukotić, Raymond and Gravier (2016). Bidirectional joint representation
        learning with symmetrical deep neural networks for multimodal and crossmodal
        applications. ICMR.
 

@@ -230,6 +230,12 @@ def test_noise_and_dropout_follow_the_seed(views):
     assert not np.allclose(codes(random_state=0), codes(random_state=1))
 
 
+def test_batches_of_one_row(views):
+    X, y = (view[:20] for view in views)
+    est = MultimodalAutoencoder(batch_size=1, max_epochs=2, random_state=0).fit(X, y)
+    assert np.isfinite(est.predict(X)).all()
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

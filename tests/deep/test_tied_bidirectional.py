@@ -249,6 +249,12 @@ def test_divergence_says_what_to_do(views):
         TiedBidirectional(random_state=0).fit(*(1e3 * view for view in views))
 
 
+def test_batches_of_one_row(views):
+    X, y = (view[:20] for view in views)
+    est = TiedBidirectional(batch_size=1, max_epochs=2, random_state=0).fit(X, y)
+    assert np.isfinite(est.predict(X)).all()
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
