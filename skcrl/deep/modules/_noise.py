@@ -44,6 +44,14 @@ class Dropout(RandomLayer):
     Notes
     -----
     Shape: any, unchanged.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.modules import Dropout
+    >>> dropped = Dropout(0.5)(torch.ones(1000))
+    >>> dropped.unique().tolist()
+    [0.0, 2.0]
     """
 
     def __init__(self, share):
@@ -69,6 +77,16 @@ class GaussianNoise(RandomLayer):
     Notes
     -----
     Shape: any, unchanged.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.modules import GaussianNoise
+    >>> layer = GaussianNoise(0.5)
+    >>> bool(layer(torch.zeros(1000)).std() > 0.4)
+    True
+    >>> bool(layer.eval()(torch.zeros(1000)).any())
+    False
     """
 
     def __init__(self, deviation):
@@ -95,6 +113,14 @@ class RandomShift(RandomLayer):
     Notes
     -----
     Shape: (n_samples, ...) with height * width values a sample, unchanged.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.modules import RandomShift
+    >>> image = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]])
+    >>> RandomShift(3, 3, pixels=1)(image).sum().item()  # moved, not lost
+    1.0
     """
 
     def __init__(self, height, width, pixels):
