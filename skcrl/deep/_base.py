@@ -116,9 +116,10 @@ class BaseDeepTwoView(TwoViewTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view.
+            First view, perhaps sparse.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`.
+            Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
+            TiedBidirectional take a row of NaN in either view for a missing one.
 
         Returns
         -------
@@ -148,9 +149,10 @@ class BaseDeepTwoView(TwoViewTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view.
+            First view, perhaps sparse.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`.
+            Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
+            TiedBidirectional take a row of NaN in either view for a missing one.
 
         Returns
         -------

@@ -13,7 +13,13 @@ from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
 
-from skcrl import CorrNet, DeepCCA, LinearCCA
+from skcrl import (
+    CorrNet,
+    DeepCCA,
+    LinearCCA,
+    MultimodalAutoencoder,
+    TiedBidirectional,
+)
 from skcrl.datasets import make_correlated_views
 from skcrl.deep._data import PairBatches, PairDataset, PairSplit
 from skcrl.metrics import canonical_total
@@ -163,6 +169,27 @@ def test_partial_fits_add_up_to_fit(est, views):
         parts.partial_fit(*views)
     np.testing.assert_array_equal(parts.transform(views[0]), whole.transform(views[0]))
     assert parts.n_iter_ == whole.n_iter_ == 5
+
+
+@pytest.mark.parametrize(
+    "est",
+    [
+        DeepCCA(**SMALL, objective="noi", input_dropout=0.3, batch_size=25),
+        DeepCCA(**SMALL, objective="soft", pretraining_epochs=2, batch_size=25),
+        MultimodalAutoencoder(**SMALL, noise=0.5, batch_size=25),
+        TiedBidirectional(**SMALL, dropout=0.5, batch_size=25),
+    ],
+    ids=repr,
+)
+def test_what_draws_or_runs_along_goes_on_bit_for_bit(est, views):
+    expected = clone(est).fit(*views).transform(views[0])
+    parts = clone(est)
+    for _ in range(est.max_epochs):
+        parts = pickle.loads(pickle.dumps(parts.partial_fit(*views)))
+    np.testing.assert_array_equal(parts.transform(views[0]), expected)
+    with ThreadPoolExecutor(4) as pool:
+        for other in pool.map(lambda _: clone(est).fit(*views), range(8)):
+            np.testing.assert_array_equal(other.transform(views[0]), expected)
 
 
 def test_warm_start_goes_on(est, views):
