@@ -51,7 +51,11 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
         In float32 where they came in float32, else in float64. A one-dimensional `y`
         is a column.
     """
-    _check_y_is_given(estimator, y)
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, "
+            "but the target y is None: y is the second view."
+        )
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
     check_paired(X, y)
@@ -77,17 +81,13 @@ def check_view(estimator, view, side):
 def check_available(estimator, X, y, *, reset=False, min_samples=1):
     """Views of which rows, or all of one, may be missing.
 
-    With ``reset=True`` both must be given.
-
     Returns
     -------
     X, y : ndarray, CSR array or None
         As from `check_pair`; a row that is missing is all NaN.
     has_x, has_y : ndarray of bool, shape (n_samples,)
     """
-    if reset:
-        _check_y_is_given(estimator, y)
-    elif X is None and y is None:
+    if X is None and y is None:
         raise ValueError("X and y are both None: pass at least one view.")
     checks = {
         "reset": reset,
@@ -109,14 +109,6 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
             f"{nowhere[0]}: drop them."
         )
     return X, y, has_x, has_y
-
-
-def _check_y_is_given(estimator, y):
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, "
-            "but the target y is None: y is the second view."
-        )
 
 
 def _check_x(estimator, X, *, reset, **checks):

@@ -325,6 +325,10 @@ def test_wrong_widths_after_fit(estimator, views):
             call()
     with pytest.raises(ValueError, match="features"):
         est.partial_fit(X[:, :4], y)
+    with pytest.raises(ValueError, match="y is the second view"):
+        est.partial_fit(X, None)
+    with pytest.raises(ValueError, match="Expected 2D array, got scalar"):
+        est.partial_fit(None, y)
     assert np.isfinite(est.transform(X)).all()
 
 

@@ -190,7 +190,7 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _check_views(self, X, y, reset):
         """Both views and, where rows may be unpaired, which rows are there."""
-        if not self._trains_on_unpaired:
+        if X is None or y is None or not self._trains_on_unpaired:
             return check_pair(self, X, y, reset=reset, min_samples=2)
         X, y, has_x, has_y = check_available(self, X, y, reset=reset, min_samples=2)
         if not (has_x & has_y).any():
