@@ -89,6 +89,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Fewest rows that the objective means anything on."""
         return 2
 
+    def _takes_any_shape(self, side):
+        return getattr(self, f"{side}_encoder", None) is not None
+
     @abstractmethod
     def _module(self):
         """Class of the module and its keyword arguments, known once widths are."""

@@ -2,9 +2,11 @@
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep.losses import corrnet
 from skcrl.deep.modules import ACTIVATIONS, CorrNetModule
 
@@ -46,8 +48,18 @@ class CorrNet(BaseDeepTwoView):
     decoder : {"linear", "mirrored"}, default="linear"
         A single layer, or the hidden layers of the encoder in reverse.
     tied : bool, default=False
-        Decode by the encoder's transposed weights, :math:`W' = W^T`. With hidden layers
-        this needs ``decoder="mirrored"``.
+        Decode by the transposed weights of the dense encoder, :math:`W' = W^T`. With
+        hidden layers this needs ``decoder="mirrored"``.
+    x_encoder, y_encoder : nn.Module or None, default=None
+        Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
+        weights they come with, in place of all layers of that view: f applies to what
+        they give, as it does to :math:`Wx + b`. Samples of the view may then have any
+        shape. They are copied. Each batch brings them a row of zeros, the missing view,
+        which ``nn.BatchNorm2d`` and its like count in.
+    x_decoder, y_decoder : nn.Module or None, default=None
+        Decoders (n_samples, n_components) -> (n_samples, ...) from the joint code, in
+        place of the dense ones and their `output_activation`. They are copied. Dense
+        decoders, of whatever encoders, give samples in their shape.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
             default="rmsprop"
         Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
@@ -93,7 +105,8 @@ class CorrNet(BaseDeepTwoView):
         Whether ``fit`` goes on from the fitted weights.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the validation samples and the batches. With None
-        every fit differs. No global generator is read or changed.
+        every fit differs. No global generator is read or changed, but by modules of
+        yours that draw while they run, such as ``nn.Dropout``.
     verbose : int, default=0
         Print a line an epoch.
     net_params : dict or None, default=None
@@ -167,6 +180,7 @@ class CorrNet(BaseDeepTwoView):
         "combine": [StrOptions({"pre", "post"})],
         "decoder": [StrOptions({"linear", "mirrored"})],
         "tied": ["boolean"],
+        **USERS_MODULES,
     }
 
     def __init__(
@@ -182,6 +196,10 @@ class CorrNet(BaseDeepTwoView):
         combine="pre",
         decoder="linear",
         tied=False,
+        x_encoder=None,
+        y_encoder=None,
+        x_decoder=None,
+        y_decoder=None,
         optimizer="rmsprop",
         lr=1e-3,
         lr_schedule="constant",
@@ -212,6 +230,10 @@ class CorrNet(BaseDeepTwoView):
         self.combine = combine
         self.decoder = decoder
         self.tied = tied
+        self.x_encoder = x_encoder
+        self.y_encoder = y_encoder
+        self.x_decoder = x_decoder
+        self.y_decoder = y_decoder
         self.optimizer = optimizer
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -244,11 +266,25 @@ class CorrNet(BaseDeepTwoView):
                 "tied=True with hidden layers needs decoder='mirrored', "
                 f"got {self.decoder!r}."
             )
+        brought = [name for name in USERS_MODULES if getattr(self, name) is not None]
+        if self.tied and brought:
+            raise ValueError(
+                "tied=True decodes by the weights of dense encoders, got "
+                f"{' and '.join(brought)}: set tied=False."
+            )
+
+    def _check_net(self, net, X, y):
+        k = self.n_components
+        for side, shape in self._sample_shapes.items():
+            # Zeros, as which a missing view enters.
+            samples = np.zeros((2, *shape), np.float32)
+            codes = try_module(net, "branch", f"{side}_encoder", samples, side, (k,))
+            try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _module(self):
         return CorrNetModule, {
-            "n_features_x": self.n_features_in_,
-            "n_features_y": self.y_n_features_in_,
+            "x_shape": self._sample_shapes["x"],
+            "y_shape": self._sample_shapes["y"],
             "n_components": self.n_components,
             "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
             "activation": self.activation,
@@ -257,6 +293,10 @@ class CorrNet(BaseDeepTwoView):
             "decoder": self.decoder,
             "tied": self.tied,
             "sources": tuple(self.terms),
+            "x_encoder": self.x_encoder,
+            "y_encoder": self.y_encoder,
+            "x_decoder": self.x_decoder,
+            "y_decoder": self.y_decoder,
         }
 
     def _objective(self):

@@ -4,12 +4,12 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
 
 from skcrl import _linalg
 from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep._pretraining import pretrain
+from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep.losses import OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import TwoBranch
 
@@ -199,10 +199,7 @@ class DeepCCA(BaseDeepTwoView):
         "pretraining_noise": [Interval(Real, 0, None, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "closing_cca": ["boolean"],
-        "x_encoder": [nn.Module, None],
-        "y_encoder": [nn.Module, None],
-        "x_decoder": [nn.Module, None],
-        "y_decoder": [nn.Module, None],
+        **USERS_MODULES,
     }
 
     def __init__(
@@ -280,9 +277,6 @@ class DeepCCA(BaseDeepTwoView):
         self.verbose = verbose
         self.net_params = net_params
 
-    def _takes_any_shape(self, side):
-        return getattr(self, f"{side}_encoder") is not None
-
     @property
     def _min_batch_rows(self):
         return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
@@ -342,10 +336,10 @@ class DeepCCA(BaseDeepTwoView):
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):
             rows, k = view[:2], self.n_components
-            codes = _try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
+            codes = try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
             if side in net.module_.decoders:
                 shape = view.shape[1:]
-                _try_module(net, "decode", f"{side}_decoder", codes, side, shape)
+                try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _prepare(self, net, X, y):
         if self.pretraining_epochs > 0:
@@ -415,30 +409,3 @@ def _fit_decoder(codes, target):
         _linalg.inner(codes, target) * scale,
         _DECODER_RIDGE,
     )
-
-
-def _try_module(net, method, name, rows, side, shape):
-    """Output of the module called `name`, which must give samples of that shape."""
-    n_rows = rows.shape[0]
-    try:
-        out = net.evaluate(method, rows, side=side)
-    except (
-        RuntimeError,
-        TypeError,
-        ValueError,
-        IndexError,
-        AttributeError,
-    ) as error:
-        raise ValueError(
-            f"{name} does not take arrays of shape {_shape(rows.shape[1:])}: {error}"
-        ) from error
-    if out.shape != (n_rows, *shape):
-        raise ValueError(
-            f"{name} must give arrays of shape {_shape(shape)}, "
-            f"got {out.shape} for {n_rows} samples."
-        )
-    return out
-
-
-def _shape(sample_shape):
-    return f"(n_samples, {', '.join(map(str, sample_shape))})"

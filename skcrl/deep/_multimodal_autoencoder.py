@@ -2,9 +2,11 @@
 
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._users_modules import USERS_MODULES, output_width, try_module
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, MultimodalAutoencoderModule
 
@@ -41,6 +43,16 @@ class MultimodalAutoencoder(BaseDeepTwoView):
     noise : float, default=0.0
         Standard deviation of the normal noise added to the inputs in training: a
         denoising autoencoder.
+    x_encoder, y_encoder : nn.Module or None, default=None
+        Encoders (n_samples, ...) -> (n_samples, any width) to train, from the weights
+        they come with, in place of the hidden layers of that view, with
+        ``layout="split"``. The joint layer takes what they give, without an activation
+        between. Samples of the view may then have any shape. They are copied.
+    x_decoder, y_decoder : nn.Module or None, default=None
+        Decoders (n_samples, n_components) -> (n_samples, ...) from the code to that
+        view, in place of all layers between and of `output_activation`, with
+        ``layout="split"``. They are copied. Dense decoders, of whatever encoders, have
+        `hidden_layer_sizes` in reverse and give samples in their shape.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
             default="adam"
         Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
@@ -87,7 +99,8 @@ class MultimodalAutoencoder(BaseDeepTwoView):
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the validation samples, the batches, the dropout
         and the noise. With None every fit differs. No global generator is read or
-        changed.
+        changed, but by modules of yours that draw while they run, such as
+        ``nn.Dropout``.
     verbose : int, default=0
         Print a line an epoch.
     net_params : dict or None, default=None
@@ -151,6 +164,7 @@ class MultimodalAutoencoder(BaseDeepTwoView):
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "modality_dropout": [Interval(Real, 0, 1, closed="both")],
         "noise": [Interval(Real, 0, None, closed="left")],
+        **USERS_MODULES,
     }
 
     def __init__(
@@ -163,6 +177,10 @@ class MultimodalAutoencoder(BaseDeepTwoView):
         output_activation="identity",
         modality_dropout=2 / 3,
         noise=0.0,
+        x_encoder=None,
+        y_encoder=None,
+        x_decoder=None,
+        y_decoder=None,
         optimizer="adam",
         lr=1e-3,
         lr_schedule="constant",
@@ -190,6 +208,10 @@ class MultimodalAutoencoder(BaseDeepTwoView):
         self.output_activation = output_activation
         self.modality_dropout = modality_dropout
         self.noise = noise
+        self.x_encoder = x_encoder
+        self.y_encoder = y_encoder
+        self.x_decoder = x_decoder
+        self.y_decoder = y_decoder
         self.optimizer = optimizer
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -214,10 +236,24 @@ class MultimodalAutoencoder(BaseDeepTwoView):
     def _min_batch_rows(self):
         return 1
 
+    def _check_parameters(self):
+        brought = [name for name in USERS_MODULES if getattr(self, name) is not None]
+        if self.layout == "concatenated" and brought:
+            raise ValueError(
+                "layout='concatenated' has no layers of one view, which "
+                f"{' and '.join(brought)} could replace: set layout='split'."
+            )
+
+    def _check_net(self, net, X, y):
+        codes = np.zeros((2, self.n_components), np.float32)
+        for side, shape in self._sample_shapes.items():
+            try_module(net, "decode", f"{side}_decoder", codes, side, shape)
+
     def _module(self):
+        shapes = self._sample_shapes
         return MultimodalAutoencoderModule, {
-            "n_features_x": self.n_features_in_,
-            "n_features_y": self.y_n_features_in_,
+            "x_shape": shapes["x"],
+            "y_shape": shapes["y"],
             "n_components": self.n_components,
             "layout": self.layout,
             "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
@@ -225,6 +261,12 @@ class MultimodalAutoencoder(BaseDeepTwoView):
             "output_activation": self.output_activation,
             "modality_dropout": self.modality_dropout,
             "noise": self.noise,
+            "x_encoder": self.x_encoder,
+            "y_encoder": self.y_encoder,
+            "x_width": output_width(self.x_encoder, "x_encoder", shapes["x"]),
+            "y_width": output_width(self.y_encoder, "y_encoder", shapes["y"]),
+            "x_decoder": self.x_decoder,
+            "y_decoder": self.y_decoder,
         }
 
     def _objective(self):

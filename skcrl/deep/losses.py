@@ -285,11 +285,11 @@ def corrnet(
     ----------
     outputs : CorrNetOutput
         `x_code`, `y_code` of shape (n_samples, n_components), the views
-        `x_rebuilt`, `y_rebuilt` of shape (n_sources, n_samples, n_features), and
+        `x_rebuilt`, `y_rebuilt` of shape (n_sources, n_samples, ...), and
         `x_only_rebuilt`, `y_only_rebuilt` of the shapes of `x_only`, `y_only`.
-    x, y : Tensor of shape (n_samples, n_features_x), (n_samples, n_features_y)
+    x, y : Tensor of shape (n_samples, ...)
         The complete rows of the batch.
-    x_only, y_only : Tensor of shape (n_rows, n_features) or None, default=None
+    x_only, y_only : Tensor of shape (n_rows, ...) or None, default=None
         The rows of which only that view is there.
     correlation : {"batch", "sample"}
         Whether corr is the sum over dimensions of their correlation along the batch, or
@@ -341,9 +341,9 @@ def reconstruction(outputs, x, y, x_only=None, y_only=None, *, mean_over_feature
     outputs : RebuiltViews
         `x_rebuilt`, `y_rebuilt`, `x_only_rebuilt` and `y_only_rebuilt`, of the shapes
         of the batch.
-    x, y : Tensor of shape (n_samples, n_features_x), (n_samples, n_features_y)
+    x, y : Tensor of shape (n_samples, ...)
         The complete rows of the batch.
-    x_only, y_only : Tensor of shape (n_rows, n_features) or None, default=None
+    x_only, y_only : Tensor of shape (n_rows, ...) or None, default=None
         The rows of which only that view is there.
     mean_over_features : bool
         Whether to take the mean over features, or half the sum.
@@ -368,7 +368,7 @@ def reconstruction(outputs, x, y, x_only=None, y_only=None, *, mean_over_feature
     """
     squared_error, n_rows = _squared_error(outputs, x, y, x_only, y_only)
     if mean_over_features:
-        return squared_error / (n_rows * (x.shape[1] + y.shape[1]))
+        return squared_error / (n_rows * (x[:1].numel() + y[:1].numel()))
     return 0.5 * squared_error / n_rows
 
 

@@ -47,9 +47,11 @@ def total(zx, zy, reg=1e-4):
 
 def objective(name, zx, zy):
     """Loss of codes, by a module that hands them through."""
-    net = TwoBranch(
-        zx.shape[1:], zy.shape[1:], "relu", running=OBJECTIVES[name].running
-    ).eval()
+    net = (
+        TwoBranch(zx.shape[1:], zy.shape[1:], "relu", running=OBJECTIVES[name].running)
+        .eval()
+        .double()
+    )
     return OBJECTIVES[name].function(net(zx, zy), None, None, **HYPER[name])
 
 

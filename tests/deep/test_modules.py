@@ -25,8 +25,8 @@ def initialised(module, seed=0):
 
 def corrnet(**changes):
     parameters = {
-        "n_features_x": 4,
-        "n_features_y": 3,
+        "x_shape": (4,),
+        "y_shape": (3,),
         "n_components": 2,
         "hidden_layer_sizes": (),
         "activation": "sigmoid",

@@ -18,8 +18,8 @@ X, Y = (torch.randn(9, w, generator=GENERATOR, dtype=torch.float64) for w in (4,
 
 def build(**changes):
     parameters = {
-        "n_features_x": 4,
-        "n_features_y": 3,
+        "x_shape": (4,),
+        "y_shape": (3,),
         "n_components": 2,
         "layout": "split",
         "hidden_layer_sizes": (6, 5),
@@ -150,6 +150,15 @@ def test_modality_dropout_takes_one_view_at_most(share):
     assert layer.eval()(*ones) == ones
 
 
+def test_modality_dropout_takes_whole_images():
+    layer = ModalityDropout(1.0)
+    images, rows = torch.ones(200, 2, 3, 4), torch.ones(200, 5)
+    layer.reseed(0, "cpu")
+    x, y = layer(images, rows)
+    assert torch.equal(x[:, 0, 0, 0], 1 - y[:, 0])
+    assert torch.equal(x, x[:, :1, :1, :1] * images)
+
+
 def test_noise_never_enters_through_a_missing_view():
     module = build(noise=10.0, modality_dropout=1.0)
     module.train()
@@ -159,7 +168,7 @@ def test_noise_never_enters_through_a_missing_view():
     for layer in (module.noise, module.modality_dropout):
         layer.reseed(0, "cpu")
     module(X, Y, x_only=X)
-    x, y, x_only, y_missing = seen
+    (x, x_only), (y, y_missing) = (rows.split(len(X)) for rows in seen)
     assert ((x == 0).all(1) ^ (y == 0).all(1)).all()
     assert (x_only - X).abs().mean() > 1
     assert (y_missing == 0).all()

@@ -1,5 +1,8 @@
 """The correlational network: one joint code from both views, or from either."""
 
+from copy import deepcopy
+from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -14,10 +17,10 @@ class CorrNetOutput(NamedTuple):
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
-    x_rebuilt: Tensor  # (n_sources, n_samples, n_features_x)
-    y_rebuilt: Tensor  # (n_sources, n_samples, n_features_y)
-    x_only_rebuilt: Tensor | None = None  # (n_x_only, n_features_x)
-    y_only_rebuilt: Tensor | None = None  # (n_y_only, n_features_y)
+    x_rebuilt: Tensor  # (n_sources, n_samples, *x_shape)
+    y_rebuilt: Tensor  # (n_sources, n_samples, *y_shape)
+    x_only_rebuilt: Tensor | None = None  # (n_x_only, *x_shape)
+    y_only_rebuilt: Tensor | None = None  # (n_y_only, *y_shape)
 
 
 class CorrNetModule(nn.Module):
@@ -25,8 +28,10 @@ class CorrNetModule(nn.Module):
 
     Parameters
     ----------
-    n_features_x, n_features_y, n_components : int
-        Widths of the views and of the code.
+    x_shape, y_shape : tuple of int
+        Shapes of a sample: a width, where the encoder is dense.
+    n_components : int
+        Width of the code.
     hidden_layer_sizes : sequence of int
         Hidden layers of each encoder.
     activation, output_activation : str
@@ -36,19 +41,24 @@ class CorrNetModule(nn.Module):
     decoder : {"linear", "mirrored"}
         No hidden layers, or those of the encoder in reverse.
     tied : bool
-        Decode by the transposed weights of the encoder; asks for a mirrored decoder.
+        Decode by the transposed weights of the encoder; asks for a mirrored decoder,
+        and for no module of the user's.
     sources : sequence of {"joint", "from_x", "from_y"}
         Codes that ``forward`` rebuilds both views from.
+    x_encoder, y_encoder : nn.Module or None, default=None
+        The user's encoders, copied, in place of all layers before f.
+    x_decoder, y_decoder : nn.Module or None, default=None
+        The user's decoders, copied.
 
     Notes
     -----
-    Shape: x (n_samples, n_features_x), y (n_samples, n_features_y).
+    Shape: x (n_samples, *x_shape), y (n_samples, *y_shape).
     """
 
     def __init__(
         self,
-        n_features_x,
-        n_features_y,
+        x_shape,
+        y_shape,
         n_components,
         hidden_layer_sizes,
         activation,
@@ -57,90 +67,112 @@ class CorrNetModule(nn.Module):
         decoder,
         tied,
         sources,
+        x_encoder=None,
+        y_encoder=None,
+        x_decoder=None,
+        y_decoder=None,
     ):
         super().__init__()
+        self.shapes = {"x": x_shape, "y": y_shape}
         self.combine = combine
         self.sources = tuple(sources)
         self.activation = ACTIVATIONS[activation]()
-        widths = {
-            "x": [n_features_x, *hidden_layer_sizes],
-            "y": [n_features_y, *hidden_layer_sizes],
-        }
-        self.hidden: Any = nn.ModuleDict(
-            {side: MLP(w, activation, activation) for side, w in widths.items()}
-        )
-        self.code = nn.ModuleDict(
-            {
-                "x": dense(widths["x"][-1], n_components),
-                # b is shared in f(Wx + Vy + b).
-                "y": dense(widths["y"][-1], n_components, bias=combine == "post"),
-            }
-        )
+        encoders = {"x": x_encoder, "y": y_encoder}
+        decoders = {"x": x_decoder, "y": y_decoder}
+        self.encoded_densely = [side for side in encoders if encoders[side] is None]
+        self.decoded_densely = [side for side in decoders if decoders[side] is None]
+        self.hidden: Any = nn.ModuleDict()
+        self.code: Any = nn.ModuleDict()
         self.decoders: Any = nn.ModuleDict()
-        for side, w in widths.items():
-            out = [n_components, *(w[:0:-1] if decoder == "mirrored" else []), w[0]]
-            self.decoders[side] = (
-                _TiedMLP(out, activation, output_activation)
-                if tied
-                else MLP(out, activation, output_activation)
-            )
+        for side, shape in self.shapes.items():
+            widths = [prod(shape), *hidden_layer_sizes]
+            if side in self.encoded_densely:
+                # b is shared in f(Wx + Vy + b).
+                bias = combine == "post" or side == self.encoded_densely[0]
+                self.hidden[side] = MLP(widths, activation, activation)
+                self.code[side] = dense(widths[-1], n_components, bias=bias)
+            else:
+                self.hidden[side] = deepcopy(encoders[side])
+                self.code[side] = nn.Identity()
+            if side in self.decoded_densely:
+                mirrored = widths[:0:-1] if decoder == "mirrored" else []
+                out = [n_components, *mirrored, widths[0]]
+                kind = _TiedMLP if tied else MLP
+                self.decoders[side] = kind(out, activation, output_activation)
+            else:
+                self.decoders[side] = deepcopy(decoders[side])
 
     def reset_parameters(self, generator):
-        """Glorot uniform weights drawn from `generator`, zero biases."""
-        for part in (*self.hidden.values(), *self.decoders.values()):
-            part.reset_parameters(generator)
-        for layer in self.code.values():
-            reset_dense(layer, generator)
+        """Glorot uniform weights drawn from `generator`, zero biases.
+
+        The user's modules keep theirs.
+        """
+        for side in self.encoded_densely:
+            self.hidden[side].reset_parameters(generator)
+        for side in self.decoded_densely:
+            self.decoders[side].reset_parameters(generator)
+        for side in self.encoded_densely:
+            reset_dense(self.code[side], generator)
 
     def forward(self, x, y, x_only=None, y_only=None):
         """Codes of each view alone, each view rebuilt from every source.
 
         The view of an unpaired row is rebuilt from the code of that view alone.
         """
-        # A row of zeros, the missing view, rides along with the batch.
-        a, a_missing = self._branch(_append_zeros(x), "x").tensor_split([-1])
-        b, b_missing = self._branch(_append_zeros(y), "y").tensor_split([-1])
+        a, a_missing, a_only = _at_once(
+            partial(self.branch, side="x"), x, self._missing(x, "x"), x_only
+        )
+        b, b_missing, b_only = _at_once(
+            partial(self.branch, side="y"), y, self._missing(y, "y"), y_only
+        )
         codes = {
             "from_x": self._combine(a, b_missing),
             "from_y": self._combine(a_missing, b),
         }
         if "joint" in self.sources:
             codes["joint"] = self._combine(a, b)
-        # (n_sources, n_samples, n_components)
-        stacked = torch.stack([codes[source] for source in self.sources])
+        # (n_sources * n_samples, n_components)
+        sources = torch.cat([codes[source] for source in self.sources])
+        x_rebuilt, x_only_rebuilt = _at_once(
+            partial(self.decode, side="x"),
+            sources,
+            None if a_only is None else self._combine(a_only, b_missing),
+        )
+        y_rebuilt, y_only_rebuilt = _at_once(
+            partial(self.decode, side="y"),
+            sources,
+            None if b_only is None else self._combine(a_missing, b_only),
+        )
+        by_source = len(self.sources), len(x)
         return CorrNetOutput(
             codes["from_x"],
             codes["from_y"],
-            self.decode(stacked, "x"),
-            self.decode(stacked, "y"),
-            None if x_only is None else self.decode(self.encode(x=x_only), "x"),
-            None if y_only is None else self.decode(self.encode(y=y_only), "y"),
+            x_rebuilt.unflatten(0, by_source),
+            y_rebuilt.unflatten(0, by_source),
+            x_only_rebuilt,
+            y_only_rebuilt,
         )
 
     def encode(self, x=None, y=None):
         """Joint code of the views given; one that is None counts as zeros."""
         given = y if x is None else x
         a, b = (
-            self._branch(self._zeros(given, side) if view is None else view, side)
+            self.branch(self._missing(given, side) if view is None else view, side)
             for view, side in ((x, "x"), (y, "y"))
         )
         return self._combine(a, b)
 
     def decode(self, code, side):
         """View of `side` rebuilt from a joint code."""
-        if not isinstance(self.decoders[side], _TiedMLP):
-            return self.decoders[side](code)
-        weights = [layer.weight for layer in reversed(self._encoder_layers(side))]
-        return self.decoders[side](code, weights)
+        decoder = self.decoders[side]
+        if side not in self.decoded_densely:
+            return decoder(code)
+        if not isinstance(decoder, _TiedMLP):
+            return decoder(code).unflatten(1, self.shapes[side])
+        layers = [*self.hidden[side].layers, self.code[side]]
+        return decoder(code, [layer.weight for layer in reversed(layers)])
 
-    def _encoder_layers(self, side):
-        hidden: Any = self.hidden[side]
-        return [*hidden.layers, self.code[side]]
-
-    def _zeros(self, like, side):
-        return like.new_zeros(1, self._encoder_layers(side)[0].in_features)
-
-    def _branch(self, view, side):
+    def branch(self, view, side):
         """What a view adds to the code: inside f for "pre", outside for "post"."""
         a = self.code[side](self.hidden[side](view))
         return self.activation(a) if self.combine == "post" else a
@@ -148,9 +180,20 @@ class CorrNetModule(nn.Module):
     def _combine(self, a, b):
         return a + b if self.combine == "post" else self.activation(a + b)
 
+    def _missing(self, like, side):
+        """One row that stands for a missing view, in the precision of `like`."""
+        return like.new_zeros(1, *self.shapes[side])
 
-def _append_zeros(view):
-    return torch.cat([view, torch.zeros_like(view[:1])])
+
+def _at_once(function, *parts):
+    """`function` of each part that is not None, computed for all rows together.
+
+    Layers that look along the batch, as batch normalisation does, take no part of one
+    row by itself.
+    """
+    given = [part for part in parts if part is not None]
+    results = iter(function(torch.cat(given)).split([len(part) for part in given]))
+    return [None if part is None else next(results) for part in parts]
 
 
 class _TiedMLP(nn.Module):

@@ -1,5 +1,7 @@
 """The multimodal autoencoder: both views in, one joint code, both views out."""
 
+from copy import deepcopy
+from math import prod
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ class ModalityDropout(RandomLayer):
 
     Notes
     -----
-    Shape: (n_samples, n_features_x), (n_samples, n_features_y), both unchanged.
+    Shape: (n_samples, ...) twice, both unchanged.
     """
 
     def __init__(self, share):
@@ -31,8 +33,12 @@ class ModalityDropout(RandomLayer):
         """Set one view of some rows to zero."""
         if not self.training or self.share == 0:
             return x, y
-        drawn = self.uniform((len(x), 1), x)
-        return x * (drawn >= self.share / 2), y * (drawn < 1 - self.share / 2)
+        drawn = self.uniform((len(x),), x)
+        return _kept(x, drawn >= self.share / 2), _kept(y, drawn < 1 - self.share / 2)
+
+
+def _kept(view, rows):
+    return view * rows.reshape(-1, *(1,) * (view.ndim - 1))
 
 
 class MultimodalAutoencoderModule(nn.Module):
@@ -40,8 +46,10 @@ class MultimodalAutoencoderModule(nn.Module):
 
     Parameters
     ----------
-    n_features_x, n_features_y, n_components : int
-        Widths of the views and of the code.
+    x_shape, y_shape : tuple of int
+        Shapes of a sample: a width, where the encoder is dense.
+    n_components : int
+        Width of the code.
     layout : {"split", "concatenated"}
         Whether the hidden layers belong to one view each, or to both together.
     hidden_layer_sizes : sequence of int
@@ -52,16 +60,22 @@ class MultimodalAutoencoderModule(nn.Module):
         Probability of a row to lose one of its two views while training.
     noise : float
         Standard deviation of the noise on the inputs while training.
+    x_encoder, y_encoder : nn.Module or None, default=None
+        The user's encoders, copied, in place of the hidden layers of one view.
+    x_width, y_width : int or None, default=None
+        Widths of what those encoders give.
+    x_decoder, y_decoder : nn.Module or None, default=None
+        The user's decoders, copied, from the code to one view.
 
     Notes
     -----
-    Shape: x (n_samples, n_features_x), y (n_samples, n_features_y).
+    Shape: x (n_samples, *x_shape), y (n_samples, *y_shape).
     """
 
     def __init__(
         self,
-        n_features_x,
-        n_features_y,
+        x_shape,
+        y_shape,
         n_components,
         layout,
         hidden_layer_sizes,
@@ -69,74 +83,115 @@ class MultimodalAutoencoderModule(nn.Module):
         output_activation,
         modality_dropout,
         noise,
+        x_encoder=None,
+        y_encoder=None,
+        x_width=None,
+        y_width=None,
+        x_decoder=None,
+        y_decoder=None,
     ):
         super().__init__()
         hidden = tuple(hidden_layer_sizes)
         own, shared = (hidden, ()) if layout == "split" else ((), hidden)
-        widths = {"x": [n_features_x, *own], "y": [n_features_y, *own]}
-        self.n_features = {"x": n_features_x, "y": n_features_y}
-        self.inner_widths = [w[-1] for w in widths.values()]
-        inward = [sum(self.inner_widths), *shared, n_components]
+        self.shapes = {"x": x_shape, "y": y_shape}
+        widths = {side: [prod(shape), *own] for side, shape in self.shapes.items()}
+        encoders = {"x": x_encoder, "y": y_encoder}
+        decoders = {"x": x_decoder, "y": y_decoder}
+        self.encoded_densely = [side for side in encoders if encoders[side] is None]
+        # What the joint decoder gives each side without a decoder of the user's.
+        self.inner_widths = {s: widths[s][-1] for s in decoders if decoders[s] is None}
+        inward = sum(
+            widths[side][-1] if width is None else width
+            for side, width in (("x", x_width), ("y", y_width))
+        )
+        outward = [sum(self.inner_widths.values())] if self.inner_widths else []
         self.noise = GaussianNoise(noise)
         self.modality_dropout = ModalityDropout(modality_dropout)
         self.encoders: Any = nn.ModuleDict(
-            {side: MLP(w, activation, activation) for side, w in widths.items()}
+            {
+                side: MLP(w, activation, activation)
+                if side in self.encoded_densely
+                else deepcopy(encoders[side])
+                for side, w in widths.items()
+            }
         )
         # Of the concatenated views: f([W V] [x; y] + b) is f(Wx + Vy + b).
-        self.joint_encoder = MLP(inward, activation, activation)
+        self.joint_encoder = MLP(
+            [inward, *shared, n_components], activation, activation
+        )
         self.joint_decoder = MLP(
-            inward[::-1], activation, activation if own else output_activation
+            [n_components, *shared[::-1], *outward],
+            activation,
+            activation if own else output_activation,
         )
         self.decoders: Any = nn.ModuleDict(
             {
                 side: MLP(w[::-1], activation, output_activation)
+                if side in self.inner_widths
+                else deepcopy(decoders[side])
                 for side, w in widths.items()
             }
         )
 
     def reset_parameters(self, generator):
-        """Glorot uniform weights drawn from `generator`, zero biases."""
+        """Glorot uniform weights drawn from `generator`, zero biases.
+
+        The user's modules keep theirs.
+        """
         for part in (
-            *self.encoders.values(),
+            *(self.encoders[side] for side in self.encoded_densely),
             self.joint_encoder,
             self.joint_decoder,
-            *self.decoders.values(),
+            *(self.decoders[side] for side in self.inner_widths),
         ):
             part.reset_parameters(generator)
 
     def forward(self, x, y, x_only=None, y_only=None):
         """Both views from what noise and dropout leave of them, unpaired rows alone."""
-        code = self.encode(*self.modality_dropout(self.noise(x), self.noise(y)))
-        rebuilt = self._decode(code)
+        parts = [self.modality_dropout(self.noise(x), self.noise(y))]
+        if x_only is not None:
+            parts.append((self.noise(x_only), self._missing(x_only, "y")))
+        if y_only is not None:
+            parts.append((self._missing(y_only, "x"), self.noise(y_only)))
+        # All rows at once, for layers that look along the batch.
+        code = self.encode(*(torch.cat(views) for views in zip(*parts, strict=True)))
+        inner = self._inner(code)
+        n_rows = [0 if view is None else len(view) for view in (x, x_only, y_only)]
+        x_parts, y_parts = (
+            self._outer(code, inner, side).split(n_rows) for side in ("x", "y")
+        )
         return RebuiltViews(
-            rebuilt["x"],
-            rebuilt["y"],
-            None if x_only is None else self._rebuild_alone("x", x_only),
-            None if y_only is None else self._rebuild_alone("y", y_only),
+            x_parts[0],
+            y_parts[0],
+            None if x_only is None else x_parts[1],
+            None if y_only is None else y_parts[2],
         )
 
     def encode(self, x=None, y=None):
         """Joint code of the views given; one that is None counts as zeros."""
         given = y if x is None else x
         inner = [
-            self.encoders[side](self._zeros(given, side) if view is None else view)
+            self.encoders[side](self._missing(given, side) if view is None else view)
             for side, view in (("x", x), ("y", y))
         ]
         return self.joint_encoder(torch.cat(inner, 1))
 
     def decode(self, code, side):
         """View of `side` rebuilt from a joint code."""
-        return self._decode(code)[side]
+        return self._outer(code, self._inner(code), side)
 
-    def _decode(self, code):
-        inner = self.joint_decoder(code).split(self.inner_widths, 1)
-        return {
-            side: self.decoders[side](part)
-            for side, part in zip("xy", inner, strict=True)
-        }
+    def _inner(self, code):
+        """What the joint layers make of a code, for each side decoded densely."""
+        if not self.inner_widths:
+            return {}
+        parts = self.joint_decoder(code).split([*self.inner_widths.values()], 1)
+        return dict(zip(self.inner_widths, parts, strict=True))
 
-    def _rebuild_alone(self, side, view):
-        return self.decode(self.encode(**{side: self.noise(view)}), side)
+    def _outer(self, code, inner, side):
+        if side not in inner:
+            return self.decoders[side](code)
+        return self.decoders[side](inner[side]).unflatten(1, self.shapes[side])
 
-    def _zeros(self, like, side):
-        return like.new_zeros(len(like), self.n_features[side])
+    def _missing(self, like, side):
+        """Rows that stand for a missing view, as many as in `like`."""
+        return like.new_zeros(len(like), *self.shapes[side])

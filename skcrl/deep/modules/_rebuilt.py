@@ -11,7 +11,7 @@ class RebuiltViews(NamedTuple):
     None stands for what the module does not rebuild.
     """
 
-    x_rebuilt: Tensor | None = None  # (n_samples, n_features_x)
-    y_rebuilt: Tensor | None = None  # (n_samples, n_features_y)
-    x_only_rebuilt: Tensor | None = None  # (n_x_only, n_features_x)
-    y_only_rebuilt: Tensor | None = None  # (n_y_only, n_features_y)
+    x_rebuilt: Tensor | None = None  # (n_samples, *x_shape)
+    y_rebuilt: Tensor | None = None  # (n_samples, *y_shape)
+    x_only_rebuilt: Tensor | None = None  # (n_x_only, *x_shape)
+    y_only_rebuilt: Tensor | None = None  # (n_y_only, *y_shape)

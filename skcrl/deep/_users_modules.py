@@ -1,0 +1,62 @@
+"""Encoders and decoders that users bring: parameters, and trials before training."""
+
+from contextlib import contextmanager
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+USERS_MODULES: dict[str, list] = {
+    "x_encoder": [nn.Module, None],
+    "y_encoder": [nn.Module, None],
+    "x_decoder": [nn.Module, None],
+    "y_decoder": [nn.Module, None],
+}
+
+
+def try_module(net, method, name, rows, side, shape):
+    """Output of the module called `name`, which must give samples of that shape."""
+    with _refusal_named(name, rows.shape[1:]):
+        out = net.evaluate(method, rows, side=side)
+    if out.shape != (rows.shape[0], *shape):
+        raise _misshapen(name, shape, out.shape, rows.shape[0])
+    return out
+
+
+def output_width(encoder, name, sample_shape):
+    """Width of the rows that the encoder called `name` gives; None if it is None."""
+    if encoder is None:
+        return None
+    rows = torch.zeros(2, *sample_shape)
+    with _refusal_named(name, sample_shape), torch.inference_mode():
+        got = tuple(deepcopy(encoder).cpu().float().eval()(rows).shape)
+    if len(got) != 2 or got[0] != 2:
+        raise _misshapen(name, ("any width",), got, 2)
+    return got[1]
+
+
+@contextmanager
+def _refusal_named(name, sample_shape):
+    try:
+        yield
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+    ) as error:
+        raise ValueError(
+            f"{name} does not take arrays of shape {_shape(sample_shape)}: {error}"
+        ) from error
+
+
+def _misshapen(name, shape, got, n_rows):
+    return ValueError(
+        f"{name} must give arrays of shape {_shape(shape)}, "
+        f"got {got} for {n_rows} samples."
+    )
+
+
+def _shape(sample_shape):
+    return f"(n_samples, {', '.join(map(str, sample_shape))})"
