@@ -51,15 +51,25 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
         In float32 where they came in float32, else in float64. A one-dimensional `y`
         is a column.
     """
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, "
-            "but the target y is None: y is the second view."
-        )
+    _require_y(estimator, y)
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
     check_paired(X, y)
     return X, y
+
+
+def check_complete(estimator, X, y, *, min_samples):
+    """Both views as from `check_pair`, without the rows of which one is missing."""
+    _require_y(estimator, y)
+    X, y, has_x, has_y = check_available(estimator, X, y)
+    complete = has_x & has_y
+    n_complete = complete.sum()
+    if n_complete < min_samples:
+        raise ValueError(
+            f"Found {n_complete} sample(s) with both views, while a minimum of "
+            f"{min_samples} is required by {type(estimator).__name__}."
+        )
+    return (X, y) if complete.all() else (X[complete], y[complete])
 
 
 def check_paired(X, y):
@@ -109,6 +119,14 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
             f"{nowhere[0]}: drop them."
         )
     return X, y, has_x, has_y
+
+
+def _require_y(estimator, y):
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, "
+            "but the target y is None: y is the second view."
+        )
 
 
 def _check_x(estimator, X, *, reset, **checks):

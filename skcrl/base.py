@@ -16,7 +16,12 @@ from sklearn.utils._set_output import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skcrl._validation import check_available, check_pair, check_paired, check_view
+from skcrl._validation import (
+    check_available,
+    check_complete,
+    check_paired,
+    check_view,
+)
 from skcrl.metrics import pearson_sum
 
 __all__ = ["TwoViewTransformer", "View"]
@@ -188,7 +193,7 @@ class TwoViewTransformer(
 
         Returns
         -------
-        X, y : ndarray
+        X, y : ndarray, or CSR array if it was sparse
             Copies of the views without gaps.
         """
         check_is_fitted(self)
@@ -225,7 +230,8 @@ class TwoViewTransformer(
 
         :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. For estimators
         that end in linear CCA this is the canonical total under projections
-        fitted on the training data.
+        fitted on the training data. Rows of NaN, of which a view is missing, are left
+        out.
 
         Parameters
         ----------
@@ -240,7 +246,7 @@ class TwoViewTransformer(
             At most `n_components_`.
         """
         check_is_fitted(self)
-        X, y = check_pair(self, X, y, reset=False, min_samples=2)
+        X, y = check_complete(self, X, y, min_samples=2)
         return pearson_sum(self._encode(X, "x"), self._encode(y, "y"))
 
     def view(self, side):
@@ -274,16 +280,17 @@ class TwoViewTransformer(
         """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
         X, y, has_x, has_y = check_available(self, X, y)
         kinds = [(True, True), (True, False), (False, True)]
+        dtype = np.result_type(*(v.dtype for v in (X, y) if v is not None))
         out = None
         for use_x, use_y in kinds:
             of_kind = (has_x == use_x) & (has_y == use_y)
             if of_kind.all():
-                return compute(X if use_x else None, y if use_y else None)
+                whole = compute(X if use_x else None, y if use_y else None)
+                return whole.astype(dtype, copy=False)
             if not of_kind.any():
                 continue
             part = compute(X[of_kind] if use_x else None, y[of_kind] if use_y else None)
             if out is None:
-                dtype = np.result_type(X.dtype, y.dtype)
                 out = np.empty((len(has_x), *part.shape[1:]), dtype)
             out[of_kind] = part
         return out
@@ -421,4 +428,5 @@ class View(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = self.estimator._accepts_sparse
         return tags

@@ -269,6 +269,18 @@ def test_impute_fills_the_gaps_alone(estimator, views):
         est.impute(X, _with(y, np.nan))
 
 
+@named(TWO_VIEW)
+def test_score_leaves_rows_with_a_gap_out(estimator, views):
+    est = fitted(estimator, views)
+    X, y = (view.copy() for view in views)
+    X[:5], y[5:12] = np.nan, np.nan
+    assert est.score(X, y) == est.score(X[12:], y[12:])
+    with pytest.raises(ValueError, match="Found 1 sample.* with both views"):
+        est.score(X[:13], y[:13])
+    with pytest.raises(ValueError, match="y is the second view"):
+        est.score(X, None)
+
+
 BAD_INPUT = {
     "unpaired": (lambda X, y: (X, y[:-1]), "Rows of X and y must be paired"),
     "NaN in X": (lambda X, y: (_with(X, np.nan), y), "X .*NaN"),

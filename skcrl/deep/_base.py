@@ -40,6 +40,7 @@ _OWN_PARAMETERS = {
     "optimizer__lr": "lr",
     "optimizer__weight_decay": "weight_decay",
     "iterator_train__batch_size": "batch_size",
+    "iterator_valid__batch_size": "batch_size",
     "iterator_train__seed": "random_state",
     "iterator_train__device": "device",
     "iterator_valid__device": "device",
@@ -145,7 +146,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
-        callbacks and early stopping, which begin anew in each call. What follows the
+        callbacks, early stopping and schedules of the learning rate, which begin anew
+        in each call. What follows the
         training, as the closing CCA and decoders of DeepCCA do, is fitted to the
         rows of the last call.
 
@@ -184,7 +186,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             except FloatingPointError as error:
                 raise FloatingPointError(
                     f"Training diverged in epoch {len(net.history)}: {error}. "
-                    f"{self._divergence_advice()}"
+                    f"{self._divergence_advice()} Views should be of order one."
                 ) from error
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
@@ -286,6 +288,11 @@ class BaseDeepTwoView(TwoViewTransformer):
         _check_hidden_layer_sizes(self.hidden_layer_sizes)
         _check_net_params(self.net_params or {})
         _check_device(self.device)
+        if self.gradient_clip is not None and self.optimizer == "lbfgs":
+            raise ValueError(
+                "gradient_clip would mislead the line search of optimizer='lbfgs': "
+                "choose another optimizer, or gradient_clip=None."
+            )
         for name, needs_validation in (
             ("early_stopping=True", self.early_stopping),
             ("monitor='score'", self.monitor == "score"),
@@ -300,24 +307,39 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "lr_schedule='refine' lowers the rate where early stopping would stop: "
                 "set early_stopping=True."
             )
-        n_samples, n_complete = len(data), len(data.rows)
+        self._check_batches(data)
+
+    def _check_batches(self, data):
+        """Raise ValueError for batches of too few complete rows."""
+        n_complete, n_unpaired = len(data.rows), len(data) - len(data.rows)
         n_valid = round(n_complete * self.validation_fraction)
         n_train = n_complete - n_valid
-        rows = {"training samples": n_train}
+        fewest = self._min_batch_rows
+        rows = {"training samples": (n_train, fewest)}
         if self.optimizer != "lbfgs":
-            # The complete rows of a batch, where others are spread among them.
-            n_batches = max(1, (n_samples - n_valid) // self.batch_size)
-            rows["batch_size"] = min(self.batch_size, n_train // n_batches)
+            rows["batch_size"] = self.batch_size, fewest
         if self.validation_fraction:
-            rows["validation samples"] = n_valid
-        for name, n in rows.items():
-            if n < self._min_batch_rows:
+            # A score is a correlation, of two rows at least.
+            least = max(fewest, 2) if self.monitor == "score" else fewest
+            rows["validation samples"] = n_valid, least
+        needs = f"{type(self).__name__} needs batches of at least"
+        advice = "Raise it"
+        if fewest > 2:
+            advice += f", or reduce n_components={self.n_components}"
+        for name, (n, least) in rows.items():
+            if n < least:
                 raise ValueError(
-                    f"{type(self).__name__} needs batches of at least "
-                    f"{self._min_batch_rows} rows for n_components="
-                    f"{self.n_components}, got {name}={n} "
-                    f"(n_samples={n_samples}). Raise it, or reduce n_components."
+                    f"{needs} {least} rows, got {name}={n} "
+                    f"(n_samples={n_complete}). {advice}."
                 )
+        n_batches = max(1, (n_train + n_unpaired) // self.batch_size)
+        if self.optimizer != "lbfgs" and n_train // n_batches < fewest:
+            enough = (n_train + n_unpaired) // (n_train // fewest)
+            raise ValueError(
+                f"{needs} {fewest} complete rows, but {n_train} of them spread among "
+                f"{n_unpaired} unpaired ones leave {n_train // n_batches} to a batch "
+                f"of batch_size={self.batch_size}: use {enough} or more."
+            )
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr}."

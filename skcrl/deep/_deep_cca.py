@@ -1,5 +1,6 @@
 """Deep canonical correlation analysis."""
 
+from math import prod
 from numbers import Integral, Real
 
 import numpy as np
@@ -66,16 +67,17 @@ class DeepCCA(BaseDeepTwoView):
         "trace_norm" with many components from fitting the noise of a batch.
     closing_cca : bool, default=True
         Whether linear CCA follows the training. If not, codes are the encoders' outputs
-        with mean 0 and variance 1, in pairs as the objective left them: only
-        "correlation_gap" and "soft" pair them up.
+        with mean 0 and variance 1, in pairs as the objective left them; "trace_norm"
+        does not pair them up.
     x_encoder, y_encoder : nn.Module or None, default=None
-        Encoders (n_samples, n_features) -> (n_samples, n_components) to train, from
-        the weights they come with, in place of the dense ones. They are copied.
+        Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
+        weights they come with, in place of the dense ones. They are copied. The samples
+        of their view may have any shape.
     x_decoder, y_decoder : nn.Module or None, default=None
-        Decoders (n_samples, n_components) -> (n_samples, n_features) from an encoder's
-        output. They are copied, and trained by squared error beside the encoders. None
-        stands for the dense encoder in reverse if `reconstruction_weight` is positive;
-        else the view is decoded by ridge regression on the codes.
+        Decoders (n_samples, n_components) -> (n_samples, ...) from an encoder's output
+        to its view. They are copied, and trained by squared error beside the encoders.
+        None stands for the dense encoder in reverse if `reconstruction_weight` is
+        positive; else the view is decoded by ridge regression on the codes.
     optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
             default="adam"
         Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
@@ -282,11 +284,14 @@ class DeepCCA(BaseDeepTwoView):
         return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
 
     def _module(self):
-        hidden, k = self.hidden_layer_sizes, self.n_components
+        inner = (*self.hidden_layer_sizes, self.n_components)
+        shapes = self._sample_shapes
         return TwoBranch, {
-            "x_widths": (self.n_features_in_, *hidden, k),
-            "y_widths": (self.y_n_features_in_, *hidden, k),
+            "x_widths": (prod(shapes["x"]), *inner),
+            "y_widths": (prod(shapes["y"]), *inner),
             "activation": self.activation,
+            "x_shape": shapes["x"],
+            "y_shape": shapes["y"],
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,

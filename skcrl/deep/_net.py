@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from math import prod
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from skcrl.deep._callbacks import OneCycle, StoppedEarly
 from skcrl.deep._data import NOISE, WEIGHTS, PairBatches, dense, stream, stream_seed
 from skcrl.deep.modules import RandomLayer
 
+# Rows of a block in evaluation, fewer where a sample has many values.
 _EVALUATION_ROWS = 4096
+_EVALUATION_VALUES = 2**22
 
 
 class Objective(nn.Module):
@@ -97,11 +100,22 @@ class TwoViewNet(NeuralNet):
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Walk through the batches; while training, with new random numbers."""
         if training:
-            for i, layer in enumerate(self.module_.modules()):
-                if isinstance(layer, RandomLayer):
-                    seed = stream_seed(self.seed, len(self.history), NOISE, i)
-                    layer.reseed(seed, self.device)
+            self._reseed()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def train_step_single(self, batch, **fit_params):
+        """Compute loss and gradients of a batch."""
+        if isinstance(self.optimizer_, torch.optim.LBFGS):
+            # Its line search compares values of one function, and so of one noise.
+            self._reseed()
+        return super().train_step_single(batch, **fit_params)
+
+    def _reseed(self):
+        """Give random layers the streams of this epoch, from their beginnings."""
+        for i, layer in enumerate(self.module_.modules()):
+            if isinstance(layer, RandomLayer):
+                seed = stream_seed(self.seed, len(self.history), NOISE, i)
+                layer.reseed(seed, self.device)
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; tell early stopping from the user's interrupt.
@@ -191,6 +205,8 @@ class TwoViewNet(NeuralNet):
         """
         given = [view for view in views if view is not None]
         n = given[0].shape[0]
+        n_values = max(prod(view.shape[1:]) for view in given)
+        n_rows = min(_EVALUATION_ROWS, max(1, _EVALUATION_VALUES // n_values))
         dtype = (
             torch.float64
             if np.result_type(*(view.dtype for view in given)) == np.float64
@@ -201,7 +217,7 @@ class TwoViewNet(NeuralNet):
         def block(view, start):
             if view is None:
                 return None
-            rows = dense(view[start : start + _EVALUATION_ROWS])
+            rows = dense(view[start : start + n_rows])
             return torch.from_numpy(rows).to(self.device, dtype)
 
         def compute(start):
@@ -210,12 +226,12 @@ class TwoViewNet(NeuralNet):
 
         with torch.inference_mode():
             first = compute(0)
-            if n <= _EVALUATION_ROWS:
+            if n <= n_rows:
                 return first
             out = np.empty((n, *first.shape[1:]), first.dtype)
-            out[:_EVALUATION_ROWS] = first
-            for start in range(_EVALUATION_ROWS, n, _EVALUATION_ROWS):
-                out[start : start + _EVALUATION_ROWS] = compute(start)
+            out[:n_rows] = first
+            for start in range(n_rows, n, n_rows):
+                out[start : start + n_rows] = compute(start)
         return out
 
     def epochs(self):

@@ -47,6 +47,8 @@ def pretrain(net, X, y, n_epochs, noise):
                 f"Pretraining diverged in layer {i + 1} of {n_layers}: {error}. "
                 f"Reduce lr={net.lr}, or bring the views to order one."
             ) from error
+        if i + 1 == n_layers:
+            return
         for side in encoders:
             views[side] = autoencoder.evaluate("encode", views[side], side=side)
 
@@ -62,6 +64,8 @@ def _autoencoder(net, **module_kwargs):
         optimizer=net.optimizer,
         lr=net.lr,
         batch_size=net.batch_size,
+        penalty=net.penalty,
+        mixed_precision=net.mixed_precision,
         train_split=net.train_split,
         device=net.device,
         verbose=0,

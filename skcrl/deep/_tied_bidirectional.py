@@ -110,8 +110,7 @@ class TiedBidirectional(BaseDeepTwoView):
     Notes
     -----
     Views are trained on as they come, in float32: bring them to order one. At the
-    paper's learning rate a few features of deviation 10 are enough for 200 hidden
-    units to diverge.
+    paper's learning rate training on features of deviation 10 stalls or diverges.
 
     Nothing in the objective makes the codes of the two views alike: with hidden layers,
     which are free, they are not, and ``score`` is near 0. They are with

@@ -241,7 +241,10 @@ def test_pretraining_changes_where_training_starts(views):
             {"x_encoder": nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (-1, 2)))},
             r"x_encoder must.*\(6, 2\) for 2",
         ),
-        ({"batch_size": 2}, "at least 3 rows for n_components=2, got batch_size=2"),
+        (
+            {"batch_size": 2},
+            "at least 3 rows, got batch_size=2 .* reduce n_components=2",
+        ),
         ({"n_components": 400, "batch_size": 500}, "got training samples=400"),
         ({"reg": 0.0}, "'reg' parameter"),
         ({"objective": "noi", "optimizer": "lbfgs"}, "running moments of batches"),
@@ -399,3 +402,24 @@ def test_users_decoders_of_images():
     wrong = nn.Sequential(nn.Linear(4, 32), nn.Unflatten(1, (1, 4, 8)))
     with pytest.raises(ValueError, match=r"x_decoder must.*n_samples, 1, 8, 4\)"):
         deep.set_params(x_decoder=wrong).fit(images, right)
+
+
+def test_dense_decoders_mirror_to_images_too():
+    left, right, _ = load_digits_halves()
+    images = left.reshape(-1, 1, 8, 4)
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(32, 4))
+    deep = DeepCCA(
+        4,
+        x_encoder=encoder,
+        reconstruction_weight=0.1,
+        hidden_layer_sizes=(32,),
+        batch_size=100,
+        lr=0.01,
+        max_epochs=5,
+        random_state=0,
+    )
+    rebuilt = deep.fit(images, right).reconstruct(images, to="x")
+    assert rebuilt.shape == images.shape
+    same = deep.fit(left, right).reconstruct(left, to="x")
+    np.testing.assert_allclose(rebuilt.reshape(len(left), -1), same, atol=1e-6)

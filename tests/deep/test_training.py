@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
+from torch import nn
 
 from skcrl import (
     CorrNet,
@@ -648,3 +649,65 @@ def test_blocks_of_rows_change_nothing(est, views):
     np.testing.assert_allclose(
         est.transform(many), np.tile(est.transform(X), (90, 1)), atol=1e-12
     )
+
+
+def test_line_search_sees_one_noise_an_epoch(views):
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, a):
+            seen.append(a.detach() == 0)
+            return a
+
+    encoder = nn.Sequential(Spy(), nn.Linear(6, 2))
+    est = DeepCCA(2, x_encoder=encoder, input_dropout=0.5, optimizer="lbfgs", lr=1.0)
+    est.set_params(hidden_layer_sizes=(), max_epochs=2, random_state=0).fit(*views)
+    masks = torch.stack([mask for mask in seen if len(mask) == 100 and mask.any()])
+    changes = (masks[1:] != masks[:-1]).flatten(1).any(1)
+    assert len(masks) > 6
+    assert changes.sum() == 1  # between the epochs
+
+
+def test_lbfgs_refuses_clipped_gradients(est, views):
+    with pytest.raises(ValueError, match="would mislead the line search"):
+        est.set_params(optimizer="lbfgs", gradient_clip=1.0).fit(*views)
+
+
+def test_too_few_complete_rows_for_the_batches(views):
+    X, y = views[0], views[1].copy()
+    y[:97] = np.nan
+    est = CorrNet(max_epochs=1, batch_size=20, random_state=0)
+    message = "at least 2 complete rows, but 3 .* 97 .* leave 0 .*: use 100 or more"
+    with pytest.raises(ValueError, match=message):
+        est.fit(X, y)
+    assert est.set_params(batch_size=100).fit(X, y).n_iter_ == 1
+    with pytest.raises(ValueError, match=r"got training samples=1 .*Raise it\."):
+        est.fit(X[:98], y[:98])
+
+
+def test_a_monitored_score_needs_two_validation_rows(views):
+    X, y = (view[:10] for view in views)
+    est = TiedBidirectional(validation_fraction=0.1, monitor="score", max_epochs=1)
+    with pytest.raises(ValueError, match="at least 2 rows, got validation samples=1"):
+        est.fit(X, y)
+
+
+def test_wide_rows_are_encoded_in_smaller_blocks():
+    X = sparse.random_array((300, 50_000), density=1e-3, format="csr", rng=0)
+    y = np.random.default_rng(0).standard_normal((300, 2))
+    est = CorrNet(hidden_layer_sizes=(), max_epochs=1, random_state=0).fit(X, y)
+    rows = []
+    encode = est.net_.module_.__class__.encode
+
+    def spy(module, x=None, y=None):
+        rows.append(len(x))
+        return encode(module, x, y)
+
+    est.net_.module_.__class__.encode = spy
+    try:
+        codes = est.transform(X)
+    finally:
+        est.net_.module_.__class__.encode = encode
+    assert max(rows) * 50_000 <= 2**22
+    assert sum(rows) == 300
+    np.testing.assert_allclose(codes[:7], est.transform(X[:7]), atol=1e-12)

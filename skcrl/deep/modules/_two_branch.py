@@ -31,6 +31,8 @@ class TwoBranch(nn.Module):
         Widths of the dense encoders, from the features to the components.
     activation : str
         Activation of the dense encoders and decoders.
+    x_shape, y_shape : sequence of int or None, default=None
+        Shapes of a sample, for the decoders of mirrored widths. None stands for rows.
     x_encoder, y_encoder : nn.Module or None, default=None
         The user's encoders, copied, in place of the dense ones.
     x_decoder, y_decoder : nn.Module or None, default=None
@@ -56,6 +58,8 @@ class TwoBranch(nn.Module):
         x_widths,
         y_widths,
         activation,
+        x_shape=None,
+        y_shape=None,
         x_encoder=None,
         y_encoder=None,
         x_decoder=None,
@@ -85,6 +89,7 @@ class TwoBranch(nn.Module):
         )
         for side in self.mirrored_sides:
             self.decoders[side] = MLP(widths[side][::-1], activation)
+        self.shapes = {"x": x_shape, "y": y_shape}
         self.autoencoding = autoencoding
         self.running = running
         self.moments = nn.ModuleDict(
@@ -105,7 +110,8 @@ class TwoBranch(nn.Module):
     def forward(self, x, y):
         """Encode both views."""
         codes = {
-            side: self.encode(self.corruption(view), side)
+            # Mixed precision ends here: objectives take differences of moments.
+            side: self.encode(self.corruption(view), side).to(view.dtype)
             for side, view in (("x", x), ("y", y))
         }
         return TwoBranchOutput(
@@ -132,4 +138,6 @@ class TwoBranch(nn.Module):
 
     def decode(self, code, side):
         """View of `side` decoded from a code of that side."""
-        return self.decoders[side](code)
+        view = self.decoders[side](code)
+        is_row = side not in self.mirrored_sides or self.shapes[side] is None
+        return view if is_row else view.unflatten(1, self.shapes[side])
