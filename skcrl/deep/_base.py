@@ -147,9 +147,8 @@ class BaseDeepTwoView(TwoViewTransformer):
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
         callbacks, early stopping and schedules of the learning rate, which begin anew
-        in each call. What follows the
-        training, as the closing CCA and decoders of DeepCCA do, is fitted to the
-        rows of the last call.
+        in each call. What follows the training, as the closing CCA and decoders of
+        DeepCCA do, is fitted to the rows of the last call.
 
         Parameters
         ----------

@@ -60,11 +60,11 @@ class CorrNet(BaseDeepTwoView):
         Decoders (n_samples, n_components) -> (n_samples, ...) from the joint code, in
         place of the dense ones and their `output_activation`. They are copied. Dense
         decoders, of whatever encoders, give samples in their shape.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
-            default="rmsprop"
-        Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
-        takes all samples as one batch; an epoch is then up to 20 iterations with line
-        search, from a first step of `lr`, for which 1 is usual.
+    optimizer : str, default="rmsprop"
+        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
+        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
+        is then up to 20 iterations with line search, from a first step of `lr`, for
+        which 1 is usual.
     lr : float, default=1e-3
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"

@@ -48,7 +48,8 @@ class DeepCCA(BaseDeepTwoView):
         units of the encoders' outputs.
     decorrelation_weight : float or None, default=None
         Weight of the correlations within a view in "correlation_gap" and "soft". None
-        stands for 0.1 in both.
+        stands for 0.1 in the first and 0.3 in the second, chosen by ``score`` on 10,000
+        training images of MNIST set aside, with 50 components and batches of 500.
     running_momentum : float in [0, 1), default=0.2
         Share of the old that the running covariances of "soft" and "noi" keep at each
         batch. Covariances that lag behind the encoders make "noi" unstable: with more
@@ -78,11 +79,11 @@ class DeepCCA(BaseDeepTwoView):
         to its view. They are copied, and trained by squared error beside the encoders.
         None stands for the dense encoder in reverse if `reconstruction_weight` is
         positive; else the view is decoded by ridge regression on the codes.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
-            default="adam"
-        Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
-        takes all samples as one batch; an epoch is then up to 20 iterations with line
-        search, from a first step of `lr`, for which 1 is usual.
+    optimizer : str, default="adam"
+        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
+        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
+        is then up to 20 iterations with line search, from a first step of `lr`, for
+        which 1 is usual.
     lr : float, default=1e-3
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"

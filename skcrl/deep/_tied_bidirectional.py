@@ -36,11 +36,11 @@ class TiedBidirectional(BaseDeepTwoView):
         which suits views scaled to (-1, 1) and no others.
     dropout : float, default=0.2
         Share of the central activations dropped in training.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd", "nesterov", "lbfgs"}, \
-            default="nesterov"
-        Optimiser. "rmsprop" decays by 0.9, "nesterov" is SGD with momentum 0.9. "lbfgs"
-        takes all samples as one batch; an epoch is then up to 20 iterations with line
-        search, from a first step of `lr`, for which 1 is usual.
+    optimizer : str, default="nesterov"
+        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
+        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
+        is then up to 20 iterations with line search, from a first step of `lr`, for
+        which 1 is usual.
     lr : float, default=0.1
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"

@@ -426,7 +426,7 @@ OBJECTIVES = {
     "soft": CodeObjective(
         soft_cca,
         ("decorrelation_weight",),
-        decorrelation_weight=0.1,
+        decorrelation_weight=0.3,
         running="standardised codes",
     ),
     "noi": CodeObjective(noi, ("reg",), running="codes"),
