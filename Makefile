@@ -19,7 +19,11 @@ bench: .venv/installed-plot
 	$(BIN)/python benchmarks/linear_cca.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
+	$(BIN)/python benchmarks/transform_memory.py
+	$(BIN)/python benchmarks/missing_views.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
+	$(BIN)/python benchmarks/mnist_halves_table.py --correlation
+	$(BIN)/python benchmarks/noisy_mnist.py
 
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W docs docs/_build

@@ -171,7 +171,10 @@ class MultimodalAutoencoderModule(nn.Module):
         """Joint code of the views given; one that is None counts as zeros."""
         given = y if x is None else x
         inner = [
-            self.encoders[side](self._missing(given, side) if view is None else view)
+            # All rows of zeros come out alike: one is encoded for all.
+            self.encoders[side](self._missing(given[:1], side)).expand(len(given), -1)
+            if view is None
+            else self.encoders[side](view)
             for side, view in (("x", x), ("y", y))
         ]
         return self.joint_encoder(torch.cat(inner, 1))
