@@ -22,7 +22,7 @@ bench: .venv/installed-plot
 	$(BIN)/python benchmarks/transform_memory.py
 	$(BIN)/python benchmarks/missing_views.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
-	$(BIN)/python benchmarks/mnist_halves_table.py --correlation
+	$(BIN)/python benchmarks/mnist_halves_table.py --components 50 --correlation
 	$(BIN)/python benchmarks/noisy_mnist.py
 
 docs: .venv/installed-docs
