@@ -154,11 +154,9 @@ def matched(cov):
     A constant column gets weights of 0.
     """
     xp = _namespace(cov.xx)
-    scales = []
-    for variances in (xp.diagonal(cov.xx), xp.diagonal(cov.yy)):
-        is_dead = variances == 0
-        scales.append(xp.where(is_dead, 0.0, xp.where(is_dead, 1.0, variances) ** -0.5))
-    x_scale, y_scale = scales
+    x_scale, y_scale = (
+        _unit_diagonal(c)[1] * (xp.diagonal(c) > 0) for c in (cov.xx, cov.yy)
+    )
     rank = int(((x_scale > 0) & (y_scale > 0)).sum())
     correlations = xp.diagonal(cov.xy) * x_scale * y_scale
     return CCASolution(xp.diag(x_scale), xp.diag(y_scale), correlations, rank)

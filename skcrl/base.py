@@ -66,12 +66,16 @@ class TwoViewTransformer(
 
     def _join(self, X, y):
         """Joint codes of validated views, one of which may be None."""
-        codes = [
+        codes = self._codes(X, y)
+        return sum(codes) / len(codes)
+
+    def _codes(self, X, y):
+        """Codes of those validated views that are not None."""
+        return [
             self._encode(view, side)
             for view, side in ((X, "x"), (y, "y"))
             if view is not None
         ]
-        return sum(codes) / len(codes)
 
     def _joint_names(self):
         """Column names of joint codes."""
@@ -144,6 +148,8 @@ class TwoViewTransformer(
         -------
         Z : ndarray of shape (n_samples, n_components)
             For estimators without a joint layer, the mean of the codes that are there.
+            TiedBidirectional gives (n_samples, 2 * n_components): the codes of both
+            views side by side; where one is missing, the other's twice.
         """
         check_is_fitted(self)
         joint = self._from_available(X, y, self._join)

@@ -312,3 +312,24 @@ def test_standardise_leaves_dead_columns_at_zero(as_backend, rng):
     expected = (Z[:, :2] - Z[:, :2].mean(0)) / Z[:, :2].std(0)
     np.testing.assert_allclose(found[:, :2], expected, atol=1e-7)
     np.testing.assert_array_equal(found[:, 2], 0)
+
+
+def test_matched_columns_are_scaled_and_dead_ones_weigh_nothing(as_backend, rng):
+    X = rng.standard_normal((50, 3)) * [1.0, 5.0, 0.0]
+    Y = X @ np.diag([2.0, -1.0, 1.0]) + rng.standard_normal((50, 3))
+    moments = _linalg.moments(as_backend(X), as_backend(Y))
+    solution = _linalg.matched(_linalg.covariances(moments))
+    R = np.corrcoef(X[:, :2].T, Y[:, :2].T)
+    expected = [R[0, 2], R[1, 3], 0]
+    np.testing.assert_allclose(np.asarray(solution.correlations), expected, atol=1e-12)
+    codes = X @ np.asarray(solution.x_weights)
+    np.testing.assert_allclose(codes.std(axis=0, ddof=1), [1, 1, 0], atol=1e-12)
+    assert solution.rank == 2
+
+
+def test_project_writes_into_its_input(rng):
+    X, W = rng.standard_normal((20, 3)), rng.standard_normal((3, 3))
+    expected = _linalg.project(X, X.mean(0), W)
+    found = _linalg.project(X, X.mean(0), W, out=X, block_rows=7)
+    assert found is X
+    np.testing.assert_allclose(found, expected, atol=1e-14)

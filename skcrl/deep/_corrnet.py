@@ -5,7 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._base import TRAINING_CONSTRAINTS
+from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep.losses import corrnet
 from skcrl.deep.modules import ACTIVATIONS, CorrNetModule
@@ -13,7 +14,7 @@ from skcrl.deep.modules import ACTIVATIONS, CorrNetModule
 _TERMS = ("joint", "from_x", "from_y")
 
 
-class CorrNet(BaseDeepTwoView):
+class CorrNet(BaseJointCode):
     r"""Correlational neural network, shallow or deep.
 
     An autoencoder of the pair (x, y) with one joint code, trained to rebuild both views
@@ -168,8 +169,6 @@ class CorrNet(BaseDeepTwoView):
     (1797, 32)
     """
 
-    _trains_on_unpaired = True
-
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -307,15 +306,3 @@ class CorrNet(BaseDeepTwoView):
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr} or correlation_weight={self.correlation_weight}."
-
-    def _encode(self, view, side):
-        return self._join(view, None) if side == "x" else self._join(None, view)
-
-    def _join(self, X, y):
-        return self.net_.evaluate("encode", X, y)
-
-    def _decode(self, codes, side):
-        return self.net_.evaluate("decode", codes, side=side)
-
-    def _rebuild(self, X, y, to):
-        return self._decode(self._join(X, y), to)

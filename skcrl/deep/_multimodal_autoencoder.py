@@ -5,13 +5,14 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._base import TRAINING_CONSTRAINTS
+from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, output_width, try_module
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, MultimodalAutoencoderModule
 
 
-class MultimodalAutoencoder(BaseDeepTwoView):
+class MultimodalAutoencoder(BaseJointCode):
     r"""Multimodal autoencoder, with one joint code of both views.
 
     Both views go in and both come out. In training one view is taken from some of the
@@ -155,8 +156,6 @@ class MultimodalAutoencoder(BaseDeepTwoView):
     (1797, 32)
     """
 
-    _trains_on_unpaired = True
-
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -271,15 +270,3 @@ class MultimodalAutoencoder(BaseDeepTwoView):
 
     def _objective(self):
         return reconstruction, {"mean_over_features": False}
-
-    def _encode(self, view, side):
-        return self._join(view, None) if side == "x" else self._join(None, view)
-
-    def _join(self, X, y):
-        return self.net_.evaluate("encode", X, y)
-
-    def _decode(self, codes, side):
-        return self.net_.evaluate("decode", codes, side=side)
-
-    def _rebuild(self, X, y, to):
-        return self._decode(self._join(X, y), to)

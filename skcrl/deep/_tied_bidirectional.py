@@ -233,32 +233,6 @@ class TiedBidirectional(BaseDeepTwoView):
     def _decode(self, codes, side):
         return self.net_.evaluate("decode", codes, side=side)
 
-    def transform_joint(self, X=None, y=None):
-        """Codes of both views side by side; where one is missing, the other's twice.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features_x) or None, default=None
-            First view. A row of NaN is a missing view.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
-                default=None
-            Second view. A row of NaN is a missing view.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, 2 * n_components)
-            Joint codes.
-        """
-        return super().transform_joint(X, y)
-
-    def _codes(self, X, y):
-        """Codes of the views that are there."""
-        return [
-            self._encode(view, side)
-            for view, side in ((X, "x"), (y, "y"))
-            if view is not None
-        ]
-
     def _join(self, X, y):
         codes = self._codes(X, y)
         return np.hstack([codes[0], codes[-1]])

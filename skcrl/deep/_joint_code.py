@@ -1,0 +1,21 @@
+"""What estimators with one joint code share: a missing view enters it as zeros."""
+
+from skcrl.deep._base import BaseDeepTwoView
+
+
+class BaseJointCode(BaseDeepTwoView):
+    """Encodes either view, or both, by one module with ``encode(x, y)``."""
+
+    _trains_on_unpaired = True
+
+    def _encode(self, view, side):
+        return self._join(view, None) if side == "x" else self._join(None, view)
+
+    def _join(self, X, y):
+        return self.net_.evaluate("encode", X, y)
+
+    def _decode(self, codes, side):
+        return self.net_.evaluate("decode", codes, side=side)
+
+    def _rebuild(self, X, y, to):
+        return self._decode(self._join(X, y), to)
