@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
-from skcrl import _linalg
+from skcrl._linalg import Array, inverse, join_columns, like
 
 
 class LinearDecoder(NamedTuple):
@@ -14,10 +12,11 @@ class LinearDecoder(NamedTuple):
     the map of the y code would ignore that their correlation is below one.
     """
 
-    mean: np.ndarray  # (n_features,)
-    from_x: np.ndarray  # (n_components, n_features)
-    from_y: np.ndarray  # (n_components, n_features)
-    from_both: np.ndarray  # (2 * n_components, n_features)
+    mean: Array  # (n_features,)
+    cross_cov: Array  # (2 * n_components, n_features)
+    of_x: Array  # (n_components, n_components)
+    of_y: Array  # (n_components, n_components)
+    of_both: Array  # (2 * n_components, 2 * n_components)
 
     @classmethod
     def fit(cls, mean, code_cov, cross_cov, ridge=0.0):
@@ -35,21 +34,23 @@ class LinearDecoder(NamedTuple):
             Added to the variance of each code.
         """
         k = len(code_cov) // 2
-        x, y, both = slice(None, k), slice(k, None), slice(None)
+        x, y = slice(None, k), slice(k, None)
         return cls(
             mean,
-            *(
-                _linalg.regression(code_cov[part, part], cross_cov[part], ridge)
-                for part in (x, y, both)
-            ),
+            cross_cov,
+            inverse(code_cov[x, x], ridge),
+            inverse(code_cov[y, y], ridge),
+            inverse(code_cov, ridge),
         )
 
     def decode(self, x_codes=None, y_codes=None):
         """Target rebuilt from the codes given, one of which may be None."""
+        k = len(self.of_x)
         if y_codes is None:
-            codes, coef = x_codes, self.from_x
+            codes, precision, cross_cov = x_codes, self.of_x, self.cross_cov[:k]
         elif x_codes is None:
-            codes, coef = y_codes, self.from_y
+            codes, precision, cross_cov = y_codes, self.of_y, self.cross_cov[k:]
         else:
-            codes, coef = np.hstack([x_codes, y_codes]), self.from_both
-        return (self.mean + codes @ coef).astype(codes.dtype, copy=False)
+            codes, precision = join_columns(x_codes, y_codes), self.of_both
+            cross_cov = self.cross_cov
+        return like(self.mean + (codes @ precision) @ cross_cov, codes)

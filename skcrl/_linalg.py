@@ -9,17 +9,24 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import linalg
+from scipy import sparse
+from scipy.linalg import blas, eigh
 
-Array = Any  # np.ndarray or torch.Tensor
+from skcrl._eigen import top_eigenpairs
+from skcrl._sparse import SparseProducts
+
+Array = Any  # np.ndarray or torch.Tensor; products of views also SparseProducts
 
 _BLOCK_ROWS = 8192
+# Beyond the largest squared correlation there is: the closer, the further apart lie the
+# inverted eigenvalues, and the less of their digits is left to the smallest.
+_SHIFT = 1 + 1e-3
 
 
 class Moments(NamedTuple):
     """Means and centred sums of products of n paired rows."""
 
-    n: int
+    n: float  # with weights, their sum
     x_mean: Array  # (p,)
     y_mean: Array  # (q,)
     xx: Array  # (p, p)
@@ -35,6 +42,28 @@ class Covariances(NamedTuple):
     xy: Array  # (p, q)
 
 
+class Root(NamedTuple):
+    """Inverse root W = basis L^-T of a covariance, W' cov W = I, never formed."""
+
+    lower: Array  # (rank, rank), L
+    basis: Array | None = None  # (p, rank), None for the identity
+
+    @property
+    def rank(self):
+        """Number of columns of W."""
+        return len(self.lower)
+
+    def whiten(self, M):
+        """Product W'M."""
+        M = M if self.basis is None else self.basis.T @ M
+        return _solve_triangular(self.lower, M)
+
+    def weigh(self, M):
+        """Product W M."""
+        M = _solve_triangular(self.lower, M, transposed=True)
+        return M if self.basis is None else self.basis @ M
+
+
 class CCASolution(NamedTuple):
     """Canonical weights, one column a component, and their correlations."""
 
@@ -44,16 +73,22 @@ class CCASolution(NamedTuple):
     rank: int  # components that the views span; the columns past it are zero
 
 
-def moments(X, Y, block_rows=_BLOCK_ROWS):
+def moments(X, Y, block_rows=_BLOCK_ROWS, weights=None):
     """Moments of paired rows in float64, in blocks: memory does not grow with n.
 
     Each block is centred on its own mean before it is squared, so a column with
-    mean 1e6 and deviation 1 loses nothing to cancellation.
+    mean 1e6 and deviation 1 loses nothing to cancellation. A row of weight w, above
+    0, counts as w rows.
     """
-    starts = range(0, len(X), block_rows)
+    if sparse.issparse(X) or sparse.issparse(Y):
+        return _sparse_moments(X, Y, block_rows, weights)
+    blocks = [slice(i, i + block_rows) for i in range(0, len(X), block_rows)]
     return reduce(
         merge_moments,
-        (_block_moments(X[i : i + block_rows], Y[i : i + block_rows]) for i in starts),
+        (
+            _block_moments(X[b], Y[b], None if weights is None else weights[b])
+            for b in blocks
+        ),
     )
 
 
@@ -70,39 +105,45 @@ def merge_moments(a, b):
         n,
         a.x_mean + dx * (b.n / n),
         a.y_mean + dy * (b.n / n),
-        a.xx + b.xx + weight * dx[:, None] * dx,
-        a.yy + b.yy + weight * dy[:, None] * dy,
-        a.xy + b.xy + weight * dx[:, None] * dy,
+        _dense(a.xx) + _dense(b.xx) + weight * dx[:, None] * dx,
+        _dense(a.yy) + _dense(b.yy) + weight * dy[:, None] * dy,
+        _dense(a.xy) + _dense(b.xy) + weight * dx[:, None] * dy,
     )
 
 
 def covariances(m):
     """Unbiased covariances; a column that is constant up to rounding has exactly 0."""
-    x_varies = _varies(m.n, m.x_mean, m.xx) / max(m.n - 1, 1) ** 0.5
-    y_varies = _varies(m.n, m.y_mean, m.yy) / max(m.n - 1, 1) ** 0.5
+    share = 1 / max(m.n - 1, 1)
+    cov = Covariances(m.xx * share, m.yy * share, m.xy * share)
+    x_varies, y_varies = _varies(m.n, m.x_mean, m.xx), _varies(m.n, m.y_mean, m.yy)
+    if x_varies.all() and y_varies.all():
+        return cov
+    return scaled(cov, x_varies, y_varies)
+
+
+def uncentred(cov, m):
+    """Mean products about 0 instead of the means, still normalised by n - 1."""
+    share = m.n / max(m.n - 1, 1)
     return Covariances(
-        m.xx * x_varies[:, None] * x_varies,
-        m.yy * y_varies[:, None] * y_varies,
-        m.xy * x_varies[:, None] * y_varies,
+        _uncentred(cov.xx, share * m.x_mean, m.x_mean),
+        _uncentred(cov.yy, share * m.y_mean, m.y_mean),
+        _uncentred(cov.xy, share * m.x_mean, m.y_mean),
     )
 
 
-def whitening(cov, ridge=0.0):
-    """Matrix W of shape (p, rank) with W'(cov + ridge I)W = I, in the range of cov.
+def scaled(cov, x_scale, y_scale):
+    """Covariances of views whose columns are multiplied by these."""
+    return Covariances(
+        _scaled(cov.xx, x_scale, x_scale),
+        _scaled(cov.yy, y_scale, y_scale),
+        _scaled(cov.xy, x_scale, y_scale),
+    )
 
-    Constant, duplicated or collinear columns, and more columns than rows, only lower
-    the rank; a ridge does not lend weight to directions without variance.
-    """
-    basis = _range_basis(cov)
-    if basis is None:
-        return _inverse_root(_add_ridge(cov, ridge))
-    if basis.shape[1] == 0:
-        return basis
-    if ridge > 0:
-        # The basis spans the range in units of the columns, where W lies without a
-        # ridge; the ridge knows no units, and W lies in the range itself.
-        basis = _namespace(cov).linalg.qr(cov @ basis)[0]
-    return basis @ _inverse_root(basis.T @ cov @ basis + ridge * basis.T @ basis)
+
+def unit_scale(variances):
+    """What makes columns of these variances have variance 1; 1 where there is none."""
+    xp = _namespace(variances)
+    return xp.where(variances > 0, variances, xp.ones_like(variances)) ** -0.5
 
 
 def inverse_square_root(cov, ridge):
@@ -123,27 +164,33 @@ def standardise(Z):
     return Z * ((Z * Z).mean(0) + 1e-8) ** -0.5
 
 
-def cca(cov, n_components, ridge=(0.0, 0.0)):
-    """Ridge CCA: weights whose codes are white under the ridged covariances.
+def cca(cov, n_components, ridge=(0.0, 0.0), keep=(1.0, 1.0), random_state=None):
+    """Regularised CCA: weights whose codes are white under keep S + ridge I.
 
-    Singular vectors of T = Sxx^-1/2 Sxy Syy^-1/2, where the ridge of each view is
-    added to its covariance. Each pair of weights has the sign that makes the
-    largest standardised x weight positive.
+    Singular vectors of T = Sxx^-1/2 Sxy Syy^-1/2, where each view's covariance S is
+    replaced by keep S + ridge I. Constant, duplicated or collinear columns, and more
+    columns than rows, only lower the rank: a ridge does not lend weight to directions
+    without variance. Each pair of weights has the sign that makes the largest
+    standardised x weight positive.
+
+    Given a RandomState, T is never formed: the leading singular vectors are found by
+    iterations that begin at random.
     """
-    xp = _namespace(cov.xx)
-    x_white, y_white = whitening(cov.xx, ridge[0]), whitening(cov.yy, ridge[1])
-    left, correlations, right = xp.linalg.svd(
-        x_white.T @ cov.xy @ y_white, full_matrices=False
-    )
-    k = min(n_components, len(correlations))
-    x_weights, y_weights = x_white @ left[:, :k], y_white @ right[:k].T
-    standardised = x_weights * (xp.diagonal(cov.xx) + ridge[0])[:, None] ** 0.5
-    largest = abs(standardised).argmax(0)
-    sign = xp.sign(standardised[largest, xp.arange(k)])
+    k = min(n_components, *cov.xy.shape)
+    found = _ridged_cca(cov, ridge, keep, k, random_state)
+    if found is None:
+        x_root = _range_root(cov.xx, ridge[0], keep[0])
+        y_root = _range_root(cov.yy, ridge[1], keep[1])
+        k = min(k, x_root.rank, y_root.rank)
+        found = _whitened_cca(cov.xy, x_root, y_root, k)
+    x_weights, y_weights, correlations = found
+    # Rounding aside, only a covariance that is drawn in lets them exceed 1.
+    most = 1.0 if min(keep) == 1 else None
+    sign = signs(x_weights, (cov.xx.diagonal() + ridge[0]) ** 0.5)
     return CCASolution(
         _pad_columns(x_weights * sign, n_components),
         _pad_columns(y_weights * sign, n_components),
-        _pad_columns(xp.clip(correlations[None, :k], 0.0, 1.0), n_components)[0],
+        _pad_columns(correlations[None, :].clip(0.0, most), n_components)[0],
         k,
     )
 
@@ -162,6 +209,11 @@ def matched(cov):
     return CCASolution(xp.diag(x_scale), xp.diag(y_scale), correlations, rank)
 
 
+def square_norm(M):
+    """Sum of the squares of all entries."""
+    return M.square_norm() if isinstance(M, SparseProducts) else (M * M).sum()
+
+
 def canonical_correlations(cov, ridge):
     """Every canonical correlation of ridge CCA, largest first, for gradients.
 
@@ -169,16 +221,21 @@ def canonical_correlations(cov, ridge):
     singular values alone, so equal correlations do not blow it up, and through
     Cholesky factors, which the ridges make safe for covariances of any rank.
     """
-    xp = _namespace(cov.xx)
-    x_white = _inverse_root(_add_ridge(cov.xx, ridge[0]))
-    y_white = _inverse_root(_add_ridge(cov.yy, ridge[1]))
-    return xp.linalg.svdvals(x_white.T @ cov.xy @ y_white)
+    x_root = Root(_factor(_regularised(cov.xx, ridge[0])))
+    y_root = Root(_factor(_regularised(cov.yy, ridge[1])))
+    T = y_root.whiten(x_root.whiten(cov.xy).T)
+    return _namespace(T).linalg.svdvals(T)
 
 
 def regression(cov_zz, cov_zt, ridge=0.0):
     """Coefficients (k, p) of the ridge regression of t on z, from covariances."""
-    white = whitening(cov_zz, ridge)
-    return white @ (white.T @ cov_zt)
+    root = _range_root(cov_zz, ridge)
+    return root.weigh(root.whiten(cov_zt))
+
+
+def inverse(cov, ridge=0.0):
+    """Inverse of cov + ridge I, in the range of cov."""
+    return regression(cov, _eye_like(cov), ridge)
 
 
 def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
@@ -188,11 +245,26 @@ def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
     X @ weights - mean @ weights would lose when a mean is large. `out` may be X itself
     if the weights are square.
     """
+    if sparse.issparse(X):
+        return like(X @ weights - mean @ weights, X)
     if out is None:
-        out = np.empty((len(X), weights.shape[1]), dtype=X.dtype)
+        shape = len(X), weights.shape[1]
+        out = _namespace(X).empty(shape, dtype=X.dtype, **_device(X))
     for i in range(0, len(X), block_rows):
         out[i : i + block_rows] = (X[i : i + block_rows] - mean) @ weights
     return out
+
+
+def like(a, other):
+    """`a` in the dtype of `other`."""
+    if _namespace(a) is np:
+        return a.astype(other.dtype, copy=False)
+    return a.to(other.dtype)
+
+
+def join_columns(*blocks):
+    """Blocks side by side."""
+    return _namespace(blocks[0]).concatenate(blocks, 1)
 
 
 def inner(A, B, block_rows=_BLOCK_ROWS):
@@ -204,12 +276,52 @@ def inner(A, B, block_rows=_BLOCK_ROWS):
     )
 
 
-def _block_moments(X, Y):
+def _block_moments(X, Y, weights):
     xp = _namespace(X)
-    x_mean = xp.mean(X, 0, dtype=xp.float64)
-    y_mean = xp.mean(Y, 0, dtype=xp.float64)
-    Xc, Yc = X - x_mean, Y - y_mean
-    return Moments(len(X), x_mean, y_mean, Xc.T @ Xc, Yc.T @ Yc, Xc.T @ Yc)
+    if weights is None:
+        n = len(X)
+        x_mean = xp.mean(X, 0, dtype=xp.float64)
+        y_mean = xp.mean(Y, 0, dtype=xp.float64)
+        Xc, Yc = X - x_mean, Y - y_mean
+    else:
+        n = weights.sum()
+        x_mean, y_mean = (
+            xp.mean(weights[:, None] * view, 0) * (len(view) / n) for view in (X, Y)
+        )
+        root = weights[:, None] ** 0.5
+        Xc, Yc = (X - x_mean) * root, (Y - y_mean) * root
+    return Moments(n, x_mean, y_mean, Xc.T @ Xc, Yc.T @ Yc, Xc.T @ Yc)
+
+
+def _sparse_moments(X, Y, block_rows, weights):
+    """Moments of views of which one or both are sparse, and stay so."""
+    if weights is None:
+        weights = np.ones(X.shape[0])
+    n = weights.sum()
+    x_mean, y_mean = (view.T @ weights / n for view in (X, Y))
+
+    def products(A, B, a_mean, b_mean):
+        if sparse.issparse(A) and sparse.issparse(B):
+            weighted = B.astype(np.float64).multiply(weights[:, None])
+            sums = (A.astype(np.float64).T @ weighted).tocsr()
+            return SparseProducts(sums, n * a_mean[:, None], b_mean[:, None])
+        if sparse.issparse(B):
+            return products(B, A, b_mean, a_mean).T
+        # Rows of B that are centred need no centring of A.
+        return sum(
+            A[i : i + block_rows].T
+            @ ((B[i : i + block_rows] - b_mean) * weights[i : i + block_rows, None])
+            for i in range(0, len(B), block_rows)
+        )
+
+    return Moments(
+        n,
+        x_mean,
+        y_mean,
+        products(X, X, x_mean, x_mean),
+        products(Y, Y, y_mean, y_mean),
+        products(X, Y, x_mean, y_mean),
+    )
 
 
 def _varies(n, mean, sums_of_products):
@@ -217,12 +329,148 @@ def _varies(n, mean, sums_of_products):
     xp = _namespace(mean)
     # Adding up a block errs by this much at most, a constant column's above all.
     rounding = min(n, _BLOCK_ROWS) * np.finfo(np.float64).eps * mean
-    varies = xp.diagonal(sums_of_products) > n * rounding**2
+    varies = sums_of_products.diagonal() > n * rounding**2
     return xp.where(varies, xp.ones_like(mean), xp.zeros_like(mean))
 
 
-def _add_ridge(cov, ridge):
-    return cov + ridge * _eye_like(cov)
+def _scaled(M, left, right):
+    """diag(left) M diag(right)."""
+    if isinstance(M, SparseProducts):
+        return M.scaled(left, right)
+    return M * left[:, None] * right
+
+
+def _uncentred(M, left, right):
+    """M + left right'."""
+    if isinstance(M, SparseProducts):
+        return M.plus(left, right)
+    return M + left[:, None] * right
+
+
+def _ridged_cca(cov, ridge, keep, k, random_state):
+    """CCA by Cholesky factors of keep S + ridge I; None if that might not be safe.
+
+    In directions without variance, where only the ridge stands, the rounding of Sxy
+    passes for a correlation. The components asked for may owe a millionth to it.
+    """
+    scale = (ridge[0] * ridge[1]) ** 0.5
+    spread = (cov.xx.diagonal().sum() * cov.yy.diagonal().sum()) ** 0.5
+    rounding = 10 * np.finfo(np.float64).eps * spread
+    if not rounding < 1e-6 * scale:
+        return None
+    found = None
+    if random_state is not None:
+        found = _lanczos_cca(cov, ridge, keep, k, random_state)
+    if found is None:
+        x_lower = _cholesky(_regularised(cov.xx, ridge[0], keep[0]))
+        y_lower = _cholesky(_regularised(cov.yy, ridge[1], keep[1]))
+        if x_lower is None or y_lower is None:
+            return None
+        found = _whitened_cca(cov.xy, Root(x_lower), Root(y_lower), k)
+    return found if rounding < 1e-6 * scale * found[2][-1] else None
+
+
+def _whitened_cca(cov_xy, x_root, y_root, k):
+    """Leading k pairs of weights and singular values of the whitened T."""
+    T = y_root.whiten(x_root.whiten(_dense(cov_xy)).T).T
+    left, singular, right = top_svd(T, k)
+    return x_root.weigh(left), y_root.weigh(right), singular
+
+
+def _lanczos_cca(cov, ridge, keep, k, random_state):
+    """Leading k pairs of weights and correlations by block Lanczos, shifted, inverted.
+
+    With A and B for the regularised covariances, rho² are the eigenvalues of
+    Syx A^-1 Sxy - rho² B. Where they crowd, below 1, those of B - theta C with
+    C = shift B - Syx A^-1 Sxy, which are theta = 1 / (shift - rho²), lie apart.
+    None if C is not positive: with keep < 1 rho may exceed 1.
+    """
+    if cov.xy.shape[0] < cov.xy.shape[1]:
+        swapped = Covariances(cov.yy, cov.xx, cov.xy.T)
+        found = _lanczos_cca(swapped, ridge[::-1], keep[::-1], k, random_state)
+        return found and (found[1], found[0], found[2])
+    lower = _cholesky(_regularised(cov.xx, ridge[0], keep[0]))
+    if lower is None:
+        return None
+    x_root = Root(lower)
+    C = _regularised(cov.yy, _SHIFT * ridge[1], _SHIFT * keep[1])
+    M = x_root.whiten(_dense(cov.xy))
+    # Into the triangle that _cholesky reads, so that M'M never stands beside C.
+    C = blas.dsyrk(-1.0, M.T, beta=1.0, c=C.T, overwrite_c=True).T
+    del M
+    lower = _cholesky(C)
+    del C
+    if lower is None:
+        return None
+
+    def multiply(block):
+        weights = _solve_triangular(lower, block, transposed=True)
+        within = keep[1] * (cov.yy @ weights) + ridge[1] * weights
+        return _solve_triangular(lower, within)
+
+    theta, vectors = top_eigenpairs(multiply, len(lower), k, random_state, tol=1e-12)
+    y_weights = _solve_triangular(lower, vectors, transposed=True) * theta**-0.5
+    images = x_root.whiten(cov.xy @ y_weights)
+    correlations = np.linalg.norm(images, axis=0)
+    live = np.where(correlations > 0, correlations, 1.0)
+    return x_root.weigh(images / live), y_weights, correlations
+
+
+def top_svd(T, k):
+    """Leading k singular triplets of T."""
+    if isinstance(T, np.ndarray) and 0 < 2 * k <= min(T.shape):
+        if T.shape[0] < T.shape[1]:
+            right, singular, left = top_svd(T.T, k)
+            return left, singular, right
+        last = T.shape[1] - 1
+        squares, right = eigh(
+            T.T @ T, subset_by_index=(last - k + 1, last), check_finite=False
+        )
+        triplets = _from_squares(T @ right[:, ::-1], squares[::-1], right[:, ::-1])
+        # Squaring costs the small ones half of their digits.
+        if triplets[1][-1] > 1e-3 * triplets[1][0]:
+            return triplets
+    left, singular, right = _namespace(T).linalg.svd(T, full_matrices=False)
+    return left[:, :k], singular[:k], right[:k].T
+
+
+def _from_squares(images, squares, right):
+    """Singular triplets from T V and the eigenpairs (squares, V) of T'T."""
+    singular = squares.clip(0.0) ** 0.5
+    return images / np.where(singular > 0, singular, 1.0), singular, right
+
+
+def signs(weights, deviations):
+    """1 or -1 a column, which makes its largest standardised weight positive."""
+    xp = _namespace(weights)
+    standardised = weights * deviations[:, None]
+    largest = abs(standardised).argmax(0)
+    return xp.sign(standardised[largest, xp.arange(weights.shape[1])])
+
+
+def _dense(M):
+    return M.toarray() if isinstance(M, SparseProducts) else M
+
+
+def _regularised(cov, ridge, keep=1.0):
+    """Array of keep cov + ridge I, a new one."""
+    regularised = keep * _dense(cov)
+    _namespace(regularised).einsum("ii->i", regularised)[:] += ridge
+    return regularised
+
+
+def _range_root(cov, ridge=0.0, keep=1.0):
+    """Inverse root of keep cov + ridge I in the range of cov, which sets its rank."""
+    cov = _dense(cov)
+    basis = _range_basis(cov)
+    if basis is None:
+        return Root(_factor(_regularised(cov, ridge, keep)))
+    if ridge > 0 and basis.shape[1] > 0:
+        # The basis spans the range in units of the columns, where W lies without a
+        # ridge; the ridge knows no units, and W lies in the range itself.
+        basis = _namespace(cov).linalg.qr(cov @ basis)[0]
+    within = keep * (basis.T @ cov @ basis) + ridge * (basis.T @ basis)
+    return Root(_factor(within), basis)
 
 
 def _range_basis(cov):
@@ -232,20 +480,20 @@ def _range_basis(cov):
     if _cholesky(unit) is not None:
         return None
     eigenvalues, eigenvectors = xp.linalg.eigh(unit)
-    keep = eigenvalues > _rounding(cov) * eigenvalues[-1]
-    return scale[:, None] * eigenvectors[:, keep] * eigenvalues[keep] ** -0.5
+    live = eigenvalues > _rounding(cov) * eigenvalues[-1]
+    return scale[:, None] * eigenvectors[:, live] * eigenvalues[live] ** -0.5
 
 
-def _inverse_root(cov):
-    """Matrix W with W' cov W = I, from Cholesky."""
+def _factor(cov):
+    """Lower Cholesky factor of `cov`, or of what it is but for rounding."""
     unit, scale = _unit_diagonal(cov)
     lower = _cholesky(unit)
     if lower is None:
         # Singular up to rounding: the least that makes it positive definite.
-        lower = _cholesky(_add_ridge(unit, 4 * _rounding(cov)))
+        lower = _cholesky(_regularised(unit, 4 * _rounding(cov)))
     if lower is None:
         raise FloatingPointError("a covariance is not finite")
-    return scale[:, None] * _solve_triangular(lower, _eye_like(cov)).T
+    return lower / scale[:, None]
 
 
 def _unit_diagonal(cov):
@@ -253,9 +501,7 @@ def _unit_diagonal(cov):
 
     A column without variance keeps a row and column of zeros.
     """
-    xp = _namespace(cov)
-    variances = xp.diagonal(cov)
-    scale = xp.where(variances > 0, variances, xp.ones_like(variances)) ** -0.5
+    scale = unit_scale(cov.diagonal())
     return cov * scale[:, None] * scale, scale
 
 
@@ -287,25 +533,31 @@ def _device(a):
     return {} if isinstance(a, np.ndarray) else {"device": a.device}
 
 
-def _cholesky(unit):
-    """Lower Cholesky factor, or None where that is no safe inverse.
-
-    The square of a pivot is the share of a column that those before it leave.
-    """
-    xp = _namespace(unit)
-    if isinstance(unit, np.ndarray):
+def _cholesky(cov):
+    """Lower Cholesky factor, or None where that is no safe inverse."""
+    if isinstance(cov, np.ndarray):
         try:
-            lower = np.linalg.cholesky(unit)
+            lower = np.linalg.cholesky(cov)
         except np.linalg.LinAlgError:
             return None
     else:
-        lower, info = xp.linalg.cholesky_ex(unit)
+        lower, info = _namespace(cov).linalg.cholesky_ex(cov)
         if info != 0:
             return None
-    return lower if (xp.diagonal(lower) ** 2 > _rounding(unit)).all() else None
+    # The square of a pivot is what the columns before it leave of a column.
+    left = lower.diagonal() ** 2
+    return lower if (left > _rounding(cov) * cov.diagonal()).all() else None
 
 
-def _solve_triangular(lower, b):
-    if isinstance(lower, np.ndarray):
-        return linalg.solve_triangular(lower, b, lower=True, check_finite=False)
-    return _namespace(lower).linalg.solve_triangular(lower, b, upper=False)
+def _solve_triangular(lower, b, transposed=False):
+    """L^-1 b, or L^-T b."""
+    if not isinstance(lower, np.ndarray):
+        triangle = lower.T if transposed else lower
+        return _namespace(lower).linalg.solve_triangular(triangle, b, upper=transposed)
+    if b.size == 0:
+        return b  # BLAS refuses it
+    # BLAS wants columns in a row, so it is told the problem of the transposes, without
+    # copies: L' is upper, and stands on the left or, for the transpose of b, the right.
+    if b.flags.f_contiguous:
+        return blas.dtrsm(1.0, lower.T, b, trans_a=not transposed)
+    return blas.dtrsm(1.0, lower.T, b.T, side=1, trans_a=transposed).T

@@ -5,7 +5,12 @@ from contextlib import contextmanager
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _num_samples, check_array, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_array,
+    validate_data,
+)
 
 _FLOATS = [np.float64, np.float32]
 
@@ -70,6 +75,25 @@ def check_complete(estimator, X, y, *, min_samples):
             f"{min_samples} is required by {type(estimator).__name__}."
         )
     return (X, y) if complete.all() else (X[complete], y[complete])
+
+
+def check_weights(X, y, sample_weight):
+    """Rows that weigh something, and their weights, or None if each weighs one."""
+    if sample_weight is None:
+        return X, y, None
+    weights = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    total = weights.sum()
+    if not total > 1:
+        raise ValueError(
+            "sample_weight says how many samples each row stands for, and must add up "
+            f"to more than 1, got {total:.3g}: multiply it by the number of samples."
+        )
+    weighty = weights > 0
+    if weighty.all():
+        return X, y, weights
+    return X[weighty], y[weighty], weights[weighty]
 
 
 def check_paired(X, y):

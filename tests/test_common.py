@@ -53,7 +53,14 @@ ESTIMATORS = {
         DeepCCA(**SMALL, objective="noi"),
         DeepCCA(**SMALL, reconstruction_weight=0.1, pretraining_epochs=1),
     ],
-    "LinearCCA": [LinearCCA(), LinearCCA(1), LinearCCA(reg=0)],
+    "LinearCCA": [
+        LinearCCA(),
+        LinearCCA(1),
+        LinearCCA(reg=0),
+        LinearCCA(1, solver="gram"),
+        LinearCCA(1, solver="lanczos", shrinkage="oas"),
+        LinearCCA(shrinkage="ledoit_wolf", scale=True, center=False),
+    ],
     "MultimodalAutoencoder": [
         MultimodalAutoencoder(**SMALL),
         MultimodalAutoencoder(1, layout="concatenated", noise=0.1, **SMALL),
@@ -335,6 +342,16 @@ def test_wrong_widths_after_fit(estimator, views):
     ):
         with pytest.raises(ValueError, match="y has 3 features, but .* expecting 4"):
             call()
+    assert np.isfinite(est.transform(X)).all()
+
+
+STREAMING = [estimator for estimator in TWO_VIEW if hasattr(estimator, "partial_fit")]
+
+
+@named(STREAMING)
+def test_wrong_input_of_partial_fit(estimator, views):
+    X, y = views
+    est = fitted(estimator, views)
     with pytest.raises(ValueError, match="features"):
         est.partial_fit(X[:, :4], y)
     with pytest.raises(ValueError, match="y is the second view"):
@@ -344,7 +361,7 @@ def test_wrong_widths_after_fit(estimator, views):
     assert np.isfinite(est.transform(X)).all()
 
 
-@named(TWO_VIEW)
+@named(STREAMING)
 def test_partial_fit_starts_and_continues(estimator, views):
     est = _seeded(estimator)
     est.partial_fit(*views)

@@ -4,34 +4,69 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from skcrl import _linalg
 from skcrl._decoder import LinearDecoder
-from skcrl._validation import check_pair, restored_on_error
+from skcrl._validation import (
+    check_pair,
+    check_weights,
+    random_source,
+    restored_on_error,
+)
 from skcrl.base import TwoViewTransformer
+from skcrl.linear._by_covariance import fit_by_covariance
+from skcrl.linear._by_gram import fit_by_gram
+from skcrl.linear._fit import Settings
+from skcrl.linear._rows import fourth_moment
+from skcrl.linear._shrinkage import ESTIMATED
 
 
 class LinearCCA(TwoViewTransformer):
-    r"""Linear canonical correlation analysis with a ridge on each view.
+    r"""Linear canonical correlation analysis, with a ridge or shrinkage on each view.
 
     Finds pairs of directions along which the views correlate most, each pair
     uncorrelated with the others. With covariances :math:`\Sigma` over n - 1 the weights
     are :math:`W_x = \bar\Sigma_{xx}^{-1/2} U` and
     :math:`W_y = \bar\Sigma_{yy}^{-1/2} V`, where :math:`U, V` are the singular vectors
-    of :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` and
-    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I` [1]_ [2]_. Exact, by Cholesky and SVD.
+    of :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` [1]_ [2]_
+    and :math:`\bar\Sigma_{vv} = (1 - s_v) \Sigma_{vv} + (s_v \mu_v + r_v) I`, with
+    ridge :math:`r_v`, shrinkage :math:`s_v` and mean variance :math:`\mu_v` of the
+    columns of view v.
+
+    Views may be dense or sparse; sparse ones are centred without becoming dense.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of components, at most min(n_features_x, n_features_y), which None
-        stands for.
+        Number of components, at most min(n_features_x, n_features_y). None stands for
+        that or, if there are fewer, the number of samples.
     reg : float or pair of float, default=1e-4
         Ridge :math:`(r_x, r_y)`, not negative, in squared units of the views. With 0,
         collinear columns and fewer samples than features still give finite answers,
         though columns that are collinear only up to the rounding of float32 count
         as independent.
+    shrinkage : float, {"ledoit_wolf", "oas"} or pair of these, default=0.0
+        Shrinkage :math:`(s_x, s_y)` between 0 and 1, which knows no units. With 1 the
+        directions are those of partial least squares; "ledoit_wolf" [3]_ and "oas" [4]_
+        estimate it from the training data.
+    center : bool, default=True
+        Whether to subtract the means of the training views.
+    scale : bool, default=False
+        Whether to divide the columns by their standard deviations, which makes `reg`
+        independent of units.
+    solver : {"auto", "covariance", "gram", "lanczos"}, default="auto"
+        "covariance" solves exactly through the covariances of the columns; "lanczos"
+        finds the top components alone through the same covariances, by
+        iterations to the precision of rounding; "gram" solves exactly through products
+        of the rows, and makes no matrix of n_features x n_features. "auto" takes "gram"
+        for views with more than twice as many features as samples; "lanczos" for a
+        tenth of the components or fewer of views with 500 features or more; else
+        "covariance".
+    random_state : int, RandomState instance or None, default=None
+        Start of the iterations of "lanczos"; the result depends on it in the last
+        digits alone.
 
     Attributes
     ----------
@@ -39,16 +74,27 @@ class LinearCCA(TwoViewTransformer):
         Number of components.
     correlations_ : ndarray of shape (n_components,)
         Singular values of T, largest first: the correlations of the training codes,
-        shrunk by the ridge. 0 past `rank_`.
+        shrunk by the ridge. 0 past `rank_`. `shrinkage` alone lets them exceed 1.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
         Projections of the centred views, whose codes are uncorrelated and of unit
-        variance but for the ridge. Zero past `rank_`.
+        variance but for ridge and shrinkage. Zero past `rank_`.
+    x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
+        Correlation of each column of a view with each of its codes; 0 for a constant.
+    x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray of shape \
+            (n_components,)
+        Share of a view's total variance that each of its codes accounts for.
     x_mean_, y_mean_ : ndarray of shape (n_features,)
-        Means of the training views.
+        Means of the training views; 0 without centring.
+    x_var_, y_var_ : ndarray of shape (n_features,)
+        Variances of the training views, about 0 without centring.
     rank_ : int
         Components that the training data determine, at most `n_components_`.
+    solver_ : str
+        Solver that was taken.
     moments_ : Moments
-        Sums that `partial_fit` continues from.
+        Sums that `partial_fit` continues from; not there after solver "gram".
+    n_samples_seen_ : int
+        Number of samples of the last ``fit`` and of every ``partial_fit`` since.
     n_features_in_, y_n_features_in_ : int
         Width of either view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -56,6 +102,7 @@ class LinearCCA(TwoViewTransformer):
 
     See Also
     --------
+    KernelCCA : The same in the feature spaces of kernels.
     DeepCCA : Learned nonlinear encoders before the same CCA.
 
     References
@@ -63,6 +110,10 @@ class LinearCCA(TwoViewTransformer):
     .. [1] Hotelling (1936). Relations between two sets of variates. Biometrika 28.
     .. [2] Andrew, Arora, Bilmes and Livescu (2013). Deep canonical correlation
        analysis. ICML.
+    .. [3] Ledoit and Wolf (2004). A well-conditioned estimator for large-dimensional
+       covariance matrices. Journal of Multivariate Analysis 88.
+    .. [4] Chen, Wiesel, Eldar and Hero (2010). Shrinkage algorithms for MMSE covariance
+       estimation. IEEE Transactions on Signal Processing 58.
 
     Examples
     --------
@@ -72,31 +123,63 @@ class LinearCCA(TwoViewTransformer):
     >>> cca = LinearCCA(reg=0).fit(exercise, physiology)
     >>> cca.correlations_.round(4)
     array([0.7956, 0.2006, 0.0726])
+    >>> cca.x_loadings_.round(2)[:, 0]  # chin-ups, sit-ups and jumps
+    array([0.73, 0.82, 0.16])
     >>> cca.transform(exercise).shape
     (20, 3)
     >>> cca.reconstruct(exercise, to="y").shape
     (20, 3)
     """
 
+    _accepts_sparse = True
+
     _parameter_constraints: dict = {  # noqa: RUF012
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "reg": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "shrinkage": [
+            Interval(Real, 0, 1, closed="both"),
+            StrOptions(set(ESTIMATED)),
+            "array-like",
+        ],
+        "center": ["boolean"],
+        "scale": ["boolean"],
+        "solver": [StrOptions({"auto", "covariance", "gram", "lanczos"})],
+        "random_state": ["random_state"],
     }
 
-    def __init__(self, n_components=None, *, reg=1e-4):
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        reg=1e-4,
+        shrinkage=0.0,
+        center=True,
+        scale=False,
+        solver="auto",
+        random_state=None,
+    ):
         self.n_components = n_components
         self.reg = reg
+        self.shrinkage = shrinkage
+        self.center = center
+        self.scale = scale
+        self.solver = solver
+        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Fit to paired views.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y) or \
+                (n_samples,)
             Second view, paired with `X`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each. They
+            must add up to more than 1.
 
         Returns
         -------
@@ -112,74 +195,167 @@ class LinearCCA(TwoViewTransformer):
         """
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
-            return self._solve(_linalg.moments(X, y))
+            X, y, weights = check_weights(X, y, sample_weight)
+            self.n_samples_seen_ = X.shape[0]
+            self.__dict__.pop("moments_", None)
+            if self._by_gram():
+                weights = np.ones(X.shape[0]) if weights is None else weights
+                k = self._n_components(weights.sum())
+                fit = fit_by_gram(X, y, weights, k, self._settings())
+                return self._keep(fit, "gram")
 
+            def fourth(side, mean, scale):
+                return fourth_moment(X if side == "x" else y, mean, scale, weights)
+
+            return self._solve(_linalg.moments(X, y, weights=weights), fourth)
+
+    def _adds_up_moments(self):
+        for parameter, value in (("solver", "gram"), ("shrinkage", "ledoit_wolf")):
+            if value in np.atleast_1d(np.asarray(getattr(self, parameter), object)):
+                raise AttributeError(
+                    f"partial_fit adds up moments, and {parameter}={value!r} needs all "
+                    "rows at once: use fit, or choose another."
+                )
+        return True
+
+    @available_if(_adds_up_moments)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y, sample_weight=None):
         """Add paired rows: any division of the data into calls gives the same fit.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y) or \
+                (n_samples,)
             Second view, paired with `X`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each.
 
         Returns
         -------
         self : LinearCCA
             Fitted to the rows of the last ``fit`` and of every ``partial_fit`` since.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`, and if the last one was solved by "gram", which leaves no sums
+            to continue from.
+        AttributeError
+            With solver "gram" or shrinkage "ledoit_wolf", which need all rows at once.
         """
-        first = not hasattr(self, "moments_")
+        first = not hasattr(self, "n_samples_seen_")
+        if not first and not hasattr(self, "moments_"):
+            raise ValueError(
+                "Solver 'gram' fitted this estimator, and leaves no moments to "
+                "add to: fit it with solver='covariance'."
+            )
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=first)
-            m = _linalg.moments(X, y)
-            return self._solve(m if first else _linalg.merge_moments(self.moments_, m))
+            X, y, weights = check_weights(X, y, sample_weight)
+            m = _linalg.moments(X, y, weights=weights)
+            if not first:
+                m = _linalg.merge_moments(self.moments_, m)
+            self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
+            return self._solve(m)
 
-    def _solve(self, m):
-        k, ridge = self._n_components(m), self._ridge()
-        if not np.isfinite([m.xx.trace(), m.yy.trace()]).all():
+    def _solve(self, m, fourth=None):
+        if not np.isfinite([float(s.diagonal().sum()) for s in (m.xx, m.yy)]).all():
             raise ValueError("The variances of X or y overflow: scale the views down.")
-        cov = _linalg.covariances(m)
-        solution = _linalg.cca(cov, k, ridge)
-        Wx, Wy = solution.x_weights, solution.y_weights
-        between = Wx.T @ cov.xy @ Wy
-        code_cov = np.block(
-            [[Wx.T @ cov.xx @ Wx, between], [between.T, Wy.T @ cov.yy @ Wy]]
-        )
-        self._decoders = {
-            "x": LinearDecoder.fit(
-                m.x_mean, code_cov, np.vstack([Wx.T @ cov.xx, Wy.T @ cov.xy.T])
-            ),
-            "y": LinearDecoder.fit(
-                m.y_mean, code_cov, np.vstack([Wx.T @ cov.xy, Wy.T @ cov.yy])
-            ),
-        }
-        self.n_components_ = k
+        k = self._n_components(m.n)
+        solver = self._moments_solver(k)
+        random_state = random_source(self.random_state) if solver == "lanczos" else None
+        fit = fit_by_covariance(m, k, self._settings(), fourth, random_state)
         self.moments_ = m
-        self.x_mean_, self.y_mean_ = m.x_mean, m.y_mean
-        self.x_weights_, self.y_weights_ = Wx, Wy
-        self.correlations_, self.rank_ = solution.correlations, solution.rank
+        return self._keep(fit, solver)
+
+    def _keep(self, fit, solver):
+        self.solver_ = solver
+        self.n_components_ = len(fit.solution.correlations)
+        self.x_weights_, self.y_weights_ = fit.solution[:2]
+        self.correlations_, self.rank_ = fit.solution[2:]
+        self.x_mean_, self.y_mean_ = fit.x_mean, fit.y_mean
+        self.x_var_, self.y_var_ = fit.x_var, fit.y_var
+        self._decoders = {
+            "x": LinearDecoder.fit(fit.x_mean, fit.code_cov, fit.x_cross_cov),
+            "y": LinearDecoder.fit(fit.y_mean, fit.code_cov, fit.y_cross_cov),
+        }
+        self._code_var = fit.code_cov.diagonal()
         return self
 
-    def _n_components(self, m):
-        bound = min(m.xy.shape)
-        if self.n_components is not None and self.n_components > bound:
+    def _n_components(self, n_samples):
+        bound = min(self.n_features_in_, self.y_n_features_in_)
+        if self.n_components is None:
+            return min(bound, max(self.n_samples_seen_, int(n_samples)))
+        if self.n_components > bound:
             raise ValueError(
                 f"`n_components` upper bound is {bound}, the width of the narrower "
                 f"view. Got {self.n_components} instead. Reduce `n_components`."
             )
-        return bound if self.n_components is None else self.n_components
+        return self.n_components
 
-    def _ridge(self):
-        ridge = tuple(self.reg) if np.ndim(self.reg) else (self.reg, self.reg)
-        valid = all(isinstance(r, Real) and 0 <= float(r) < np.inf for r in ridge)
-        if len(ridge) != 2 or not valid:
-            raise ValueError(
-                "`reg` must be a finite number that is not negative, or an (x, y) pair "
-                f"of them, got {self.reg!r}."
-            )
-        return ridge
+    def _by_gram(self):
+        widest = max(self.n_features_in_, self.y_n_features_in_)
+        return self.solver == "gram" or (
+            self.solver == "auto" and widest > 2 * self.n_samples_seen_
+        )
+
+    def _moments_solver(self, k):
+        if self.solver != "auto":
+            return self.solver
+        narrowest = min(self.n_features_in_, self.y_n_features_in_)
+        return "lanczos" if narrowest >= max(500, 10 * k) else "covariance"
+
+    def _settings(self):
+        return Settings(
+            self.center,
+            self.scale,
+            _pair("reg", self.reg, _is_ridge, "a finite number that is not negative"),
+            _pair(
+                "shrinkage",
+                self.shrinkage,
+                _is_shrinkage,
+                "a number from 0 to 1, 'ledoit_wolf' or 'oas'",
+            ),
+        )
+
+    @property
+    def x_loadings_(self):
+        """Correlation of each column of X with each x code."""
+        return self._loadings("x")
+
+    @property
+    def y_loadings_(self):
+        """Correlation of each column of y with each y code."""
+        return self._loadings("y")
+
+    @property
+    def x_explained_variance_ratio_(self):
+        """Share of the variance of X that each x code accounts for."""
+        return self._explained("x")
+
+    @property
+    def y_explained_variance_ratio_(self):
+        """Share of the variance of y that each y code accounts for."""
+        return self._explained("y")
+
+    def _loadings(self, side):
+        var = self.x_var_ if side == "x" else self.y_var_
+        return self._cov_with_codes(side) * _linalg.unit_scale(var)[:, None]
+
+    def _explained(self, side):
+        total = (self.x_var_ if side == "x" else self.y_var_).sum()
+        explained = (self._cov_with_codes(side) ** 2).sum(0)
+        return explained / total if total > 0 else explained
+
+    def _cov_with_codes(self, side):
+        """Covariances (p, k) of the columns of a view with its standardised codes."""
+        k = self.n_components_
+        own = slice(None, k) if side == "x" else slice(k, None)
+        cov = self._decoders[side].cross_cov[own].T
+        return cov * _linalg.unit_scale(self._code_var[own])
 
     def _encode(self, view, side):
         if side == "x":
@@ -194,3 +370,23 @@ class LinearCCA(TwoViewTransformer):
             None if X is None else self._encode(X, "x"),
             None if y is None else self._encode(y, "y"),
         )
+
+
+def _pair(name, value, is_valid, expected):
+    """`value` as an (x, y) pair, of which each is valid."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2 or not all(map(is_valid, pair)):
+        raise ValueError(
+            f"`{name}` must be {expected}, or an (x, y) pair of such, got {value!r}."
+        )
+    return pair
+
+
+def _is_ridge(value):
+    return isinstance(value, Real) and 0 <= float(value) < np.inf
+
+
+def _is_shrinkage(value):
+    if isinstance(value, str):
+        return value in ESTIMATED
+    return isinstance(value, Real) and 0 <= float(value) <= 1

@@ -1,0 +1,111 @@
+"""Linear CCA through the Gram matrices of the rows: no p x p matrix is ever made."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, sparse
+
+from skcrl import _linalg
+from skcrl.linear._fit import Fit
+from skcrl.linear._rows import Rows
+from skcrl.linear._shrinkage import Penalty, Scatter, penalty
+
+
+def fit_by_gram(X, Y, weights, n_components, settings):
+    """Solve from the rows themselves, in time n² (p + q) + n³."""
+    n = weights.sum()
+    x, y = (_side(view, weights, settings, i) for i, view in enumerate((X, Y)))
+    T = x.whitened().T @ y.whitened()
+    rank = min(n_components, *T.shape)
+    left, correlations, right = _linalg.top_svd(T, rank)
+    sign = _linalg.signs(x.weights(left), x.deviations())
+    left, right = left * sign, right * sign
+    most = 1.0 if min(x.penalty.keep, y.penalty.keep) == 1 else None
+    missing = n_components - rank
+    # Components past the rank are zero.
+    left, right = (np.pad(v, ((0, 0), (0, missing))) for v in (left, right))
+    codes = np.hstack([x.whitened() @ left, y.whitened() @ right]) * (n - 1) ** 0.5
+    return Fit(
+        _linalg.CCASolution(
+            x.weights(left),
+            y.weights(right),
+            np.pad(correlations.clip(0.0, most), (0, missing)),
+            rank,
+        ),
+        x.rows.mean,
+        y.rows.mean,
+        x.var,
+        y.var,
+        codes.T @ codes / (n - 1),
+        x.cross_cov(codes),
+        y.cross_cov(codes),
+    )
+
+
+class _Side(NamedTuple):
+    """One view A by the spectral decomposition AA' / (n - 1) = U diag(l) U'."""
+
+    rows: Rows
+    var: np.ndarray  # (p,), of the columns of the view
+    values: np.ndarray  # (r,), l, all above 0
+    vectors: np.ndarray  # (n, r), U
+    penalty: Penalty
+
+    def whitened(self):
+        """Whitened rows over sqrt(n - 1): U sqrt(l / (keep l + ridge))."""
+        return self.vectors * (self.values / self._penalised()) ** 0.5
+
+    def weights(self, M):
+        """Weights (p, k) of the view for directions M (r, k) of the whitened rows."""
+        n = self.rows.root_weights @ self.rows.root_weights
+        M = M / ((n - 1) * self.values * self._penalised())[:, None] ** 0.5
+        return self.rows.scale[:, None] * self.rows.back(self.vectors @ M)
+
+    def deviations(self):
+        """Deviations of the columns, with the ridge, that standardise weights."""
+        scale = np.where(self.var > 0, self.rows.scale, 1.0)
+        return (self.var + self.penalty.ridge / scale**2) ** 0.5
+
+    def cross_cov(self, codes):
+        """Covariances (k, p) of codes with the columns of the view."""
+        n = self.rows.root_weights @ self.rows.root_weights
+        plain = self.rows._replace(scale=np.ones_like(self.var))
+        return plain.back(codes).T / (n - 1)
+
+    def _penalised(self):
+        return self.penalty.keep * self.values + self.penalty.ridge
+
+
+def _side(view, weights, settings, i):
+    n, p = weights.sum(), view.shape[1]
+    reg, shrinkage = settings.reg[i], settings.shrinkage[i]
+    mean = _weighted_sums(weights, view) / n
+    ones = np.ones(p)
+    rows = Rows(view, mean, ones, weights**0.5)
+    scale = ones
+    if settings.scale:
+        scale = _linalg.unit_scale(rows.sums_of_squares() / (n - 1))
+    if not settings.center:
+        rows = rows._replace(mean=0 * mean)
+    var = rows.sums_of_squares() / (n - 1)
+    if reg == 0 and shrinkage == 0:
+        # Weights without a penalty lie in the range of the columns in their own units.
+        scale = _linalg.unit_scale(var)
+    # A constant column is there in rounding alone.
+    rows = rows._replace(scale=scale * (var > 0))
+    gram = rows.gram()
+    lengths = gram.diagonal() / weights
+    values, vectors = linalg.eigh(gram / (n - 1), check_finite=False)
+    live = values > 10 * len(values) * np.finfo(np.float64).eps * values[-1]
+    values, vectors = values[live], vectors[:, live]
+    scatter = Scatter(
+        n, p, values.sum(), (values**2).sum(), (weights * lengths**2).sum()
+    )
+    return _Side(rows, var, values, vectors, penalty(reg, shrinkage, scatter))
+
+
+def _weighted_sums(weights, view):
+    if sparse.issparse(view):
+        return view.T @ weights
+    # einsum widens float32 by the piece, not whole.
+    return np.einsum("i,ij->j", weights, view)

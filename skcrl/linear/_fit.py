@@ -1,0 +1,27 @@
+"""What LinearCCA solves, and what either of its solvers gives back."""
+
+from typing import NamedTuple
+
+from skcrl._linalg import Array, CCASolution
+
+
+class Settings(NamedTuple):
+    """Parameters of LinearCCA that decide what is solved, with pairs for (x, y)."""
+
+    center: bool
+    scale: bool
+    reg: tuple[float, float]
+    shrinkage: tuple[float | str, float | str]
+
+
+class Fit(NamedTuple):
+    """Solution in units of the views, and what its codes covary with."""
+
+    solution: CCASolution
+    x_mean: Array  # (p,), zero if the views were not centred
+    y_mean: Array  # (q,)
+    x_var: Array  # (p,), about that mean
+    y_var: Array  # (q,)
+    code_cov: Array  # (2k, 2k), of [x codes, y codes]
+    x_cross_cov: Array  # (2k, p), of the codes with x
+    y_cross_cov: Array  # (2k, q)
