@@ -12,6 +12,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skcrl._dask import aligned, check_dask, is_dask
+
 _FLOATS = [np.float64, np.float32]
 
 
@@ -52,13 +54,15 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
 
     Returns
     -------
-    X, y : ndarray of shape (n_samples, ...) or CSR array
-        In float32 where they came in float32, else in float64. A one-dimensional `y`
-        is a column.
+    X, y : ndarray of shape (n_samples, ...), CSR array or Dask array
+        In float32 where they came in float32, else in float64; Dask arrays as they
+        are. A one-dimensional `y` is a column.
     """
     _require_y(estimator, y)
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
+    if is_dask(X) or is_dask(y):
+        return X, aligned(X, y)
     check_paired(X, y)
     return X, y
 
@@ -81,6 +85,11 @@ def check_weights(X, y, sample_weight):
     """Rows that weigh something, and their weights, or None if each weighs one."""
     if sample_weight is None:
         return X, y, None
+    if np.isnan(X.shape[0]):
+        raise ValueError(
+            "sample_weight needs chunks of known lengths: call compute_chunk_sizes() "
+            "on X and y."
+        )
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
@@ -91,7 +100,7 @@ def check_weights(X, y, sample_weight):
             f"to more than 1, got {total:.3g}: multiply it by the number of samples."
         )
     weighty = weights > 0
-    if weighty.all():
+    if weighty.all() or is_dask(X):
         return X, y, weights
     return X[weighty], y[weighty], weights[weighty]
 
@@ -123,6 +132,11 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
     """
     if X is None and y is None:
         raise ValueError("X and y are both None: pass at least one view.")
+    if is_dask(X) or is_dask(y):
+        raise ValueError(
+            "Dask arrays go into fit, partial_fit, transform and transform_y alone: "
+            "map other methods over the blocks of rows, with map_blocks."
+        )
     checks = {
         "reset": reset,
         "ensure_min_samples": min_samples,
@@ -154,19 +168,27 @@ def _require_y(estimator, y):
 
 
 def _check_x(estimator, X, *, reset, **checks):
-    X = validate_data(
-        estimator, X, reset=reset, **_array_checks(estimator, "x", checks)
-    )
+    if estimator._accepts_dask and is_dask(X):
+        check_dask(X, "X")
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    else:
+        checks = _array_checks(estimator, "x", checks)
+        X = validate_data(estimator, X, reset=reset, **checks)
     _check_sample_shape(estimator, X, "X", reset)
     return _as_csr_array(X)
 
 
 def _check_y(estimator, y, *, reset, **checks):
     names = _column_names(y)
-    checks = _array_checks(estimator, "y", checks)
-    y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **checks)
+    if not (estimator._accepts_dask and is_dask(y)):
+        checks = _array_checks(estimator, "y", checks)
+        y = check_array(
+            y, ensure_2d=False, input_name="y", estimator=estimator, **checks
+        )
     is_1d = y.ndim == 1
-    y = y.reshape(-1, 1) if is_1d else y
+    y = y[:, None] if is_1d else y
+    if is_dask(y):
+        check_dask(y, "y")
     if y.shape[1] == 0:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={y.shape}) as y, the second view, "

@@ -43,6 +43,8 @@ class TwoViewTransformer(
 
     # Whether views may be sparse matrices.
     _accepts_sparse = False
+    # Whether views may be Dask arrays, which are not loaded.
+    _accepts_dask = False
 
     def _takes_any_shape(self, side):
         """Whether samples of a view may be images, say, and not rows of features."""

@@ -1,5 +1,6 @@
 """Linear canonical correlation analysis."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skcrl import _linalg
+from skcrl import _dask, _linalg
 from skcrl._decoder import LinearDecoder
 from skcrl._validation import (
     check_pair,
@@ -35,7 +36,9 @@ class LinearCCA(TwoViewTransformer):
     ridge :math:`r_v`, shrinkage :math:`s_v` and mean variance :math:`\mu_v` of the
     columns of view v.
 
-    Views may be dense or sparse; sparse ones are centred without becoming dense.
+    Views may be dense or sparse, and sparse ones are centred without becoming dense. Of
+    Dask arrays in chunks of rows, the moments are added up by the scheduler that is
+    set, and `transform` gives a Dask array.
 
     Parameters
     ----------
@@ -132,6 +135,7 @@ class LinearCCA(TwoViewTransformer):
     """
 
     _accepts_sparse = True
+    _accepts_dask = True
 
     _parameter_constraints: dict = {  # noqa: RUF012
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -172,10 +176,10 @@ class LinearCCA(TwoViewTransformer):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features_x)
             First view.
-        y : {array-like, sparse matrix} of shape (n_samples, n_features_y) or \
-                (n_samples,)
+        y : {array-like, sparse matrix, Dask array} of shape \
+                (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. They
@@ -196,18 +200,29 @@ class LinearCCA(TwoViewTransformer):
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             X, y, weights = check_weights(X, y, sample_weight)
-            self.n_samples_seen_ = X.shape[0]
             self.__dict__.pop("moments_", None)
-            if self._by_gram():
+            self.n_samples_seen_ = X.shape[0]
+            if self._by_gram(X):
                 weights = np.ones(X.shape[0]) if weights is None else weights
                 k = self._n_components(weights.sum())
                 fit = fit_by_gram(X, y, weights, k, self._settings())
                 return self._keep(fit, "gram")
 
             def fourth(side, mean, scale):
-                return fourth_moment(X if side == "x" else y, mean, scale, weights)
+                view = X if side == "x" else y
+                if _dask.is_dask(view):
+                    moment = partial(fourth_moment, mean=mean, scale=scale)
+                    return _dask.sum_over_rows(moment, view, weights)
+                return fourth_moment(view, weights, mean, scale)
 
-            return self._solve(_linalg.moments(X, y, weights=weights), fourth)
+            m = _moments(X, y, weights)
+            self.n_samples_seen_ = _n_rows(X, m)
+            if self.n_samples_seen_ < 2:
+                raise ValueError(
+                    f"Found {self.n_samples_seen_} sample(s), while a minimum of 2 is "
+                    "required by LinearCCA."
+                )
+            return self._solve(m, fourth)
 
     def _adds_up_moments(self):
         for parameter, value in (("solver", "gram"), ("shrinkage", "ledoit_wolf")):
@@ -225,10 +240,10 @@ class LinearCCA(TwoViewTransformer):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix, Dask array} of shape (n_samples, n_features_x)
             First view.
-        y : {array-like, sparse matrix} of shape (n_samples, n_features_y) or \
-                (n_samples,)
+        y : {array-like, sparse matrix, Dask array} of shape \
+                (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each.
@@ -255,10 +270,12 @@ class LinearCCA(TwoViewTransformer):
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=first)
             X, y, weights = check_weights(X, y, sample_weight)
-            m = _linalg.moments(X, y, weights=weights)
+            m = _moments(X, y, weights)
+            seen = _n_rows(X, m)
             if not first:
                 m = _linalg.merge_moments(self.moments_, m)
-            self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
+                seen += self.n_samples_seen_
+            self.n_samples_seen_ = seen
             return self._solve(m)
 
     def _solve(self, m, fourth=None):
@@ -296,10 +313,15 @@ class LinearCCA(TwoViewTransformer):
             )
         return self.n_components
 
-    def _by_gram(self):
+    def _by_gram(self, X):
+        if _dask.is_dask(X) and self.solver == "gram":
+            raise ValueError(
+                "solver='gram' compares all rows with each other, got Dask arrays: use "
+                "solver='covariance'."
+            )
         widest = max(self.n_features_in_, self.y_n_features_in_)
         return self.solver == "gram" or (
-            self.solver == "auto" and widest > 2 * self.n_samples_seen_
+            self.solver == "auto" and not _dask.is_dask(X) and widest > 2 * X.shape[0]
         )
 
     def _moments_solver(self, k):
@@ -359,8 +381,13 @@ class LinearCCA(TwoViewTransformer):
 
     def _encode(self, view, side):
         if side == "x":
-            return _linalg.project(view, self.x_mean_, self.x_weights_)
-        return _linalg.project(view, self.y_mean_, self.y_weights_)
+            mean, weights = self.x_mean_, self.x_weights_
+        else:
+            mean, weights = self.y_mean_, self.y_weights_
+        if _dask.is_dask(view):
+            project = partial(_linalg.project, mean=mean, weights=weights)
+            return _dask.map_rows(project, view, self.n_components_)
+        return _linalg.project(view, mean, weights)
 
     def _decode(self, codes, side):
         return self._decoders[side].decode(**{f"{side}_codes": codes})
@@ -370,6 +397,16 @@ class LinearCCA(TwoViewTransformer):
             None if X is None else self._encode(X, "x"),
             None if y is None else self._encode(y, "y"),
         )
+
+
+def _moments(X, y, weights):
+    moments = _dask.moments if _dask.is_dask(X) else _linalg.moments
+    return moments(X, y, weights=weights)
+
+
+def _n_rows(X, m):
+    """Number of rows; Dask may have learnt it only by adding them up."""
+    return int(m.n) if np.isnan(X.shape[0]) else X.shape[0]
 
 
 def _pair(name, value, is_valid, expected):

@@ -63,7 +63,7 @@ class Rows(NamedTuple):
             yield columns, block
 
 
-def fourth_moment(view, mean, scale, weights, block_rows=8192):
+def fourth_moment(view, weights, mean, scale, block_rows=8192):
     """Sum over weighted rows of the fourth power of their centred, scaled lengths."""
     total = 0.0
     for i in range(0, view.shape[0], block_rows):

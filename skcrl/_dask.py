@@ -1,0 +1,133 @@
+"""Views as Dask arrays: their rows stay on the workers, their moments come back."""
+
+import sys
+
+import numpy as np
+
+from skcrl import _linalg
+
+
+def is_dask(view):
+    """Whether `view` is a Dask array; Dask is never imported to find out."""
+    dask_array = sys.modules.get("dask.array")
+    return dask_array is not None and isinstance(view, dask_array.Array)
+
+
+def check_dask(view, name):
+    """Raise ValueError unless `view` holds numbers and rows that are whole."""
+    if view.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name} is a Dask array of dtype {view.dtype}: convert it to numbers."
+        )
+    if view.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {view.ndim}D Dask array as {name}: a row is a "
+            "sample."
+        )
+    if view.numblocks[1] > 1:
+        raise ValueError(
+            f"{name} is a Dask array in chunks of {view.chunks[1]} features: rows must "
+            f"be whole. Use {name}.rechunk({{1: -1}})."
+        )
+
+
+def aligned(X, y):
+    """The second view in the chunks of rows of the first."""
+    if not (is_dask(X) and is_dask(y)):
+        raise ValueError(
+            f"X is of type {type(X).__name__} and y of type {type(y).__name__}: pass "
+            "two Dask arrays, or none."
+        )
+    if X.chunks[0] == y.chunks[0]:
+        return y
+    sizes = X.chunks[0] + y.chunks[0]
+    if np.isnan(sizes).any():
+        if X.numblocks[0] == y.numblocks[0]:
+            return y  # blocks of unknown lengths are compared when they are there
+        raise ValueError(
+            f"X and y have {X.numblocks[0]} and {y.numblocks[0]} chunks of unknown "
+            "lengths: call compute_chunk_sizes() on both."
+        )
+    return y.rechunk({0: X.chunks[0]})
+
+
+def moments(X, y, weights=None):
+    """Moments of all rows, block by block on the scheduler that is set."""
+    from dask import delayed
+
+    sums = [delayed(_block_moments)(*block) for block in _blocks(X, y, weights)]
+    while len(sums) > 1:
+        pairs = [sums[i : i + 2] for i in range(0, len(sums), 2)]
+        sums = [delayed(_merged)(*pair) for pair in pairs]
+    m = sums[0].compute()
+    if m is None:
+        raise ValueError("Found 0 samples in X and y, Dask arrays without rows.")
+    for name, mean in (("X", m.x_mean), ("y", m.y_mean)):
+        if not np.isfinite(mean).all():
+            raise ValueError(f"Input {name} contains NaN or infinity.")
+    return m
+
+
+def sum_over_rows(function, view, weights):
+    """Sum over blocks of function(block, weights of the block)."""
+    from dask import delayed
+
+    blocks = _blocks(view, view, weights)
+    return sum(delayed(_on_floats)(function, x, w) for x, _, w in blocks).compute()
+
+
+def map_rows(function, view, width):
+    """Dask array of function(block), of `width` columns and in the dtype of floats."""
+    return view.map_blocks(
+        _map_block,
+        function=function,
+        dtype=_float_type(view),
+        chunks=(view.chunks[0], (width,)),
+        meta=np.empty((0, 0), _float_type(view)),
+    )
+
+
+def _blocks(X, y, weights):
+    """Blocks of X, y and weights as delayed arrays."""
+    x_blocks, y_blocks = X.to_delayed().ravel(), y.to_delayed().ravel()
+    if weights is None:
+        weights = [None] * len(x_blocks)
+    else:
+        weights = np.split(weights, np.cumsum(X.chunks[0])[:-1])
+    return zip(x_blocks, y_blocks, weights, strict=True)
+
+
+def _block_moments(X, y, weights):
+    X, y = _as_floats(X), _as_floats(y)
+    if len(X) != len(y):
+        raise ValueError(
+            f"A chunk of X has {len(X)} rows and that of y {len(y)}. Rows of X and y "
+            "must be paired."
+        )
+    if weights is not None:
+        weighty = weights > 0
+        X, y, weights = X[weighty], y[weighty], weights[weighty]
+    return _linalg.moments(X, y, weights=weights) if len(X) else None
+
+
+def _merged(a, b=None):
+    """Moments of both; None has no rows."""
+    if a is None or b is None:
+        return a if b is None else b
+    return _linalg.merge_moments(a, b)
+
+
+def _on_floats(function, block, weights):
+    return function(_as_floats(block), weights)
+
+
+def _map_block(block, function):
+    return function(_as_floats(block))
+
+
+def _as_floats(block):
+    return np.asarray(block, dtype=_float_type(block))
+
+
+def _float_type(view):
+    return np.float32 if view.dtype == np.float32 else np.float64
