@@ -33,11 +33,6 @@ def check_dask(view, name):
 
 def aligned(X, y):
     """The second view in the chunks of rows of the first."""
-    if not (is_dask(X) and is_dask(y)):
-        raise ValueError(
-            f"X is of type {type(X).__name__} and y of type {type(y).__name__}: pass "
-            "two Dask arrays, or none."
-        )
     if X.chunks[0] == y.chunks[0]:
         return y
     sizes = X.chunks[0] + y.chunks[0]

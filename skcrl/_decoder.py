@@ -53,4 +53,4 @@ class LinearDecoder(NamedTuple):
         else:
             codes, precision = join_columns(x_codes, y_codes), self.of_both
             cross_cov = self.cross_cov
-        return like(self.mean + (codes @ precision) @ cross_cov, codes)
+        return like(self.mean + (like(codes, precision) @ precision) @ cross_cov, codes)

@@ -18,8 +18,8 @@ _MAX_PASSES = 2
 def top_eigenpairs(multiply, size, k, random_state, tol=1e-10):
     r"""Largest eigenpairs of a symmetric positive semidefinite operator.
 
-    Block Lanczos with full reorthogonalisation and thick restarts [1]_. A block has more
-    columns than pairs are asked for, so that equal eigenvalues are all found. The
+    Block Lanczos with full reorthogonalisation and thick restarts [1]_. A block has
+    more columns than pairs are asked for, so that equal eigenvalues are all found. The
     pairs are returned when the residuals :math:`\|A v - \theta v\|` of all k are at
     most `tol` times the largest eigenvalue. That bounds the error of each eigenvalue
     by the same; where neighbours are a gap away, also in units of the largest, the

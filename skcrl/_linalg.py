@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import blas, eigh
+from scipy.linalg import blas, cholesky, eigh
 
 from skcrl._eigen import top_eigenpairs
 from skcrl._sparse import SparseProducts
@@ -142,7 +142,7 @@ def scaled(cov, x_scale, y_scale):
 
 def unit_scale(variances):
     """What makes columns of these variances have variance 1; 1 where there is none."""
-    xp = _namespace(variances)
+    xp = namespace(variances)
     return xp.where(variances > 0, variances, xp.ones_like(variances)) ** -0.5
 
 
@@ -152,7 +152,7 @@ def inverse_square_root(cov, ridge):
     Of all W with W'(cov + ridge I)W = I the one that turns no direction, and so
     changes little when cov does.
     """
-    eigenvalues, eigenvectors = _namespace(cov).linalg.eigh(cov)
+    eigenvalues, eigenvectors = namespace(cov).linalg.eigh(cov)
     # Rounding may leave an eigenvalue of a singular covariance below 0.
     return eigenvectors * (eigenvalues.clip(0.0) + ridge) ** -0.5 @ eigenvectors.T
 
@@ -200,7 +200,7 @@ def matched(cov):
 
     A constant column gets weights of 0.
     """
-    xp = _namespace(cov.xx)
+    xp = namespace(cov.xx)
     x_scale, y_scale = (
         _unit_diagonal(c)[1] * (xp.diagonal(c) > 0) for c in (cov.xx, cov.yy)
     )
@@ -224,7 +224,7 @@ def canonical_correlations(cov, ridge):
     x_root = Root(_factor(_regularised(cov.xx, ridge[0])))
     y_root = Root(_factor(_regularised(cov.yy, ridge[1])))
     T = y_root.whiten(x_root.whiten(cov.xy).T)
-    return _namespace(T).linalg.svdvals(T)
+    return namespace(T).linalg.svdvals(T)
 
 
 def regression(cov_zz, cov_zt, ridge=0.0):
@@ -248,23 +248,50 @@ def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
     if sparse.issparse(X):
         return like(X @ weights - mean @ weights, X)
     if out is None:
-        shape = len(X), weights.shape[1]
-        out = _namespace(X).empty(shape, dtype=X.dtype, **_device(X))
+        out = empty((len(X), weights.shape[1]), X)
     for i in range(0, len(X), block_rows):
         out[i : i + block_rows] = (X[i : i + block_rows] - mean) @ weights
     return out
 
 
+def is_tensor(a):
+    """Whether `a` is a torch tensor; torch is never imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(a, torch.Tensor)
+
+
+def namespace(a):
+    """The torch module for a tensor, else NumPy."""
+    return sys.modules["torch"] if is_tensor(a) else np
+
+
 def like(a, other):
     """`a` in the dtype of `other`."""
-    if _namespace(a) is np:
-        return a.astype(other.dtype, copy=False)
-    return a.to(other.dtype)
+    if is_tensor(a):
+        return a.to(other.dtype)
+    return a.astype(other.dtype, copy=False)
+
+
+def copied(a):
+    """A copy of an array, sparse or not, or of a tensor."""
+    return a.clone() if is_tensor(a) else a.copy()
+
+
+def to_numpy(a):
+    """`a` as an ndarray."""
+    return a.detach().cpu().numpy() if is_tensor(a) else np.asarray(a)
+
+
+def empty(shape, *like):
+    """Array of the library and device of the arrays given, in their common dtype."""
+    xp = namespace(like[0])
+    dtype = reduce(xp.promote_types, (a.dtype for a in like))
+    return xp.empty(shape, dtype=dtype, **_device(like[0]))
 
 
 def join_columns(*blocks):
     """Blocks side by side."""
-    return _namespace(blocks[0]).concatenate(blocks, 1)
+    return namespace(blocks[0]).concatenate(blocks, 1)
 
 
 def inner(A, B, block_rows=_BLOCK_ROWS):
@@ -277,14 +304,14 @@ def inner(A, B, block_rows=_BLOCK_ROWS):
 
 
 def _block_moments(X, Y, weights):
-    xp = _namespace(X)
+    xp = namespace(X)
     if weights is None:
         n = len(X)
         x_mean = xp.mean(X, 0, dtype=xp.float64)
         y_mean = xp.mean(Y, 0, dtype=xp.float64)
         Xc, Yc = X - x_mean, Y - y_mean
     else:
-        n = weights.sum()
+        n = float(weights.sum())
         x_mean, y_mean = (
             xp.mean(weights[:, None] * view, 0) * (len(view) / n) for view in (X, Y)
         )
@@ -326,7 +353,7 @@ def _sparse_moments(X, Y, block_rows, weights):
 
 def _varies(n, mean, sums_of_products):
     """1.0 for each column whose spread exceeds the rounding of its mean, else 0.0."""
-    xp = _namespace(mean)
+    xp = namespace(mean)
     # Adding up a block errs by this much at most, a constant column's above all.
     rounding = min(n, _BLOCK_ROWS) * np.finfo(np.float64).eps * mean
     varies = sums_of_products.diagonal() > n * rounding**2
@@ -362,8 +389,8 @@ def _ridged_cca(cov, ridge, keep, k, random_state):
     if random_state is not None:
         found = _lanczos_cca(cov, ridge, keep, k, random_state)
     if found is None:
-        x_lower = _cholesky(_regularised(cov.xx, ridge[0], keep[0]))
-        y_lower = _cholesky(_regularised(cov.yy, ridge[1], keep[1]))
+        x_lower = _cholesky(_regularised(cov.xx, ridge[0], keep[0]), overwrite=True)
+        y_lower = _cholesky(_regularised(cov.yy, ridge[1], keep[1]), overwrite=True)
         if x_lower is None or y_lower is None:
             return None
         found = _whitened_cca(cov.xy, Root(x_lower), Root(y_lower), k)
@@ -389,16 +416,16 @@ def _lanczos_cca(cov, ridge, keep, k, random_state):
         swapped = Covariances(cov.yy, cov.xx, cov.xy.T)
         found = _lanczos_cca(swapped, ridge[::-1], keep[::-1], k, random_state)
         return found and (found[1], found[0], found[2])
-    lower = _cholesky(_regularised(cov.xx, ridge[0], keep[0]))
+    lower = _cholesky(_regularised(cov.xx, ridge[0], keep[0]), overwrite=True)
     if lower is None:
         return None
     x_root = Root(lower)
-    C = _regularised(cov.yy, _SHIFT * ridge[1], _SHIFT * keep[1])
     M = x_root.whiten(_dense(cov.xy))
+    C = _regularised(cov.yy, _SHIFT * ridge[1], _SHIFT * keep[1])
     # Into the triangle that _cholesky reads, so that M'M never stands beside C.
     C = blas.dsyrk(-1.0, M.T, beta=1.0, c=C.T, overwrite_c=True).T
     del M
-    lower = _cholesky(C)
+    lower = _cholesky(C, overwrite=True)
     del C
     if lower is None:
         return None
@@ -408,7 +435,7 @@ def _lanczos_cca(cov, ridge, keep, k, random_state):
         within = keep[1] * (cov.yy @ weights) + ridge[1] * weights
         return _solve_triangular(lower, within)
 
-    theta, vectors = top_eigenpairs(multiply, len(lower), k, random_state, tol=1e-12)
+    theta, vectors = top_eigenpairs(multiply, len(lower), k, random_state)
     y_weights = _solve_triangular(lower, vectors, transposed=True) * theta**-0.5
     images = x_root.whiten(cov.xy @ y_weights)
     correlations = np.linalg.norm(images, axis=0)
@@ -430,7 +457,7 @@ def top_svd(T, k):
         # Squaring costs the small ones half of their digits.
         if triplets[1][-1] > 1e-3 * triplets[1][0]:
             return triplets
-    left, singular, right = _namespace(T).linalg.svd(T, full_matrices=False)
+    left, singular, right = namespace(T).linalg.svd(T, full_matrices=False)
     return left[:, :k], singular[:k], right[:k].T
 
 
@@ -442,7 +469,7 @@ def _from_squares(images, squares, right):
 
 def signs(weights, deviations):
     """1 or -1 a column, which makes its largest standardised weight positive."""
-    xp = _namespace(weights)
+    xp = namespace(weights)
     standardised = weights * deviations[:, None]
     largest = abs(standardised).argmax(0)
     return xp.sign(standardised[largest, xp.arange(weights.shape[1])])
@@ -454,8 +481,8 @@ def _dense(M):
 
 def _regularised(cov, ridge, keep=1.0):
     """Array of keep cov + ridge I, a new one."""
-    regularised = keep * _dense(cov)
-    _namespace(regularised).einsum("ii->i", regularised)[:] += ridge
+    regularised = _dense(cov * keep)
+    namespace(regularised).einsum("ii->i", regularised)[:] += ridge
     return regularised
 
 
@@ -468,14 +495,14 @@ def _range_root(cov, ridge=0.0, keep=1.0):
     if ridge > 0 and basis.shape[1] > 0:
         # The basis spans the range in units of the columns, where W lies without a
         # ridge; the ridge knows no units, and W lies in the range itself.
-        basis = _namespace(cov).linalg.qr(cov @ basis)[0]
+        basis = namespace(cov).linalg.qr(cov @ basis)[0]
     within = keep * (basis.T @ cov @ basis) + ridge * (basis.T @ basis)
     return Root(_factor(within), basis)
 
 
 def _range_basis(cov):
     """Basis (p, rank) of the range of `cov`, white under it; None at full rank."""
-    xp = _namespace(cov)
+    xp = namespace(cov)
     unit, scale = _unit_diagonal(cov)
     if _cholesky(unit) is not None:
         return None
@@ -490,7 +517,7 @@ def _factor(cov):
     lower = _cholesky(unit)
     if lower is None:
         # Singular up to rounding: the least that makes it positive definite.
-        lower = _cholesky(_regularised(unit, 4 * _rounding(cov)))
+        lower = _cholesky(_regularised(unit, 4 * _rounding(cov)), overwrite=True)
     if lower is None:
         raise FloatingPointError("a covariance is not finite")
     return lower / scale[:, None]
@@ -512,7 +539,7 @@ def _rounding(cov):
 
 def _pad_columns(a, n_columns):
     """Zero columns on the right of `a`, up to `n_columns`."""
-    xp = _namespace(a)
+    xp = namespace(a)
     missing = n_columns - a.shape[1]
     if missing == 0:
         return a
@@ -520,40 +547,37 @@ def _pad_columns(a, n_columns):
     return xp.concatenate([a, zeros], 1)
 
 
-def _namespace(a):
-    torch = sys.modules.get("torch")
-    return torch if torch is not None and isinstance(a, torch.Tensor) else np
-
-
 def _eye_like(a):
-    return _namespace(a).eye(len(a), dtype=a.dtype, **_device(a))
+    return namespace(a).eye(len(a), dtype=a.dtype, **_device(a))
 
 
 def _device(a):
-    return {} if isinstance(a, np.ndarray) else {"device": a.device}
+    return {"device": a.device} if is_tensor(a) else {}
 
 
-def _cholesky(cov):
+def _cholesky(cov, overwrite=False):
     """Lower Cholesky factor, or None where that is no safe inverse."""
-    if isinstance(cov, np.ndarray):
-        try:
-            lower = np.linalg.cholesky(cov)
-        except np.linalg.LinAlgError:
+    variances = cov.diagonal() + 0.0
+    if is_tensor(cov):
+        lower, info = namespace(cov).linalg.cholesky_ex(cov)
+        if info != 0:
             return None
     else:
-        lower, info = _namespace(cov).linalg.cholesky_ex(cov)
-        if info != 0:
+        try:
+            # The transpose is as LAPACK wants it: the factor may take its place.
+            lower = cholesky(cov.T, overwrite_a=overwrite, check_finite=False).T
+        except np.linalg.LinAlgError:
             return None
     # The square of a pivot is what the columns before it leave of a column.
     left = lower.diagonal() ** 2
-    return lower if (left > _rounding(cov) * cov.diagonal()).all() else None
+    return lower if (left > _rounding(cov) * variances).all() else None
 
 
 def _solve_triangular(lower, b, transposed=False):
     """L^-1 b, or L^-T b."""
     if not isinstance(lower, np.ndarray):
         triangle = lower.T if transposed else lower
-        return _namespace(lower).linalg.solve_triangular(triangle, b, upper=transposed)
+        return namespace(lower).linalg.solve_triangular(triangle, b, upper=transposed)
     if b.size == 0:
         return b  # BLAS refuses it
     # BLAS wants columns in a row, so it is told the problem of the transposes, without

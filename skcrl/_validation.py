@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
+from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
 from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
@@ -13,8 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from skcrl._dask import aligned, check_dask, is_dask
-
-_FLOATS = [np.float64, np.float32]
+from skcrl._linalg import is_tensor, namespace, to_numpy
 
 
 @contextmanager
@@ -61,7 +61,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     _require_y(estimator, y)
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
-    if is_dask(X) or is_dask(y):
+    _require_same_library(X, y)
+    if is_dask(X):
         return X, aligned(X, y)
     check_paired(X, y)
     return X, y
@@ -159,6 +160,14 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
     return X, y, has_x, has_y
 
 
+def _require_same_library(X, y):
+    if is_dask(X) != is_dask(y) or is_tensor(X) != is_tensor(y):
+        raise ValueError(
+            f"X is of type {type(X).__name__} and y of type {type(y).__name__}: "
+            "convert one to the type of the other."
+        )
+
+
 def _require_y(estimator, y):
     if y is None:
         raise ValueError(
@@ -172,7 +181,7 @@ def _check_x(estimator, X, *, reset, **checks):
         check_dask(X, "X")
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     else:
-        checks = _array_checks(estimator, "x", checks)
+        checks = _array_checks(estimator, X, "x", checks)
         X = validate_data(estimator, X, reset=reset, **checks)
     _check_sample_shape(estimator, X, "X", reset)
     return _as_csr_array(X)
@@ -181,7 +190,7 @@ def _check_x(estimator, X, *, reset, **checks):
 def _check_y(estimator, y, *, reset, **checks):
     names = _column_names(y)
     if not (estimator._accepts_dask and is_dask(y)):
-        checks = _array_checks(estimator, "y", checks)
+        checks = _array_checks(estimator, y, "y", checks)
         y = check_array(
             y, ensure_2d=False, input_name="y", estimator=estimator, **checks
         )
@@ -215,9 +224,24 @@ def _check_y(estimator, y, *, reset, **checks):
     return _as_csr_array(y)
 
 
-def _array_checks(estimator, side, checks):
+def float_types(view):
+    """Types that views may have, of the library of `view`; the first is the default."""
+    xp, _ = get_namespace(view)
+    return [xp.float64, xp.float32]
+
+
+def _array_checks(estimator, view, side, checks):
+    xp, under_array_api = get_namespace(view)
+    if under_array_api and not (
+        _is_numpy_namespace(xp) or (estimator._accepts_tensors and is_tensor(view))
+    ):
+        takes = "NumPy arrays" + " and torch tensors" * estimator._accepts_tensors
+        raise ValueError(
+            f"{type(estimator).__name__} takes {takes}, got {type(view).__module__}."
+            f"{type(view).__name__} under array_api_dispatch: convert it."
+        )
     return {
-        "dtype": _FLOATS,
+        "dtype": float_types(view),
         "accept_sparse": "csr" if estimator._accepts_sparse else False,
         "allow_nd": estimator._takes_any_shape(side),
         **checks,
@@ -254,8 +278,8 @@ def _present(view, name, n_samples):
         return np.ones(n_samples, dtype=bool)
     rows = view.reshape(n_samples, -1)
     # The minimum of a row is NaN if any of it is, and costs no array as large as view.
-    gaps = np.flatnonzero(np.isnan(rows.min(axis=1)))
-    partly = gaps[~np.isnan(rows[gaps]).all(axis=1)]
+    gaps = np.flatnonzero(np.isnan(to_numpy(namespace(rows).amin(rows, 1))))
+    partly = gaps[~np.isnan(to_numpy(rows[gaps])).all(axis=1)]
     if len(partly):
         raise ValueError(
             f"{name} has rows that are NaN in part, the first is row {partly[0]}: a "

@@ -3,7 +3,6 @@
 from abc import ABCMeta, abstractmethod
 from copy import deepcopy
 
-import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -16,11 +15,13 @@ from sklearn.utils._set_output import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skcrl._linalg import copied, empty, like, to_numpy
 from skcrl._validation import (
     check_available,
     check_complete,
     check_paired,
     check_view,
+    float_types,
 )
 from skcrl.metrics import pearson_sum
 
@@ -43,6 +44,8 @@ class TwoViewTransformer(
 
     # Whether views may be sparse matrices.
     _accepts_sparse = False
+    # Whether views may be torch tensors, under array_api_dispatch.
+    _accepts_tensors = False
     # Whether views may be Dask arrays, which are not loaded.
     _accepts_dask = False
 
@@ -211,7 +214,7 @@ class TwoViewTransformer(
                 "reconstruct."
             )
         X, y, has_x, has_y = check_available(self, X, y)
-        X, y = X.copy(), y.copy()
+        X, y = copied(X), copied(y)
         if not has_x.all():
             X[~has_x] = self._rebuild(None, y[~has_x], "x")
         if not has_y.all():
@@ -255,7 +258,9 @@ class TwoViewTransformer(
         """
         check_is_fitted(self)
         X, y = check_complete(self, X, y, min_samples=2)
-        return pearson_sum(self._encode(X, "x"), self._encode(y, "y"))
+        return pearson_sum(
+            to_numpy(self._encode(X, "x")), to_numpy(self._encode(y, "y"))
+        )
 
     def view(self, side):
         """One side as a transformer of its own, with a copy of the fitted state.
@@ -288,18 +293,18 @@ class TwoViewTransformer(
         """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
         X, y, has_x, has_y = check_available(self, X, y)
         kinds = [(True, True), (True, False), (False, True)]
-        dtype = np.result_type(*(v.dtype for v in (X, y) if v is not None))
+        views = [view for view in (X, y) if view is not None]
         out = None
         for use_x, use_y in kinds:
             of_kind = (has_x == use_x) & (has_y == use_y)
             if of_kind.all():
                 whole = compute(X if use_x else None, y if use_y else None)
-                return whole.astype(dtype, copy=False)
+                return like(whole, empty(0, *views))
             if not of_kind.any():
                 continue
             part = compute(X[of_kind] if use_x else None, y[of_kind] if use_y else None)
             if out is None:
-                out = np.empty((len(has_x), *part.shape[1:]), dtype)
+                out = empty((len(has_x), *part.shape[1:]), *views)
             out[of_kind] = part
         return out
 
@@ -390,7 +395,7 @@ class View(TransformerMixin, BaseEstimator):
         view : ndarray of shape (n_samples, n_features) or (n_samples,)
             The view that was named by `side`.
         """
-        codes = check_array(X, dtype=[np.float64, np.float32])
+        codes = check_array(X, dtype=float_types(X))
         if codes.shape[1] != self.estimator.n_components_:
             raise ValueError(
                 "Codes must be of shape (n_samples, "

@@ -135,6 +135,7 @@ class LinearCCA(TwoViewTransformer):
     """
 
     _accepts_sparse = True
+    _accepts_tensors = True
     _accepts_dask = True
 
     _parameter_constraints: dict = {  # noqa: RUF012
@@ -282,11 +283,11 @@ class LinearCCA(TwoViewTransformer):
         if not np.isfinite([float(s.diagonal().sum()) for s in (m.xx, m.yy)]).all():
             raise ValueError("The variances of X or y overflow: scale the views down.")
         k = self._n_components(m.n)
-        solver = self._moments_solver(k)
-        random_state = random_source(self.random_state) if solver == "lanczos" else None
+        lanczos = self._by_lanczos(m, k)
+        random_state = random_source(self.random_state) if lanczos else None
         fit = fit_by_covariance(m, k, self._settings(), fourth, random_state)
         self.moments_ = m
-        return self._keep(fit, solver)
+        return self._keep(fit, "lanczos" if lanczos else "covariance")
 
     def _keep(self, fit, solver):
         self.solver_ = solver
@@ -314,21 +315,24 @@ class LinearCCA(TwoViewTransformer):
         return self.n_components
 
     def _by_gram(self, X):
-        if _dask.is_dask(X) and self.solver == "gram":
+        is_numpy = not (_dask.is_dask(X) or _linalg.is_tensor(X))
+        if self.solver in ("gram", "lanczos") and not is_numpy:
             raise ValueError(
-                "solver='gram' compares all rows with each other, got Dask arrays: use "
-                "solver='covariance'."
+                f"solver={self.solver!r} takes NumPy arrays and sparse matrices, got "
+                f"{type(X).__module__}.{type(X).__name__}: use solver='covariance'."
             )
         widest = max(self.n_features_in_, self.y_n_features_in_)
         return self.solver == "gram" or (
-            self.solver == "auto" and not _dask.is_dask(X) and widest > 2 * X.shape[0]
+            self.solver == "auto" and is_numpy and widest > 2 * X.shape[0]
         )
 
-    def _moments_solver(self, k):
-        if self.solver != "auto":
-            return self.solver
+    def _by_lanczos(self, m, k):
         narrowest = min(self.n_features_in_, self.y_n_features_in_)
-        return "lanczos" if narrowest >= max(500, 10 * k) else "covariance"
+        return self.solver == "lanczos" or (
+            self.solver == "auto"
+            and not _linalg.is_tensor(m.x_mean)
+            and narrowest >= max(500, 10 * k)
+        )
 
     def _settings(self):
         return Settings(
@@ -384,6 +388,11 @@ class LinearCCA(TwoViewTransformer):
             mean, weights = self.x_mean_, self.x_weights_
         else:
             mean, weights = self.y_mean_, self.y_weights_
+        if _linalg.is_tensor(view) != _linalg.is_tensor(weights):
+            raise ValueError(
+                f"This LinearCCA was fitted to {type(weights).__name__}s, got "
+                f"{type(view).__name__} as {'X' if side == 'x' else 'y'}: convert it."
+            )
         if _dask.is_dask(view):
             project = partial(_linalg.project, mean=mean, weights=weights)
             return _dask.map_rows(project, view, self.n_components_)
