@@ -42,6 +42,9 @@ def canonical_form(X, y):
 
 def _orthonormal_basis(view):
     """Basis (n, rank) of the centred columns, whatever their units."""
-    left, singular_values, _ = np.linalg.svd(_unit_columns(view), full_matrices=False)
+    largest = abs(view).max(axis=0)
+    # Squares of columns in any unit neither overflow nor vanish.
+    view = _unit_columns(view / np.where(largest > 0, largest, 1.0))
+    left, singular_values, _ = np.linalg.svd(view, full_matrices=False)
     rounding = 10 * max(view.shape) * np.finfo(np.float64).eps
     return left[:, singular_values > rounding * singular_values[0]]

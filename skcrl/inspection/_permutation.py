@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from skcrl._validation import random_source
 from skcrl.inspection._canonical import canonical_form, check_arrays
 
 # Correlations that differ by less are equal: permuting often repeats one exactly.
-_ROUNDING = 1e-10
+ROUNDING = 1e-10
 
 
 class PermutationTestResult(NamedTuple):
@@ -93,7 +93,8 @@ def permutation_test(
         Permutations. No p-value is below 1 / (n_permutations + 1).
     groups : array-like of shape (n_samples,) or None, default=None
         Rows are exchanged within groups only, such as sites or families: what the
-        views share because groups differ then counts as noise.
+        views share because groups differ then counts as noise. Where that is much,
+        centre both views within groups first, or it hides the rest.
     n_jobs : int or None, default=None
         Processes of joblib. The numbers are the same for any.
     random_state : int, RandomState instance or None, default=None
@@ -163,28 +164,9 @@ def permutation_test(
     """
     X, y = check_arrays(X, y)
     form = canonical_form(X, y)
-    ranks = form.x_variates.shape[1], form.y_variates.shape[1]
-    if min(ranks) > 0 and sum(ranks) >= len(X):
-        raise ValueError(
-            f"X and y have ranks {ranks[0]} and {ranks[1]}: on {len(X)} samples, not "
-            "more than these ranks together, some combination of one view equals one "
-            "of the other however rows are permuted. Reduce the views, by PCA say, or "
-            "test held-out codes of an estimator."
-        )
-    blocks = _exchangeable(groups, len(X))
-    # Batches of 64, or of as many as fit in 32 MB; their number may not depend on
-    # n_jobs, since each has its own seed.
-    largest = max(1, min(64, 2**22 // form.x_variates.size)) if ranks[0] else 64
-    sizes = [
-        min(largest, n_permutations - start)
-        for start in range(0, n_permutations, largest)
-    ]
-    seeds = random_source(random_state).randint(2**31 - 1, size=len(sizes))
-    batches = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_permuted)(form, blocks, size, seed)
-        for size, seed in zip(sizes, seeds, strict=True)
+    null, log_weights = under_permutation(
+        _stages, form, n_permutations, groups, n_jobs, random_state, verbose
     )
-    null, log_weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     pvalues, weights = _weighted_pvalues(form.correlations, null, log_weights)
     missing = min(X.shape[1], y.shape[1]) - len(pvalues)
     pvalues = np.pad(pvalues, (0, missing), constant_values=1.0)
@@ -198,25 +180,57 @@ def permutation_test(
     )
 
 
-def permuted_rows(blocks, n_samples, size, rng):
-    """`size` permutations (size, n_samples) that stay within the blocks."""
-    rows = np.tile(np.arange(n_samples), (size, 1))
-    for block in blocks:
-        rows[:, block] = rng.permuted(rows[:, block], axis=1)
-    return rows
+def under_permutation(
+    statistics, form, n_permutations, groups, n_jobs, random_state, verbose
+):
+    """Statistics of `form` with the rows of its first view permuted.
+
+    ``statistics(form, permuted)`` returns a tuple of arrays of one row a permutation,
+    from permuted x variates (size, n, p); returned is the tuple of all their rows.
+    """
+    n, p = form.x_variates.shape
+    q = form.y_variates.shape[1]
+    if min(p, q) > 0 and n <= p + q:
+        raise ValueError(
+            f"X and y have ranks {p} and {q}: on {n} samples, not more than these "
+            "together, some combination of one view equals one of the other however "
+            "rows are permuted. Reduce the views, by PCA say, or test held-out codes "
+            "of an estimator."
+        )
+    blocks = _exchangeable(groups, n)
+    # Batches of 64, or of what fits in 32 MB; each has its own seed, so their size may
+    # not depend on n_jobs.
+    largest = max(1, min(64, 2**22 // (n * max(p, 1))))
+    sizes = [
+        min(largest, n_permutations - start)
+        for start in range(0, n_permutations, largest)
+    ]
+    seeds = random_source(random_state).randint(2**31 - 1, size=len(sizes))
+    batches = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(_batch)(statistics, form, blocks, size, seed)
+        for size, seed in zip(sizes, seeds, strict=True)
+    )
+    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
 def _exchangeable(groups, n_samples):
     """Rows that may be exchanged with each other, one array of them a group."""
     if groups is None:
         return [np.arange(n_samples)]
-    groups = column_or_1d(groups)
+    groups = column_or_1d(
+        check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
+    )
     if len(groups) != n_samples:
         raise ValueError(
             f"groups must hold a group for each of the {n_samples} samples, got "
             f"{len(groups)}."
         )
-    members = np.unique(groups, return_inverse=True)[1]
+    try:
+        members = np.unique(groups, return_inverse=True)[1]
+    except TypeError as error:
+        raise ValueError(
+            f"groups must be all numbers or all strings, but {error}."
+        ) from error
     blocks = [np.flatnonzero(members == group) for group in range(members.max() + 1)]
     blocks = [block for block in blocks if len(block) > 1]
     if not blocks:
@@ -227,14 +241,20 @@ def _exchangeable(groups, n_samples):
     return blocks
 
 
-def _permuted(form, blocks, size, seed):
-    """Largest correlation left at each stage, and its log weight; (size, k) both."""
+def _batch(statistics, form, blocks, size, seed):
+    """Statistics of `size` permutations that stay within the blocks."""
     rng = np.random.default_rng(seed)
-    rows = permuted_rows(blocks, len(form.x_variates), size, rng)
-    permuted = form.x_variates[rows]  # (size, n, p)
+    rows = np.tile(np.arange(len(form.x_variates)), (size, 1))
+    for block in blocks:
+        rows[:, block] = rng.permuted(rows[:, block], axis=1)
+    return statistics(form, form.x_variates[rows])
+
+
+def _stages(form, permuted):
+    """Largest correlation left at each stage, and its log weight; (size, k) both."""
     with_y = form.y_variates.T @ permuted  # (size, q, p)
     with_earlier = _pairs_basis(form).T @ permuted  # (size, 2k, p)
-    null = np.empty((size, len(form.correlations)))
+    null = np.empty((len(permuted), len(form.correlations)))
     log_weights = np.empty_like(null)
     for k in range(null.shape[1]):
         left = _partial_correlations(with_y[:, k:, k:], with_earlier[:, : 2 * k, k:])
@@ -248,7 +268,7 @@ def _pairs_basis(form):
     k = len(form.correlations)
     u, v, r = form.x_variates[:, :k], form.y_variates[:, :k], form.correlations
     # Where u equals v up to rounding their difference is noise, and spans nothing.
-    distance = np.where(1 - r > _ROUNDING, np.sqrt(2 * (1 - r)), np.inf)
+    distance = np.where(1 - r > ROUNDING, np.sqrt(2 * (1 - r)), np.inf)
     pairs = np.stack([(u + v) / np.sqrt(2 * (1 + r)), (u - v) / distance], axis=2)
     return pairs.reshape(len(u), 2 * k)
 
@@ -262,7 +282,7 @@ def _partial_correlations(with_y, with_earlier):
     if with_earlier.shape[1] > 0:
         covariance = np.eye(with_y.shape[2]) - with_earlier.mT @ with_earlier
         eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-        eigenvalues[eigenvalues < _ROUNDING] = np.inf  # nothing is left
+        eigenvalues[eigenvalues < ROUNDING] = np.inf  # nothing is left
         with_y = with_y @ eigenvectors / np.sqrt(eigenvalues)[:, None, :]
     return np.clip(np.linalg.svdvals(with_y), 0.0, 1.0)
 
@@ -287,7 +307,7 @@ def _weighted_pvalues(correlations, null, log_weights):
         w = np.exp(log_weights[:, k] - shift)
         mean = w.mean()
         own, w = np.exp(min(own - shift - np.log(mean), 700.0)), w / mean
-        as_large = null[:, k] >= observed - _ROUNDING
+        as_large = null[:, k] >= observed - ROUNDING
         share = (own + w[as_large].sum()) / (own + w.sum())
         pvalues[k] = max(share, 1 / (len(null) + 1))
         weights[:, k] = w

@@ -124,7 +124,8 @@ def test_views_can_be_swapped_mixed_and_padded(views, rng):
     X, y = views
     expected = np.concatenate(multivariate_tests(X, y)[1:5])
     padded = np.column_stack([X @ rng.standard_normal((3, 3)), X[:, 0], np.ones(30)])
-    for pair in ((y, X), (1e3 * X + 7, y), (padded, y), (X.astype(np.float32), y)):
+    in_units = 1e3 * X + 7, 1e200 * X, 1e-200 * X, X.astype(np.float32), padded
+    for pair in ((y, X), *((view, y) for view in in_units)):
         found = np.concatenate(multivariate_tests(*pair)[1:5])
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
