@@ -197,7 +197,7 @@ def under_permutation(
             "rows are permuted. Reduce the views, by PCA say, or test held-out codes "
             "of an estimator."
         )
-    blocks = _exchangeable(groups, n)
+    members = _group_numbers(groups, n)
     # Batches of 64, or of what fits in 32 MB; each has its own seed, so their size may
     # not depend on n_jobs.
     largest = max(1, min(64, 2**22 // (n * max(p, 1))))
@@ -207,16 +207,16 @@ def under_permutation(
     ]
     seeds = random_source(random_state).randint(2**31 - 1, size=len(sizes))
     batches = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_batch)(statistics, form, blocks, size, seed)
+        delayed(_batch)(statistics, form, members, size, seed)
         for size, seed in zip(sizes, seeds, strict=True)
     )
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
-def _exchangeable(groups, n_samples):
-    """Rows that may be exchanged with each other, one array of them a group."""
+def _group_numbers(groups, n_samples):
+    """Number of the group of each row; rows of one group may be exchanged."""
     if groups is None:
-        return [np.arange(n_samples)]
+        return np.zeros(n_samples, dtype=int)
     groups = column_or_1d(
         check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
     )
@@ -226,27 +226,24 @@ def _exchangeable(groups, n_samples):
             f"{len(groups)}."
         )
     try:
-        members = np.unique(groups, return_inverse=True)[1]
+        _, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
     except TypeError as error:
         raise ValueError(
             f"groups must be all numbers or all strings, but {error}."
         ) from error
-    blocks = [np.flatnonzero(members == group) for group in range(members.max() + 1)]
-    blocks = [block for block in blocks if len(block) > 1]
-    if not blocks:
+    if counts.max() == 1:
         raise ValueError(
             "Each of the groups holds one sample, so there is nothing to permute: use "
             "coarser groups, or None."
         )
-    return blocks
+    return members
 
 
-def _batch(statistics, form, blocks, size, seed):
-    """Statistics of `size` permutations that stay within the blocks."""
-    rng = np.random.default_rng(seed)
-    rows = np.tile(np.arange(len(form.x_variates)), (size, 1))
-    for block in blocks:
-        rows[:, block] = rng.permuted(rows[:, block], axis=1)
+def _batch(statistics, form, members, size, seed):
+    """Statistics of `size` permutations that stay within groups."""
+    keys = members + np.random.default_rng(seed).random((size, len(members)))
+    rows = np.empty(keys.shape, dtype=np.intp)
+    rows[:, np.argsort(members, kind="stable")] = np.argsort(keys, axis=1)
     return statistics(form, form.x_variates[rows])
 
 
