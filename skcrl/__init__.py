@@ -17,7 +17,16 @@ _HOMES = {
     "transfer_score": "skcrl.transfer",
 }
 
-_SUBMODULES = {"base", "compose", "datasets", "deep", "linear", "metrics", "transfer"}
+_SUBMODULES = {
+    "base",
+    "compose",
+    "datasets",
+    "deep",
+    "inspection",
+    "linear",
+    "metrics",
+    "transfer",
+}
 
 __all__ = sorted(_HOMES)
 

@@ -32,6 +32,7 @@ TINY = {
     "import_time": (["--repeats", "1"], "ratio"),
     "mnist_halves_table": (["--quick", "--epochs", "2"], "cannot be"),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
+    "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }
 

@@ -1,0 +1,50 @@
+"""Two arrays as all their canonical variates, from which every test here starts."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from skcrl._validation import check_paired
+from skcrl.metrics import _unit_columns
+
+
+class CanonicalForm(NamedTuple):
+    """Canonical variates of paired rows, those without a partner included."""
+
+    x_variates: np.ndarray  # (n, rank of X), orthonormal, the paired ones first
+    y_variates: np.ndarray  # (n, rank of y), orthonormal, the paired ones first
+    correlations: np.ndarray  # (min of the ranks,), largest first
+
+
+def check_arrays(X, y, min_samples=2):
+    """Paired arrays of finite float64; a one-dimensional `y` is a column."""
+    X = check_array(X, dtype=np.float64, ensure_min_samples=min_samples, input_name="X")
+    y = check_array(
+        y,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_min_samples=min_samples,
+        input_name="y",
+    )
+    check_paired(X, y)
+    return X, y.reshape(len(y), -1)
+
+
+def canonical_form(X, y):
+    """Canonical form of validated arrays of any rank."""
+    x_basis, y_basis = _orthonormal_basis(X), _orthonormal_basis(y)
+    left, correlations, right = np.linalg.svd(x_basis.T @ y_basis)
+    return CanonicalForm(
+        x_basis @ left, y_basis @ right.T, np.clip(correlations, 0.0, 1.0)
+    )
+
+
+def _orthonormal_basis(view):
+    """Basis (n, rank) of the centred columns, whatever their units."""
+    largest = abs(view).max(axis=0)
+    # Squares of columns in any unit neither overflow nor vanish.
+    view = _unit_columns(view / np.where(largest > 0, largest, 1.0))
+    left, singular_values, _ = np.linalg.svd(view, full_matrices=False)
+    rounding = 10 * max(view.shape) * np.finfo(np.float64).eps
+    return left[:, singular_values > rounding * singular_values[0]]

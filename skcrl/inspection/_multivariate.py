@@ -1,0 +1,275 @@
+"""The classical tests that two views are uncorrelated, under normality."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.utils._param_validation import validate_params
+
+from skcrl.inspection._canonical import canonical_form, check_arrays
+
+# A correlation nearer to 1 is 1: a combination of one view equals one of the other.
+_ROUNDING = 1e-12
+
+
+class FTest(NamedTuple):
+    """Statistics with an F approximation; floats, or arrays of one entry a dimension.
+
+    Attributes
+    ----------
+    statistic : float or ndarray
+        The statistic that the test is named after.
+    f : float or ndarray
+        Its F value.
+    df1, df2 : float or ndarray
+        Degrees of freedom of its numerator and denominator.
+    pvalue : float or ndarray
+        Upper tail.
+    """
+
+    statistic: float | np.ndarray
+    f: float | np.ndarray
+    df1: float | np.ndarray
+    df2: float | np.ndarray
+    pvalue: float | np.ndarray
+
+
+class Chi2Test(NamedTuple):
+    """Likelihood ratio statistics; one entry a dimension.
+
+    Attributes
+    ----------
+    statistic : ndarray
+        Chi-squared value.
+    df : ndarray
+        Degrees of freedom.
+    pvalue : ndarray
+        Upper tail.
+    """
+
+    statistic: np.ndarray
+    df: np.ndarray
+    pvalue: np.ndarray
+
+
+class MultivariateTests(NamedTuple):
+    """What :func:`multivariate_tests` returns; ``print`` shows it as tables.
+
+    Attributes
+    ----------
+    correlations : ndarray of shape (n_dimensions,)
+        Canonical correlations, largest first; as many as the smaller rank.
+    wilks, pillai, hotelling_lawley, roy : FTest
+        Tests that no dimension is real.
+    sequential : FTest of ndarray of shape (n_dimensions,)
+        For each dimension, Wilks' lambda that it and all later ones are noise.
+    sequential_chi2 : Chi2Test of ndarray of shape (n_dimensions,)
+        The same by chi-squared.
+    """
+
+    correlations: np.ndarray
+    wilks: FTest
+    pillai: FTest
+    hotelling_lawley: FTest
+    roy: FTest
+    sequential: FTest
+    sequential_chi2: Chi2Test
+
+    def __str__(self):
+        names = ("Wilks", "Pillai", "Hotelling-Lawley", "Roy")
+        header = f"{'value':>10}{'F':>10}{'df1':>6}{'df2':>8}{'p':>11}"
+        lines = [f"{'':16}{header}"]
+        lines += [
+            _line(name, test) for name, test in zip(names, self[1:5], strict=True)
+        ]
+        lines += ["", f"{'from dimension':16}{header}{'chi2':>10}{'p':>11}"]
+        for k, r in enumerate(self.correlations):
+            line = _line(f"{k + 1} (r = {r:.4f})", _entry(self.sequential, k))
+            chi2 = _entry(self.sequential_chi2, k)
+            lines.append(f"{line}{chi2.statistic:10.4g}{chi2.pvalue:11.3g}")
+        return "\n".join(lines)
+
+
+@validate_params(
+    {"X": ["array-like"], "y": ["array-like"]}, prefer_skip_nested_validation=True
+)
+def multivariate_tests(X, y):
+    r"""Test that two views are uncorrelated: Wilks, Pillai, Hotelling-Lawley and Roy.
+
+    All four are functions of the squared canonical correlations :math:`r_i^2`:
+
+    ================  ==================================  =====================
+    Wilks             :math:`\prod_i (1 - r_i^2)`         Rao's F [1]_
+    Pillai            :math:`\sum_i r_i^2`                Pillai's F
+    Hotelling-Lawley  :math:`\sum_i r_i^2 / (1 - r_i^2)`  McKeon's F [2]_
+    Roy               :math:`r_1^2 / (1 - r_1^2)`         an upper bound of F
+    ================  ==================================  =====================
+
+    They are those of a multivariate regression of one view on the other; with a view
+    of class indicators, of a one-way multivariate analysis of variance. The p-value of
+    Roy's root is a lower bound. For each dimension :math:`k`, Wilks' lambda of the
+    correlations from :math:`k` on tests that no more than the :math:`k - 1` before are
+    real, by Rao's F and by Bartlett's chi-squared with the correction of Lawley [3]_,
+    :math:`-(n - k - (p + q + 1) / 2 + \sum_{i<k} r_i^{-2}) \log \Lambda_k`
+    on n samples.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        First view.
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second view, paired with `X`. Swapping the views changes nothing.
+
+    Returns
+    -------
+    tests : MultivariateTests
+        Named tuple of `correlations`, `wilks`, `pillai`, `hotelling_lawley`, `roy`,
+        `sequential` and `sequential_chi2`. A correlation of 1 gives Wilks' lambda 0
+        and infinite F.
+
+    Raises
+    ------
+    ValueError
+        If the views are not finite numbers with paired rows, a view is constant, or
+        there are not at least two samples more than the ranks of the views add up to.
+
+    See Also
+    --------
+    permutation_test : P-values without normality.
+
+    Notes
+    -----
+    p and q are the ranks of the views, so that collinear columns do not count. Where
+    sequential tests are read in turn, the first p-value above alpha ends the reading.
+
+    References
+    ----------
+    .. [1] Rao (1951). An asymptotic expansion of the distribution of Wilks' criterion.
+    .. [2] McKeon (1974). F approximations to the distribution of Hotelling's T0^2.
+       Biometrika 61.
+    .. [3] Lawley (1959). Tests of significance in canonical analysis. Biometrika 46.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_linnerud
+    >>> from skcrl.inspection import multivariate_tests
+    >>> tests = multivariate_tests(*load_linnerud(return_X_y=True))
+    >>> round(float(tests.wilks.pvalue), 4)
+    0.0635
+    >>> print(tests)
+                         value         F   df1     df2          p
+    Wilks               0.3504     2.048     9   34.22     0.0635
+    Pillai              0.6785     1.559     9      48      0.155
+    Hotelling-Lawley     1.772      2.64     9   19.05     0.0357
+    Roy                  1.725     9.199     3      16   0.000902
+    <BLANKLINE>
+    from dimension       value         F   df1     df2          p      chi2          p
+    1 (r = 0.7956)      0.3504     2.048     9   34.22     0.0635     16.25     0.0617
+    2 (r = 0.2006)      0.9547    0.1758     4      30      0.949     0.745      0.946
+    3 (r = 0.0726)      0.9947   0.08471     1      16      0.775    0.2109      0.646
+    """
+    X, y = check_arrays(X, y)
+    form = canonical_form(X, y)
+    p, q = form.x_variates.shape[1], form.y_variates.shape[1]
+    for name, rank in (("X", p), ("y", q)):
+        if rank == 0:
+            raise ValueError(f"Every column of {name} is constant: nothing to test.")
+    n = len(X)
+    if n < p + q + 2:
+        raise ValueError(
+            f"The tests need at least {p + q + 2} samples, two more than the ranks "
+            f"{p} and {q} of the views together, got {n}. Reduce the views, by PCA "
+            "say, or test held-out codes of an estimator."
+        )
+    squares = form.correlations**2
+    squares[1 - squares < _ROUNDING] = 1.0
+    with np.errstate(divide="ignore"):  # a correlation of 1 makes F infinite
+        sequential = _rao(squares, n, p, q)
+        return MultivariateTests(
+            np.sqrt(squares),
+            _entry(sequential, 0),
+            _pillai(squares, n, p, q),
+            _hotelling_lawley(squares, n, p, q),
+            _roy(squares, n, p, q),
+            sequential,
+            _lawley(squares, n, p, q),
+        )
+
+
+def _rao(squares, n, p, q):
+    """Wilks' lambda of the dimensions from each on."""
+    k = np.arange(len(squares))
+    wilks = _wilks(squares)
+    p, q, products = p - k, q - k, (p - k) * (q - k)
+    sum_of_squares = p**2 + q**2
+    # With one or two dimensions on a side F is exact, and the root 1 or 2.
+    root = np.where(
+        sum_of_squares > 5,
+        np.sqrt(np.maximum(products**2 - 4, 0) / np.maximum(sum_of_squares - 5, 1)),
+        1.0,
+    )
+    df2 = (n - 1 - k - (p + q + 1) / 2) * root - products / 2 + 1
+    return _f_test(wilks, (wilks ** (-1 / root) - 1) * df2 / products, products, df2)
+
+
+def _lawley(squares, n, p, q):
+    """Bartlett's chi-squared of the dimensions from each on, by Lawley's correction."""
+    k = np.arange(len(squares))
+    # Past a correlation of 0 lambda is 1, whatever the factor.
+    inverse = np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0)
+    inverse_before = np.concatenate([[0.0], np.cumsum(inverse)[:-1]])
+    factor = n - 1 - k - (p + q + 1) / 2 + inverse_before
+    statistic, df = factor * -np.log(_wilks(squares)) + 0.0, (p - k) * (q - k)
+    return Chi2Test(statistic, df, stats.chi2.sf(statistic, df))
+
+
+def _pillai(squares, n, p, q):
+    s, m = len(squares), n - p - q - 1
+    trace = squares.sum()
+    df1, df2 = p * q, s * (m + s)
+    return _f_test(trace, trace / np.subtract(s, trace) * df2 / df1, df1, df2)
+
+
+def _hotelling_lawley(squares, n, p, q):
+    trace = _roots(squares).sum()
+    s, m = len(squares), n - p - q - 2
+    df1 = p * q
+    if m == 0:  # McKeon's scale may be negative: Pillai's approximation
+        df2 = 2.0
+        return _f_test(trace, df2 / (s * df1) * trace, df1, df2)
+    d = p * q + 2 + m * (p + q + 1)
+    df2 = 4 + (p * q + 2) * (m + 1) * (m - 2) / d
+    scale = (2 * (p + q + 1) + (p * q + 2) * (m - 1)) / d
+    return _f_test(trace, df2 / df1 * trace / scale, df1, df2)
+
+
+def _roy(squares, n, p, q):
+    root = _roots(squares)[0]
+    df1, df2 = max(p, q), n - 1 - max(p, q)
+    return _f_test(root, root * df2 / df1, df1, df2)
+
+
+def _wilks(squares):
+    """Product of 1 - r^2 over each dimension and all later ones."""
+    return np.cumprod((1 - squares)[::-1])[::-1]
+
+
+def _roots(squares):
+    """Eigenvalues of the explained over the unexplained covariance."""
+    return squares / (1 - squares)
+
+
+def _f_test(statistic, f, df1, df2):
+    return FTest(statistic, f, df1, df2, stats.f.sf(f, df1, df2))
+
+
+def _entry(test, k):
+    """Test of dimension k out of a test of arrays."""
+    return type(test)(*(column[k] for column in test))
+
+
+def _line(name, test):
+    return (
+        f"{name:16}{test.statistic:10.4g}{test.f:10.4g}{test.df1:6}{test.df2:8.4g}"
+        f"{test.pvalue:11.3g}"
+    )

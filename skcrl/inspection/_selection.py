@@ -1,0 +1,208 @@
+"""How many components to keep."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import stats
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+
+from skcrl.inspection._canonical import canonical_form, check_arrays
+from skcrl.inspection._permutation import (
+    ROUNDING,
+    permutation_test,
+    under_permutation,
+)
+from skcrl.linear import LinearCCA
+from skcrl.metrics import _unit_columns
+
+
+class ComponentSelection(NamedTuple):
+    """What :func:`select_n_components` returns.
+
+    Attributes
+    ----------
+    n_components : int
+        Leading components with p-values of at most alpha.
+    correlations : ndarray of shape (n_dimensions,)
+        Of the data; of held-out folds, on average, with ``method="held_out"``.
+    pvalues : ndarray of shape (n_dimensions,)
+        By the method, as running maxima: none is below the one before.
+    """
+
+    n_components: int
+    correlations: np.ndarray
+    pvalues: np.ndarray
+
+
+@validate_params(
+    {
+        "X": ["array-like"],
+        "y": ["array-like"],
+        "method": [StrOptions({"permutation", "parallel", "held_out"})],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "estimator": [HasMethods(["fit", "transform_pair"]), None],
+        "cv": ["cv_object"],
+        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "groups": ["array-like", None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def select_n_components(
+    X,
+    y,
+    *,
+    method="permutation",
+    alpha=0.05,
+    estimator=None,
+    cv=5,
+    n_permutations=999,
+    groups=None,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    """Count the leading components whose correlation is not chance.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        First view.
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second view, paired with `X`.
+    method : {"permutation", "parallel", "held_out"}, default="permutation"
+        - "permutation": adjusted p-values of :func:`permutation_test`. More components
+          than are real are found with a probability of at most `alpha`.
+        - "parallel": parallel analysis [1]_. Each canonical correlation is
+          compared with that of its rank once rows are permuted. Known from
+          factor analysis; behind a strong component it finds too many.
+        - "held_out": each component of `estimator` must correlate on held-out folds.
+          The mean of Fisher's z over folds is compared with its standard error under
+          independence, corrected for the training samples that folds share
+          [2]_. For views too wide for the others, and estimators that are not linear.
+    alpha : float in (0, 1), default=0.05
+        Largest p-value of a component to keep.
+    estimator : two-view estimator or None, default=None
+        For "held_out". Its components must be ordered, as they are where it ends in
+        CCA, and its `n_components` bounds the count. None stands for ``LinearCCA()``.
+    cv : int, splitter or iterable, default=5
+        For "held_out". An integer is a number of contiguous folds. `groups` are passed
+        to a splitter.
+    n_permutations : int, default=999
+        For the others.
+    groups : array-like of shape (n_samples,) or None, default=None
+        For the others, rows are exchanged within groups only.
+    n_jobs : int or None, default=None
+        Processes of joblib. The numbers are the same for any.
+    random_state : int, RandomState instance or None, default=None
+        Source of the permutations.
+    verbose : int, default=0
+        Progress, as joblib reports it.
+
+    Returns
+    -------
+    selection : ComponentSelection
+        Named tuple of `n_components`, `correlations` and `pvalues`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, the views are not finite numbers with
+        paired rows, or they are too wide for the permutations.
+
+    References
+    ----------
+    .. [1] Horn (1965). A rationale and test for the number of factors in factor
+       analysis. Psychometrika 30.
+    .. [2] Nadeau and Bengio (2003). Inference for the generalization error. Machine
+       Learning 52.
+
+    Examples
+    --------
+    >>> from skcrl.datasets import make_correlated_views
+    >>> from skcrl.inspection import select_n_components
+    >>> X, y = make_correlated_views(200, correlations=(0.9, 0.6), random_state=0)
+    >>> select_n_components(X, y, random_state=0).n_components
+    2
+    >>> selection = select_n_components(X, y, method="held_out")
+    >>> selection.n_components, selection.correlations[:3].round(1)
+    (2, array([0.9, 0.5, 0.1]))
+    """
+    X, y = check_arrays(X, y)
+    if method == "permutation":
+        result = permutation_test(
+            X,
+            y,
+            n_permutations=n_permutations,
+            groups=groups,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        correlations, pvalues = result.correlations, result.pvalues
+    elif method == "parallel":
+        form = canonical_form(X, y)
+        correlations = form.correlations
+        (null,) = under_permutation(
+            _correlations, form, n_permutations, groups, n_jobs, random_state, verbose
+        )
+        as_large = (null >= correlations - ROUNDING).sum(axis=0)
+        pvalues = (1 + as_large) / (1 + n_permutations)
+    else:
+        correlations, pvalues = _held_out(
+            LinearCCA() if estimator is None else estimator,
+            X,
+            y,
+            check_cv(cv),
+            groups,
+            Parallel(n_jobs=n_jobs, verbose=verbose),
+        )
+    pvalues = np.maximum.accumulate(pvalues)
+    return ComponentSelection(int((pvalues <= alpha).sum()), correlations, pvalues)
+
+
+def _correlations(form, permuted):
+    return (np.linalg.svdvals(form.y_variates.T @ permuted),)
+
+
+def _held_out(estimator, X, y, cv, groups, parallel):
+    """Mean held-out correlation of each component, and its p-value."""
+    folds = list(cv.split(X, groups=groups))
+    smallest = min(len(test) for _, test in folds)
+    if smallest < 4:
+        raise ValueError(
+            f"Each fold must hold out at least 4 samples to tell a correlation from "
+            f"chance, got {smallest}: use fewer folds."
+        )
+    r = np.array(
+        parallel(
+            delayed(_fold_correlations)(estimator, X, y, train, test)
+            for train, test in folds
+        )
+    )
+    z = np.arctanh(r.clip(-1 + ROUNDING, 1 - ROUNDING)).mean(axis=0)
+    # Under independence Fisher's z has variance 1 / (n - 3) in a fold of n. Folds are
+    # alike because they share training samples: Nadeau and Bengio (2003) add the ratio
+    # of test to training samples to 1 / n_folds.
+    variance = np.mean([1 / (len(test) - 3) for _, test in folds])
+    overlap = np.mean([len(test) / len(train) for train, test in folds])
+    return r.mean(axis=0), stats.norm.sf(
+        z / np.sqrt((1 / len(folds) + overlap) * variance)
+    )
+
+
+def _fold_correlations(estimator, X, y, train, test):
+    fitted = clone(estimator).fit(X[train], y[train])
+    Zx, Zy = (np.asarray(codes) for codes in fitted.transform_pair(X[test], y[test]))
+    return np.sum(_unit_columns(Zx) * _unit_columns(Zy), axis=0)
