@@ -15,7 +15,13 @@ import skcrl.metrics
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (skcrl, skcrl.datasets, skcrl.metrics, skcrl.deep.losses)
+    for module in (
+        skcrl,
+        skcrl.datasets,
+        skcrl.deep.losses,
+        skcrl.inspection,
+        skcrl.metrics,
+    )
     for name in module.__all__
 }
 
@@ -31,7 +37,7 @@ def run(code):
     [
         "import skcrl",
         "from skcrl import LinearCCA, CrossViewClassifier, TwoView, transfer_score",
-        "import skcrl.metrics, skcrl.datasets",
+        "import skcrl.metrics, skcrl.datasets, skcrl.inspection",
     ],
 )
 def test_torch_is_not_imported_before_it_is_needed(statement):

@@ -77,7 +77,8 @@ class LinearCCA(TwoViewTransformer):
         Number of components.
     correlations_ : ndarray of shape (n_components,)
         Singular values of T, largest first: the correlations of the training codes,
-        shrunk by the ridge. 0 past `rank_`. `shrinkage` alone lets them exceed 1.
+        shrunk by the ridge. 0 past `rank_`. With `shrinkage` they are no correlations:
+        they reach up to :math:`1 / \sqrt{(1 - s_x)(1 - s_y)}`.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
         Projections of the centred views, whose codes are uncorrelated and of unit
         variance but for ridge and shrinkage. Zero past `rank_`.
