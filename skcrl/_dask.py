@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from skcrl import _linalg
+from skcrl import _moments
 
 
 def is_dask(view):
@@ -102,14 +102,14 @@ def _block_moments(X, y, weights):
     if weights is not None:
         weighty = weights > 0
         X, y, weights = X[weighty], y[weighty], weights[weighty]
-    return _linalg.moments(X, y, weights=weights) if len(X) else None
+    return _moments.moments(X, y, weights=weights) if len(X) else None
 
 
 def _merged(a, b=None):
     """Moments of both; None has no rows."""
     if a is None or b is None:
         return a if b is None else b
-    return _linalg.merge_moments(a, b)
+    return _moments.merge_moments(a, b)
 
 
 def _on_floats(function, block, weights):

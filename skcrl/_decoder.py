@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from skcrl._linalg import Array, inverse, join_columns, like
+from skcrl._arrays import Array, join_columns, like
+from skcrl._linalg import inverse
 
 
 class LinearDecoder(NamedTuple):

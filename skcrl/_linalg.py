@@ -1,45 +1,21 @@
 """The algebra of two views, written once for NumPy arrays and torch tensors.
 
 Arrays in give arrays out; tensors in give tensors out, on their device and with
-their gradient. This module never imports torch: whoever passes a tensor has.
+their gradient.
 """
 
-import sys
-from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import blas, cholesky, eigh
 
+from skcrl._arrays import Array, device, eye_like, is_tensor, namespace
 from skcrl._eigen import top_eigenpairs
-from skcrl._sparse import SparseProducts
+from skcrl._moments import Covariances, dense
 
-Array = Any  # np.ndarray or torch.Tensor; products of views also SparseProducts
-
-_BLOCK_ROWS = 8192
 # Beyond the largest squared correlation there is: the closer, the further apart lie the
 # inverted eigenvalues, and the less of their digits is left to the smallest.
 _SHIFT = 1 + 1e-3
-
-
-class Moments(NamedTuple):
-    """Means and centred sums of products of n paired rows."""
-
-    n: float  # with weights, their sum
-    x_mean: Array  # (p,)
-    y_mean: Array  # (q,)
-    xx: Array  # (p, p)
-    yy: Array  # (q, q)
-    xy: Array  # (p, q)
-
-
-class Covariances(NamedTuple):
-    """Covariances within and between two views, normalised by n - 1."""
-
-    xx: Array  # (p, p)
-    yy: Array  # (q, q)
-    xy: Array  # (p, q)
 
 
 class Root(NamedTuple):
@@ -71,73 +47,6 @@ class CCASolution(NamedTuple):
     y_weights: Array  # (q, k)
     correlations: Array  # (k,), largest first
     rank: int  # components that the views span; the columns past it are zero
-
-
-def moments(X, Y, block_rows=_BLOCK_ROWS, weights=None):
-    """Moments of paired rows in float64, in blocks: memory does not grow with n.
-
-    Each block is centred on its own mean before it is squared, so a column with
-    mean 1e6 and deviation 1 loses nothing to cancellation. A row of weight w, above
-    0, counts as w rows.
-    """
-    if sparse.issparse(X) or sparse.issparse(Y):
-        return _sparse_moments(X, Y, block_rows, weights)
-    blocks = [slice(i, i + block_rows) for i in range(0, len(X), block_rows)]
-    return reduce(
-        merge_moments,
-        (
-            _block_moments(X[b], Y[b], None if weights is None else weights[b])
-            for b in blocks
-        ),
-    )
-
-
-def merge_moments(a, b):
-    """Moments of two disjoint sets of rows together.
-
-    Chan, Golub and LeVeque (1979): the sums of products add up but for
-    the outer product of the difference of the means.
-    """
-    n = a.n + b.n
-    dx, dy = b.x_mean - a.x_mean, b.y_mean - a.y_mean
-    weight = a.n * b.n / n
-    return Moments(
-        n,
-        a.x_mean + dx * (b.n / n),
-        a.y_mean + dy * (b.n / n),
-        _dense(a.xx) + _dense(b.xx) + weight * dx[:, None] * dx,
-        _dense(a.yy) + _dense(b.yy) + weight * dy[:, None] * dy,
-        _dense(a.xy) + _dense(b.xy) + weight * dx[:, None] * dy,
-    )
-
-
-def covariances(m):
-    """Unbiased covariances; a column that is constant up to rounding has exactly 0."""
-    share = 1 / max(m.n - 1, 1)
-    cov = Covariances(m.xx * share, m.yy * share, m.xy * share)
-    x_varies, y_varies = _varies(m.n, m.x_mean, m.xx), _varies(m.n, m.y_mean, m.yy)
-    if x_varies.all() and y_varies.all():
-        return cov
-    return scaled(cov, x_varies, y_varies)
-
-
-def uncentred(cov, m):
-    """Mean products about 0 instead of the means, still normalised by n - 1."""
-    share = m.n / max(m.n - 1, 1)
-    return Covariances(
-        _uncentred(cov.xx, share * m.x_mean, m.x_mean),
-        _uncentred(cov.yy, share * m.y_mean, m.y_mean),
-        _uncentred(cov.xy, share * m.x_mean, m.y_mean),
-    )
-
-
-def scaled(cov, x_scale, y_scale):
-    """Covariances of views whose columns are multiplied by these."""
-    return Covariances(
-        _scaled(cov.xx, x_scale, x_scale),
-        _scaled(cov.yy, y_scale, y_scale),
-        _scaled(cov.xy, x_scale, y_scale),
-    )
 
 
 def unit_scale(variances):
@@ -209,11 +118,6 @@ def matched(cov):
     return CCASolution(xp.diag(x_scale), xp.diag(y_scale), correlations, rank)
 
 
-def square_norm(M):
-    """Sum of the squares of all entries."""
-    return M.square_norm() if isinstance(M, SparseProducts) else (M * M).sum()
-
-
 def canonical_correlations(cov, ridge):
     """Every canonical correlation of ridge CCA, largest first, for gradients.
 
@@ -235,143 +139,7 @@ def regression(cov_zz, cov_zt, ridge=0.0):
 
 def inverse(cov, ridge=0.0):
     """Inverse of cov + ridge I, in the range of cov."""
-    return regression(cov, _eye_like(cov), ridge)
-
-
-def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
-    """(X - mean) @ weights in float64, in blocks, returned in the dtype of X.
-
-    Centring first costs a copy of a block and saves the digits that
-    X @ weights - mean @ weights would lose when a mean is large. `out` may be X itself
-    if the weights are square.
-    """
-    if sparse.issparse(X):
-        return like(X @ weights - mean @ weights, X)
-    if out is None:
-        out = empty((len(X), weights.shape[1]), X)
-    for i in range(0, len(X), block_rows):
-        out[i : i + block_rows] = (X[i : i + block_rows] - mean) @ weights
-    return out
-
-
-def is_tensor(a):
-    """Whether `a` is a torch tensor; torch is never imported to find out."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(a, torch.Tensor)
-
-
-def namespace(a):
-    """The torch module for a tensor, else NumPy."""
-    return sys.modules["torch"] if is_tensor(a) else np
-
-
-def like(a, other):
-    """`a` in the dtype of `other`."""
-    if is_tensor(a):
-        return a.to(other.dtype)
-    return a.astype(other.dtype, copy=False)
-
-
-def copied(a):
-    """A copy of an array, sparse or not, or of a tensor."""
-    return a.clone() if is_tensor(a) else a.copy()
-
-
-def to_numpy(a):
-    """`a` as an ndarray."""
-    return a.detach().cpu().numpy() if is_tensor(a) else np.asarray(a)
-
-
-def empty(shape, *like):
-    """Array of the library and device of the arrays given, in their common dtype."""
-    xp = namespace(like[0])
-    dtype = reduce(xp.promote_types, (a.dtype for a in like))
-    return xp.empty(shape, dtype=dtype, **_device(like[0]))
-
-
-def join_columns(*blocks):
-    """Blocks side by side."""
-    return namespace(blocks[0]).concatenate(blocks, 1)
-
-
-def inner(A, B, block_rows=_BLOCK_ROWS):
-    """A'B in float64, in blocks: neither array is copied whole."""
-    starts = range(0, len(A), block_rows)
-    return sum(
-        A[i : i + block_rows].astype(np.float64).T @ B[i : i + block_rows]
-        for i in starts
-    )
-
-
-def _block_moments(X, Y, weights):
-    xp = namespace(X)
-    if weights is None:
-        n = len(X)
-        x_mean = xp.mean(X, 0, dtype=xp.float64)
-        y_mean = xp.mean(Y, 0, dtype=xp.float64)
-        Xc, Yc = X - x_mean, Y - y_mean
-    else:
-        n = float(weights.sum())
-        x_mean, y_mean = (
-            xp.mean(weights[:, None] * view, 0) * (len(view) / n) for view in (X, Y)
-        )
-        root = weights[:, None] ** 0.5
-        Xc, Yc = (X - x_mean) * root, (Y - y_mean) * root
-    return Moments(n, x_mean, y_mean, Xc.T @ Xc, Yc.T @ Yc, Xc.T @ Yc)
-
-
-def _sparse_moments(X, Y, block_rows, weights):
-    """Moments of views of which one or both are sparse, and stay so."""
-    if weights is None:
-        weights = np.ones(X.shape[0])
-    n = weights.sum()
-    x_mean, y_mean = (view.T @ weights / n for view in (X, Y))
-
-    def products(A, B, a_mean, b_mean):
-        if sparse.issparse(A) and sparse.issparse(B):
-            weighted = B.astype(np.float64).multiply(weights[:, None])
-            sums = (A.astype(np.float64).T @ weighted).tocsr()
-            return SparseProducts(sums, n * a_mean[:, None], b_mean[:, None])
-        if sparse.issparse(B):
-            return products(B, A, b_mean, a_mean).T
-        # Rows of B that are centred need no centring of A.
-        return sum(
-            A[i : i + block_rows].T
-            @ ((B[i : i + block_rows] - b_mean) * weights[i : i + block_rows, None])
-            for i in range(0, len(B), block_rows)
-        )
-
-    return Moments(
-        n,
-        x_mean,
-        y_mean,
-        products(X, X, x_mean, x_mean),
-        products(Y, Y, y_mean, y_mean),
-        products(X, Y, x_mean, y_mean),
-    )
-
-
-def _varies(n, mean, sums_of_products):
-    """1.0 for each column whose spread exceeds the rounding of its mean, else 0.0."""
-    xp = namespace(mean)
-    # Adding up a block errs by this much at most, a constant column's above all.
-    rounding = min(n, _BLOCK_ROWS) * np.finfo(np.float64).eps * mean
-    varies = sums_of_products.diagonal() > n * rounding**2
-    return xp.where(varies, xp.ones_like(mean), xp.zeros_like(mean))
-
-
-def _scaled(M, left, right):
-    """diag(left) M diag(right)."""
-    if isinstance(M, SparseProducts):
-        return M.scaled(left, right)
-    return M * left[:, None] * right
-
-
-def _uncentred(M, left, right):
-    """M + left right'."""
-    if isinstance(M, SparseProducts):
-        return M.plus(left, right)
-    return M + left[:, None] * right
+    return regression(cov, eye_like(cov), ridge)
 
 
 def _ridged_cca(cov, ridge, keep, k, random_state):
@@ -399,7 +167,7 @@ def _ridged_cca(cov, ridge, keep, k, random_state):
 
 def _whitened_cca(cov_xy, x_root, y_root, k):
     """Leading k pairs of weights and singular values of the whitened T."""
-    T = y_root.whiten(x_root.whiten(_dense(cov_xy)).T).T
+    T = y_root.whiten(x_root.whiten(dense(cov_xy)).T).T
     left, singular, right = top_svd(T, k)
     return x_root.weigh(left), y_root.weigh(right), singular
 
@@ -420,7 +188,7 @@ def _lanczos_cca(cov, ridge, keep, k, random_state):
     if lower is None:
         return None
     x_root = Root(lower)
-    M = x_root.whiten(_dense(cov.xy))
+    M = x_root.whiten(dense(cov.xy))
     C = _regularised(cov.yy, _SHIFT * ridge[1], _SHIFT * keep[1])
     # Into the triangle that _cholesky reads, so that M'M never stands beside C.
     C = blas.dsyrk(-1.0, M.T, beta=1.0, c=C.T, overwrite_c=True).T
@@ -475,20 +243,16 @@ def signs(weights, deviations):
     return xp.sign(standardised[largest, xp.arange(weights.shape[1])])
 
 
-def _dense(M):
-    return M.toarray() if isinstance(M, SparseProducts) else M
-
-
 def _regularised(cov, ridge, keep=1.0):
     """Array of keep cov + ridge I, a new one."""
-    regularised = _dense(cov * keep)
+    regularised = dense(cov * keep)
     namespace(regularised).einsum("ii->i", regularised)[:] += ridge
     return regularised
 
 
 def _range_root(cov, ridge=0.0, keep=1.0):
     """Inverse root of keep cov + ridge I in the range of cov, which sets its rank."""
-    cov = _dense(cov)
+    cov = dense(cov)
     basis = _range_basis(cov)
     if basis is None:
         return Root(_factor(_regularised(cov, ridge, keep)))
@@ -543,16 +307,8 @@ def _pad_columns(a, n_columns):
     missing = n_columns - a.shape[1]
     if missing == 0:
         return a
-    zeros = xp.zeros((a.shape[0], missing), dtype=a.dtype, **_device(a))
+    zeros = xp.zeros((a.shape[0], missing), dtype=a.dtype, **device(a))
     return xp.concatenate([a, zeros], 1)
-
-
-def _eye_like(a):
-    return namespace(a).eye(len(a), dtype=a.dtype, **_device(a))
-
-
-def _device(a):
-    return {"device": a.device} if is_tensor(a) else {}
 
 
 def _cholesky(cov, overwrite=False):

@@ -13,8 +13,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skcrl._arrays import is_tensor, namespace, to_numpy
 from skcrl._dask import aligned, check_dask, is_dask
-from skcrl._linalg import is_tensor, namespace, to_numpy
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from sklearn.utils._set_output import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skcrl._linalg import copied, empty, like, to_numpy
+from skcrl._arrays import copied, empty, like, to_numpy
 from skcrl._validation import (
     check_available,
     check_complete,

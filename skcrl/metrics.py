@@ -8,7 +8,8 @@ numbers of one kind say nothing about numbers of another.
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from skcrl import _linalg
+from skcrl import _linalg, _moments
+from skcrl._columns import centred, column_correlations, unit_columns
 
 __all__ = [
     "canonical_total",
@@ -65,8 +66,7 @@ def pearson_sum(Zx, Zy):
             "Zx and Zy must have the same number of dimensions, "
             f"got {Zx.shape[1]} and {Zy.shape[1]}."
         )
-    Zx, Zy = _unit_columns(Zx), _unit_columns(Zy)
-    return float(np.sum(Zx * Zy))
+    return float(column_correlations(Zx, Zy).sum())
 
 
 def canonical_total(Zx, Zy, Zx_train, Zy_train):
@@ -119,8 +119,8 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train):
                 "Held-out and training codes must have the same number of dimensions, "
                 f"got {held_out.shape[1]} and {train.shape[1]}."
             )
-    m = _linalg.moments(Zx_train, Zy_train)
-    cov = _linalg.covariances(m)
+    m = _moments.moments(Zx_train, Zy_train)
+    cov = _moments.covariances(m)
     solution = _linalg.cca(cov, min(cov.xy.shape))
     return pearson_sum(
         (Zx - m.x_mean) @ solution.x_weights, (Zy - m.y_mean) @ solution.y_weights
@@ -164,7 +164,7 @@ def refitted_canonical_total(Zx, Zy):
     1.0687
     """  # noqa: E501
     Zx, Zy = _check_codes(Zx, Zy)
-    cov = _linalg.covariances(_linalg.moments(Zx, Zy))
+    cov = _moments.covariances(_moments.moments(Zx, Zy))
     return float(_linalg.cca(cov, min(cov.xy.shape)).correlations.sum())
 
 
@@ -203,7 +203,7 @@ def effective_rank(Z):
     >>> round(effective_rank([[1, 2], [-1, -2], [0, 0]]), 6)
     1.0
     """
-    Z = _unit_columns(check_array(Z, dtype=np.float64, ensure_min_samples=2))
+    Z = unit_columns(check_array(Z, dtype=np.float64, ensure_min_samples=2))
     # The eigenvalues of the small Gram matrix are the squared singular values.
     eigenvalues = np.linalg.eigvalsh(Z.T @ Z if Z.shape[0] > Z.shape[1] else Z @ Z.T)
     noise = len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues[-1]
@@ -249,7 +249,7 @@ def reconstruction_error(X, X_rebuilt):
             f"got {X.shape} and {X_rebuilt.shape}."
         )
     error = np.sum((X - X_rebuilt) ** 2)
-    variation = np.sum(_centred(X) ** 2)
+    variation = np.sum(centred(X) ** 2)
     return float(error / variation) if variation > 0 else float(error > 0)
 
 
@@ -258,19 +258,3 @@ def _check_codes(Zx, Zy):
     Zy = check_array(Zy, dtype=np.float64, ensure_min_samples=2, input_name="Zy")
     check_consistent_length(Zx, Zy)
     return Zx, Zy
-
-
-def _unit_columns(Z):
-    """Centred columns of length one; constant columns become zero."""
-    Z = _centred(Z)
-    length = np.sqrt(np.sum(Z**2, axis=0))
-    return Z / np.where(length > 0, length, 1.0)
-
-
-def _centred(Z):
-    """Centred columns; one that is constant up to rounding becomes exactly zero."""
-    mean = Z.mean(axis=0)
-    Z = Z - mean
-    Z -= Z.mean(axis=0)  # adding up many rows errs; adding up their residuals does not
-    rounding = 8 * np.finfo(np.float64).eps * abs(mean)
-    return np.where(abs(Z).max(axis=0) > rounding, Z, 0.0)

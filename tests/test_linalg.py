@@ -1,7 +1,5 @@
 """The algebra against closed forms and other solvers, on NumPy and torch."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import torch
@@ -9,15 +7,15 @@ from sklearn.datasets import load_iris, load_linnerud
 from sklearn.linear_model import Ridge
 from torch.autograd import gradcheck
 
-from skcrl import _linalg
+from skcrl import _linalg, _moments
 
 
 def solve(X, Y, k, ridge=(0.0, 0.0)):
-    return _linalg.cca(_linalg.covariances(_linalg.moments(X, Y)), k, ridge)
+    return _linalg.cca(_moments.covariances(_moments.moments(X, Y)), k, ridge)
 
 
 def canonical_correlations(X, Y, ridge=(0.0, 0.0)):
-    cov = _linalg.covariances(_linalg.moments(X, Y))
+    cov = _moments.covariances(_moments.moments(X, Y))
     return _linalg.canonical_correlations(cov, ridge)
 
 
@@ -70,7 +68,7 @@ def test_iris_gives_the_wilks_lambda_of_manova():
 def test_codes_are_white_under_ridged_covariances(rng, as_backend, ridge):
     X = rng.standard_normal((60, 7))
     Y = X[:, :4] + rng.standard_normal((60, 4))
-    cov = _linalg.covariances(_linalg.moments(as_backend(X), as_backend(Y)))
+    cov = _moments.covariances(_moments.moments(as_backend(X), as_backend(Y)))
     s = _linalg.cca(cov, 4, ridge)
     for weights, within, r in (
         (s.x_weights, np.cov(X.T), ridge[0]),
@@ -169,49 +167,6 @@ def test_units_do_not_matter(rng, as_backend):
     np.testing.assert_allclose(s.correlations, expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_large_mean_costs_no_digits(rng, as_backend, dtype):
-    X = np.round(rng.standard_normal((9000, 3)), 2).astype(dtype)
-    Y = (X[:, :2] + np.round(rng.standard_normal((9000, 2)), 2)).astype(dtype)
-    shift = dtype(2**16 if dtype is np.float32 else 1e6)
-    # The shift rounds the data themselves; compare against their exact covariance.
-    far = X + shift
-    m = _linalg.moments(as_backend(far), as_backend(Y))
-    expected = np.cov(far.astype(np.longdouble).T - np.longdouble(shift))
-    np.testing.assert_allclose(_linalg.covariances(m).xx, expected, atol=1e-9)
-
-
-def test_moments_do_not_depend_on_blocks(rng, as_backend):
-    X, Y = (
-        as_backend(rng.normal(5, 1, (100, 3))),
-        as_backend(rng.normal(0, 1, (100, 2))),
-    )
-    whole = _linalg.moments(X, Y)
-    for rows in (1, 7, 99):
-        for part, expected in zip(_linalg.moments(X, Y, rows), whole, strict=True):
-            np.testing.assert_allclose(part, expected, atol=1e-10)
-    halves = _linalg.merge_moments(
-        _linalg.moments(X[:30], Y[:30]), _linalg.moments(X[30:], Y[30:])
-    )
-    for part, expected in zip(halves, whole, strict=True):
-        np.testing.assert_allclose(part, expected, atol=1e-10)
-
-
-def test_memory_of_moments_does_not_grow_with_rows():
-    def peak(n):
-        X, Y = np.ones((n, 50), np.float32), np.ones((n, 50), np.float32)
-        tracemalloc.start()
-        _linalg.moments(X, Y)
-        _linalg.project(X, np.zeros(50), np.ones((50, 1)))
-        _linalg.inner(X, Y)
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return used
-
-    block = _linalg._BLOCK_ROWS * 100 * 8
-    assert peak(100_000) < 2.5 * block < 100_000 * 100 * 4
-
-
 @pytest.mark.parametrize("ridge", [1e-4, 1.0])
 @pytest.mark.parametrize("spread", [0, 1, 3])
 def test_ridge_on_a_singular_covariance(rng, as_backend, ridge, spread):
@@ -239,16 +194,6 @@ def test_regression_is_ridge_regression(rng):
     coef = _linalg.regression(Z.T @ Z, Z.T @ T, ridge=0.7)
     expected = Ridge(alpha=0.7, fit_intercept=False).fit(Z, T).coef_.T
     np.testing.assert_allclose(coef, expected, atol=1e-12)
-
-
-def test_project_and_inner(rng):
-    X, Y = rng.normal(3, 1, (10, 4)), rng.normal(0, 1, (10, 2))
-    W = rng.standard_normal((4, 2))
-    np.testing.assert_allclose(
-        _linalg.project(X, X.mean(0), W, block_rows=3), (X - X.mean(0)) @ W
-    )
-    np.testing.assert_allclose(_linalg.inner(X, Y, block_rows=3), X.T @ Y)
-    assert _linalg.project(X.astype(np.float32), X.mean(0), W).dtype == np.float32
 
 
 def andrew_gradient(H1, H2, r):
@@ -317,19 +262,11 @@ def test_standardise_leaves_dead_columns_at_zero(as_backend, rng):
 def test_matched_columns_are_scaled_and_dead_ones_weigh_nothing(as_backend, rng):
     X = rng.standard_normal((50, 3)) * [1.0, 5.0, 0.0]
     Y = X @ np.diag([2.0, -1.0, 1.0]) + rng.standard_normal((50, 3))
-    moments = _linalg.moments(as_backend(X), as_backend(Y))
-    solution = _linalg.matched(_linalg.covariances(moments))
+    moments = _moments.moments(as_backend(X), as_backend(Y))
+    solution = _linalg.matched(_moments.covariances(moments))
     R = np.corrcoef(X[:, :2].T, Y[:, :2].T)
     expected = [R[0, 2], R[1, 3], 0]
     np.testing.assert_allclose(np.asarray(solution.correlations), expected, atol=1e-12)
     codes = X @ np.asarray(solution.x_weights)
     np.testing.assert_allclose(codes.std(axis=0, ddof=1), [1, 1, 0], atol=1e-12)
     assert solution.rank == 2
-
-
-def test_project_writes_into_its_input(rng):
-    X, W = rng.standard_normal((20, 3)), rng.standard_normal((3, 3))
-    expected = _linalg.project(X, X.mean(0), W)
-    found = _linalg.project(X, X.mean(0), W, out=X, block_rows=7)
-    assert found is X
-    np.testing.assert_allclose(found, expected, atol=1e-14)

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl import _linalg
+from skcrl import _linalg, _moments
 from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep._pretraining import pretrain
@@ -353,8 +353,8 @@ class DeepCCA(BaseDeepTwoView):
 
     def _finish(self, X, y):
         x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
-        m = _linalg.moments(x_codes, y_codes)
-        cov = _linalg.covariances(m)
+        m = _moments.moments(x_codes, y_codes)
+        cov = _moments.covariances(m)
         if self.closing_cca:
             solution = _linalg.cca(cov, self.n_components, (self.reg, self.reg))
         else:
@@ -385,7 +385,7 @@ class DeepCCA(BaseDeepTwoView):
             else (self.y_mean_, self.y_weights_)
         )
         outputs = self._outputs(view, side)
-        return _linalg.project(outputs, mean, weights, out=outputs)
+        return _moments.project(outputs, mean, weights, out=outputs)
 
     def _decode(self, codes, side):
         return self._decode_to(side, **{f"{side}_codes": codes})
@@ -411,7 +411,7 @@ def _fit_decoder(codes, target):
         target = target.reshape(len(target), -1)
     return LinearDecoder.fit(
         target.mean(axis=0, dtype=np.float64),
-        _linalg.inner(codes, codes) * scale,
-        _linalg.inner(codes, target) * scale,
+        _moments.inner(codes, codes) * scale,
+        _moments.inner(codes, target) * scale,
         _DECODER_RIDGE,
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.functional import mse_loss
 
-from skcrl import _linalg
+from skcrl import _linalg, _moments
 
 __all__ = [
     "correlation_gap",
@@ -60,8 +60,8 @@ def trace_norm(outputs, x, y, *, reg):
     >>> round(trace_norm(outputs, None, None, reg=1e-6).item(), 4)
     -2.0
     """
-    m = _linalg.moments(outputs.x_code, outputs.y_code)
-    return -_linalg.canonical_correlations(_linalg.covariances(m), (reg, reg)).sum()
+    m = _moments.moments(outputs.x_code, outputs.y_code)
+    return -_linalg.canonical_correlations(_moments.covariances(m), (reg, reg)).sum()
 
 
 def correlation_gap(outputs, x, y, *, decorrelation_weight):

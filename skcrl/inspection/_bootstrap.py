@@ -9,9 +9,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
+from skcrl._columns import column_correlations, unit_columns
 from skcrl._validation import random_source
 from skcrl.inspection._canonical import check_arrays
-from skcrl.metrics import _unit_columns
 
 
 class Estimate(NamedTuple):
@@ -155,7 +155,7 @@ def bootstrap_intervals(
         np.array(parts) for parts in zip(*resamples, strict=True)
     )
     tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2
-    value = _correlations(*codes)
+    value = column_correlations(*codes)
     low, high = np.quantile(_fisher(r), tails, axis=0)
     return BootstrapIntervals(
         Estimate(value, *np.tanh(2 * _fisher(value) - [high, low])),
@@ -181,22 +181,17 @@ def _resample(estimator, X, y, codes, seed):
     sign = np.sign(likeness[components, match])
     Zx, Zy = Zx[:, match] * sign, Zy[:, match] * sign
     return (
-        _correlations(Zx[rows], Zy[rows]),
+        column_correlations(Zx[rows], Zy[rows]),
         _loadings(X[rows], Zx[rows]),
         _loadings(y[rows], Zy[rows]),
-        _correlations(Zx[out], Zy[out]) if len(out) else np.zeros(len(match)),
+        column_correlations(Zx[out], Zy[out]) if len(out) else np.zeros(len(match)),
         len(out),
     )
 
 
-def _correlations(Zx, Zy):
-    """Correlation of each pair of columns, 0 for a constant one."""
-    return np.sum(_unit_columns(Zx) * _unit_columns(Zy), axis=0)
-
-
 def _loadings(view, Z):
     """Correlation of each column of the view with each code."""
-    return _unit_columns(view).T @ _unit_columns(Z)
+    return unit_columns(view).T @ unit_columns(Z)
 
 
 def _fisher(r):

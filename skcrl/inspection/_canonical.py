@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from skcrl._columns import unit_columns
 from skcrl._validation import check_paired
-from skcrl.metrics import _unit_columns
 
 
 class CanonicalForm(NamedTuple):
@@ -44,7 +44,7 @@ def _orthonormal_basis(view):
     """Basis (n, rank) of the centred columns, whatever their units."""
     largest = abs(view).max(axis=0)
     # Squares of columns in any unit neither overflow nor vanish.
-    view = _unit_columns(view / np.where(largest > 0, largest, 1.0))
+    view = unit_columns(view / np.where(largest > 0, largest, 1.0))
     left, singular_values, _ = np.linalg.svd(view, full_matrices=False)
     rounding = 10 * max(view.shape) * np.finfo(np.float64).eps
     return left[:, singular_values > rounding * singular_values[0]]

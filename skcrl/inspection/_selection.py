@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
+from skcrl._columns import column_correlations
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._permutation import (
     ROUNDING,
@@ -22,7 +23,6 @@ from skcrl.inspection._permutation import (
     under_permutation,
 )
 from skcrl.linear import LinearCCA
-from skcrl.metrics import _unit_columns
 
 
 class ComponentSelection(NamedTuple):
@@ -205,4 +205,4 @@ def _held_out(estimator, X, y, cv, groups, parallel):
 def _fold_correlations(estimator, X, y, train, test):
     fitted = clone(estimator).fit(X[train], y[train])
     Zx, Zy = (np.asarray(codes) for codes in fitted.transform_pair(X[test], y[test]))
-    return np.sum(_unit_columns(Zx) * _unit_columns(Zy), axis=0)
+    return column_correlations(Zx, Zy)

@@ -1,6 +1,6 @@
 """Linear CCA through the covariances of the columns."""
 
-from skcrl import _linalg
+from skcrl import _arrays, _linalg, _moments
 from skcrl.linear._fit import Fit
 from skcrl.linear._shrinkage import ESTIMATED, Scatter, penalty
 
@@ -10,16 +10,16 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
 
     `fourth(side, mean, scale)` adds up the fourth powers of the lengths of the rows.
     """
-    cov = _linalg.covariances(m)
+    cov = _moments.covariances(m)
     x_scale, y_scale = (
         _linalg.unit_scale(c.diagonal()) if settings.scale else c.diagonal() ** 0
         for c in (cov.xx, cov.yy)
     )
     x_mean, y_mean = m.x_mean, m.y_mean
     if not settings.center:
-        cov = _linalg.uncentred(cov, m)
+        cov = _moments.uncentred(cov, m)
         x_mean, y_mean = 0 * x_mean, 0 * y_mean
-    within = _linalg.scaled(cov, x_scale, y_scale) if settings.scale else cov
+    within = _moments.scaled(cov, x_scale, y_scale) if settings.scale else cov
 
     def penalised(i, side, c, mean, scale):
         shrinkage = settings.shrinkage[i]
@@ -27,7 +27,7 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
             m.n,
             c.shape[0],
             float(c.diagonal().sum()),
-            float(_linalg.square_norm(c)) if shrinkage in ESTIMATED else None,
+            float(_moments.square_norm(c)) if shrinkage in ESTIMATED else None,
             fourth(side, mean, scale) if shrinkage == "ledoit_wolf" else None,
         )
         return penalty(settings.reg[i], shrinkage, scatter)
@@ -39,7 +39,7 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
     )
     x_weights = solution.x_weights * x_scale[:, None]
     y_weights = solution.y_weights * y_scale[:, None]
-    join = _linalg.join_columns
+    join = _arrays.join_columns
     x_cross_cov = join(cov.xx @ x_weights, cov.xy @ y_weights).T
     y_cross_cov = join(cov.xy.T @ x_weights, cov.yy @ y_weights).T
     return Fit(

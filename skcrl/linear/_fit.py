@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from skcrl._linalg import Array, CCASolution
+from skcrl._arrays import Array
+from skcrl._linalg import CCASolution
 
 
 class Settings(NamedTuple):

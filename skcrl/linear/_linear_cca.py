@@ -8,7 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skcrl import _dask, _linalg
+from skcrl import _arrays, _dask, _linalg, _moments
 from skcrl._decoder import LinearDecoder
 from skcrl._validation import (
     check_pair,
@@ -217,7 +217,7 @@ class LinearCCA(TwoViewTransformer):
                     return _dask.sum_over_rows(moment, view, weights)
                 return fourth_moment(view, weights, mean, scale)
 
-            m = _moments(X, y, weights)
+            m = _sums(X, y, weights)
             self.n_samples_seen_ = _n_rows(X, m)
             if self.n_samples_seen_ < 2:
                 raise ValueError(
@@ -272,10 +272,10 @@ class LinearCCA(TwoViewTransformer):
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=first)
             X, y, weights = check_weights(X, y, sample_weight)
-            m = _moments(X, y, weights)
+            m = _sums(X, y, weights)
             seen = _n_rows(X, m)
             if not first:
-                m = _linalg.merge_moments(self.moments_, m)
+                m = _moments.merge_moments(self.moments_, m)
                 seen += self.n_samples_seen_
             self.n_samples_seen_ = seen
             return self._solve(m)
@@ -316,7 +316,7 @@ class LinearCCA(TwoViewTransformer):
         return self.n_components
 
     def _by_gram(self, X):
-        is_numpy = not (_dask.is_dask(X) or _linalg.is_tensor(X))
+        is_numpy = not (_dask.is_dask(X) or _arrays.is_tensor(X))
         if self.solver in ("gram", "lanczos") and not is_numpy:
             raise ValueError(
                 f"solver={self.solver!r} takes NumPy arrays and sparse matrices, got "
@@ -331,7 +331,7 @@ class LinearCCA(TwoViewTransformer):
         narrowest = min(self.n_features_in_, self.y_n_features_in_)
         return self.solver == "lanczos" or (
             self.solver == "auto"
-            and not _linalg.is_tensor(m.x_mean)
+            and not _arrays.is_tensor(m.x_mean)
             and narrowest >= max(500, 10 * k)
         )
 
@@ -389,15 +389,15 @@ class LinearCCA(TwoViewTransformer):
             mean, weights = self.x_mean_, self.x_weights_
         else:
             mean, weights = self.y_mean_, self.y_weights_
-        if _linalg.is_tensor(view) != _linalg.is_tensor(weights):
+        if _arrays.is_tensor(view) != _arrays.is_tensor(weights):
             raise ValueError(
                 f"This LinearCCA was fitted to {type(weights).__name__}s, got "
                 f"{type(view).__name__} as {'X' if side == 'x' else 'y'}: convert it."
             )
         if _dask.is_dask(view):
-            project = partial(_linalg.project, mean=mean, weights=weights)
+            project = partial(_moments.project, mean=mean, weights=weights)
             return _dask.map_rows(project, view, self.n_components_)
-        return _linalg.project(view, mean, weights)
+        return _moments.project(view, mean, weights)
 
     def _decode(self, codes, side):
         return self._decoders[side].decode(**{f"{side}_codes": codes})
@@ -409,8 +409,8 @@ class LinearCCA(TwoViewTransformer):
         )
 
 
-def _moments(X, y, weights):
-    moments = _dask.moments if _dask.is_dask(X) else _linalg.moments
+def _sums(X, y, weights):
+    moments = _dask.moments if _dask.is_dask(X) else _moments.moments
     return moments(X, y, weights=weights)
 
 

@@ -1,0 +1,62 @@
+"""What NumPy arrays and torch tensors do differently, so that no other module asks.
+
+This module never imports torch: whoever passes a tensor has.
+"""
+
+import sys
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+Array = Any  # np.ndarray or torch.Tensor
+
+
+def is_tensor(a):
+    """Whether `a` is a torch tensor; torch is never imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(a, torch.Tensor)
+
+
+def namespace(a):
+    """The torch module for a tensor, else NumPy."""
+    return sys.modules["torch"] if is_tensor(a) else np
+
+
+def like(a, other):
+    """`a` in the dtype of `other`."""
+    if is_tensor(a):
+        return a.to(other.dtype)
+    return a.astype(other.dtype, copy=False)
+
+
+def copied(a):
+    """A copy of an array, sparse or not, or of a tensor."""
+    return a.clone() if is_tensor(a) else a.copy()
+
+
+def to_numpy(a):
+    """`a` as an ndarray."""
+    return a.detach().cpu().numpy() if is_tensor(a) else np.asarray(a)
+
+
+def empty(shape, *like):
+    """Array of the library and device of the arrays given, in their common dtype."""
+    xp = namespace(like[0])
+    dtype = reduce(xp.promote_types, (a.dtype for a in like))
+    return xp.empty(shape, dtype=dtype, **device(like[0]))
+
+
+def join_columns(*blocks):
+    """Blocks side by side."""
+    return namespace(blocks[0]).concatenate(blocks, 1)
+
+
+def eye_like(a):
+    """Identity matrix of the size, library, dtype and device of `a`."""
+    return namespace(a).eye(len(a), dtype=a.dtype, **device(a))
+
+
+def device(a):
+    """Arguments that put a new array on the device of `a`."""
+    return {"device": a.device} if is_tensor(a) else {}

@@ -1,0 +1,24 @@
+"""Columns of codes and views as vectors: centred, of length one, correlated."""
+
+import numpy as np
+
+
+def column_correlations(A, B):
+    """Pearson correlation of each column of A with that of B; 0 for a constant."""
+    return np.sum(unit_columns(A) * unit_columns(B), axis=0)
+
+
+def unit_columns(Z):
+    """Centred columns of length one; constant columns become zero."""
+    Z = centred(Z)
+    length = np.sqrt(np.sum(Z**2, axis=0))
+    return Z / np.where(length > 0, length, 1.0)
+
+
+def centred(Z):
+    """Centred columns; one that is constant up to rounding becomes exactly zero."""
+    mean = Z.mean(axis=0)
+    Z = Z - mean
+    Z -= Z.mean(axis=0)  # adding up many rows errs; adding up their residuals does not
+    rounding = 8 * np.finfo(np.float64).eps * abs(mean)
+    return np.where(abs(Z).max(axis=0) > rounding, Z, 0.0)
