@@ -6,7 +6,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from skcrl import _linalg
-from skcrl.linear._fit import Fit
+from skcrl.linear._fit import Fit, require_finite
 from skcrl.linear._rows import Rows
 from skcrl.linear._shrinkage import Penalty, Scatter, penalty
 
@@ -88,6 +88,7 @@ def _side(view, weights, settings, i):
     if not settings.center:
         rows = rows._replace(mean=0 * mean)
     var = rows.sums_of_squares() / (n - 1)
+    require_finite(var.sum())
     if reg == 0 and shrinkage == 0:
         # Weights without a penalty lie in the range of the columns in their own units.
         scale = _linalg.unit_scale(var)

@@ -1,5 +1,6 @@
 """What LinearCCA solves, and what either of its solvers gives back."""
 
+from math import isfinite
 from typing import NamedTuple
 
 from skcrl._arrays import Array
@@ -26,3 +27,9 @@ class Fit(NamedTuple):
     code_cov: Array  # (2k, 2k), of [x codes, y codes]
     x_cross_cov: Array  # (2k, p), of the codes with x
     y_cross_cov: Array  # (2k, q)
+
+
+def require_finite(total_variance):
+    """Raise ValueError if the squares of finite views are not finite."""
+    if not isfinite(total_variance):
+        raise ValueError("The variances of X or y overflow: scale the views down.")

@@ -19,7 +19,7 @@ from skcrl._validation import (
 from skcrl.base import TwoViewTransformer
 from skcrl.linear._by_covariance import fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
-from skcrl.linear._fit import Settings
+from skcrl.linear._fit import Settings, require_finite
 from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED
 
@@ -201,7 +201,7 @@ class LinearCCA(TwoViewTransformer):
         """
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
-            X, y, weights = check_weights(X, y, sample_weight)
+            X, y, weights = check_weights(X, y, sample_weight, more_than=1)
             self.__dict__.pop("moments_", None)
             self.n_samples_seen_ = X.shape[0]
             if self._by_gram(X):
@@ -271,7 +271,7 @@ class LinearCCA(TwoViewTransformer):
             )
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=first)
-            X, y, weights = check_weights(X, y, sample_weight)
+            X, y, weights = check_weights(X, y, sample_weight, more_than=0)
             m = _sums(X, y, weights)
             seen = _n_rows(X, m)
             if not first:
@@ -281,8 +281,7 @@ class LinearCCA(TwoViewTransformer):
             return self._solve(m)
 
     def _solve(self, m, fourth=None):
-        if not np.isfinite([float(s.diagonal().sum()) for s in (m.xx, m.yy)]).all():
-            raise ValueError("The variances of X or y overflow: scale the views down.")
+        require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
         k = self._n_components(m.n)
         lanczos = self._by_lanczos(m, k)
         random_state = random_source(self.random_state) if lanczos else None

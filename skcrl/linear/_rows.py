@@ -50,7 +50,7 @@ class Rows(NamedTuple):
             for columns, block in self._column_blocks():
                 sums[columns] = np.einsum("ij,ij->j", block, block)
             rounding = n * (n * np.finfo(np.float64).eps * mean) ** 2
-        return np.where(sums > rounding, sums, 0.0)
+        return np.where((sums > rounding) | np.isinf(sums), sums, 0.0)
 
     def _column_blocks(self):
         n, p = self.view.shape

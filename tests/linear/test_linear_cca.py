@@ -182,9 +182,10 @@ def test_bad_parameters(views, parameters, message):
         LinearCCA(**parameters).fit(*views)
 
 
-def test_overflow_is_named(views):
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+def test_overflow_is_named(views, solver):
     with (
         np.errstate(over="ignore", invalid="ignore"),
         pytest.raises(ValueError, match="overflow: scale the views down"),
     ):
-        LinearCCA().fit(views[0] * 1e300, views[1])
+        LinearCCA(solver=solver).fit(views[0] * 1e300, views[1])

@@ -202,6 +202,11 @@ def test_weights_must_count_samples():
     X, y = views_of(30, 3, 2)
     with pytest.raises(ValueError, match=r"more than 1, got 0\.5: multiply it by"):
         LinearCCA().fit(X, y, sample_weight=np.full(30, 0.5 / 30))
+    streamed = LinearCCA()
+    for rows in (slice(10), slice(10, None)):  # the first weigh half a sample
+        streamed.partial_fit(X[rows], y[rows], np.full(30, 0.05)[rows])
+    expected = LinearCCA().fit(X, y, sample_weight=np.full(30, 0.05))
+    np.testing.assert_allclose(streamed.x_weights_, expected.x_weights_, atol=1e-10)
     with pytest.raises(ValueError, match="Negative values"):
         LinearCCA().fit(X, y, sample_weight=np.linspace(-1, 2, 30))
     with pytest.raises(ValueError, match="sample_weight.shape"):
