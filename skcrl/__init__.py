@@ -10,6 +10,7 @@ _HOMES = {
     "CorrNet": "skcrl.deep",
     "CrossViewClassifier": "skcrl.transfer",
     "DeepCCA": "skcrl.deep",
+    "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "TiedBidirectional": "skcrl.deep",
@@ -17,7 +18,16 @@ _HOMES = {
     "transfer_score": "skcrl.transfer",
 }
 
-_SUBMODULES = {"base", "compose", "datasets", "deep", "linear", "metrics", "transfer"}
+_SUBMODULES = {
+    "base",
+    "compose",
+    "datasets",
+    "deep",
+    "kernel",
+    "linear",
+    "metrics",
+    "transfer",
+}
 
 __all__ = sorted(_HOMES)
 

@@ -1,0 +1,142 @@
+"""Ridge CCA in the feature spaces of two centred kernels."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+from scipy.linalg import lapack
+
+from skcrl import _linalg
+from skcrl._eigen import top_eigenpairs
+from skcrl.kernel._kernels import range_eigenpairs
+
+# A shift below this share of the trace is no safe ridge on the rounding of a kernel.
+_SMALLEST_SHIFT = 1e-8
+# Keeps the metric of the eigenproblem positive where the kernel is singular.
+_JITTER = 1e-11
+# Residuals of the squared correlations: the correlations themselves err by 1e-12 or so.
+_TOL = 1e-8
+
+
+class KernelSolution(NamedTuple):
+    """Dual weights, one column a component, the training codes and correlations."""
+
+    x_weights: np.ndarray  # (n, k)
+    y_weights: np.ndarray  # (n, k)
+    x_codes: np.ndarray  # (n, k)
+    y_codes: np.ndarray  # (n, k)
+    correlations: np.ndarray  # (k,), largest first
+    rank: int
+
+
+def kernel_cca(Kx, Ky, n_components, ridge, random_state):
+    r"""Kernel CCA with a ridge on each view.
+
+    With shifts c = (n - 1) ridge and hat matrices :math:`G = K (K + c I)^{-1}`, the
+    codes :math:`s = K_x a` and :math:`t = K_y b` satisfy
+
+    .. math:: G_x t = \rho s, \qquad G_y s = \rho t,
+
+    so t are eigenvectors of :math:`G_y G_x`, which is symmetric in the inner product
+    of :math:`G_x`. A product with :math:`G = I - c (K + c I)^{-1}` takes a Cholesky
+    factor and nothing else, so the kernels are factorised in place. A kernel without
+    a ridge that exceeds its rounding is decomposed in full instead.
+
+    Parameters
+    ----------
+    Kx, Ky : ndarray of shape (n, n)
+        Centred kernels, overwritten.
+    n_components : int
+        At most n.
+    ridge : pair of float
+    random_state : RandomState
+
+    Returns
+    -------
+    solution : KernelSolution
+        Each column of weights adds up to 0, and is 0 past the rank.
+    """
+    n = len(Kx)
+    shifts = [(n - 1) * r for r in ridge]
+    if not (Kx.trace() > 0 and Ky.trace() > 0):
+        nothing = np.zeros((2, n, n_components))
+        return _solution(nothing, nothing, np.zeros(n_components), 0)
+    if any(
+        c < _SMALLEST_SHIFT * K.trace() for c, K in zip(shifts, (Kx, Ky), strict=True)
+    ):
+        return _by_features(Kx, Ky, n_components, ridge)
+    # Kx is singular along the constant vector, which would have no length in its
+    # metric. This gives it some, and leaves it an eigenvector of no correlation.
+    Kx += Kx.trace() / n**2
+    diagonals = Kx.diagonal().copy(), Ky.diagonal().copy()
+    try:
+        x_factor, y_factor = _factor(Kx, shifts[0]), _factor(Ky, shifts[1])
+    except linalg.LinAlgError:
+        # An indefinite kernel: its negative part is left out.
+        for K, diagonal in zip((Kx, Ky), diagonals, strict=True):
+            K.flat[:: n + 1] = diagonal
+        Kx -= diagonals[0].sum() / (n**2 + n)
+        return _by_features(Kx, Ky, n_components, ridge)
+    return _by_factors(x_factor, y_factor, shifts, n_components, random_state)
+
+
+def _factor(K, shift):
+    """Cholesky factor of K + shift I, in the upper triangle and diagonal of K."""
+    K.flat[:: len(K) + 1] += shift
+    factor, info = lapack.dpotrf(K.T, lower=1, overwrite_a=1, clean=0)
+    if info:
+        raise linalg.LinAlgError("not positive definite")
+    return factor
+
+
+def _solve(factor, block):
+    return lapack.dpotrs(factor, block, lower=1)[0]
+
+
+def _by_factors(x_factor, y_factor, shifts, n_components, random_state):
+    n = len(x_factor)
+    x_shift, y_shift = shifts
+
+    def x_metric(block):
+        return (1.0 + _JITTER) * block - x_shift * _solve(x_factor, block)
+
+    def y_hat(block):
+        return block - y_shift * _solve(y_factor, block)
+
+    squares, V = top_eigenpairs(
+        y_hat, n, n_components, random_state, tol=_TOL, metric=x_metric
+    )
+    determined = squares > 10 * _JITTER
+    rho = np.sqrt(np.where(determined, squares, 1.0).clip(0.0, 1.0))
+    # t = rho V, so a = (Kx + c)^-1 t / rho and s = t / rho - c a.
+    a = _solve(x_factor, V)
+    s = V - x_shift * a
+    b = _solve(y_factor, s) / rho
+    scale = determined * np.sqrt(n - 1)
+    weights = np.stack([a, b]) * scale
+    # The constant vector changes no code, and without it kernels need no centring.
+    weights -= weights.mean(axis=1, keepdims=True)
+    codes = np.stack([s, rho * V]) * scale
+    return _solution(weights, codes, rho * determined, int(determined.sum()))
+
+
+def _by_features(Kx, Ky, n_components, ridge):
+    """Linear CCA of the principal components of either kernel."""
+    (x_values, x_vectors), (y_values, y_vectors) = map(range_eigenpairs, (Kx, Ky))
+    Fx, Fy = x_vectors * x_values**0.5, y_vectors * y_values**0.5
+    cov = _linalg.covariances(_linalg.moments(Fx, Fy))
+    solution = _linalg.cca(cov, n_components, ridge)
+    Wx, Wy = solution.x_weights, solution.y_weights
+    weights = np.stack(
+        [x_vectors * x_values**-0.5 @ Wx, y_vectors * y_values**-0.5 @ Wy]
+    )
+    codes = np.stack([Fx @ Wx, Fy @ Wy])
+    return _solution(weights, codes, solution.correlations, solution.rank)
+
+
+def _solution(weights, codes, correlations, rank):
+    """Signs chosen so that the largest weight of each x component is positive."""
+    a = weights[0]
+    sign = np.sign(a[abs(a).argmax(axis=0), np.arange(a.shape[1])])
+    (a, b), (s, t) = weights * sign, codes * sign
+    return KernelSolution(a, b, s, t, correlations, rank)
