@@ -11,20 +11,27 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from skcrl import KernelCCA, LinearCCA
 from skcrl.datasets import make_correlated_views
-from skcrl.kernel import _exact, _kernels
+from skcrl.kernel import _exact, _feature_maps, _kernels
 from skcrl.metrics import reconstruction_error
 
 N, K = 300, 3
 
 
 @pytest.fixture(scope="module")
-def views():
-    return make_correlated_views(N, 6, 5, correlations=(0.9, 0.6, 0.3), random_state=0)
+def all_views():
+    return make_correlated_views(
+        N + 40, 6, 5, correlations=(0.9, 0.6, 0.3), random_state=0
+    )
 
 
 @pytest.fixture(scope="module")
-def new_views():
-    return make_correlated_views(40, 6, 5, correlations=(0.9, 0.6, 0.3), random_state=1)
+def views(all_views):
+    return tuple(view[:N] for view in all_views)
+
+
+@pytest.fixture(scope="module")
+def new_views(all_views):
+    return tuple(view[N:] for view in all_views)
 
 
 def circle(n, rng):
@@ -126,7 +133,7 @@ def test_factors_and_features_agree(views, reg):
         by_factors.correlations, by_features.correlations, atol=1e-9
     )
     for one, other in zip(by_factors[2:4], by_features[2:4], strict=True):
-        assert_same_up_to_sign(one, other, 1e-5)
+        assert_same_up_to_sign(one, other, 1e-7)
     for solution in (by_factors, by_features):
         for gram, weights, codes in zip(
             grams, solution[:2], solution[2:4], strict=True
@@ -173,11 +180,16 @@ def test_a_precomputed_kernel_is_the_named_one(views, new_views, kernel):
     assert_same_codes_of(named.transform_pair(*new_views), given.transform_pair(*new))
     for gram, copy in zip(grams, before, strict=True):
         np.testing.assert_array_equal(gram, copy)
-    # Rows of the kernel are what is rebuilt.
-    rebuilt = given.reconstruct(new[0], new[1], to="x")
-    assert rebuilt.shape == new[0].shape
-    assert reconstruction_error(new[0], rebuilt) < 0.9
     assert not hasattr(given, "X_fit_")
+
+
+def test_rows_of_a_precomputed_kernel_are_rebuilt(rng):
+    X, y = circle(500, rng)
+    gram = rbf_kernel(X, X[:400])
+    kcca = KernelCCA(2, kernel=("precomputed", "rbf"), random_state=0)
+    kcca.fit(gram[:400], y[:400])
+    rebuilt = kcca.reconstruct(gram[400:], to="x")
+    assert reconstruction_error(gram[400:], rebuilt) < 0.7
 
 
 def assert_same_codes_of(one, other):
@@ -224,7 +236,7 @@ def test_nystroem_with_every_landmark_is_exact(views, new_views, reg):
         K, reg=reg, approximation="nystroem", approximation_size=N, random_state=0
     ).fit(*views)
     np.testing.assert_allclose(nystroem.correlations_, exact.correlations_, atol=1e-9)
-    assert_same_codes(nystroem, exact, new_views, atol=2e-6 / reg**0.5 * 1e-2)
+    assert_same_codes(nystroem, exact, new_views)
 
 
 @pytest.mark.parametrize(
@@ -255,27 +267,17 @@ def test_approximations_never_hold_a_wide_array(approximation, rng, monkeypatch)
     whole = KernelCCA(2, random_state=0, **settings).fit(X, y)
     monkeypatch.setattr("skcrl.kernel._kernel_cca._BLOCK_ROWS", 64)
     tall = []
-    for name in ("NystroemMap", "FourierMap"):
-        cls = getattr(_exact_maps(), name)
-        original = cls.__call__
-        monkeypatch.setattr(
-            cls,
-            "__call__",
-            lambda self, view, call=original: (
-                tall.append(view.shape[0]),
-                call(self, view),
-            )[1],
-        )
+    for cls in (_feature_maps.NystroemMap, _feature_maps.FourierMap):
+
+        def watched(self, view, call=cls.__call__):
+            tall.append(view.shape[0])
+            return call(self, view)
+
+        monkeypatch.setattr(cls, "__call__", watched)
     monkeypatch.setattr("skcrl.kernel._decoder._MAX_ROWS", 64)
     blocked = KernelCCA(2, random_state=0, **settings).fit(X, y)
     np.testing.assert_allclose(blocked.correlations_, whole.correlations_, atol=1e-10)
     assert max(tall) == 64
-
-
-def _exact_maps():
-    from skcrl.kernel import _feature_maps
-
-    return _feature_maps
 
 
 def test_codes_are_computed_in_blocks(views, monkeypatch):
@@ -289,7 +291,7 @@ def test_order_of_rows(views, new_views, rng):
     rows = rng.permutation(N)
     one = KernelCCA(K, random_state=0).fit(*views)
     other = KernelCCA(K, random_state=1).fit(*(view[rows] for view in views))
-    assert_same_codes(one, other, new_views, atol=1e-5)
+    assert_same_codes(one, other, new_views, atol=1e-7)
 
 
 def test_equal_correlations_are_all_found(rng):
@@ -355,7 +357,7 @@ def test_an_indefinite_kernel_loses_its_negative_part(rng):
 
 def test_reconstruction_is_as_nonlinear_as_the_views(rng):
     X, y = circle(900, rng)
-    kcca = KernelCCA(3, random_state=0).fit(X[:600], y[:600])
+    kcca = KernelCCA(2, random_state=0).fit(X[:600], y[:600])
     X, y = X[600:], y[600:]
     codes = dict(zip("xy", kcca.transform_pair(X, y), strict=True))
     for source, to, view in (("x", "x", X), ("x", "y", y), ("y", "y", y)):
@@ -381,7 +383,7 @@ def test_reconstruction_of_linear_views_is_linear():
         for to, view in zip("xy", new, strict=True):
             expected = reconstruction_error(view, linear.reconstruct(*given, to=to))
             error = reconstruction_error(view, kernel.reconstruct(*given, to=to))
-            assert error < 1.02 * expected
+            assert error < 1.05 * expected
 
 
 @pytest.mark.parametrize(
