@@ -25,7 +25,9 @@ class NystroemMap(NamedTuple):
     def fit(cls, kernel, landmarks):
         """Map of the kernel with these landmarks."""
         eigenvalues, eigenvectors = range_eigenpairs(kernel(landmarks))
-        return cls(kernel, landmarks, eigenvectors * eigenvalues**-0.5)
+        root = eigenvectors * eigenvalues**-0.5
+        # A kernel that is 0 has one feature, which is 0.
+        return cls(kernel, landmarks, root if root.size else np.zeros((len(root), 1)))
 
     def __call__(self, view):
         """Features (n, rank) in float64."""

@@ -227,16 +227,9 @@ class KernelCCA(TwoViewTransformer):
     def _fit_exact(self, views, kernels, ridge, random_state):
         n = views["x"].shape[0]
         self._check_n_components(n, "the number of samples")
-        grams: dict = {}
-        means: dict = {}
-        rows: dict = {}
-        for side, view in views.items():
-            if kernels[side] is None:
-                self._check_square(view, side)
-                grams[side], rows[side] = view.astype(np.float64), None
-            else:
-                grams[side], rows[side] = kernels[side](view), view.copy()
-            means[side] = centre(grams[side])
+        rows = {s: None if kernels[s] is None else v.copy() for s, v in views.items()}
+        grams = {s: self._gram(v, kernels[s], s) for s, v in views.items()}
+        means = {s: centre(K) for s, K in grams.items()}
         solution = kernel_cca(
             grams["x"], grams["y"], self.n_components, ridge, random_state
         )
@@ -355,12 +348,16 @@ class KernelCCA(TwoViewTransformer):
                 f"{self.n_components} instead. Reduce `n_components`."
             )
 
-    def _check_square(self, view, side):
+    def _gram(self, view, kernel, side):
+        """Kernel (n, n) of the training rows, an array of our own."""
+        if kernel is not None:
+            return kernel(view)
         if view.shape[0] != view.shape[1]:
             raise ValueError(
                 f"A precomputed kernel of {_NAMES[side]} must be square in fit, "
                 f"(n_samples, n_samples), got {view.shape}."
             )
+        return view.astype(np.float64)
 
     def _encode(self, view, side):
         return self._encoders[side].encode(view)

@@ -64,23 +64,30 @@ class Encoder(NamedTuple):
 def centre(K):
     """Centre the kernel of a sample with itself in feature space, in place.
 
-    Returns the means of the columns before.
+    What is constant up to rounding becomes exactly 0. Returns the means of the columns
+    before.
     """
-    mean = K.mean(axis=0)
+    mean, trace = K.mean(axis=0), K.trace()
     deviation = (mean - mean.mean())[:, None]
     step = max(1, 2**16 // len(K))  # rows that stay in the cache
     for i in range(0, len(K), step):
         K[i : i + step] -= mean
         K[i : i + step] -= deviation[i : i + step]
+    if K.trace() <= _rounding(K) * trace:
+        K[:] = 0.0
     return mean
 
 
 def range_eigenpairs(K):
     """Eigenvalues (r,) of a kernel that are not rounding, and their vectors (n, r)."""
     eigenvalues, eigenvectors = np.linalg.eigh(K)
-    rounding = 10 * len(K) * np.finfo(np.float64).eps
-    keep = eigenvalues > rounding * max(eigenvalues[-1], 0.0)
+    keep = eigenvalues > _rounding(K) * max(eigenvalues[-1], 0.0)
     return eigenvalues[keep], eigenvectors[:, keep]
+
+
+def _rounding(K):
+    """Relative rounding error of the eigenvalues of a kernel."""
+    return 10 * len(K) * np.finfo(np.float64).eps
 
 
 def _in_float64(view):
