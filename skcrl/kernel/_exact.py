@@ -10,8 +10,9 @@ from skcrl import _linalg
 from skcrl._eigen import top_eigenpairs
 from skcrl.kernel._kernels import range_eigenpairs
 
-# A shift below this share of the trace is no safe ridge on the rounding of a kernel.
-_SMALLEST_SHIFT = 1e-8
+# Shifts in units of the trace. Below, a shift is no safe ridge on the rounding of a
+# kernel; above, the kernel is lost in the rounding of the shift.
+_SAFE_SHIFTS = 1e-8, 1e4
 # Keeps the metric of the eigenproblem positive where the kernel is singular.
 _JITTER = 1e-11
 # Residuals of the squared correlations: the correlations themselves err by 1e-12 or so.
@@ -40,7 +41,8 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
     so t are eigenvectors of :math:`G_y G_x`, which is symmetric in the inner product
     of :math:`G_x`. A product with :math:`G = I - c (K + c I)^{-1}` takes a Cholesky
     factor and nothing else, so the kernels are factorised in place. A kernel without
-    a ridge that exceeds its rounding is decomposed in full instead.
+    a ridge that exceeds its rounding, or with one that drowns it, is decomposed in
+    full instead.
 
     Parameters
     ----------
@@ -57,17 +59,17 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
         Each column of weights adds up to 0, and is 0 past the rank.
     """
     n = len(Kx)
+    traces = Kx.trace(), Ky.trace()
     shifts = [(n - 1) * r for r in ridge]
-    if not (Kx.trace() > 0 and Ky.trace() > 0):
+    if min(traces) <= 0:
         nothing = np.zeros((2, n, n_components))
         return _solution(nothing, nothing, np.zeros(n_components), 0)
-    if any(
-        c < _SMALLEST_SHIFT * K.trace() for c, K in zip(shifts, (Kx, Ky), strict=True)
-    ):
+    low, high = _SAFE_SHIFTS
+    if not all(low * t <= c <= high * t for c, t in zip(shifts, traces, strict=True)):
         return _by_features(Kx, Ky, n_components, ridge)
     # Kx is singular along the constant vector, which would have no length in its
     # metric. This gives it some, and leaves it an eigenvector of no correlation.
-    Kx += Kx.trace() / n**2
+    Kx += traces[0] / n**2
     diagonals = Kx.diagonal().copy(), Ky.diagonal().copy()
     try:
         x_factor, y_factor = _factor(Kx, shifts[0]), _factor(Ky, shifts[1])
@@ -75,9 +77,11 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
         # An indefinite kernel: its negative part is left out.
         for K, diagonal in zip((Kx, Ky), diagonals, strict=True):
             K.flat[:: n + 1] = diagonal
-        Kx -= diagonals[0].sum() / (n**2 + n)
+        Kx -= traces[0] / n**2
         return _by_features(Kx, Ky, n_components, ridge)
-    return _by_factors(x_factor, y_factor, shifts, n_components, random_state)
+    # No less than the norm of either hat matrix.
+    norms = [t / (t + c) for c, t in zip(shifts, traces, strict=True)]
+    return _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state)
 
 
 def _factor(K, shift):
@@ -93,30 +97,36 @@ def _solve(factor, block):
     return lapack.dpotrs(factor, block, lower=1)[0]
 
 
-def _by_factors(x_factor, y_factor, shifts, n_components, random_state):
+def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state):
     n = len(x_factor)
     x_shift, y_shift = shifts
 
     def x_metric(block):
-        return (1.0 + _JITTER) * block - x_shift * _solve(x_factor, block)
+        hat = block - x_shift * _solve(x_factor, block)
+        return hat / norms[0] + _JITTER * block
 
     def y_hat(block):
-        return block - y_shift * _solve(y_factor, block)
+        return (block - y_shift * _solve(y_factor, block)) / norms[1]
 
     squares, V = top_eigenpairs(
         y_hat, n, n_components, random_state, tol=_TOL, metric=x_metric
     )
     determined = squares > 10 * _JITTER
-    rho = np.sqrt(np.where(determined, squares, 1.0).clip(0.0, 1.0))
-    # t = rho V, so a = (Kx + c)^-1 t / rho and s = t / rho - c a.
-    a = _solve(x_factor, V)
-    s = V - x_shift * a
+    squares = np.where(determined, squares * norms[0] * norms[1], 1.0)
+    rho = np.sqrt(squares.clip(0.0, 1.0))
+    V /= norms[0] ** 0.5
+    # s = Gx t / rho for t = rho V. What of V vanishes in the metric is undetermined,
+    # so t is computed afresh: G t = K (K + c)^-1 t = t - c (K + c)^-1 t.
+    s = V - x_shift * _solve(x_factor, V)
     b = _solve(y_factor, s) / rho
+    t = s / rho - y_shift * b
+    a = _solve(x_factor, t) / rho
+    s = t / rho - x_shift * a
     scale = determined * np.sqrt(n - 1)
     weights = np.stack([a, b]) * scale
     # The constant vector changes no code, and without it kernels need no centring.
     weights -= weights.mean(axis=1, keepdims=True)
-    codes = np.stack([s, rho * V]) * scale
+    codes = np.stack([s, t]) * scale
     return _solution(weights, codes, rho * determined, int(determined.sum()))
 
 
