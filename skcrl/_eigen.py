@@ -119,7 +119,7 @@ def _orthonormal(W, V, MV, metric):
 
 def _roots(M):
     """F and G with FF' = M and G'MG = I, but for columns of 0 where M is singular."""
-    squares, U = linalg.eigh(M, check_finite=False)
+    squares, U = np.linalg.eigh(M)
     root = np.sqrt(np.where(squares > _METRIC_ROUNDING, squares, 0.0))
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
     return U * root, U * inverse
