@@ -13,10 +13,12 @@ _MAX_BLOCKS = 8
 _CHECK_EVERY = 2
 # Columns multiplied, in units of size, after which LAPACK would not have been dearer.
 _MAX_PASSES = 2
+# Squared length below which a unit vector is all rounding in a metric.
+_METRIC_ROUNDING = 1e-12
 
 
-def top_eigenpairs(multiply, size, k, random_state, tol=1e-10):
-    r"""Largest eigenpairs of a symmetric positive semidefinite operator.
+def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
+    r"""Largest eigenpairs of a symmetric positive semidefinite operator A.
 
     Block Lanczos with full reorthogonalisation and thick restarts [1]_. A block has
     more columns than pairs are asked for, so that equal eigenvalues are all found. The
@@ -32,8 +34,7 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10):
     Parameters
     ----------
     multiply : callable
-        Maps an ndarray of shape (size, b) to the operator times it, a new ndarray of
-        float64.
+        Maps an ndarray of shape (size, b) to A times it, a new ndarray of float64.
     size : int
         Rows of the operator.
     k : int
@@ -42,13 +43,17 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10):
         Draws the first block.
     tol : float, default=1e-10
         Bound on the residuals, above the 1e-14 or so that rounding leaves.
+    metric : callable or None, default=None
+        Maps a block to M times it, for a symmetric M with eigenvalues from 1e-11 to
+        about 1. The pairs are then those of the product AM, which is symmetric in the
+        inner product of M; norms are taken in it too.
 
     Returns
     -------
     eigenvalues : ndarray of shape (k,)
         Largest first. Those of 0 may come out as +-1e-16 times the largest.
     eigenvectors : ndarray of shape (size, k)
-        Orthonormal columns.
+        Orthonormal columns, in the metric.
 
     References
     ----------
@@ -57,24 +62,26 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10):
     """
     width = max(k + _OVERSAMPLING, _MIN_WIDTH)
     if size <= _MAX_BLOCKS * width:
-        return _dense(multiply, size, k)
+        return _dense(multiply, size, k, metric)
     V = np.empty((size, _MAX_BLOCKS * width), order="F")
-    T = np.zeros((V.shape[1], V.shape[1]))  # V'AV
-    block = _qr(random_state.standard_normal((size, width)))[0]
+    MV = V if metric is None else np.empty_like(V)
+    T = np.zeros((V.shape[1], V.shape[1]))  # V'MAMV
+    block = random_state.standard_normal((size, width))
+    block, image, _ = _orthonormal(block, V[:, :0], MV[:, :0], metric)
     end = 0
     for _ in range(int(_MAX_PASSES * size) // width):
         start, end = end, end + width
-        V[:, start:end] = block
-        block = multiply(block)
-        T[:end, start:end] = V[:, :end].T @ block
+        V[:, start:end], MV[:, start:end] = block, image
+        block = multiply(image)
+        T[:end, start:end] = MV[:, :end].T @ block
         T[start:end, :start] = T[:start, start:end].T
         block -= V[:, :end] @ T[:end, start:end]
-        block, R = _orthonormal(block, V[:, :end])
+        block, image, R = _orthonormal(block, V[:, :end], MV[:, :end], metric)
         if end // width % _CHECK_EVERY:
             continue
         full = end == V.shape[1]
         theta, S = _largest(T[:end, :end], end // 2 if full else k)
-        # A V = V T + block R E', where E' picks the last `width` rows.
+        # A M V = V T + block R E', where E' picks the last `width` rows.
         residuals = np.linalg.norm(R @ S[start:end, :k], axis=0)
         if (residuals <= tol * theta[0]).all():
             return theta[:k], V[:, :end] @ S[:, :k]
@@ -83,28 +90,51 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10):
             # block fills in how it is coupled to them.
             end = len(theta)
             V[:, :end] = V @ S
+            if metric is not None:
+                MV[:, :end] = MV @ S
             T[:end, :end] = np.diag(theta)
-    return _dense(multiply, size, k)
+    return _dense(multiply, size, k, metric)
 
 
-def _orthonormal(W, V):
-    """Orthonormal Q and square R with W = QR, for W orthogonal to V up to rounding.
+def _orthonormal(W, V, MV, metric):
+    """Orthonormal Q, MQ, and square R with W = QR, for W all but orthogonal to V.
 
     The second round removes from Q what rounding had left of V, and turns the columns
     that QR makes up for a W of lower rank away from V.
     """
     Q, R = _qr(W)
-    Q -= V @ (V.T @ Q)
-    Q, S = _qr(Q)
-    return Q, S @ R
+    if metric is None:
+        Q -= V @ (V.T @ Q)
+        Q, S = _qr(Q)
+        return Q, Q, S @ R
+    MQ = metric(Q)
+    for _ in range(2):
+        overlap = MV.T @ Q
+        Q -= V @ overlap
+        MQ -= MV @ overlap
+        root, inverse = _roots(Q.T @ MQ)
+        Q, MQ, R = Q @ inverse, MQ @ inverse, root.T @ R
+    return Q, MQ, R
+
+
+def _roots(M):
+    """F and G with FF' = M and G'MG = I, but for columns of 0 where M is singular."""
+    squares, U = np.linalg.eigh(M)
+    root = np.sqrt(np.where(squares > _METRIC_ROUNDING, squares, 0.0))
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+    return U * root, U * inverse
 
 
 def _qr(W):
     return linalg.qr(W, mode="economic", overwrite_a=True, check_finite=False)
 
 
-def _dense(multiply, size, k):
-    return _largest(multiply(np.eye(size)), k)
+def _dense(multiply, size, k, metric):
+    if metric is None:
+        return _largest(multiply(np.eye(size)), k)
+    root, inverse = _roots(metric(np.eye(size)))
+    theta, S = _largest(root.T @ multiply(root), k)
+    return theta, inverse @ S
 
 
 def _largest(A, k):

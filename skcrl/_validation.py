@@ -139,8 +139,8 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
         raise ValueError("X and y are both None: pass at least one view.")
     if is_dask(X) or is_dask(y):
         raise ValueError(
-            "Dask arrays go into fit, partial_fit, transform and transform_y alone: "
-            "map other methods over the blocks of rows, with map_blocks."
+            "Dask arrays go into fit, partial_fit, transform, transform_y and predict "
+            "alone: map other methods over the blocks of rows, with map_blocks."
         )
     checks = {
         "reset": reset,

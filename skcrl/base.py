@@ -234,7 +234,9 @@ class TwoViewTransformer(
         y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
             Second view.
         """
-        return self.reconstruct(X, to="y")
+        check_is_fitted(self)
+        X = check_view(self, X, "x")
+        return self._shaped(self._rebuild(X, None, "y"), "y")
 
     def score(self, X, y):
         """Total correlation of the codes of held-out views, higher is better.

@@ -108,3 +108,31 @@ def test_seed_alone_decides(rng):
     )
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], second[1])
+
+
+METRICS = {
+    "even": np.linspace(1, 0.5, N),
+    "steep": np.geomspace(1, 1e-10, N),
+    "all but singular": np.r_[np.linspace(1, 0.1, 5), np.full(N - 5, 1e-11)],
+}
+
+
+@pytest.mark.parametrize("name", sorted(SPECTRA.keys() - {"tiny", "huge"}))
+@pytest.mark.parametrize("metric", METRICS)
+def test_any_spectrum_in_a_metric(name, metric, rng):
+    k = 20
+    A, M = (with_spectrum(s, rng) for s in (SPECTRA[name], METRICS[metric]))
+    values, vectors = top_eigenpairs(
+        lambda B: A @ B, N, k, np.random.RandomState(0), metric=lambda B: M @ B
+    )
+    # The product AM has the eigenvalues of the symmetric M^1/2 A M^1/2.
+    squares, U = np.linalg.eigh(M)
+    root = U * np.sqrt(squares.clip(0)) @ U.T
+    expected = np.linalg.eigvalsh(root @ A @ root)[: -k - 1 : -1]
+    scale = expected[0] or 1.0
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-9 * scale)
+    found = values > 1e-6 * scale
+    V = vectors[:, found]
+    np.testing.assert_allclose(V.T @ M @ V, np.eye(found.sum()), atol=1e-7)
+    errors = A @ M @ V - V * values[found]
+    assert np.sqrt(abs((errors * (M @ errors)).sum(axis=0))).max(initial=0) < 1e-7

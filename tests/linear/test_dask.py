@@ -45,6 +45,9 @@ def test_equals_numpy(views, sizes, scheduler):
         assert isinstance(Zx, da.Array)
         assert (Zx.shape, Zx.dtype, Zx.chunks[0]) == ((400, 3), np.float64, X.chunks[0])
         np.testing.assert_allclose(Zx, expected.transform(views[0]), atol=1e-10)
+        rebuilt = cca.predict(X)
+        assert isinstance(rebuilt, da.Array)
+        np.testing.assert_allclose(rebuilt, expected.predict(views[0]), atol=1e-10)
         np.testing.assert_allclose(Zy, expected.transform_y(views[1]), atol=1e-10)
 
 
@@ -167,7 +170,7 @@ def test_bad_input(views, spoil, message):
 def test_what_dask_arrays_do_not_go_into(views):
     X, y = chunked(views, 100, 100)
     cca = LinearCCA(2).fit(X, y)
-    for call in (lambda: cca.score(X, y), lambda: cca.predict(X)):
+    for call in (lambda: cca.score(X, y), lambda: cca.reconstruct(X, y)):
         with pytest.raises(ValueError, match="map other methods over the blocks"):
             call()
     with pytest.raises(ValueError, match="X has 5 features"):

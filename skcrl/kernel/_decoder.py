@@ -1,0 +1,96 @@
+"""Nonlinear reconstruction of the views from the codes of either, or of both."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from skcrl.kernel._feature_maps import NystroemMap, random_rows
+from skcrl.kernel._kernels import Kernel
+
+# Training rows that maps are fitted to, and codes that are centres of their kernel.
+_MAX_ROWS = 10_000
+_MAX_CENTRES = 100
+# Ridges to choose from, beside codes of variance 1 and a kernel that is at most 1.
+_RIDGES = np.logspace(-6, 1, 15)
+
+
+class KernelDecoder(NamedTuple):
+    """Ridge regression of both views on codes, linear and kernel features together.
+
+    The features are the codes themselves and Nyström features of their rbf kernel:
+    what is linear needs no kernel, and does not fade away from the training codes.
+    """
+
+    features: "CodeFeatures"
+    feature_mean: np.ndarray  # (m,)
+    coefs: dict  # side to (m, n_features)
+    means: dict  # side to (n_features,)
+
+    @classmethod
+    def fit(cls, codes, views, random_state):
+        """Fit to codes (n, d) and the rows of both views, a dict by side.
+
+        The ridge of each view is the one with the least generalised
+        cross-validation error.
+        """
+        features = CodeFeatures.fit(codes, random_state)
+        F = features(codes)
+        feature_mean = F.mean(axis=0)
+        F -= feature_mean
+        eigenvalues, U = np.linalg.eigh(F.T @ F / len(F))
+        eigenvalues = eigenvalues.clip(0.0)
+        coefs, means = {}, {}
+        for side, view in views.items():
+            means[side] = np.asarray(view.mean(axis=0, dtype=np.float64)).ravel()
+            # F is centred, so the view need not be; sparse views stay sparse.
+            cross = U.T @ (view.T @ F).T / len(F)
+            ridge = _best_ridge(
+                eigenvalues, cross, _variance(view, means[side]), len(F)
+            )
+            coefs[side] = U @ (cross / (eigenvalues + ridge)[:, None])
+        return cls(features, feature_mean, coefs, means)
+
+    def decode(self, codes, to):
+        """View `to` rebuilt from codes, in their dtype."""
+        view = (self.features(codes) - self.feature_mean) @ self.coefs[to]
+        return (view + self.means[to]).astype(codes.dtype, copy=False)
+
+
+class CodeFeatures(NamedTuple):
+    """Codes beside Nyström features of their rbf kernel."""
+
+    nystroem: NystroemMap
+
+    @classmethod
+    def fit(cls, codes, random_state):
+        """Take some of the codes as centres."""
+        centres = codes[random_rows(len(codes), _MAX_CENTRES, random_state)]
+        # Squared distances between codes of variance 1 are about twice their number.
+        kernel = Kernel("rbf", {"gamma": 0.5 / codes.shape[1]})
+        return cls(NystroemMap.fit(kernel, centres))
+
+    def __call__(self, codes):
+        """Features (n, m) in float64."""
+        return np.hstack([codes.astype(np.float64), self.nystroem(codes)])
+
+
+def _best_ridge(eigenvalues, cross, variance, n):
+    """Ridge of least mean squared residual over the square of its degrees of freedom.
+
+    Features are in the axes of their covariance, which has these `eigenvalues`.
+    """
+    shrunk = 1.0 / (eigenvalues + _RIDGES[:, None])  # (n_ridges, m)
+    energy = np.einsum("ij,ij->i", cross, cross)
+    # |t - F w|^2 = |t|^2 - 2 w'c + w' D w, for w = c / (D + ridge).
+    residual = variance - (energy * shrunk * (2 - eigenvalues * shrunk)).sum(axis=1)
+    freedom = 1.0 - (1 + (eigenvalues * shrunk).sum(axis=1)) / n
+    return _RIDGES[np.argmin(residual.clip(0.0) / freedom.clip(1.0 / n) ** 2)]
+
+
+def _variance(view, mean):
+    """Total variance of the columns of a view, dense or sparse."""
+    if sparse.issparse(view):
+        return mean_variance_axis(view, axis=0)[1].sum()
+    return np.square(view - mean).mean(axis=0).sum()

@@ -1,0 +1,152 @@
+"""Ridge CCA in the feature spaces of two centred kernels."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+from scipy.linalg import lapack
+
+from skcrl import _linalg, _moments
+from skcrl._eigen import top_eigenpairs
+from skcrl.kernel._kernels import range_eigenpairs
+
+# Shifts in units of the trace. Below, a shift is no safe ridge on the rounding of a
+# kernel; above, the kernel is lost in the rounding of the shift.
+_SAFE_SHIFTS = 1e-8, 1e4
+# Keeps the metric of the eigenproblem positive where the kernel is singular.
+_JITTER = 1e-11
+# Residuals of the squared correlations: the correlations themselves err by 1e-12 or so.
+_TOL = 1e-8
+
+
+class KernelSolution(NamedTuple):
+    """Dual weights, one column a component, the training codes and correlations."""
+
+    x_weights: np.ndarray  # (n, k)
+    y_weights: np.ndarray  # (n, k)
+    x_codes: np.ndarray  # (n, k)
+    y_codes: np.ndarray  # (n, k)
+    correlations: np.ndarray  # (k,), largest first
+    rank: int
+
+
+def kernel_cca(Kx, Ky, n_components, ridge, random_state):
+    r"""Kernel CCA with a ridge on each view.
+
+    With shifts c = (n - 1) ridge and hat matrices :math:`G = K (K + c I)^{-1}`, the
+    codes :math:`s = K_x a` and :math:`t = K_y b` satisfy
+
+    .. math:: G_x t = \rho s, \qquad G_y s = \rho t,
+
+    so t are eigenvectors of :math:`G_y G_x`, which is symmetric in the inner product
+    of :math:`G_x`. A product with :math:`G = I - c (K + c I)^{-1}` takes a Cholesky
+    factor and nothing else, so the kernels are factorised in place. A kernel without
+    a ridge that exceeds its rounding, or with one that drowns it, is decomposed in
+    full instead.
+
+    Parameters
+    ----------
+    Kx, Ky : ndarray of shape (n, n)
+        Centred kernels, overwritten.
+    n_components : int
+        At most n.
+    ridge : pair of float
+    random_state : RandomState
+
+    Returns
+    -------
+    solution : KernelSolution
+        Each column of weights adds up to 0, and is 0 past the rank.
+    """
+    n = len(Kx)
+    traces = Kx.trace(), Ky.trace()
+    shifts = [(n - 1) * r for r in ridge]
+    if min(traces) <= 0:
+        nothing = np.zeros((2, n, n_components))
+        return _solution(nothing, nothing, np.zeros(n_components), 0)
+    low, high = _SAFE_SHIFTS
+    if not all(low * t <= c <= high * t for c, t in zip(shifts, traces, strict=True)):
+        return _by_features(Kx, Ky, n_components, ridge)
+    # Kx is singular along the constant vector, which would have no length in its
+    # metric. This gives it some, and leaves it an eigenvector of no correlation.
+    Kx += traces[0] / n**2
+    diagonals = Kx.diagonal().copy(), Ky.diagonal().copy()
+    try:
+        x_factor, y_factor = _factor(Kx, shifts[0]), _factor(Ky, shifts[1])
+    except linalg.LinAlgError:
+        # An indefinite kernel: its negative part is left out.
+        for K, diagonal in zip((Kx, Ky), diagonals, strict=True):
+            K.flat[:: n + 1] = diagonal
+        Kx -= traces[0] / n**2
+        return _by_features(Kx, Ky, n_components, ridge)
+    # No less than the norm of either hat matrix.
+    norms = [t / (t + c) for c, t in zip(shifts, traces, strict=True)]
+    return _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state)
+
+
+def _factor(K, shift):
+    """Cholesky factor of K + shift I, in the upper triangle and diagonal of K."""
+    K.flat[:: len(K) + 1] += shift
+    factor, info = lapack.dpotrf(K.T, lower=1, overwrite_a=1, clean=0)
+    if info:
+        raise linalg.LinAlgError("not positive definite")
+    return factor
+
+
+def _solve(factor, block):
+    return lapack.dpotrs(factor, block, lower=1)[0]
+
+
+def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state):
+    n = len(x_factor)
+    x_shift, y_shift = shifts
+
+    def x_metric(block):
+        hat = block - x_shift * _solve(x_factor, block)
+        return hat / norms[0] + _JITTER * block
+
+    def y_hat(block):
+        return (block - y_shift * _solve(y_factor, block)) / norms[1]
+
+    squares, V = top_eigenpairs(
+        y_hat, n, n_components, random_state, tol=_TOL, metric=x_metric
+    )
+    determined = squares > 10 * _JITTER
+    squares = np.where(determined, squares * norms[0] * norms[1], 1.0)
+    rho = np.sqrt(squares.clip(0.0, 1.0))
+    V /= norms[0] ** 0.5
+    # s = Gx t / rho for t = rho V. What of V vanishes in the metric is undetermined,
+    # so t is computed afresh: G t = K (K + c)^-1 t = t - c (K + c)^-1 t.
+    s = V - x_shift * _solve(x_factor, V)
+    b = _solve(y_factor, s) / rho
+    t = s / rho - y_shift * b
+    a = _solve(x_factor, t) / rho
+    s = t / rho - x_shift * a
+    scale = determined * np.sqrt(n - 1)
+    weights = np.stack([a, b]) * scale
+    # The constant vector changes no code, and without it kernels need no centring.
+    weights -= weights.mean(axis=1, keepdims=True)
+    codes = np.stack([s, t]) * scale
+    return _solution(weights, codes, rho * determined, int(determined.sum()))
+
+
+def _by_features(Kx, Ky, n_components, ridge):
+    """Linear CCA of the principal components of either kernel."""
+    (x_values, x_vectors), (y_values, y_vectors) = map(range_eigenpairs, (Kx, Ky))
+    Fx, Fy = x_vectors * x_values**0.5, y_vectors * y_values**0.5
+    cov = _moments.covariances(_moments.moments(Fx, Fy))
+    solution = _linalg.cca(cov, n_components, ridge)
+    Wx, Wy = solution.x_weights, solution.y_weights
+    weights = np.stack(
+        [x_vectors * x_values**-0.5 @ Wx, y_vectors * y_values**-0.5 @ Wy]
+    )
+    codes = np.stack([Fx @ Wx, Fy @ Wy])
+    return _solution(weights, codes, solution.correlations, solution.rank)
+
+
+def _solution(weights, codes, correlations, rank):
+    """Signs chosen so that the largest weight of each x component is positive."""
+    a = weights[0]
+    sign = np.sign(a[abs(a).argmax(axis=0), np.arange(a.shape[1])])
+    (a, b), (s, t) = weights * sign, codes * sign
+    return KernelSolution(a, b, s, t, correlations, rank)

@@ -1,0 +1,408 @@
+"""Kernel canonical correlation analysis."""
+
+from functools import partial, reduce
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skcrl import _linalg, _moments
+from skcrl._validation import check_pair, random_source, restored_on_error
+from skcrl.base import TwoViewTransformer
+from skcrl.kernel import _decoder
+from skcrl.kernel._exact import kernel_cca
+from skcrl.kernel._feature_maps import (
+    FourierMap,
+    NystroemMap,
+    cluster_centres,
+    random_rows,
+)
+from skcrl.kernel._kernels import Encoder, Kernel, KernelRows, centre
+
+# Rows that approximate feature maps are applied to at once.
+_BLOCK_ROWS = 4096
+_SIDES = ("x", "y")
+_NAMES = {"x": "X", "y": "y"}
+
+
+class KernelCCA(TwoViewTransformer):
+    r"""Kernel canonical correlation analysis with a ridge on each view.
+
+    Linear CCA in the feature spaces of two kernels [1]_: with centred kernels
+    :math:`K_x, K_y` the dual weights a, b of a component maximise
+
+    .. math:: \frac{1}{n-1} a^\top K_x K_y b \quad \text{subject to} \quad
+        \frac{1}{n-1} a^\top K_x^2 a + r_x\, a^\top K_x a = 1
+
+    and the same for b, each component uncorrelated with those before. The ridge is in
+    units of covariances, so that a linear kernel gives what `LinearCCA` with the same
+    `reg` gives.
+
+    Exact kernel CCA takes two Cholesky factorisations, a block Lanczos solver for the
+    leading components alone, and memory for about three kernels. Where n is too large
+    for that, `approximation` maps the views to features of fixed width, a block of
+    rows at a time, and solves linear CCA of those: memory does not grow with n.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Number of components, at most the number of samples and, if that is fewer, of
+        the features of an `approximation`.
+    kernel : str, callable or pair of them, default="rbf"
+        Kernel of both views, or an (x, y) pair: a name that
+        :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, a callable from two
+        samples to a number, or "precomputed". It must be positive semidefinite.
+    gamma : float, None or pair of them, default=None
+        Coefficient of the rbf, polynomial, sigmoid, laplacian and chi2 kernels. None
+        is 1 / n_features of the view, but for chi2, where it is 1.
+    degree : float or pair of float, default=3
+        Degree of the polynomial kernel.
+    coef0 : float or pair of float, default=1
+        Constant of the polynomial and sigmoid kernels.
+    kernel_params : dict, None or pair of them, default=None
+        Parameters of a kernel that is a callable.
+    reg : float or pair of float, default=1e-3
+        Ridge :math:`(r_x, r_y)`, not negative, in units of the kernels, which for
+        the rbf kernel are 1. With 0 a kernel of full rank correlates everything with
+        anything, and is slower.
+    approximation : {"nystroem", "rbf_sampler"} or None, default=None
+        None is exact. "nystroem" spans features by the kernel with some landmarks,
+        for any kernel; "rbf_sampler" takes random Fourier features of the rbf kernel.
+    approximation_size : int, default=500
+        Width of the approximate features: landmarks, no more than there are samples,
+        or Fourier features.
+    landmarks : {"random", "kmeans"}, default="random"
+        Landmarks of "nystroem": the same random rows of both views, or the centres of
+        clusters of each, which takes longer and serves kernels of distances
+        better.
+    random_state : int, RandomState or None, default=None
+        Draws landmarks, Fourier features and the training codes that `reconstruct` is
+        fitted to, and starts the eigensolver.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components.
+    correlations_ : ndarray of shape (n_components,)
+        Value of the objective, largest first: correlations of the training codes,
+        shrunk by the ridge. 0 past `rank_`.
+    x_dual_coef_, y_dual_coef_ : ndarray of shape (n_samples, n_components)
+        Dual weights a and b; each column adds up to 0. The largest of each column of
+        `x_dual_coef_` is positive. Zero past `rank_`. Without an approximation only.
+    X_fit_, y_fit_ : ndarray or CSR array of shape (n_samples, n_features)
+        Training rows, which codes of other rows are computed from. Without
+        an approximation only, and not for a precomputed kernel.
+    x_weights_, y_weights_ : ndarray of shape (n_map_features, n_components)
+        Weights of the approximate features. With an approximation only.
+    rank_ : int
+        Components that the training data determine, at most `n_components_`.
+    n_features_in_, y_n_features_in_ : int
+        Width of either view.
+    feature_names_in_, y_feature_names_in_ : ndarray of str
+        Column names of either view, if it was a data frame.
+
+    See Also
+    --------
+    LinearCCA : The same with linear kernels, in primal form.
+    DeepCCA : Learned nonlinear encoders before the same CCA.
+
+    Notes
+    -----
+    ``reconstruct`` rebuilds views by a ridge regression on the codes and on Nyström
+    features of their rbf kernel, with at most 100 training codes as centres, fitted to
+    at most 10000 training rows. Its ridge is chosen by generalised cross-validation.
+
+    A precomputed kernel is square in ``fit``, (n_samples, n_samples), and of shape
+    (n_queries, n_samples) with the training samples afterwards; ``reconstruct`` then
+    gives estimates of its rows. scikit-learn cross-validates such an `X` by taking
+    the training columns too, but does that to `X` alone: a precomputed `y` has to be
+    split by hand.
+
+    References
+    ----------
+    .. [1] Hardoon, Szedmak and Shawe-Taylor (2004). Canonical correlation analysis:
+       an overview with application to learning methods. Neural Computation 16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl import KernelCCA, LinearCCA
+    >>> rng = np.random.default_rng(0)
+    >>> angle = rng.uniform(0, 2 * np.pi, (400, 1))
+    >>> X = np.hstack([angle, rng.standard_normal((400, 1))])
+    >>> y = np.hstack([np.cos(2 * angle), np.sin(2 * angle)])
+    >>> kcca = KernelCCA(2).fit(X[:300], y[:300])
+    >>> kcca.score(X[300:], y[300:]) > 1.5
+    True
+    >>> LinearCCA(2).fit(X[:300], y[:300]).score(X[300:], y[300:]) < 1
+    True
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "kernel": [str, callable, "array-like"],
+        "gamma": [Interval(Real, 0, None, closed="left"), None, "array-like"],
+        "degree": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "coef0": [Interval(Real, None, None, closed="neither"), "array-like"],
+        "kernel_params": [dict, None, "array-like"],
+        "reg": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "approximation": [StrOptions({"nystroem", "rbf_sampler"}), None],
+        "approximation_size": [Interval(Integral, 1, None, closed="left")],
+        "landmarks": [StrOptions({"random", "kmeans"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        kernel="rbf",
+        gamma=None,
+        degree=3,
+        coef0=1,
+        kernel_params=None,
+        reg=1e-3,
+        approximation=None,
+        approximation_size=500,
+        landmarks="random",
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.kernel = kernel
+        self.gamma = gamma
+        self.degree = degree
+        self.coef0 = coef0
+        self.kernel_params = kernel_params
+        self.reg = reg
+        self.approximation = approximation
+        self.approximation_size = approximation_size
+        self.landmarks = landmarks
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Fit to paired views.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features_x)
+            First view, or its kernel of shape (n_samples, n_samples).
+        y : array-like or sparse matrix of shape (n_samples, n_features_y) or \
+(n_samples,)
+            Second view, paired with `X`, or its kernel.
+
+        Returns
+        -------
+        self : KernelCCA
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the views are not finite numbers with paired rows, at least two of
+            them, `n_components` exceeds what there is, a precomputed kernel is not
+            square, or parameters contradict each other. The estimator is then as
+            it was before.
+        """
+        with restored_on_error(self):
+            kernels, ridge = self._kernels(), self._ridge()
+            X, y = check_pair(self, X, y, reset=True, min_samples=2)
+            views = {"x": X, "y": y}
+            random_state = random_source(self.random_state)
+            for name in _FITTED_EITHER_WAY:
+                self.__dict__.pop(name, None)
+            rows = random_rows(X.shape[0], _decoder._MAX_ROWS, random_state)
+            if self.approximation is None:
+                Zx, Zy = self._fit_exact(views, kernels, ridge, random_state)
+                Zx, Zy = Zx[rows], Zy[rows]
+            else:
+                self._fit_approximately(views, kernels, ridge, random_state)
+                Zx, Zy = self._encode(X[rows], "x"), self._encode(y[rows], "y")
+            self._fit_decoders(Zx, Zy, {"x": X[rows], "y": y[rows]}, random_state)
+            self.n_components_ = self.n_components
+            return self
+
+    def _fit_exact(self, views, kernels, ridge, random_state):
+        n = views["x"].shape[0]
+        self._check_n_components(n, "the number of samples")
+        rows = {s: None if kernels[s] is None else v.copy() for s, v in views.items()}
+        grams = {s: self._gram(v, kernels[s], s) for s, v in views.items()}
+        means = {s: centre(K) for s, K in grams.items()}
+        solution = kernel_cca(
+            grams["x"], grams["y"], self.n_components, ridge, random_state
+        )
+        coefs = {"x": solution.x_weights, "y": solution.y_weights}
+        self._encoders = {
+            side: Encoder(
+                KernelRows(kernels[side], rows[side]), means[side], coefs[side]
+            )
+            for side in _SIDES
+        }
+        self.x_dual_coef_, self.y_dual_coef_ = coefs["x"], coefs["y"]
+        if rows["x"] is not None:
+            self.X_fit_ = rows["x"]
+        if rows["y"] is not None:
+            self.y_fit_ = rows["y"]
+        self.correlations_, self.rank_ = solution.correlations, solution.rank
+        return solution.x_codes, solution.y_codes
+
+    def _fit_approximately(self, views, kernels, ridge, random_state):
+        X, y = views["x"], views["y"]
+        n = X.shape[0]
+        maps = self._feature_maps(views, kernels, random_state)
+        m = reduce(
+            _moments.merge_moments,
+            (
+                _moments.moments(
+                    maps["x"](X[i : i + _BLOCK_ROWS]), maps["y"](y[i : i + _BLOCK_ROWS])
+                )
+                for i in range(0, n, _BLOCK_ROWS)
+            ),
+        )
+        solution = _linalg.cca(_moments.covariances(m), self.n_components, ridge)
+        self.x_weights_, self.y_weights_ = solution.x_weights, solution.y_weights
+        self._encoders = {
+            "x": Encoder(maps["x"], m.x_mean, self.x_weights_),
+            "y": Encoder(maps["y"], m.y_mean, self.y_weights_),
+        }
+        self.correlations_, self.rank_ = solution.correlations, solution.rank
+
+    def _feature_maps(self, views, kernels, random_state):
+        n, size = views["x"].shape[0], self.approximation_size
+        if self.approximation == "rbf_sampler":
+            self._check_n_components(size, "`approximation_size`")
+            return {
+                side: FourierMap.draw(
+                    view.shape[1], kernels[side].params["gamma"], size, random_state
+                )
+                for side, view in views.items()
+            }
+        size = min(size, n)
+        self._check_n_components(size, "the number of landmarks")
+        if self.landmarks == "kmeans":
+            landmarks = {
+                side: cluster_centres(view, size, random_state)
+                for side, view in views.items()
+            }
+        else:
+            rows = random_rows(n, size, random_state)
+            landmarks = {side: view[rows] for side, view in views.items()}
+        return {
+            side: NystroemMap.fit(kernels[side], landmarks[side]) for side in _SIDES
+        }
+
+    def _fit_decoders(self, Zx, Zy, views, random_state):
+        fit = partial(
+            _decoder.KernelDecoder.fit, views=views, random_state=random_state
+        )
+        self._decoders = {"x": fit(Zx), "y": fit(Zy), "both": fit(np.hstack([Zx, Zy]))}
+
+    def _kernels(self):
+        """Kernel of each side, None where it is precomputed."""
+        named = {
+            name: _pair(getattr(self, name), name)
+            for name in ("kernel", "gamma", "degree", "coef0", "kernel_params")
+        }
+        return {
+            side: self._kernel(side, **{name: pair[i] for name, pair in named.items()})
+            for i, side in enumerate(_SIDES)
+        }
+
+    def _kernel(self, side, kernel, kernel_params, **params):
+        if isinstance(kernel, str) and kernel == "precomputed":
+            if self.approximation is not None:
+                raise ValueError(
+                    f"approximation={self.approximation!r} needs the samples of "
+                    f"{_NAMES[side]}, but its kernel is 'precomputed': use "
+                    "approximation=None or another kernel."
+                )
+            return None
+        if not callable(kernel) and kernel not in PAIRWISE_KERNEL_FUNCTIONS:
+            raise ValueError(
+                "`kernel` must be 'precomputed', a callable or one of "
+                f"{sorted(PAIRWISE_KERNEL_FUNCTIONS)}, or an (x, y) pair of them, got "
+                f"{kernel!r}."
+            )
+        if self.approximation == "rbf_sampler" and kernel != "rbf":
+            raise ValueError(
+                "approximation='rbf_sampler' is of the kernel 'rbf' only, got "
+                f"{kernel!r} for {_NAMES[side]}: use 'nystroem'."
+            )
+        return Kernel(kernel, (kernel_params or {}) if callable(kernel) else params)
+
+    def _ridge(self):
+        ridge = _pair(self.reg, "reg")
+        if not all(isinstance(r, Real) and 0 <= float(r) < np.inf for r in ridge):
+            raise ValueError(
+                "`reg` must be a finite number that is not negative, or an (x, y) pair "
+                f"of them, got {self.reg!r}."
+            )
+        return ridge
+
+    def _check_n_components(self, bound, name):
+        if self.n_components > bound:
+            raise ValueError(
+                f"`n_components` upper bound is {bound}, {name}. Got "
+                f"{self.n_components} instead. Reduce `n_components`."
+            )
+
+    def _gram(self, view, kernel, side):
+        """Kernel (n, n) of the training rows, an array of our own."""
+        if kernel is not None:
+            return kernel(view)
+        if view.shape[0] != view.shape[1]:
+            raise ValueError(
+                f"A precomputed kernel of {_NAMES[side]} must be square in fit, "
+                f"(n_samples, n_samples), got {view.shape}."
+            )
+        return view.astype(np.float64)
+
+    def _encode(self, view, side):
+        return self._encoders[side].encode(view)
+
+    def _decode(self, codes, side):
+        return self._decoders[side].decode(codes, side)
+
+    def _rebuild(self, X, y, to):
+        codes = np.hstack(self._codes(X, y))
+        source = (
+            "both" if X is not None and y is not None else "y" if X is None else "x"
+        )
+        return self._decoders[source].decode(codes, to)
+
+    @property
+    def _accepts_sparse(self):  # type: ignore[override]
+        return not any(_is_precomputed(kernel) for kernel in _pair(self.kernel, None))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = _is_precomputed(_pair(self.kernel, None)[0])
+        return tags
+
+
+# What one way to fit sets and the other does not.
+_FITTED_EITHER_WAY = (
+    "x_dual_coef_",
+    "y_dual_coef_",
+    "X_fit_",
+    "y_fit_",
+    "x_weights_",
+    "y_weights_",
+)
+
+
+def _pair(value, name):
+    """An (x, y) pair as it is, anything else for both sides."""
+    if not isinstance(value, (tuple, list, np.ndarray)):
+        return value, value
+    if name is not None and len(value) != 2:
+        raise ValueError(
+            f"`{name}` must be one value or an (x, y) pair, got {len(value)} of them."
+        )
+    return tuple(value)
+
+
+def _is_precomputed(kernel):
+    return isinstance(kernel, str) and kernel == "precomputed"
