@@ -1,6 +1,5 @@
 """Run a script of this folder in a process of its own, and measure a call there."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ _ONE_THREAD = dict.fromkeys(
 
 
 def in_fresh_process(script, *arguments, python=sys.executable):
-    """Object that a script prints as JSON in its last line, run on one thread."""
+    """What a script prints, run on one thread."""
     run = subprocess.run(
         [python, script, *map(str, arguments)],
         env=os.environ | _ONE_THREAD,
@@ -22,7 +21,7 @@ def in_fresh_process(script, *arguments, python=sys.executable):
     )
     if run.returncode:
         raise RuntimeError(f"{script} {' '.join(map(str, arguments))}:\n{run.stderr}")
-    return json.loads(run.stdout.splitlines()[-1])
+    return run.stdout
 
 
 def measured(function):

@@ -192,9 +192,8 @@ def run(case, repeats, pythons):
             if isinstance(runs[method], str):
                 continue
             arguments = ["--measure", method, case.k, case.ridge, folder]
-            found = in_fresh_process(
-                __file__, *arguments, python=pythons.get(method, sys.executable)
-            )
+            python = pythons.get(method, sys.executable)
+            found = json.loads(in_fresh_process(__file__, *arguments, python=python))
             if "absent" in found:
                 runs[method] = found["absent"]
             else:
