@@ -17,15 +17,21 @@ those that want other versions of their dependencies run in an interpreter of th
     python benchmarks/linear_peers.py --python mvlearn=venv/bin/python
 """
 
-import argparse
 import json
-import sys
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _fresh_process import in_fresh_process, measured
+from _peers import (
+    cost,
+    distance,
+    held_out_correlations,
+    median,
+    parse,
+    print_table,
+    rounds,
+    stored,
+    total,
+)
 from scipy.linalg import solve_triangular
 
 NOISE = 3.0
@@ -145,151 +151,68 @@ GROWTH = [
 ]
 
 
-def write_views(case, folder):
+def make_views(case):
     """Training and held-out views that share k factors of unequal strength."""
     rng = np.random.default_rng(0)
     strengths = np.linspace(1, 0.5, case.k)[:, None]
     mixings = [
         strengths * rng.standard_normal((case.k, width)) for width in (case.p, case.q)
     ]
-    held_out = min(HELD_OUT_ROWS, 10**7 // case.p)
-    for split, n in (("train", case.n), ("test", held_out)):
+    for n in (case.n, min(HELD_OUT_ROWS, 10**7 // case.p)):
         factors = rng.standard_normal((n, case.k))
-        for side, mixing in zip("xy", mixings, strict=True):
-            noise = rng.standard_normal((n, mixing.shape[1]))
-            np.save(folder / f"{split}_{side}.npy", factors @ mixing + NOISE * noise)
-
-
-def read_views(split, folder):
-    """Views as :func:`write_views` left them."""
-    return [np.load(folder / f"{split}_{side}.npy") for side in "xy"]
+        yield [
+            factors @ mixing + NOISE * rng.standard_normal((n, mixing.shape[1]))
+            for mixing in mixings
+        ]
 
 
 def measure(method, k, ridge, folder):
-    """What one fit costs, and the correlations of the held-out codes."""
-    fit, (X, Y) = METHODS[method], read_views("train", folder)
+    """Print what one fit costs, and the correlations of the held-out codes."""
     try:
-        fit(X[:20, :3].copy(), Y[:20, :3].copy(), 2, ridge)
+        transform, found = cost(
+            lambda X, Y, k=int(k): METHODS[method](X, Y, k, float(ridge)), 20, folder
+        )
+        found["correlations"] = held_out_correlations(transform, folder)
     except ImportError as error:
-        return {"absent": str(error)}
-    transform, seconds, mb = measured(lambda: fit(X, Y, k, ridge))
-    codes = transform(*read_views("test", folder))
-    Zx, Zy = ((Z - Z.mean(0)) / Z.std(0) for Z in codes)
-    return {
-        "seconds": seconds,
-        "mb": mb,
-        "correlations": np.mean(Zx * Zy, axis=0).tolist(),
-    }
+        found = {"absent": str(error)}
+    print(json.dumps(found))
 
 
-def run(case, repeats, pythons):
-    """Measurements of each method, round by round; a word for those that are absent."""
-    runs = {method: [] for method in case.methods}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_views(case, folder)
-        for method in list(runs) * repeats:
-            if isinstance(runs[method], str):
-                continue
-            arguments = ["--measure", method, case.k, case.ridge, folder]
-            python = pythons.get(method, sys.executable)
-            found = json.loads(in_fresh_process(__file__, *arguments, python=python))
-            if "absent" in found:
-                runs[method] = found["absent"]
-            else:
-                runs[method].append(found)
-    return runs
+def run(case, args):
+    """Measurements of the methods of a case."""
+    with stored(*make_views(case)) as folder:
+        return rounds(__file__, case.methods, [case.k, case.ridge, folder], args)
 
 
-def print_case(name, case, runs):
-    """One line a method."""
-    print(f"\n{name}: {case.n} rows, {case.p} + {case.q} features, k={case.k}", end="")
-    print(f", ridge {case.ridge:g}" if case.ridge else "")
-    print(
-        f"{'':20}{'CPU s':>8}{'x ours':>8}{'x bare':>8}{'MB':>7}{'held out':>10}"
-        f"{'off':>9}"
-    )
-    for method, found in runs.items():
-        if isinstance(found, str):
-            print(f"{method:20} skipped: {found}")
-            continue
-        print(f"{method:20}{np.median(seconds(found)):8.3f}", end="")
-        for other in ("LinearCCA", "bare"):
-            print(f"{ratio(found, runs.get(other)):>8}", end="")
-        memory = np.median([one["mb"] for one in found])
-        correlations = found[0]["correlations"]
-        print(
-            f"{memory:7.0f}{sum(correlations):10.4f}"
-            f"{distance(correlations, runs.get('bare')):>9}"
-        )
-
-
-def print_growth(repeats, pythons):
+def print_growth(args):
     """CPU seconds, one line a size."""
-    methods = GROWTH[0].methods
     print(f"\nGrowth, CPU seconds\n{'rows':>8}{'features':>12}", end="")
-    print(*(f"{method:>12}" for method in methods), sep="")
+    print(*(f"{method:>12}" for method in GROWTH[0].methods), sep="")
     for case in GROWTH:
-        runs = run(case, repeats, pythons)
         print(f"{case.n:8}{case.p:6} +{case.q:4}", end="")
-        print(
-            *(
-                f"{'-' if isinstance(r, str) else f'{np.median(seconds(r)):.3f}':>12}"
-                for r in runs.values()
-            ),
-            sep="",
-            flush=True,
-        )
-
-
-def seconds(found):
-    """CPU seconds of every round."""
-    return np.array([one["seconds"] for one in found])
-
-
-def ratio(found, others):
-    """Median over the rounds of the ratio of CPU seconds."""
-    return f"{np.median(seconds(found) / seconds(others)):.2f}" if others else ""
-
-
-def distance(correlations, bare_runs):
-    """Largest difference from the correlations of the bare algebra."""
-    if not bare_runs:
-        return ""
-    expected = bare_runs[0]["correlations"][: len(correlations)]
-    return f"{np.max(np.abs(np.subtract(correlations, expected))):.0e}"
+        for found in run(case, args).values():
+            seconds = "-" if isinstance(found, str) else f"{median(found):.3f}"
+            print(f"{seconds:>12}", end="")
+        print(flush=True)
 
 
 def main(argv=None):
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", nargs="+", choices=[*CASES, "growth"])
-    parser.add_argument("--only", nargs="+", choices=METHODS, metavar="METHOD")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round")
-    parser.add_argument(
-        "--python",
-        nargs="+",
-        default=[],
-        metavar="METHOD=PATH",
-        help="interpreters that have a package",
-    )
-    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-
+    args = parse(argv, __doc__.splitlines()[0], [*CASES, "growth"], METHODS)
     if args.measure:
-        method, k, ridge, folder = args.measure
-        print(json.dumps(measure(method, int(k), float(ridge), Path(folder))))
+        measure(*args.measure)
         return
-    pythons = dict(pair.split("=", 1) for pair in args.python)
     for name in args.case or CASES:
         if name == "growth":
-            print_growth(args.repeats, pythons)
+            print_growth(args)
             continue
         case = CASES[name].tiny() if args.quick else CASES[name]
-        if args.only:
-            case = case._replace(methods=[m for m in case.methods if m in args.only])
-        print_case(name, case, run(case, 1 if args.quick else args.repeats, pythons))
+        ridge = f", ridge {case.ridge:g}" if case.ridge else ""
+        print(
+            f"\n{name}: {case.n} rows, {case.p} + {case.q} features, k={case.k}{ridge}"
+        )
+        columns = {"held out": total, "off": distance}
+        print_table(run(case, args), "LinearCCA", columns)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,147 @@
+"""What must leave a fit unchanged, and the methods that its limits must equal."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.cross_decomposition import CCA
+from sklearn.decomposition import PCA
+
+from skcrl import LinearCCA
+from skcrl.datasets import make_correlated_views
+
+LINEAR = [
+    LinearCCA(3, reg=0),
+    LinearCCA(3, reg=0.3),
+    LinearCCA(3, reg=(0, 2.0)),
+]
+ALL = LINEAR
+
+
+def over(estimators):
+    return pytest.mark.parametrize("estimator", estimators, ids=repr)
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(
+        120, 6, 5, correlations=(0.9, 0.7, 0.4), random_state=0
+    )
+
+
+@pytest.fixture(scope="module")
+def new_views():
+    return make_correlated_views(40, 6, 5, correlations=(0.9, 0.7, 0.4), random_state=1)
+
+
+def codes(estimator, views, new_views):
+    """Codes of new views, side by side."""
+    return np.hstack(clone(estimator).fit(*views).transform_pair(*new_views))
+
+
+@over(ALL)
+def test_codes_of_different_components_are_uncorrelated(estimator, views):
+    est = clone(estimator).fit(*views)
+    cross = np.cov(*map(np.transpose, est.transform_pair(*views)))[:3, 3:]
+    np.testing.assert_allclose(cross, np.diag(est.correlations_), atol=1e-6)
+    assert (np.diff(est.correlations_) < 0).all()
+
+
+@over([est for est in ALL if est.get_params()["reg"] == 0])
+def test_codes_of_one_view_are_white(estimator, views):
+    for Z in clone(estimator).fit(*views).transform_pair(*views):
+        np.testing.assert_allclose(np.cov(Z.T), np.eye(3), atol=1e-6)
+
+
+@over(ALL)
+def test_stacking_the_data_twice_changes_the_scale_alone(estimator, views, new_views):
+    # Penalties do not grow with n: covariances over n - 1 shrink by this, no more.
+    share = 238 / 239
+    once = codes(estimator, views, new_views)
+    smaller = clone(estimator).set_params(reg=np.multiply(estimator.reg, share))
+    twice = codes(smaller, [np.vstack([v, v]) for v in views], new_views)
+    np.testing.assert_allclose(twice * np.sqrt(share), once, atol=1e-8)
+
+
+@over(ALL)
+def test_order_of_rows_does_not_matter(estimator, views, new_views, rng):
+    order = rng.permutation(120)
+    np.testing.assert_allclose(
+        codes(estimator, [view[order] for view in views], new_views),
+        codes(estimator, views, new_views),
+        atol=1e-8,
+    )
+
+
+@over(ALL)
+def test_order_of_columns_does_not_matter(estimator, views, new_views, rng):
+    orders = rng.permutation(6), rng.permutation(5)
+    permuted = [
+        [view[:, order] for view, order in zip(pair, orders, strict=True)]
+        for pair in (views, new_views)
+    ]
+    np.testing.assert_allclose(
+        codes(estimator, *permuted), codes(estimator, views, new_views), atol=1e-8
+    )
+
+
+@over(ALL)
+def test_units_do_not_matter(estimator, views, new_views):
+    # The ridge is in squared units of its view.
+    reg = np.broadcast_to(estimator.reg, 2) * [1000.0**2, 1000.0**-2]
+    scaled = [(X * 1000, y / 1000) for X, y in (views, new_views)]
+    np.testing.assert_allclose(
+        codes(clone(estimator).set_params(reg=reg), *scaled),
+        codes(estimator, views, new_views),
+        atol=1e-8,
+    )
+
+
+def test_without_penalty_it_is_cca(views, new_views):
+    expected = CCA(3, scale=False, tol=1e-14, max_iter=10_000).fit(*views)
+    Zx, Zy = LinearCCA(3, reg=0).fit(*views).transform_pair(*new_views)
+    for found, known in zip((Zx, Zy), expected.transform(*new_views), strict=True):
+        np.testing.assert_allclose(abs(correlation(found, known)), 1, atol=1e-9)
+
+
+def correlation(Z, T):
+    """Of column with column."""
+    return np.diag(np.corrcoef(Z.T, T.T)[: Z.shape[1], Z.shape[1] :])
+
+
+@over(ALL)
+def test_first_component_follows_the_shared_factor(estimator, rng):
+    shared, *private = rng.standard_normal((3, 500, 1))
+    X, y = (
+        np.hstack([shared, 3 * own]) @ rng.standard_normal((2, 4))
+        + 0.1 * rng.standard_normal((500, 4))
+        for own in private
+    )
+    Z = clone(estimator).fit(X, y).transform(X)
+    assert abs(correlation(Z[:, :1], shared)) > 0.95
+    assert abs(correlation(PCA(1).fit_transform(X), shared)) < 0.7
+
+
+@over(ALL)
+def test_a_second_fit_forgets_the_first(estimator, views, new_views):
+    est = clone(estimator).fit(views[0][:50, :4], views[1][:50, :4]).fit(*views)
+    fresh = clone(estimator).fit(*views)
+    assert set(vars(est)) == set(vars(fresh))
+    for found, expected in zip(
+        est.transform_pair(*new_views), fresh.transform_pair(*new_views), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+@over(ALL)
+def test_the_training_views_are_not_shared(estimator, views, new_views):
+    X, y = (view.copy() for view in views)
+    est = clone(estimator).fit(X, y)
+    expected = est.transform_pair(*new_views)
+    X[:], y[:] = 0, 0
+    np.testing.assert_array_equal(est.transform_pair(*new_views), expected)
+
+
+@over(ALL)
+def test_more_components_than_there_can_be(estimator, views):
+    with pytest.raises(ValueError, match="`n_components` upper bound is"):
+        clone(estimator).set_params(n_components=121).fit(*views)
