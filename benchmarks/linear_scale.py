@@ -39,7 +39,7 @@ QUICK = {
 def measure_sparse(X, Y):
     """Cost of sparse views, and the distance from the dense answer on smaller ones."""
     (n_rows, features), ridge = X.shape, 1e-3
-    k = min(256, features // 20)
+    k = min(256, features // 10)
     LinearCCA(2, reg=ridge).fit(X[:50, :9], Y[:50, :9])
     _, seconds, mb = measured(lambda: LinearCCA(k, reg=ridge).fit(X, Y))
     bound = 4 * (size(X) + size(Y)) + 4 * features**2 * 8
@@ -87,7 +87,8 @@ def size(view):
 
 def frequent(view, n):
     """The n columns that most rows have, in their order."""
-    return np.sort(np.argsort(-(view != 0).sum(axis=0).ravel(), kind="stable")[:n])
+    rows_of_column = np.bincount(view.indices, minlength=view.shape[1])
+    return np.sort(np.argsort(-rows_of_column, kind="stable")[:n])
 
 
 def measure_stream(n_rows, block_rows, n_features=64):

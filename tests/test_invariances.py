@@ -3,16 +3,26 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.cross_decomposition import CCA
+from sklearn.cross_decomposition import CCA, PLSSVD
 from sklearn.decomposition import PCA
 
 from skcrl import LinearCCA
 from skcrl.datasets import make_correlated_views
 
-LINEAR = [
+UNPENALISED = [
     LinearCCA(3, reg=0),
-    LinearCCA(3, reg=0.3),
+    LinearCCA(3, reg=0, solver="gram"),
+    LinearCCA(3, reg=0, solver="lanczos", random_state=0),
+]
+LINEAR = [
+    *UNPENALISED,
     LinearCCA(3, reg=(0, 2.0)),
+    LinearCCA(3, reg=0.3, solver="gram"),
+    LinearCCA(3, reg=0.3, solver="lanczos", random_state=0),
+    LinearCCA(3, reg=0, shrinkage=(0.2, 0.9)),
+    LinearCCA(3, reg=0, shrinkage=0.5, solver="gram"),
+    LinearCCA(3, reg=0, shrinkage="oas"),
+    LinearCCA(3, reg=0.1, scale=True),
 ]
 ALL = LINEAR
 
@@ -46,19 +56,27 @@ def test_codes_of_different_components_are_uncorrelated(estimator, views):
     assert (np.diff(est.correlations_) < 0).all()
 
 
-@over([est for est in ALL if est.get_params()["reg"] == 0])
+@over(UNPENALISED)
 def test_codes_of_one_view_are_white(estimator, views):
     for Z in clone(estimator).fit(*views).transform_pair(*views):
         np.testing.assert_allclose(np.cov(Z.T), np.eye(3), atol=1e-6)
 
 
-@over(ALL)
+def with_ridge_times(estimator, factors):
+    """The same estimator for covariances that are so many times as large."""
+    reg = np.multiply(np.broadcast_to(estimator.reg, 2), factors)
+    scaled = estimator.get_params().get("scale")  # columns have no units then
+    return clone(estimator).set_params(**({} if scaled else {"reg": reg}))
+
+
+# How much "oas" shrinks depends on the number of rows on purpose.
+@over([e for e in ALL if e.get_params().get("shrinkage") != "oas"])
 def test_stacking_the_data_twice_changes_the_scale_alone(estimator, views, new_views):
     # Penalties do not grow with n: covariances over n - 1 shrink by this, no more.
     share = 238 / 239
     once = codes(estimator, views, new_views)
-    smaller = clone(estimator).set_params(reg=np.multiply(estimator.reg, share))
-    twice = codes(smaller, [np.vstack([v, v]) for v in views], new_views)
+    stacked = [np.vstack([view, view]) for view in views]
+    twice = codes(with_ridge_times(estimator, share), stacked, new_views)
     np.testing.assert_allclose(twice * np.sqrt(share), once, atol=1e-8)
 
 
@@ -86,26 +104,85 @@ def test_order_of_columns_does_not_matter(estimator, views, new_views, rng):
 
 @over(ALL)
 def test_units_do_not_matter(estimator, views, new_views):
-    # The ridge is in squared units of its view.
-    reg = np.broadcast_to(estimator.reg, 2) * [1000.0**2, 1000.0**-2]
-    scaled = [(X * 1000, y / 1000) for X, y in (views, new_views)]
+    in_other_units = [(X * 1000, y / 1000) for X, y in (views, new_views)]
     np.testing.assert_allclose(
-        codes(clone(estimator).set_params(reg=reg), *scaled),
+        codes(with_ridge_times(estimator, [1e6, 1e-6]), *in_other_units),
         codes(estimator, views, new_views),
         atol=1e-8,
     )
 
 
-def test_without_penalty_it_is_cca(views, new_views):
+@over(
+    [
+        LinearCCA(3, reg=0.1, scale=True),
+        *UNPENALISED,
+        LinearCCA(3, reg=0, scale=True, shrinkage=0.3),
+    ]
+)
+def test_units_of_a_column_do_not_matter(estimator, views, new_views):
+    units = np.logspace(-3, 3, 6)
+    in_other_units = [(X * units, y / units[:5]) for X, y in (views, new_views)]
+    np.testing.assert_allclose(
+        codes(estimator, *in_other_units),
+        codes(estimator, views, new_views),
+        atol=1e-8,
+    )
+
+
+@over(UNPENALISED)
+def test_without_penalty_it_is_cca(estimator, views, new_views):
     expected = CCA(3, scale=False, tol=1e-14, max_iter=10_000).fit(*views)
-    Zx, Zy = LinearCCA(3, reg=0).fit(*views).transform_pair(*new_views)
-    for found, known in zip((Zx, Zy), expected.transform(*new_views), strict=True):
-        np.testing.assert_allclose(abs(correlation(found, known)), 1, atol=1e-9)
+    assert_same_directions(
+        clone(estimator).fit(*views).transform_pair(*new_views),
+        expected.transform(*new_views),
+    )
+
+
+@over(
+    [
+        LinearCCA(3, reg=0, shrinkage=1.0, solver=solver, random_state=0)
+        for solver in ("covariance", "gram", "lanczos")
+    ]
+)
+def test_fully_shrunk_it_is_partial_least_squares(estimator, views, new_views):
+    expected = PLSSVD(3, scale=False).fit(*views)
+    assert_same_directions(
+        clone(estimator).fit(*views).transform_pair(*new_views),
+        expected.transform(*new_views),
+    )
+
+
+def assert_same_directions(found, expected):
+    """Codes that differ in sign and scale alone."""
+    for Z, T in zip(found, expected, strict=True):
+        np.testing.assert_allclose(abs(correlation(Z, T)), 1, atol=1e-9)
 
 
 def correlation(Z, T):
     """Of column with column."""
     return np.diag(np.corrcoef(Z.T, T.T)[: Z.shape[1], Z.shape[1] :])
+
+
+@over(LINEAR)
+def test_weights_are_repetitions(estimator, views, new_views, rng):
+    counts = rng.integers(0, 4, 120)
+    found = clone(estimator).fit(*views, sample_weight=counts)
+    expected = clone(estimator).fit(*(np.repeat(view, counts, 0) for view in views))
+    np.testing.assert_allclose(
+        np.hstack(found.transform_pair(*new_views)),
+        np.hstack(expected.transform_pair(*new_views)),
+        atol=1e-8,
+    )
+
+
+@over(LINEAR)
+def test_weights_of_one_change_nothing(estimator, views, new_views):
+    weighted = clone(estimator).fit(*views, sample_weight=np.ones(120))
+    np.testing.assert_allclose(
+        np.hstack(weighted.transform_pair(*new_views)),
+        codes(estimator, views, new_views),
+        atol=1e-10,
+    )
 
 
 @over(ALL)
