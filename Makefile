@@ -19,6 +19,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask
 	$(BIN)/python benchmarks/linear_peers.py
 	$(BIN)/python benchmarks/linear_peers.py --case growth
 	$(BIN)/python benchmarks/linear_scale.py
+	$(BIN)/python benchmarks/kernel_peers.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
 	$(BIN)/python benchmarks/transform_memory.py

@@ -197,7 +197,7 @@ def measure(method, k, penalty, folder):
         found["correlations"] = held_out_correlations(model.transform, folder)
         if model.x_dual is not None:
             found["objective"] = objective(model, folder, penalty)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         found = {"absent": str(error)}
     print(json.dumps(found))
 

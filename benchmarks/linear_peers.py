@@ -178,7 +178,7 @@ def measure(method, k, ridge, folder):
             lambda X, Y, k=int(k): METHODS[method](X, Y, k, float(ridge)), 20, folder
         )
         found["correlations"] = held_out_correlations(transform, folder)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         found = {"absent": str(error)}
     print(json.dumps(found))
 

@@ -27,6 +27,7 @@ def test_every_benchmark_is_run_here():
 # Arguments of a tiny run, and what it must print.
 TINY = {
     "linear_peers": (["--quick", "--case", "wide twin"], "held out"),
+    "kernel_peers": (["--quick", "--case", "1000"], "objective"),
     "linear_scale": (["--quick", "--part", "sparse", "stream"], "off the dense"),
     "training_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "noi"),
     "transform_memory": (["--rows", "9000", "--only", "DeepCCA"], "DeepCCA"),
