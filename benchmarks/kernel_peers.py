@@ -49,7 +49,7 @@ def kernel_cca(X, Y, k, penalty):
     from skcrl import KernelCCA
 
     cca = KernelCCA(k, kernel="rbf", gamma=GAMMA, reg=penalty).fit(X, Y)
-    return Model(cca.transform_pair, cca.x_dual_weights_, cca.y_dual_weights_)
+    return Model(cca.transform_pair, cca.x_dual_coef_, cca.y_dual_coef_)
 
 
 def nystroem(X, Y, k, penalty):
@@ -62,7 +62,6 @@ def nystroem(X, Y, k, penalty):
         gamma=GAMMA,
         reg=penalty,
         approximation="nystroem",
-        n_landmarks=min(500, len(X)),
         random_state=0,
     )
     return Model(cca.fit(X, Y).transform_pair)
