@@ -5,7 +5,8 @@ what was there before the fit.
 
 sparse    TF-IDF of the English and German captions of Multi30k: no dense copy is made
 stream    rows generated block by block, for partial_fit: memory is constant
-dask      a Dask array on two worker processes: its rows are never gathered
+dask      a Dask array on two worker processes: its rows are never gathered. NumPy's
+          answer is that of partial_fit on the same blocks, one at a time
 
     python benchmarks/linear_scale.py --data /path/to/multi30k
 """
