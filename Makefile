@@ -14,9 +14,12 @@ test: .venv/installed-test
 	$(BIN)/lint-imports
 	SCIPY_ARRAY_API=1 $(BIN)/pytest
 
-bench: .venv/installed-plot
+bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask
 	$(BIN)/python benchmarks/import_time.py
-	$(BIN)/python benchmarks/linear_cca.py
+	$(BIN)/python benchmarks/linear_peers.py
+	$(BIN)/python benchmarks/linear_peers.py --case growth
+	$(BIN)/python benchmarks/linear_scale.py
+	$(BIN)/python benchmarks/kernel_peers.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
 	$(BIN)/python benchmarks/transform_memory.py
