@@ -84,9 +84,8 @@ class LinearCCA(TwoViewTransformer):
         variance but for ridge and shrinkage. Zero past `rank_`.
     x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
         Correlation of each column of a view with each of its codes; 0 for a constant.
-    x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray of shape \
-            (n_components,)
-        Share of a view's total variance that each of its codes accounts for.
+    x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray
+        Share of a view's total variance that each code accounts for, (n_components,).
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the training views; 0 without centring.
     x_var_, y_var_ : ndarray of shape (n_features,)
