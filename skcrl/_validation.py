@@ -1,6 +1,7 @@
 """Validation of two views, and of the state that a failed call must not touch."""
 
 from contextlib import contextmanager
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
@@ -108,6 +109,25 @@ def check_weights(X, y, sample_weight, *, more_than):
     if weighty.all() or is_dask(X):
         return X, y, weights
     return X[weighty], y[weighty], weights[weighty]
+
+
+def per_view(name, value, is_valid, expected):
+    """An (x, y) pair of valid values from `value`, one for both views or a pair."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(pair) != 2 or not all(map(is_valid, pair)):
+        raise ValueError(
+            f"`{name}` must be {expected}, or an (x, y) pair of such, got {value!r}."
+        )
+    return pair
+
+
+def check_ridge(reg):
+    """Ridge of either view."""
+    return per_view("reg", reg, _is_ridge, "a finite number that is not negative")
+
+
+def _is_ridge(value):
+    return isinstance(value, Real) and 0 <= float(value) < np.inf
 
 
 def check_paired(X, y):

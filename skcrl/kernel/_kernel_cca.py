@@ -9,7 +9,12 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
-from skcrl._validation import check_pair, random_source, restored_on_error
+from skcrl._validation import (
+    check_pair,
+    check_ridge,
+    random_source,
+    restored_on_error,
+)
 from skcrl.base import TwoViewTransformer
 from skcrl.kernel import _decoder
 from skcrl.kernel._exact import kernel_cca
@@ -207,7 +212,7 @@ class KernelCCA(TwoViewTransformer):
             it was before.
         """
         with restored_on_error(self):
-            kernels, ridge = self._kernels(), self._ridge()
+            kernels, ridge = self._kernels(), check_ridge(self.reg)
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             views = {"x": X, "y": y}
             random_state = random_source(self.random_state)
@@ -331,15 +336,6 @@ class KernelCCA(TwoViewTransformer):
                 f"{kernel!r} for {_NAMES[side]}: use 'nystroem'."
             )
         return Kernel(kernel, (kernel_params or {}) if callable(kernel) else params)
-
-    def _ridge(self):
-        ridge = _pair(self.reg, "reg")
-        if not all(isinstance(r, Real) and 0 <= float(r) < np.inf for r in ridge):
-            raise ValueError(
-                "`reg` must be a finite number that is not negative, or an (x, y) pair "
-                f"of them, got {self.reg!r}."
-            )
-        return ridge
 
     def _check_n_components(self, bound, name):
         if self.n_components > bound:

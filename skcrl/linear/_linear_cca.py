@@ -12,7 +12,9 @@ from skcrl import _arrays, _dask, _linalg, _moments
 from skcrl._decoder import LinearDecoder
 from skcrl._validation import (
     check_pair,
+    check_ridge,
     check_weights,
+    per_view,
     random_source,
     restored_on_error,
 )
@@ -337,8 +339,8 @@ class LinearCCA(TwoViewTransformer):
         return Settings(
             self.center,
             self.scale,
-            _pair("reg", self.reg, _is_ridge, "a finite number that is not negative"),
-            _pair(
+            check_ridge(self.reg),
+            per_view(
                 "shrinkage",
                 self.shrinkage,
                 _is_shrinkage,
@@ -415,20 +417,6 @@ def _sums(X, y, weights):
 def _n_rows(X, m):
     """Number of rows; Dask may have learnt it only by adding them up."""
     return int(m.n) if np.isnan(X.shape[0]) else X.shape[0]
-
-
-def _pair(name, value, is_valid, expected):
-    """`value` as an (x, y) pair, of which each is valid."""
-    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
-    if len(pair) != 2 or not all(map(is_valid, pair)):
-        raise ValueError(
-            f"`{name}` must be {expected}, or an (x, y) pair of such, got {value!r}."
-        )
-    return pair
-
-
-def _is_ridge(value):
-    return isinstance(value, Real) and 0 <= float(value) < np.inf
 
 
 def _is_shrinkage(value):

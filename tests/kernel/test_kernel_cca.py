@@ -470,7 +470,7 @@ BAD = {
         {"kernel": ("rbf", "rbf", "rbf")},
         r"`kernel` must be one value or an \(x, y\) pair, got 3",
     ),
-    "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be one value or an"),
+    "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be .* pair of such, got"),
     "negative ridge": ({"reg": (1, -1)}, "`reg` must be a finite number that is not"),
     "more components than samples": (
         {"n_components": 301},
