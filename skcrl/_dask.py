@@ -43,6 +43,11 @@ def aligned(X, y):
             f"X and y have {X.numblocks[0]} and {y.numblocks[0]} chunks of unknown "
             "lengths: call compute_chunk_sizes() on both."
         )
+    if X.shape[0] != y.shape[0]:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"{[X.shape[0], y.shape[0]]}. Rows of X and y must be paired."
+        )
     return y.rechunk({0: X.chunks[0]})
 
 
@@ -57,9 +62,8 @@ def moments(X, y, weights=None):
     m = sums[0].compute()
     if m is None:
         raise ValueError("Found 0 samples in X and y, Dask arrays without rows.")
-    for name, mean in (("X", m.x_mean), ("y", m.y_mean)):
-        if not np.isfinite(mean).all():
-            raise ValueError(f"Input {name} contains NaN or infinity.")
+    _require_finite(m.x_mean.sum(), "X")
+    _require_finite(m.y_mean.sum(), "y")
     return m
 
 
@@ -71,11 +75,12 @@ def sum_over_rows(function, view, weights):
     return sum(delayed(_on_floats)(function, x, w) for x, _, w in blocks).compute()
 
 
-def map_rows(function, view, width):
+def map_rows(function, view, name, width):
     """Dask array of function(block), of `width` columns and in the dtype of floats."""
     return view.map_blocks(
         _map_block,
         function=function,
+        name_of_view=name,
         dtype=_float_type(view),
         chunks=(view.chunks[0], (width,)),
         meta=np.empty((0, 0), _float_type(view)),
@@ -112,12 +117,19 @@ def _merged(a, b=None):
     return _moments.merge_moments(a, b)
 
 
+def _require_finite(total, name):
+    if not np.isfinite(total):
+        raise ValueError(f"Input {name} contains NaN or infinity.")
+
+
 def _on_floats(function, block, weights):
     return function(_as_floats(block), weights)
 
 
-def _map_block(block, function):
-    return function(_as_floats(block))
+def _map_block(block, function, name_of_view):
+    block = _as_floats(block)
+    _require_finite(block.sum(), name_of_view)
+    return function(block)
 
 
 def _as_floats(block):

@@ -80,7 +80,7 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
         if end // width % _CHECK_EVERY:
             continue
         full = end == V.shape[1]
-        theta, S = _largest(T[:end, :end], end // 2 if full else k)
+        theta, S = largest_eigenpairs(T[:end, :end], end // 2 if full else k)
         # A M V = V T + block R E', where E' picks the last `width` rows.
         residuals = np.linalg.norm(R @ S[start:end, :k], axis=0)
         if (residuals <= tol * theta[0]).all():
@@ -94,6 +94,18 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
                 MV[:, :end] = MV @ S
             T[:end, :end] = np.diag(theta)
     return _dense(multiply, size, k, metric)
+
+
+def largest_eigenpairs(A, k):
+    """The k largest eigenpairs of a matrix, of which the lower triangle counts."""
+    n = len(A)
+    eigenvalues, eigenvectors = linalg.eigh(
+        A, subset_by_index=(n - k, n - 1), check_finite=False
+    )
+    if len(eigenvalues) < k:
+        # LAPACK's search for some eigenvalues may miss one of several all but equal.
+        eigenvalues, eigenvectors = linalg.eigh(A, driver="evd", check_finite=False)
+    return eigenvalues[: -k - 1 : -1], eigenvectors[:, : -k - 1 : -1]
 
 
 def _orthonormal(W, V, MV, metric):
@@ -131,16 +143,7 @@ def _qr(W):
 
 def _dense(multiply, size, k, metric):
     if metric is None:
-        return _largest(multiply(np.eye(size)), k)
+        return largest_eigenpairs(multiply(np.eye(size)), k)
     root, inverse = _roots(metric(np.eye(size)))
-    theta, S = _largest(root.T @ multiply(root), k)
+    theta, S = largest_eigenpairs(root.T @ multiply(root), k)
     return theta, inverse @ S
-
-
-def _largest(A, k):
-    """The k largest eigenpairs of a matrix, of which the lower triangle counts."""
-    n = len(A)
-    eigenvalues, eigenvectors = linalg.eigh(
-        A, subset_by_index=(n - k, n - 1), check_finite=False
-    )
-    return eigenvalues[::-1], eigenvectors[:, ::-1]

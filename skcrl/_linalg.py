@@ -7,15 +7,17 @@ their gradient.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import blas, cholesky, eigh
+from scipy.linalg import blas, cholesky
 
 from skcrl._arrays import Array, device, eye_like, is_tensor, namespace
-from skcrl._eigen import top_eigenpairs
+from skcrl._eigen import largest_eigenpairs, top_eigenpairs
 from skcrl._moments import Covariances, dense
 
 # Beyond the largest squared correlation there is: the closer, the further apart lie the
 # inverted eigenvalues, and the less of their digits is left to the smallest.
 _SHIFT = 1 + 1e-3
+# Squared correlations that the residuals of Lanczos, 1e-10, tell from 0.
+_RESOLVED = 1e-8
 
 
 class Root(NamedTuple):
@@ -148,8 +150,8 @@ def _ridged_cca(cov, ridge, keep, k, random_state):
     In directions without variance, where only the ridge stands, the rounding of Sxy
     passes for a correlation. The components asked for may owe a millionth to it.
     """
-    scale = (ridge[0] * ridge[1]) ** 0.5
-    spread = (cov.xx.diagonal().sum() * cov.yy.diagonal().sum()) ** 0.5
+    scale = ridge[0] ** 0.5 * ridge[1] ** 0.5
+    spread = cov.xx.diagonal().sum() ** 0.5 * cov.yy.diagonal().sum() ** 0.5
     rounding = 10 * np.finfo(np.float64).eps * spread
     if not rounding < 1e-6 * scale:
         return None
@@ -178,7 +180,8 @@ def _lanczos_cca(cov, ridge, keep, k, random_state):
     With A and B for the regularised covariances, rho² are the eigenvalues of
     Syx A^-1 Sxy - rho² B. Where they crowd, below 1, those of B - theta C with
     C = shift B - Syx A^-1 Sxy, which are theta = 1 / (shift - rho²), lie apart.
-    None if C is not positive: with keep < 1 rho may exceed 1.
+    None if C is not positive, as with keep < 1 rho may exceed 1, or if a rho² is too
+    small for theta to tell it from 0.
     """
     if cov.xy.shape[0] < cov.xy.shape[1]:
         swapped = Covariances(cov.yy, cov.xx, cov.xy.T)
@@ -207,8 +210,9 @@ def _lanczos_cca(cov, ridge, keep, k, random_state):
     y_weights = _solve_triangular(lower, vectors, transposed=True) * theta**-0.5
     images = x_root.whiten(cov.xy @ y_weights)
     correlations = np.linalg.norm(images, axis=0)
-    live = np.where(correlations > 0, correlations, 1.0)
-    return x_root.weigh(images / live), y_weights, correlations
+    if not correlations[-1] ** 2 > _RESOLVED:
+        return None
+    return x_root.weigh(images / correlations), y_weights, correlations
 
 
 def top_svd(T, k):
@@ -217,11 +221,8 @@ def top_svd(T, k):
         if T.shape[0] < T.shape[1]:
             right, singular, left = top_svd(T.T, k)
             return left, singular, right
-        last = T.shape[1] - 1
-        squares, right = eigh(
-            T.T @ T, subset_by_index=(last - k + 1, last), check_finite=False
-        )
-        triplets = _from_squares(T @ right[:, ::-1], squares[::-1], right[:, ::-1])
+        squares, right = largest_eigenpairs(T.T @ T, k)
+        triplets = _from_squares(T @ right, squares, right)
         # Squaring costs the small ones half of their digits.
         if triplets[1][-1] > 1e-3 * triplets[1][0]:
             return triplets

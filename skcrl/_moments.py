@@ -168,12 +168,15 @@ def _sparse_moments(X, Y, block_rows, weights):
             return SparseProducts(sums, n * a_mean[:, None], b_mean[:, None])
         if sparse.issparse(B):
             return products(B, A, b_mean, a_mean).T
-        # Rows of B that are centred need no centring of A.
-        return sum(
-            A[i : i + block_rows].T
-            @ ((B[i : i + block_rows] - b_mean) * weights[i : i + block_rows, None])
-            for i in range(0, len(B), block_rows)
-        )
+        total, residual = 0.0, 0.0
+        for i in range(0, len(B), block_rows):
+            rows = slice(i, i + block_rows)
+            centred = (B[rows] - b_mean) * weights[rows, None]
+            part = A[rows] if sparse.issparse(A) else A[rows] - a_mean
+            total = total + part.T @ centred
+            residual = residual + centred.sum(axis=0)
+        # Rows of B that are centred need no centring of A, but for the rounding of b.
+        return total - a_mean[:, None] * residual if sparse.issparse(A) else total
 
     return Moments(
         n,

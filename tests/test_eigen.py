@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skcrl import _eigen
-from skcrl._eigen import top_eigenpairs
+from skcrl._eigen import largest_eigenpairs, top_eigenpairs
 
 N = 400
 
@@ -136,3 +136,12 @@ def test_any_spectrum_in_a_metric(name, metric, rng):
     np.testing.assert_allclose(V.T @ M @ V, np.eye(found.sum()), atol=1e-7)
     errors = A @ M @ V - V * values[found]
     assert np.sqrt(abs((errors * (M @ errors)).sum(axis=0))).max(initial=0) < 1e-7
+
+
+def test_equal_eigenvalues_are_never_short():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        Q = np.linalg.qr(rng.standard_normal((60, 47)))[0]
+        eigenvalues, vectors = largest_eigenpairs(Q.T @ Q, 10)
+        np.testing.assert_allclose(eigenvalues, 1, atol=1e-12)
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(10), atol=1e-12)

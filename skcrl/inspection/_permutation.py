@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array
 
 from skcrl._validation import random_source
 from skcrl.inspection._canonical import canonical_form, check_arrays
@@ -217,13 +217,11 @@ def _group_numbers(groups, n_samples):
     """Number of the group of each row; rows of one group may be exchanged."""
     if groups is None:
         return np.zeros(n_samples, dtype=int)
-    groups = column_or_1d(
-        check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
-    )
-    if len(groups) != n_samples:
+    groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
+    if groups.shape != (n_samples,):
         raise ValueError(
-            f"groups must hold a group for each of the {n_samples} samples, got "
-            f"{len(groups)}."
+            f"groups must hold a group for each of the {n_samples} samples, got shape "
+            f"{groups.shape}."
         )
     try:
         _, members, counts = np.unique(groups, return_inverse=True, return_counts=True)

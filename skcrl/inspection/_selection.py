@@ -159,6 +159,9 @@ def select_n_components(
         )
         as_large = (null >= correlations - ROUNDING).sum(axis=0)
         pvalues = (1 + as_large) / (1 + n_permutations)
+        missing = min(X.shape[1], y.shape[1]) - len(correlations)
+        correlations = np.pad(correlations, (0, missing))
+        pvalues = np.pad(pvalues, (0, missing), constant_values=1.0)
     else:
         correlations, pvalues = _held_out(
             LinearCCA() if estimator is None else estimator,

@@ -12,6 +12,7 @@ from skcrl import _linalg, _moments
 from skcrl._validation import (
     check_pair,
     check_ridge,
+    per_view,
     random_source,
     restored_on_error,
 )
@@ -280,7 +281,7 @@ class KernelCCA(TwoViewTransformer):
             self._check_n_components(size, "`approximation_size`")
             return {
                 side: FourierMap.draw(
-                    view.shape[1], kernels[side].params["gamma"], size, random_state
+                    view.shape[1], kernels[side].params.get("gamma"), size, random_state
                 )
                 for side, view in views.items()
             }
@@ -306,17 +307,25 @@ class KernelCCA(TwoViewTransformer):
 
     def _kernels(self):
         """Kernel of each side, None where it is precomputed."""
-        named = {
-            name: _pair(getattr(self, name), name)
-            for name in ("kernel", "gamma", "degree", "coef0", "kernel_params")
+        names = sorted(PAIRWISE_KERNEL_FUNCTIONS)
+        expected = f"'precomputed', a callable or one of {names}"
+        positive = "a number that is not negative"
+        pairs = {
+            "kernel": per_view("kernel", self.kernel, _is_kernel, expected),
+            "gamma": per_view("gamma", self.gamma, _is_gamma, f"None or {positive}"),
+            "degree": per_view("degree", self.degree, _is_positive, positive),
+            "coef0": per_view("coef0", self.coef0, _is_finite, "a finite number"),
+            "kernel_params": per_view(
+                "kernel_params", self.kernel_params, _is_params, "None or a dict"
+            ),
         }
         return {
-            side: self._kernel(side, **{name: pair[i] for name, pair in named.items()})
+            side: self._kernel(side, **{name: pair[i] for name, pair in pairs.items()})
             for i, side in enumerate(_SIDES)
         }
 
     def _kernel(self, side, kernel, kernel_params, **params):
-        if isinstance(kernel, str) and kernel == "precomputed":
+        if _is_precomputed(kernel):
             if self.approximation is not None:
                 raise ValueError(
                     f"approximation={self.approximation!r} needs the samples of "
@@ -324,18 +333,15 @@ class KernelCCA(TwoViewTransformer):
                     "approximation=None or another kernel."
                 )
             return None
-        if not callable(kernel) and kernel not in PAIRWISE_KERNEL_FUNCTIONS:
-            raise ValueError(
-                "`kernel` must be 'precomputed', a callable or one of "
-                f"{sorted(PAIRWISE_KERNEL_FUNCTIONS)}, or an (x, y) pair of them, got "
-                f"{kernel!r}."
-            )
         if self.approximation == "rbf_sampler" and kernel != "rbf":
             raise ValueError(
                 "approximation='rbf_sampler' is of the kernel 'rbf' only, got "
                 f"{kernel!r} for {_NAMES[side]}: use 'nystroem'."
             )
-        return Kernel(kernel, (kernel_params or {}) if callable(kernel) else params)
+        if callable(kernel):
+            return Kernel(kernel, dict(kernel_params or {}))
+        # chi2 alone does not take None for its default.
+        return Kernel(kernel, {k: v for k, v in params.items() if v is not None})
 
     def _check_n_components(self, bound, name):
         if self.n_components > bound:
@@ -370,12 +376,17 @@ class KernelCCA(TwoViewTransformer):
 
     @property
     def _accepts_sparse(self):  # type: ignore[override]
-        return not any(_is_precomputed(kernel) for kernel in _pair(self.kernel, None))
+        return not any(map(_is_precomputed, self._kernel_names()))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.pairwise = _is_precomputed(_pair(self.kernel, None)[0])
+        tags.input_tags.pairwise = _is_precomputed(self._kernel_names()[0])
         return tags
+
+    def _kernel_names(self):
+        """Kernels of both sides as they were set, valid or not."""
+        kernel = self.kernel
+        return kernel if isinstance(kernel, (tuple, list)) else (kernel, kernel)
 
 
 # What one way to fit sets and the other does not.
@@ -389,15 +400,26 @@ _FITTED_EITHER_WAY = (
 )
 
 
-def _pair(value, name):
-    """An (x, y) pair as it is, anything else for both sides."""
-    if not isinstance(value, (tuple, list, np.ndarray)):
-        return value, value
-    if name is not None and len(value) != 2:
-        raise ValueError(
-            f"`{name}` must be one value or an (x, y) pair, got {len(value)} of them."
-        )
-    return tuple(value)
+def _is_kernel(value):
+    return (
+        callable(value) or _is_precomputed(value) or value in PAIRWISE_KERNEL_FUNCTIONS
+    )
+
+
+def _is_finite(value):
+    return isinstance(value, Real) and np.isfinite(float(value))
+
+
+def _is_positive(value):
+    return _is_finite(value) and float(value) >= 0
+
+
+def _is_gamma(value):
+    return value is None or _is_positive(value)
+
+
+def _is_params(value):
+    return value is None or isinstance(value, dict)
 
 
 def _is_precomputed(kernel):

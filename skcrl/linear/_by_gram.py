@@ -8,7 +8,7 @@ from scipy import linalg, sparse
 from skcrl import _linalg
 from skcrl.linear._fit import Fit, require_finite
 from skcrl.linear._rows import Rows
-from skcrl.linear._shrinkage import Penalty, Scatter, penalty
+from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
 def fit_by_gram(X, Y, weights, n_components, settings):
@@ -53,12 +53,12 @@ class _Side(NamedTuple):
 
     def whitened(self):
         """Whitened rows over sqrt(n - 1): U sqrt(l / (keep l + ridge))."""
-        return self.vectors * (self.values / self._penalised()) ** 0.5
+        return self.vectors * (self.values**0.5 / self._penalised() ** 0.5)
 
     def weights(self, M):
         """Weights (p, k) of the view for directions M (r, k) of the whitened rows."""
         n = self.rows.root_weights @ self.rows.root_weights
-        M = M / ((n - 1) * self.values * self._penalised())[:, None] ** 0.5
+        M = M / (((n - 1) * self.values) ** 0.5 * self._penalised() ** 0.5)[:, None]
         return self.rows.scale[:, None] * self.rows.back(self.vectors @ M)
 
     def deviations(self):
@@ -94,15 +94,34 @@ def _side(view, weights, settings, i):
         scale = _linalg.unit_scale(var)
     # A constant column is there in rounding alone.
     rows = rows._replace(scale=scale * (var > 0))
-    gram = rows.gram()
-    lengths = gram.diagonal() / weights
-    values, vectors = linalg.eigh(gram / (n - 1), check_finite=False)
-    live = values > 10 * len(values) * np.finfo(np.float64).eps * values[-1]
-    values, vectors = values[live], vectors[:, live]
+    gram = rows.gram() / (n - 1)
+    lengths = gram.diagonal() * (n - 1) / weights
+    estimated = shrinkage in ESTIMATED
     scatter = Scatter(
-        n, p, values.sum(), (values**2).sum(), (weights * lengths**2).sum()
+        n,
+        p,
+        gram.trace(),
+        (gram * gram).sum() if estimated else None,
+        (weights * lengths**2).sum() if estimated else None,
     )
+    values, vectors = _spectrum(rows, gram)
     return _Side(rows, var, values, vectors, penalty(reg, shrinkage, scatter))
+
+
+def _spectrum(rows, gram):
+    """Eigenvalues (r,) of the Gram matrix that are not rounding, and vectors (n, r)."""
+    eps = 10 * len(gram) * np.finfo(np.float64).eps
+    values, vectors = linalg.eigh(gram, check_finite=False)
+    # Centring takes the smallest. If others are small too, squares cost their digits.
+    if values[:2][-1] > 1e-8 * values[-1]:
+        live = values > eps * values[-1]
+        return values[live], vectors[:, live]
+    n = rows.root_weights @ rows.root_weights
+    left, roots, _ = np.linalg.svd(
+        rows.triangle().T / (n - 1) ** 0.5, full_matrices=False
+    )
+    live = roots > eps * roots[:1]
+    return roots[live] ** 2, left[:, live]
 
 
 def _weighted_sums(weights, view):

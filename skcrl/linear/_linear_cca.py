@@ -38,7 +38,8 @@ class LinearCCA(TwoViewTransformer):
     ridge :math:`r_v`, shrinkage :math:`s_v` and mean variance :math:`\mu_v` of the
     columns of view v.
 
-    Views may be dense or sparse, and sparse ones are centred without becoming dense. Of
+    Views may be dense or sparse, and sparse ones are centred without becoming dense; a
+    sparse column whose mean is 100,000 times its deviation is lost in rounding. Of
     Dask arrays in chunks of rows, the moments are added up by the scheduler that is
     set, and `transform` gives a Dask array.
 
@@ -63,9 +64,10 @@ class LinearCCA(TwoViewTransformer):
         independent of units.
     solver : {"auto", "covariance", "gram", "lanczos"}, default="auto"
         "covariance" solves exactly through the covariances of the columns; "lanczos"
-        finds the top components alone through the same covariances, by
-        iterations to the precision of rounding; "gram" solves exactly through products
-        of the rows, and makes no matrix of n_features x n_features. "auto" takes "gram"
+        finds the top components alone through the same covariances, by iterations to
+        the precision of rounding, if both views have a penalty, and leaves correlations
+        below 1e-4 to "covariance"; "gram" solves exactly through products of the rows,
+        and makes no matrix of n_features x n_features. "auto" takes "gram"
         for views with more than twice as many features as samples; "lanczos" for a
         tenth of the components or fewer of views with 500 features or more; else
         "covariance".
@@ -95,7 +97,7 @@ class LinearCCA(TwoViewTransformer):
     rank_ : int
         Components that the training data determine, at most `n_components_`.
     solver_ : str
-        Solver that was taken.
+        Solver that was chosen.
     moments_ : Moments
         Sums that `partial_fit` continues from; not there after solver "gram".
     n_samples_seen_ : int
@@ -197,8 +199,11 @@ class LinearCCA(TwoViewTransformer):
         ------
         ValueError
             If the views are not finite numbers with paired rows, at least two of
-            them, or `n_components` exceeds the narrower view. The estimator is then
-            as it was before.
+            them; if one is a Dask array, or a tensor, and the other is not, or a Dask
+            array is divided along its features; if variances overflow; if
+            `n_components` exceeds the narrower view, `reg`, `shrinkage` or
+            `sample_weight` is out of its range, or `solver` does not take such views.
+            The estimator is then as it was before.
         """
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
@@ -206,6 +211,7 @@ class LinearCCA(TwoViewTransformer):
             self.__dict__.pop("moments_", None)
             self.n_samples_seen_ = X.shape[0]
             if self._by_gram(X):
+                _require_two(self.n_samples_seen_)
                 weights = np.ones(X.shape[0]) if weights is None else weights
                 k = self._n_components(weights.sum())
                 fit = fit_by_gram(X, y, weights, k, self._settings())
@@ -219,12 +225,8 @@ class LinearCCA(TwoViewTransformer):
                 return fourth_moment(view, weights, mean, scale)
 
             m = _sums(X, y, weights)
-            self.n_samples_seen_ = _n_rows(X, m)
-            if self.n_samples_seen_ < 2:
-                raise ValueError(
-                    f"Found {self.n_samples_seen_} sample(s), while a minimum of 2 is "
-                    "required by LinearCCA."
-                )
+            self.n_samples_seen_ = _n_rows(X, weights, m)
+            _require_two(self.n_samples_seen_)
             return self._solve(m, fourth)
 
     def _adds_up_moments(self):
@@ -272,9 +274,11 @@ class LinearCCA(TwoViewTransformer):
             )
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=first)
+            if not first:
+                _require_same_library(X, "X", self.x_weights_)
             X, y, weights = check_weights(X, y, sample_weight, more_than=0)
             m = _sums(X, y, weights)
-            seen = _n_rows(X, m)
+            seen = _n_rows(X, weights, m)
             if not first:
                 m = _moments.merge_moments(self.moments_, m)
                 seen += self.n_samples_seen_
@@ -284,9 +288,10 @@ class LinearCCA(TwoViewTransformer):
     def _solve(self, m, fourth=None):
         require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
         k = self._n_components(m.n)
-        lanczos = self._by_lanczos(m, k)
+        settings = self._settings()
+        lanczos = self._by_lanczos(m, k, settings)
         random_state = random_source(self.random_state) if lanczos else None
-        fit = fit_by_covariance(m, k, self._settings(), fourth, random_state)
+        fit = fit_by_covariance(m, k, settings, fourth, random_state)
         self.moments_ = m
         return self._keep(fit, "lanczos" if lanczos else "covariance")
 
@@ -327,12 +332,15 @@ class LinearCCA(TwoViewTransformer):
             self.solver == "auto" and is_numpy and widest > 2 * X.shape[0]
         )
 
-    def _by_lanczos(self, m, k):
+    def _by_lanczos(self, m, k, settings):
         narrowest = min(self.n_features_in_, self.y_n_features_in_)
-        return self.solver == "lanczos" or (
-            self.solver == "auto"
-            and not _arrays.is_tensor(m.x_mean)
-            and narrowest >= max(500, 10 * k)
+        penalised = all(
+            reg > 0 or shrinkage != 0
+            for reg, shrinkage in zip(settings.reg, settings.shrinkage, strict=True)
+        )
+        few = not _arrays.is_tensor(m.x_mean) and narrowest >= max(500, 10 * k)
+        return penalised and (
+            self.solver == "lanczos" or (self.solver == "auto" and few)
         )
 
     def _settings(self):
@@ -389,14 +397,11 @@ class LinearCCA(TwoViewTransformer):
             mean, weights = self.x_mean_, self.x_weights_
         else:
             mean, weights = self.y_mean_, self.y_weights_
-        if _arrays.is_tensor(view) != _arrays.is_tensor(weights):
-            raise ValueError(
-                f"This LinearCCA was fitted to {type(weights).__name__}s, got "
-                f"{type(view).__name__} as {'X' if side == 'x' else 'y'}: convert it."
-            )
+        name = "X" if side == "x" else "y"
+        _require_same_library(view, name, weights)
         if _dask.is_dask(view):
             project = partial(_moments.project, mean=mean, weights=weights)
-            return _dask.map_rows(project, view, self.n_components_)
+            return _dask.map_rows(project, view, name, self.n_components_)
         return _moments.project(view, mean, weights)
 
     def _decode(self, codes, side):
@@ -414,9 +419,27 @@ def _sums(X, y, weights):
     return moments(X, y, weights=weights)
 
 
-def _n_rows(X, m):
-    """Number of rows; Dask may have learnt it only by adding them up."""
+def _n_rows(X, weights, m):
+    """Rows that weigh something; Dask may have learnt it only by adding them up."""
+    if weights is not None:
+        return int((weights > 0).sum())
     return int(m.n) if np.isnan(X.shape[0]) else X.shape[0]
+
+
+def _require_two(n_samples):
+    if n_samples < 2:
+        raise ValueError(
+            f"Found {n_samples} sample(s), while a minimum of 2 is required by "
+            "LinearCCA."
+        )
+
+
+def _require_same_library(view, name, fitted):
+    if _arrays.is_tensor(view) != _arrays.is_tensor(fitted):
+        raise ValueError(
+            f"This LinearCCA was fitted to {type(fitted).__name__}s, got "
+            f"{type(view).__name__} as {name}: convert it."
+        )
 
 
 def _is_shrinkage(value):

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 
 _BLOCK_ENTRIES = 2**20
 
@@ -24,6 +24,17 @@ class Rows(NamedTuple):
         along = view @ mean
         gram = (view @ view.T).toarray() - along[:, None] - along + mean @ mean
         return gram * self.root_weights[:, None] * self.root_weights
+
+    def triangle(self):
+        """Matrix R (n, n), or of fewer rows, with R'R = AA', from A itself.
+
+        It keeps the digits that squaring costs, for some five times the time.
+        """
+        R = np.zeros((0, self.view.shape[0]))
+        for _, block in self._column_blocks():
+            R = linalg.qr(np.vstack([R, block.T]), mode="r", check_finite=False)[0]
+            R = R[: R.shape[1]]
+        return R
 
     def back(self, M):
         """Product A'M (p, k)."""
@@ -57,7 +68,9 @@ class Rows(NamedTuple):
         width = max(1, _BLOCK_ENTRIES // n)
         for start in range(0, p, width):
             columns = slice(start, start + width)
-            block = self.view[:, columns] - self.mean[columns]
+            block = self.view[:, columns]
+            block = block.toarray() if sparse.issparse(block) else block
+            block = block - self.mean[columns]
             block *= self.scale[columns]
             block *= self.root_weights[:, None]
             yield columns, block

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skcrl.linear._fit import require_finite
+
 ESTIMATED = ("ledoit_wolf", "oas")
 
 
@@ -35,6 +37,7 @@ def _intensity(shrinkage, scatter):
     """Share s of the identity: as given, or estimated by scikit-learn's formulas."""
     if isinstance(shrinkage, Real):
         return float(shrinkage)
+    require_finite(scatter.trace * scatter.trace)
     n, p = scatter.n, scatter.n_features
     # Both estimators work on the covariance over n, not n - 1.
     biased = (n - 1) / n

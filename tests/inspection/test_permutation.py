@@ -219,9 +219,12 @@ def test_progress_is_joblibs(capsys):
     ("parameters", "message"),
     [
         ({"n_permutations": 0}, "'n_permutations' parameter"),
-        ({"groups": np.zeros(59)}, "group for each of the 60 samples, got 59"),
+        (
+            {"groups": np.zeros(59)},
+            r"group for each of the 60 samples, got shape \(59,\)",
+        ),
         ({"groups": np.arange(60)}, "one sample, so there is nothing to permute"),
-        ({"groups": np.zeros((60, 2))}, "should be a 1d array"),
+        ({"groups": np.zeros((60, 2))}, r"got shape \(60, 2\)"),
         ({"groups": np.full(60, np.nan)}, "Input groups contains NaN"),
         ({"groups": ["a", None] * 30}, "groups must be all numbers or all strings"),
         ({"random_state": "a"}, "'random_state' parameter"),

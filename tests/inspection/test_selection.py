@@ -103,6 +103,7 @@ def test_a_constant_view_has_no_component(method, rng):
         np.ones((30, 2)), rng.standard_normal((30, 3)), method=method, n_permutations=5
     )
     assert found.n_components == 0
+    assert found.correlations.shape == found.pvalues.shape == (2,)
 
 
 @pytest.mark.parametrize(

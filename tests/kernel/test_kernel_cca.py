@@ -5,7 +5,11 @@ import pickle
 import numpy as np
 import pytest
 from scipy import linalg, sparse
-from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
+from sklearn.metrics.pairwise import (
+    PAIRWISE_KERNEL_FUNCTIONS,
+    pairwise_kernels,
+    rbf_kernel,
+)
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import PolynomialFeatures
 
@@ -468,7 +472,14 @@ BAD = {
     "unknown kernel": ({"kernel": "gauss"}, "`kernel` must be .* got 'gauss'"),
     "three kernels": (
         {"kernel": ("rbf", "rbf", "rbf")},
-        r"`kernel` must be one value or an \(x, y\) pair, got 3",
+        r"`kernel` must be .* pair of such, got",
+    ),
+    "negative gamma of y": ({"gamma": (1, -1)}, "`gamma` must be None or a number"),
+    "text for a degree": ({"degree": ("a", 1)}, "`degree` must be a number"),
+    "infinite constant": ({"coef0": (np.inf, 1)}, "`coef0` must be a finite number"),
+    "parameters that are none": (
+        {"kernel_params": ("a", None)},
+        "`kernel_params` must be None or a dict",
     ),
     "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be .* pair of such, got"),
     "negative ridge": ({"reg": (1, -1)}, "`reg` must be a finite number that is not"),
@@ -509,3 +520,24 @@ def test_bad_kernels_are_named(views):
         kcca.transform(gram[:5, :299])
     with pytest.raises(TypeError, match="Sparse data was passed for X, but dense"):
         kcca.fit(sparse.csr_array(gram), views[1])
+
+
+@pytest.mark.parametrize("name", sorted(PAIRWISE_KERNEL_FUNCTIONS))
+def test_every_kernel_of_scikit_learn_has_defaults(name, rng):
+    z = rng.random((60, 2))
+    X, y = np.hstack([z, rng.random((60, 3))]), np.hstack([z, rng.random((60, 2))])
+    for approximation in (None, "nystroem"):
+        cca = KernelCCA(kernel=name, approximation=approximation, random_state=0)
+        assert np.isfinite(cca.fit(X, y).transform(X)).all()
+        assert cca.score(X, y) > 0.3
+
+
+def test_parameters_of_a_callable_are_copied(rng):
+    X, y = rng.standard_normal((2, 40, 3))
+    parameters = {"power": 1.0}
+    cca = KernelCCA(
+        kernel=lambda a, b, power: (a @ b + 1) ** power, kernel_params=parameters
+    ).fit(X, y)
+    codes = cca.transform(X)
+    parameters["power"] = 2.0
+    np.testing.assert_array_equal(cca.transform(X), codes)

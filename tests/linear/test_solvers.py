@@ -202,6 +202,9 @@ def test_weights_must_count_samples():
     X, y = views_of(30, 3, 2)
     with pytest.raises(ValueError, match=r"more than 1, got 0\.5: multiply it by"):
         LinearCCA().fit(X, y, sample_weight=np.full(30, 0.5 / 30))
+    for solver in SOLVERS:
+        with pytest.raises(ValueError, match="Found 1 sample.*a minimum of 2"):
+            LinearCCA(solver=solver).fit(X, y, sample_weight=[7] + 29 * [0])
     streamed = LinearCCA()
     for rows in (slice(10), slice(10, None)):  # the first weigh half a sample
         streamed.partial_fit(X[rows], y[rows], np.full(30, 0.05)[rows])
@@ -358,3 +361,82 @@ def test_partial_fit_needs_moments():
     np.testing.assert_allclose(streamed.x_weights_, expected.x_weights_, atol=1e-10)
     with pytest.raises(ValueError, match="59 features"):
         streamed.partial_fit(X[:, :59], y)
+
+
+@pytest.mark.parametrize("factor", [1e6, 1e8])
+@pytest.mark.parametrize("as_sparse", [False, True])
+@pytest.mark.parametrize(
+    "parameters", [{"reg": 100.0}, {"reg": 1e-4}, {"shrinkage": 0.5}], ids=str
+)
+def test_gram_keeps_what_one_column_of_large_units_outweighs(
+    factor, as_sparse, parameters
+):
+    X, y = views_of(40, 100, 90)
+    X[:, 0] *= factor
+    exact = LinearCCA(4, solver="covariance", **parameters).fit(X, y)
+    if as_sparse:
+        X, y = sparse.csr_array(X), sparse.csr_array(y)
+    gram = LinearCCA(4, **parameters).fit(X, y)
+    assert gram.solver_ == "gram"
+    np.testing.assert_allclose(gram.correlations_, exact.correlations_, atol=1e-6)
+
+
+@pytest.mark.parametrize("mean", [1e4, 1e6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_dense_view_beside_a_sparse_one_keeps_its_digits(mean, weighted):
+    X, y = sparse_views()
+    rng = np.random.default_rng(0)
+    X = X[:, 2:8] + rng.standard_normal((300, 6)) + mean
+    weights = np.linspace(0.5, 2, 300) if weighted else None
+    expected = LinearCCA(3).fit(X, y, weights)
+    for given, swapped in (
+        ((X, sparse.csr_array(y)), False),
+        ((sparse.csr_array(y), X), True),
+    ):
+        cca = LinearCCA(3).fit(*given, weights)
+        np.testing.assert_allclose(cca.correlations_, expected.correlations_, atol=1e-9)
+        var = cca.y_var_ if swapped else cca.x_var_
+        np.testing.assert_allclose(var, expected.x_var_, rtol=1e-9)
+
+
+def test_equal_correlations_are_all_found():
+    # LAPACK's search for a few of many equal eigenvalues misses one now and then.
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((200, 47))
+        cca = LinearCCA(10, reg=0).fit(X, X @ rng.standard_normal((47, 47)))
+        np.testing.assert_allclose(cca.correlations_, 1, atol=1e-9)
+        assert cca.x_weights_.any(axis=0).all()
+
+
+@pytest.mark.parametrize("units", [3e-6, 1e-9])
+def test_lanczos_leaves_tiny_correlations_to_the_exact_solver(units):
+    X, y = (units * view for view in views_of(700, 520, 510))
+    exact = LinearCCA(5, solver="covariance").fit(X, y)
+    assert exact.correlations_[0] < 1e-4
+    auto = LinearCCA(5, random_state=0).fit(X, y)
+    np.testing.assert_allclose(auto.correlations_, exact.correlations_, rtol=1e-9)
+    np.testing.assert_allclose(auto.x_weights_, exact.x_weights_, atol=1e-6)
+
+
+def test_lanczos_needs_penalties():
+    X, y = views_of(700, 520, 510)
+    for reg in (0, (0.1, 0)):
+        assert LinearCCA(5, reg=reg).fit(X, y).solver_ == "covariance"
+    assert LinearCCA(5, reg=0, shrinkage=0.1).fit(X, y).solver_ == "lanczos"
+
+
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+@pytest.mark.parametrize("shrinkage", [0.5, "oas", "ledoit_wolf"])
+def test_units_beyond_squares_are_named_or_do_no_harm(solver, shrinkage):
+    X, y = views_of(30, 5, 4)
+    expected = LinearCCA(2, reg=0, shrinkage=shrinkage, solver=solver).fit(X, y)
+    tiny = LinearCCA(2, reg=0, shrinkage=shrinkage, solver=solver)
+    tiny.fit(X * 1e-70, y * 1e-70)
+    np.testing.assert_allclose(tiny.correlations_, expected.correlations_, rtol=1e-9)
+    if shrinkage != 0.5:
+        with (
+            np.errstate(over="ignore", invalid="ignore"),
+            pytest.raises(ValueError, match="overflow: scale the views down"),
+        ):
+            LinearCCA(2, shrinkage=shrinkage, solver=solver).fit(X * 1e100, y)

@@ -116,8 +116,10 @@ def test_what_does_not_go_together(views):
     for solver in ("gram", "lanczos"):
         with pytest.raises(ValueError, match=f"{solver}' takes NumPy .*got torch"):
             LinearCCA(solver=solver).fit(X, y)
-    with pytest.raises(ValueError, match="fitted to Tensors, got ndarray as X"):
-        LinearCCA().fit(X, y).transform(views[0])
+    fitted = LinearCCA().fit(X, y)
+    for call in (fitted.transform, lambda X: fitted.partial_fit(X, views[1])):
+        with pytest.raises(ValueError, match="fitted to Tensors, got ndarray as X"):
+            call(views[0])
     with pytest.raises(ValueError, match="fitted to ndarrays, got Tensor as y"):
         LinearCCA().fit(*views).transform_y(y)
     with pytest.raises(ValueError, match="CorrNet takes NumPy arrays, got torch"):
