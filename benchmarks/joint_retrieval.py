@@ -177,7 +177,7 @@ def main(argv=None):
     for name, (estimator, alone) in methods().items():
         if args.only and args.only not in name:
             continue
-        is_deep = "random_state" in estimator.get_params()
+        is_deep = "max_epochs" in estimator.get_params()
         if is_deep and args.quick:
             estimator.set_params(max_epochs=1)
         rows = with_each_alone(*train) if alone else train

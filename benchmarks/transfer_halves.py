@@ -264,7 +264,7 @@ def main(argv=None):
     for name, estimator in methods.items():
         if args.only and args.only not in name:
             continue
-        is_deep = "random_state" in estimator.get_params()
+        is_deep = "max_epochs" in estimator.get_params()
         if is_deep and args.epochs:
             estimator.set_params(max_epochs=args.epochs)
         runs = []
