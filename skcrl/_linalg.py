@@ -112,11 +112,10 @@ def matched(cov):
     A constant column gets weights of 0.
     """
     xp = namespace(cov.xx)
-    x_scale, y_scale = (
-        _unit_diagonal(c)[1] * (xp.diagonal(c) > 0) for c in (cov.xx, cov.yy)
-    )
+    x_var, y_var = cov.xx.diagonal(), cov.yy.diagonal()
+    x_scale, y_scale = unit_scale(x_var) * (x_var > 0), unit_scale(y_var) * (y_var > 0)
     rank = int(((x_scale > 0) & (y_scale > 0)).sum())
-    correlations = xp.diagonal(cov.xy) * x_scale * y_scale
+    correlations = cov.xy.diagonal() * x_scale * y_scale
     return CCASolution(xp.diag(x_scale), xp.diag(y_scale), correlations, rank)
 
 
@@ -133,15 +132,10 @@ def canonical_correlations(cov, ridge):
     return namespace(T).linalg.svdvals(T)
 
 
-def regression(cov_zz, cov_zt, ridge=0.0):
-    """Coefficients (k, p) of the ridge regression of t on z, from covariances."""
-    root = _range_root(cov_zz, ridge)
-    return root.weigh(root.whiten(cov_zt))
-
-
 def inverse(cov, ridge=0.0):
     """Inverse of cov + ridge I, in the range of cov."""
-    return regression(cov, eye_like(cov), ridge)
+    root = _range_root(cov, ridge)
+    return root.weigh(root.whiten(eye_like(cov)))
 
 
 def _ridged_cca(cov, ridge, keep, k, random_state):

@@ -188,10 +188,10 @@ def test_ridge_on_a_singular_covariance(rng, as_backend, ridge, spread):
     np.testing.assert_allclose(gram @ np.asarray(s.x_weights), np.eye(14), atol=1e-6)
 
 
-def test_regression_is_ridge_regression(rng):
+def test_inverse_gives_ridge_regression(rng):
     Z, T = rng.standard_normal((40, 3)), rng.standard_normal((40, 5))
     Z, T = Z - Z.mean(0), T - T.mean(0)
-    coef = _linalg.regression(Z.T @ Z, Z.T @ T, ridge=0.7)
+    coef = _linalg.inverse(Z.T @ Z, ridge=0.7) @ (Z.T @ T)
     expected = Ridge(alpha=0.7, fit_intercept=False).fit(Z, T).coef_.T
     np.testing.assert_allclose(coef, expected, atol=1e-12)
 
