@@ -152,16 +152,9 @@ def select_n_components(
         )
         correlations, pvalues = result.correlations, result.pvalues
     elif method == "parallel":
-        form = canonical_form(X, y)
-        correlations = form.correlations
-        (null,) = under_permutation(
-            _correlations, form, n_permutations, groups, n_jobs, random_state, verbose
+        correlations, pvalues = _parallel_analysis(
+            X, y, n_permutations, groups, n_jobs, random_state, verbose
         )
-        as_large = (null >= correlations - ROUNDING).sum(axis=0)
-        pvalues = (1 + as_large) / (1 + n_permutations)
-        missing = min(X.shape[1], y.shape[1]) - len(correlations)
-        correlations = np.pad(correlations, (0, missing))
-        pvalues = np.pad(pvalues, (0, missing), constant_values=1.0)
     else:
         correlations, pvalues = _held_out(
             LinearCCA() if estimator is None else estimator,
@@ -173,6 +166,20 @@ def select_n_components(
         )
     pvalues = np.maximum.accumulate(pvalues)
     return ComponentSelection(int((pvalues <= alpha).sum()), correlations, pvalues)
+
+
+def _parallel_analysis(X, y, n_permutations, groups, n_jobs, random_state, verbose):
+    """Correlations of min(p, q) dimensions and their p-values, rank by rank."""
+    form = canonical_form(X, y)
+    (null,) = under_permutation(
+        _correlations, form, n_permutations, groups, n_jobs, random_state, verbose
+    )
+    as_large = (null >= form.correlations - ROUNDING).sum(axis=0)
+    missing = min(X.shape[1], y.shape[1]) - len(as_large)
+    return (
+        np.pad(form.correlations, (0, missing)),
+        np.pad((1 + as_large) / (1 + n_permutations), (0, missing), constant_values=1),
+    )
 
 
 def _correlations(form, permuted):

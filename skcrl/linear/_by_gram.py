@@ -15,20 +15,22 @@ def fit_by_gram(X, Y, weights, n_components, settings):
     """Solve from the rows themselves, in time n² (p + q) + n³."""
     n = weights.sum()
     x, y = (_side(view, weights, settings, i) for i, view in enumerate((X, Y)))
-    T = x.whitened().T @ y.whitened()
+    x_whitened, y_whitened = x.whitened(), y.whitened()
+    T = x_whitened.T @ y_whitened
     rank = min(n_components, *T.shape)
     left, correlations, right = _linalg.top_svd(T, rank)
-    sign = _linalg.signs(x.weights(left), x.deviations())
-    left, right = left * sign, right * sign
     most = 1.0 if min(x.penalty.keep, y.penalty.keep) == 1 else None
     missing = n_components - rank
     # Components past the rank are zero.
     left, right = (np.pad(v, ((0, 0), (0, missing))) for v in (left, right))
-    codes = np.hstack([x.whitened() @ left, y.whitened() @ right]) * (n - 1) ** 0.5
+    x_weights, y_weights = x.weights(left), y.weights(right)
+    sign = _linalg.signs(x_weights, x.deviations())
+    codes = np.hstack([x_whitened @ (left * sign), y_whitened @ (right * sign)])
+    codes *= (n - 1) ** 0.5
     return Fit(
         _linalg.CCASolution(
-            x.weights(left),
-            y.weights(right),
+            x_weights * sign,
+            y_weights * sign,
             np.pad(correlations.clip(0.0, most), (0, missing)),
             rank,
         ),
@@ -57,8 +59,8 @@ class _Side(NamedTuple):
 
     def weights(self, M):
         """Weights (p, k) of the view for directions M (r, k) of the whitened rows."""
-        n = self.rows.root_weights @ self.rows.root_weights
-        M = M / (((n - 1) * self.values) ** 0.5 * self._penalised() ** 0.5)[:, None]
+        variances = (self.rows.n - 1) * self.values
+        M = M / (variances**0.5 * self._penalised() ** 0.5)[:, None]
         return self.rows.scale[:, None] * self.rows.back(self.vectors @ M)
 
     def deviations(self):
@@ -68,9 +70,8 @@ class _Side(NamedTuple):
 
     def cross_cov(self, codes):
         """Covariances (k, p) of codes with the columns of the view."""
-        n = self.rows.root_weights @ self.rows.root_weights
         plain = self.rows._replace(scale=np.ones_like(self.var))
-        return plain.back(codes).T / (n - 1)
+        return plain.back(codes).T / (self.rows.n - 1)
 
     def _penalised(self):
         return self.penalty.keep * self.values + self.penalty.ridge
@@ -80,14 +81,12 @@ def _side(view, weights, settings, i):
     n, p = weights.sum(), view.shape[1]
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
     mean = _weighted_sums(weights, view) / n
-    ones = np.ones(p)
-    rows = Rows(view, mean, ones, weights**0.5)
-    scale = ones
-    if settings.scale:
-        scale = _linalg.unit_scale(rows.sums_of_squares() / (n - 1))
+    rows = Rows(view, mean, np.ones(p), weights**0.5)
+    var = rows.sums_of_squares() / (n - 1)
+    scale = _linalg.unit_scale(var) if settings.scale else rows.scale
     if not settings.center:
         rows = rows._replace(mean=0 * mean)
-    var = rows.sums_of_squares() / (n - 1)
+        var = rows.sums_of_squares() / (n - 1)
     require_finite(var.sum())
     if reg == 0 and shrinkage == 0:
         # Weights without a penalty lie in the range of the columns in their own units.
@@ -111,15 +110,14 @@ def _side(view, weights, settings, i):
 def _spectrum(rows, gram):
     """Eigenvalues (r,) of the Gram matrix that are not rounding, and vectors (n, r)."""
     eps = 10 * len(gram) * np.finfo(np.float64).eps
-    values, vectors = linalg.eigh(gram, check_finite=False)
-    # Centring takes the smallest. If others are small too, squares cost their digits.
-    if values[:2][-1] > 1e-8 * values[-1]:
-        live = values > eps * values[-1]
-        return values[live], vectors[:, live]
-    n = rows.root_weights @ rows.root_weights
-    left, roots, _ = np.linalg.svd(
-        rows.triangle().T / (n - 1) ** 0.5, full_matrices=False
-    )
+    if len(rows.mean) >= len(gram) > 1:
+        values, vectors = linalg.eigh(gram, check_finite=False)
+        # Centring takes the smallest. If others are small too, squares cost digits.
+        if values[1] > 1e-8 * values[-1]:
+            live = values > eps * values[-1]
+            return values[live], vectors[:, live]
+    root = rows.triangle().T / (rows.n - 1) ** 0.5
+    left, roots, _ = np.linalg.svd(root, full_matrices=False)
     live = roots > eps * roots[:1]
     return roots[live] ** 2, left[:, live]
 

@@ -217,17 +217,10 @@ class LinearCCA(TwoViewTransformer):
                 fit = fit_by_gram(X, y, weights, k, self._settings())
                 return self._keep(fit, "gram")
 
-            def fourth(side, mean, scale):
-                view = X if side == "x" else y
-                if _dask.is_dask(view):
-                    moment = partial(fourth_moment, mean=mean, scale=scale)
-                    return _dask.sum_over_rows(moment, view, weights)
-                return fourth_moment(view, weights, mean, scale)
-
             m = _sums(X, y, weights)
             self.n_samples_seen_ = _n_rows(X, weights, m)
             _require_two(self.n_samples_seen_)
-            return self._solve(m, fourth)
+            return self._solve(m, partial(_fourth_moment, X, y, weights))
 
     def _adds_up_moments(self):
         for parameter, value in (("solver", "gram"), ("shrinkage", "ledoit_wolf")):
@@ -275,7 +268,7 @@ class LinearCCA(TwoViewTransformer):
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=first)
             if not first:
-                _require_same_library(X, "X", self.x_weights_)
+                _require_library_of_fit(X, "X", self.x_weights_)
             X, y, weights = check_weights(X, y, sample_weight, more_than=0)
             m = _sums(X, y, weights)
             seen = _n_rows(X, weights, m)
@@ -398,7 +391,7 @@ class LinearCCA(TwoViewTransformer):
         else:
             mean, weights = self.y_mean_, self.y_weights_
         name = "X" if side == "x" else "y"
-        _require_same_library(view, name, weights)
+        _require_library_of_fit(view, name, weights)
         if _dask.is_dask(view):
             project = partial(_moments.project, mean=mean, weights=weights)
             return _dask.map_rows(project, view, name, self.n_components_)
@@ -419,6 +412,14 @@ def _sums(X, y, weights):
     return moments(X, y, weights=weights)
 
 
+def _fourth_moment(X, y, weights, side, mean, scale):
+    view = X if side == "x" else y
+    if _dask.is_dask(view):
+        moment = partial(fourth_moment, mean=mean, scale=scale)
+        return _dask.sum_over_rows(moment, view, weights)
+    return fourth_moment(view, weights, mean, scale)
+
+
 def _n_rows(X, weights, m):
     """Rows that weigh something; Dask may have learnt it only by adding them up."""
     if weights is not None:
@@ -434,7 +435,7 @@ def _require_two(n_samples):
         )
 
 
-def _require_same_library(view, name, fitted):
+def _require_library_of_fit(view, name, fitted):
     if _arrays.is_tensor(view) != _arrays.is_tensor(fitted):
         raise ValueError(
             f"This LinearCCA was fitted to {type(fitted).__name__}s, got "

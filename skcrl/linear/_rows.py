@@ -16,6 +16,11 @@ class Rows(NamedTuple):
     scale: np.ndarray  # (p,), that the centred columns are multiplied by
     root_weights: np.ndarray  # (n,), that the rows are multiplied by
 
+    @property
+    def n(self):
+        """Number of samples that the rows stand for."""
+        return self.root_weights @ self.root_weights
+
     def gram(self):
         """Product AA' (n, n)."""
         if not sparse.issparse(self.view):
@@ -49,8 +54,7 @@ class Rows(NamedTuple):
 
     def sums_of_squares(self):
         """Sum of the squares of each column of A; 0 where it is rounding."""
-        n = self.root_weights @ self.root_weights
-        mean = self.mean * self.scale
+        n, mean = self.n, self.mean * self.scale
         if sparse.issparse(self.view):
             view, weights = self.view.multiply(self.scale).tocsr(), self.root_weights**2
             squares = view.multiply(view).T @ weights
