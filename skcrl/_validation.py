@@ -83,11 +83,8 @@ def check_complete(estimator, X, y, *, min_samples):
     return (X, y) if complete.all() else (X[complete], y[complete])
 
 
-def check_weights(X, y, sample_weight, *, more_than):
-    """Rows that weigh something, and their weights, or None if each weighs one.
-
-    The weights must add up to more than `more_than`.
-    """
+def check_weights(X, y, sample_weight):
+    """Rows that weigh something, and their weights, or None if each weighs one."""
     if sample_weight is None:
         return X, y, None
     if np.isnan(X.shape[0]):
@@ -98,13 +95,6 @@ def check_weights(X, y, sample_weight, *, more_than):
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
-    total = weights.sum()
-    if not total > more_than:
-        raise ValueError(
-            "sample_weight says how many samples each row stands for, and must add up "
-            f"to more than {more_than}, got {total:.3g}: multiply it by the number of "
-            "samples."
-        )
     weighty = weights > 0
     if weighty.all() or is_dask(X):
         return X, y, weights

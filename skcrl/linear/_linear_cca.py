@@ -207,7 +207,8 @@ class LinearCCA(TwoViewTransformer):
         """
         with restored_on_error(self):
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
-            X, y, weights = check_weights(X, y, sample_weight, more_than=1)
+            X, y, weights = check_weights(X, y, sample_weight)
+            _require_samples(weights)
             self.__dict__.pop("moments_", None)
             self.n_samples_seen_ = X.shape[0]
             if self._by_gram(X):
@@ -269,7 +270,7 @@ class LinearCCA(TwoViewTransformer):
             X, y = check_pair(self, X, y, reset=first)
             if not first:
                 _require_library_of_fit(X, "X", self.x_weights_)
-            X, y, weights = check_weights(X, y, sample_weight, more_than=0)
+            X, y, weights = check_weights(X, y, sample_weight)
             m = _sums(X, y, weights)
             seen = _n_rows(X, weights, m)
             if not first:
@@ -425,6 +426,15 @@ def _n_rows(X, weights, m):
     if weights is not None:
         return int((weights > 0).sum())
     return int(m.n) if np.isnan(X.shape[0]) else X.shape[0]
+
+
+def _require_samples(weights):
+    if weights is not None and not weights.sum() > 1:
+        raise ValueError(
+            "sample_weight says how many samples each row stands for, and must add up "
+            f"to more than 1, got {weights.sum():.3g}: multiply it by the number of "
+            "samples."
+        )
 
 
 def _require_two(n_samples):
