@@ -18,11 +18,12 @@ from sklearn.utils.validation import check_array
 
 
 class Standing(NamedTuple):
-    """Where the best relevant target of each query stands, integer arrays."""
+    """Where the best relevant target of each query stands."""
 
     better: np.ndarray  # (n_queries,) targets that are more similar
     tied: np.ndarray  # (n_queries,) targets as similar, itself included
     relevant: np.ndarray  # (n_queries,) relevant ones among those
+    n_targets: int
 
 
 def unit_rows(codes, name):
@@ -65,7 +66,7 @@ def first_relevant(queries, targets, relevance):
         as_good = found.data >= np.repeat(best - rounding, np.diff(found.indptr))
         better[block], tied[block] = _count(similarity, best, rounding)
         relevant[block] = np.add.reduceat(as_good, starts, dtype=np.int64)
-    return Standing(better, tied, relevant)
+    return Standing(better, tied, relevant, len(targets))
 
 
 def partners_both_ways(Zx, Zy):
@@ -81,8 +82,9 @@ def partners_both_ways(Zx, Zy):
         y_better += np.count_nonzero(similarity > own + rounding, axis=0)
         y_as_good += np.count_nonzero(similarity >= own - rounding, axis=0)
     one = np.ones_like(x_tied)
-    return Standing(x_better, x_tied, one), Standing(
-        y_better, y_as_good - y_better, one
+    return (
+        Standing(x_better, x_tied, one, len(Zy)),
+        Standing(y_better, y_as_good - y_better, one, len(Zx)),
     )
 
 
@@ -91,7 +93,7 @@ def expected(standing, function):
     values = function(standing.better + 1.0)
     open_order = standing.tied > standing.relevant
     cases, of_case = np.unique(
-        np.column_stack(standing)[open_order], axis=0, return_inverse=True
+        np.column_stack(standing[:3])[open_order], axis=0, return_inverse=True
     )
     values[open_order] = np.array(
         [

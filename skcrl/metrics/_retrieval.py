@@ -94,7 +94,7 @@ def recall_at_k(queries, targets, *, k=1, relevant=None):
     >>> recall_at_k(Zx, Zy, relevant=(["a", "b", "b"], ["a", "b", "b"]))
     1.0
     """
-    return recall(one_way(queries, targets, relevant, at=[k]), k)
+    return recall(one_way(queries, targets, relevant), k)
 
 
 def median_rank(queries, targets, *, relevant=None):
@@ -446,31 +446,28 @@ def retrieval_report(Zx, Zy, *, k=(1, 5, 10, 25), relevant=None):
      'recall_at_1': 0.08,
      'recall_at_10': 0.36}
     """
-    at = np.atleast_1d(k)
     return {
         direction: {
-            **{f"recall_at_{each}": recall(standing, each) for each in at},
+            **{
+                f"recall_at_{each}": recall(standing, each) for each in np.atleast_1d(k)
+            },
             "median_rank": median_of_ranks(standing),
             "mean_reciprocal_rank": mean_of_reciprocal_ranks(standing),
         }
-        for direction, standing in both_ways(Zx, Zy, relevant, at).items()
+        for direction, standing in both_ways(Zx, Zy, relevant).items()
     }
 
 
-def one_way(queries, targets, relevant=None, at=()):
-    """Standing of the best relevant target of each query; `at` are values of k."""
+def one_way(queries, targets, relevant=None):
+    """Standing of the best relevant target of each query."""
     queries, targets, relevance = _check(queries, targets, relevant)
-    for k in at:
-        _check_k(k, len(targets))
     return first_relevant(queries, targets, relevance)
 
 
-def both_ways(Zx, Zy, relevant=None, at=()):
-    """Standings for the queries of either view; `at` are values of k."""
+def both_ways(Zx, Zy, relevant=None):
+    """Standings with either view as queries, by direction."""
     Zx, Zy, relevance = _check(Zx, Zy, relevant, names=("Zx", "Zy"))
     check_all_have_relevant(relevance.swapped(), "Zy")
-    for k in at:
-        _check_k(k, min(len(Zx), len(Zy)))
     if relevant is None:
         x_to_y, y_to_x = partners_both_ways(Zx, Zy)
     else:
@@ -481,6 +478,7 @@ def both_ways(Zx, Zy, relevant=None, at=()):
 
 def recall(standing, k):
     """Recall at k."""
+    _check_k(k, standing.n_targets)
     return float(expected(standing, lambda rank: (rank <= k) * 1.0).mean())
 
 

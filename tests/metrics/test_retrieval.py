@@ -58,8 +58,7 @@ def average_precision(hits):
     return sum(Fraction(n, rank) for n, rank in enumerate(ranks, 1)) / len(ranks)
 
 
-def expected_by_orders(queries, targets, relevant, k):
-    cases = [orders(q, targets, row) for q, row in zip(queries, relevant, strict=True)]
+def expected_by_orders(cases, k):
     by_query = {
         "recall": over_orders(lambda hits: any(hits[:k]), cases),
         "mrr": over_orders(lambda hits: Fraction(1, first_rank(hits)), cases),
@@ -73,7 +72,7 @@ def expected_by_orders(queries, targets, relevant, k):
 
 def random_case(rng):
     """Small whole-numbered codes, with many ties, and what is relevant."""
-    n_queries, n_targets = rng.integers(1, 4), rng.integers(1, 7)
+    n_queries, n_targets = rng.integers(1, 4), rng.integers(1, 6)
     n_components = rng.integers(1, 4)
     queries = rng.integers(-2, 3, (n_queries, n_components))
     targets = rng.integers(-2, 3, (n_targets, n_components))
@@ -89,8 +88,9 @@ def test_every_measure_is_its_mean_over_all_orders_of_ties():
     for _ in range(1000):
         queries, targets, relevant = random_case(rng)
         k = int(rng.integers(1, len(targets) + 1))
-        expected = expected_by_orders(queries, targets, relevant, k)
-        n_open += expected["mrr"].denominator > len(queries) * len(targets)
+        cases = [orders(queries[i], targets, row) for i, row in enumerate(relevant)]
+        n_open += any(len(case) > 1 for case in cases)
+        expected = expected_by_orders(cases, k)
         found = {
             "recall": recall_at_k(queries, targets, k=k, relevant=relevant),
             "median rank": median_rank(queries, targets, relevant=relevant),
@@ -293,7 +293,7 @@ def test_class_codes_are_means_of_directions():
 
 @pytest.mark.parametrize("measure", [mean_reciprocal_rank, mean_average_precision])
 def test_memory_holds_a_block_of_similarities(measure, rng):
-    n = 20_000
+    n = 12_000
     queries, targets = rng.standard_normal((2, n, 2))
     few = slice(0, n) if measure is mean_reciprocal_rank else slice(0, 500)
     relevant = np.arange(n)[few], np.arange(n)
@@ -302,7 +302,7 @@ def test_memory_holds_a_block_of_similarities(measure, rng):
         measure(queries[few], targets, relevant=relevant)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 32 * 2**20  # all similarities take 3200 MB
+    assert peak < 32 * 2**20  # all similarities take 1152 MB
 
 
 def test_memory_where_half_of_the_targets_are_relevant(rng):
