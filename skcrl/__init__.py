@@ -7,6 +7,7 @@ __version__ = "0.1.0.dev0"
 # Public names are imported on first use, so that importing skcrl, or a linear
 # estimator from it, never imports torch.
 _HOMES = {
+    "CCALRanker": "skcrl.deep",
     "CorrNet": "skcrl.deep",
     "CrossViewClassifier": "skcrl.transfer",
     "DeepCCA": "skcrl.deep",

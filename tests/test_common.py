@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skcrl
 from skcrl import (
+    CCALRanker,
     CorrNet,
     CrossViewClassifier,
     DeepCCA,
@@ -28,6 +29,11 @@ SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 
 # Every public estimator, at settings that train in a moment.
 ESTIMATORS = {
+    "CCALRanker": [
+        CCALRanker(**SMALL),
+        CCALRanker(**SMALL, running_momentum=0.5, symmetric=False, hard_negatives=True),
+        CCALRanker(**SMALL, projection="learned", objective="infonce"),
+    ],
     "CorrNet": [
         CorrNet(**SMALL),
         CorrNet(
