@@ -59,7 +59,7 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
         In float32 where they came in float32, else in float64; Dask arrays as they
         are. A one-dimensional `y` is a column.
     """
-    _require_y(estimator, y)
+    require_y(estimator, y)
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
     _require_same_library(X, y)
@@ -69,10 +69,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     return X, y
 
 
-def check_complete(estimator, X, y, *, min_samples):
-    """Both views as from `check_pair`, without the rows of which one is missing."""
-    _require_y(estimator, y)
-    X, y, has_x, has_y = check_available(estimator, X, y)
+def complete_rows(estimator, X, y, has_x, has_y, *, min_samples):
+    """Rows of validated views of which neither is missing, `min_samples` of them."""
     complete = has_x & has_y
     n_complete = complete.sum()
     if n_complete < min_samples:
@@ -81,6 +79,15 @@ def check_complete(estimator, X, y, *, min_samples):
             f"{min_samples} is required by {type(estimator).__name__}."
         )
     return (X, y) if complete.all() else (X[complete], y[complete])
+
+
+def require_y(estimator, y):
+    """Raise ValueError if there is no second view."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, "
+            "but the target y is None: y is the second view."
+        )
 
 
 def check_weights(X, y, sample_weight):
@@ -136,6 +143,38 @@ def check_view(estimator, view, side):
     return check(estimator, view, reset=False)
 
 
+def check_table(estimator, view, side, *, reset, allow_nd):
+    """One view as a transformer is to have it, whose columns may be of any kind.
+
+    Returns
+    -------
+    view : ndarray or CSR array of n_samples rows, or the data frame that it was
+        Of any type, NaN among it; a one-dimensional `y` is a column.
+    """
+    check = _check_x if side == "x" else _check_y
+    table = check(
+        estimator,
+        view,
+        reset=reset,
+        dtype=None,
+        accept_sparse="csr",
+        allow_nd=allow_nd,
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=2 if reset else 1,
+    )
+    return view if hasattr(view, "columns") else table
+
+
+def holds_texts(view):
+    """Whether a view is a one-dimensional array, series or list of strings."""
+    if not isinstance(view, (list, tuple)):
+        kind = getattr(getattr(view, "dtype", None), "kind", "O")
+        is_flat = len(getattr(view, "shape", ())) == 1
+        if not is_flat or kind not in "OSTU" or is_tensor(view):
+            return False
+    return any(isinstance(item, str) for item in view)
+
+
 def check_available(estimator, X, y, *, reset=False, min_samples=1):
     """Views of which rows, or all of one, may be missing.
 
@@ -182,15 +221,8 @@ def _require_same_library(X, y):
         )
 
 
-def _require_y(estimator, y):
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, "
-            "but the target y is None: y is the second view."
-        )
-
-
 def _check_x(estimator, X, *, reset, **checks):
+    _refuse_texts(estimator, X, "x")
     if estimator._accepts_dask and is_dask(X):
         check_dask(X, "X")
         validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -202,6 +234,7 @@ def _check_x(estimator, X, *, reset, **checks):
 
 
 def _check_y(estimator, y, *, reset, **checks):
+    _refuse_texts(estimator, y, "y")
     names = _column_names(y)
     if not (estimator._accepts_dask and is_dask(y)):
         checks = _array_checks(estimator, y, "y", checks)
@@ -236,6 +269,15 @@ def _check_y(estimator, y, *, reset, **checks):
             f"got {list(names)}, expected {list(expected)}."
         )
     return _as_csr_array(y)
+
+
+def _refuse_texts(estimator, view, side):
+    if holds_texts(view):
+        name = type(estimator).__name__
+        raise ValueError(
+            f"{'X' if side == 'x' else 'y'} holds texts, and {name} takes numbers: "
+            f"give ViewPipeline({name}(...), {side}=TfidfVectorizer()), say."
+        )
 
 
 def float_types(view):
