@@ -113,8 +113,8 @@ class ViewPipeline(TwoViewTransformer):
     ...     model, {"estimator__reg": [0.01, 0.1], "x__max_df": [0.6, 1.0]}
     ... )
     >>> search = search.fit(english, german)
-    >>> search.best_score_ > 1.9
-    True
+    >>> round(float(search.best_score_), 1)  # of two components
+    2.0
     >>> search.best_estimator_.transform_y(["der hund rennt"]).shape
     (1, 2)
     """
