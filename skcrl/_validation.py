@@ -222,7 +222,6 @@ def _require_same_library(X, y):
 
 
 def _check_x(estimator, X, *, reset, **checks):
-    _refuse_texts(estimator, X, "x")
     if estimator._accepts_dask and is_dask(X):
         check_dask(X, "X")
         validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -234,7 +233,6 @@ def _check_x(estimator, X, *, reset, **checks):
 
 
 def _check_y(estimator, y, *, reset, **checks):
-    _refuse_texts(estimator, y, "y")
     names = _column_names(y)
     if not (estimator._accepts_dask and is_dask(y)):
         checks = _array_checks(estimator, y, "y", checks)
@@ -296,12 +294,15 @@ def _array_checks(estimator, view, side, checks):
             f"{type(estimator).__name__} takes {takes}, got {type(view).__module__}."
             f"{type(view).__name__} under array_api_dispatch: convert it."
         )
-    return {
+    checks = {
         "dtype": float_types(view),
         "accept_sparse": "csr" if estimator._accepts_sparse else False,
         "allow_nd": estimator._takes_any_shape(side),
         **checks,
     }
+    if checks["dtype"] is not None:
+        _refuse_texts(estimator, view, side)
+    return checks
 
 
 def _check_sample_shape(estimator, view, name, reset):

@@ -56,9 +56,10 @@ class ViewPipeline(TwoViewTransformer):
     ``GridSearchCV`` all of it is learned from the training fold.
 
     A view may then be whatever its steps take: a list, array or series of strings, a
-    data frame with columns of many kinds, a sparse matrix. Strings stay in one
-    dimension; any other `y` of one dimension is a column. Steps never see a row of NaN,
-    which is a missing view and remains one behind them.
+    data frame with columns of many kinds, a sparse matrix. A `y` of one dimension is a
+    column, unless it holds strings and its first step takes them for texts and not for
+    categories. Steps never see a missing view, a row of NaN or a text that is None or
+    NaN: it is missing behind them, too.
 
     Parameters
     ----------
@@ -176,9 +177,9 @@ class ViewPipeline(TwoViewTransformer):
         if not _singly(steps):
             return None, view
         there, gaps = _without_gaps(self._read(view, side, steps, reset=True))
-        if gaps.all():
+        if len(gaps) > 0 and gaps.all():
             raise ValueError(
-                f"All {len(gaps)} rows of {_NAMES[side]} are NaN: its steps have "
+                f"All {len(gaps)} rows of {_NAMES[side]} are missing: its steps have "
                 "nothing to be fitted to."
             )
         with _blaming(steps, side):
@@ -202,7 +203,8 @@ class ViewPipeline(TwoViewTransformer):
     def _read(self, view, side, steps, *, reset):
         """A view as its first step takes it: a table, or as it is."""
         tags = get_tags(_singly(steps)[0])
-        if holds_texts(view) or _reads_no_tables(tags):
+        is_text = holds_texts(view) and not tags.input_tags.categorical
+        if is_text or _reads_no_tables(tags):
             return view
         any_shape = tags.no_validation or tags.input_tags.three_d_array
         return check_table(self, view, side, reset=reset, allow_nd=any_shape)
@@ -388,8 +390,8 @@ def _singly(steps):
 
 def _fit_transform(steps, view):
     if hasattr(steps, "fit_transform"):
-        return steps, steps.fit_transform(view)
-    steps.fit(view)
+        return steps, steps.fit_transform(view, None)
+    steps.fit(view, None)
     return steps, steps.transform(view)
 
 
@@ -429,12 +431,15 @@ def _blaming(steps, side):
 
 
 def _without_gaps(view):
-    """Rows of a view that are there, and which are missing, NaN throughout."""
+    """Rows of a view that are there, and which are missing."""
     gaps = _gaps(view)
     return (_safe_indexing(view, ~gaps) if gaps.any() else view), gaps
 
 
 def _gaps(view):
+    """Rows that are NaN throughout, and what is no text among texts."""
+    if holds_texts(view):
+        return np.array([not isinstance(item, str) for item in view])
     if hasattr(view, "isna") and hasattr(view, "columns"):
         return view.isna().to_numpy().all(axis=1)
     values = np.asarray(view) if hasattr(view, "columns") else view
@@ -457,9 +462,9 @@ def _paired(behind, gaps, side):
         return behind
     if sparse.issparse(behind):
         raise ValueError(
-            f"{gaps.sum()} rows of {_NAMES[side]} are NaN and its steps give a sparse "
-            "matrix, in which missing rows cannot be marked: make it dense, or drop "
-            "them."
+            f"{gaps.sum()} rows of {_NAMES[side]} are missing and its steps give a "
+            "sparse matrix, in which that cannot be marked: make it dense, by "
+            "TruncatedSVD say, or drop them."
         )
     dtype = np.result_type(behind.dtype, np.float32)
     out = np.full((len(gaps), *behind.shape[1:]), np.nan, dtype)

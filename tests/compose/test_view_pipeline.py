@@ -11,10 +11,11 @@ import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -355,16 +356,34 @@ def test_training_on_rows_of_which_a_view_is_missing(views):
     same(y_full[there], y[there])
 
 
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("container", [list, pd.Series])
+def test_missing_texts(texts, missing, container):
+    english, german, _ = texts
+    steps = TfidfVectorizer(), TruncatedSVD(4, random_state=0)
+    net = CorrNet(2, max_epochs=3, random_state=0)
+    model = make_view_pipeline(net, x=steps, y=steps)
+    gappy = container([missing] * 5 + english[5:])
+    model.fit(gappy, german)
+    joint = model.transform_joint(gappy, german)
+    same(joint[:5], model.transform_joint(y=german[:5]))
+    same(joint[5:], model.transform_joint(english[5:], german[5:]))
+    by_hand = make_pipeline(*steps).fit(english[5:])
+    same(model.x_.transform(english), by_hand.transform(english))
+    with pytest.raises(ValueError, match="5 rows of X are missing and its steps give"):
+        ViewPipeline(net, x=TfidfVectorizer(), y=TfidfVectorizer()).fit(gappy, german)
+
+
 def test_missing_rows_that_cannot_be(views):
     X, y = (view.copy() for view in views)
     model = ViewPipeline(LinearCCA(2), x=SimpleImputer(add_indicator=True))
     X[3] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.fit(X, y)  # no imputer invents a view
-    with pytest.raises(ValueError, match="All 60 rows of X are NaN: its steps have"):
+    with pytest.raises(ValueError, match="All 60 rows of X are missing: its"):
         model.fit(np.full_like(X, np.nan), y)
     model = ViewPipeline(LinearCCA(2), x=OneHotEncoder())
-    with pytest.raises(ValueError, match="1 rows of X are NaN and its steps give a sp"):
+    with pytest.raises(ValueError, match="1 rows of X are missing and its steps give"):
         model.fit(X, y)
     X = views[0].copy()
     X[3, 1] = np.nan
@@ -515,6 +534,27 @@ def test_other_things_that_steps_read(views):
     assert model.transform_y(tokens).shape == (60, 2)
 
 
+def test_strings_are_categories_to_steps_that_take_them_so(views):
+    X = views[0]
+    labels = np.where(X[:, 0] > X[:, 0].mean(), "more", "less")
+    numbers = OneHotEncoder(sparse_output=False).fit_transform(labels[:, None])
+    cca = LinearCCA(1).fit(X, numbers)
+    for y in (labels, list(labels), pd.Series(labels)):
+        model = ViewPipeline(LinearCCA(1), y=OneHotEncoder()).fit(X, y)
+        np.testing.assert_allclose(model.transform_y(y), cca.transform_y(numbers))
+        predicted = model.predict(X)  # the category whose column is the largest
+        same(predicted, np.array(["less", "more"])[cca.predict(X).argmax(axis=1)])
+        assert model.predict(X).shape == (60,)
+
+
+def test_steps_that_are_frozen(views):
+    X, y = views
+    frozen = FrozenEstimator(StandardScaler().fit(X[:30]))
+    model = ViewPipeline(LinearCCA(2), x=frozen).fit(X, y)
+    cca = LinearCCA(2).fit(frozen.transform(X), y)
+    same(model.transform(X), cca.transform(frozen.transform(X)))
+
+
 def test_pipelines_nest(texts):
     english, german, _ = texts
     inner = ViewPipeline(LinearCCA(2), x=MaxAbsScaler(), y=MaxAbsScaler())
@@ -582,6 +622,7 @@ BAD = {
     "texts without a step": ({}, "y holds texts, and LinearCCA takes .*y=TfidfVecto"),
     "one text": ({"y": TfidfVectorizer()}, "string object received"),
     "no transform": ({"y": LinearSVC()}, "'y' parameter .* 'transform'.*LinearSVC"),
+    "no rows": ({"y": TfidfVectorizer()}, "empty vocabulary"),
     "no step": ({"y": "scale"}, "'y' parameter of ViewPipeline must be"),
     "fewer rows": ({"x": HalfOfTheRows()}, "steps of X made 30 rows of 60: rows of X"),
     "no two-view estimator": ({"estimator": PCA()}, "'estimator' parameter .*PCA"),
@@ -594,7 +635,9 @@ BAD = {
 def test_bad_input_changes_nothing(texts, case):
     _, german, numbers = texts
     parameters, message = BAD[case]
-    y = {"one text": german[0], "unpaired": german[:-1]}.get(case, german)
+    y = {"one text": german[0], "no rows": [], "unpaired": german[:-1]}.get(
+        case, german
+    )
     model = ViewPipeline(LinearCCA(2), x=StandardScaler(), y=TfidfVectorizer())
     codes = model.fit(numbers, german).transform_y(german)
     attributes = set(vars(model))
