@@ -179,8 +179,8 @@ class ViewPipeline(TwoViewTransformer):
         there, gaps = _without_gaps(self._read(view, side, steps, reset=True))
         if len(gaps) > 0 and gaps.all():
             raise ValueError(
-                f"All {len(gaps)} rows of {_NAMES[side]} are missing: its steps have "
-                "nothing to be fitted to."
+                f"All {len(gaps)} rows of {_NAMES[side]} are missing, NaN or None: its "
+                "steps have nothing to be fitted to."
             )
         with _blaming(steps, side):
             steps, behind = self._cached(_fit_transform)(clone(steps), there)
