@@ -166,7 +166,7 @@ def check_table(estimator, view, side, *, reset, allow_nd):
 
 
 def holds_texts(view):
-    """Whether a view is a one-dimensional array, series or list of strings."""
+    """Whether a view is a flat array, series or list of strings, some missing."""
     if not isinstance(view, (list, tuple)):
         kind = getattr(getattr(view, "dtype", None), "kind", "O")
         is_flat = len(getattr(view, "shape", ())) == 1
@@ -300,7 +300,7 @@ def _array_checks(estimator, view, side, checks):
         "allow_nd": estimator._takes_any_shape(side),
         **checks,
     }
-    if checks["dtype"] is not None:
+    if checks["dtype"] is not None:  # None lets a step make numbers of anything
         _refuse_texts(estimator, view, side)
     return checks
 

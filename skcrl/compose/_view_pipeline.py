@@ -184,7 +184,7 @@ class ViewPipeline(TwoViewTransformer):
             )
         with _blaming(steps, side):
             steps, behind = self._cached(_fit_transform)(clone(steps), there)
-        behind = _paired(behind, gaps, side)
+        behind = _back_in_line(behind, gaps, side)
         self._shapes_behind = {**self._shapes_behind, side: behind.shape[1:]}
         return steps, behind
 
@@ -198,7 +198,7 @@ class ViewPipeline(TwoViewTransformer):
             return np.full((len(gaps), *self._shapes_behind[side]), np.nan)
         with _blaming(steps, side):
             behind = steps.transform(there)
-        return _paired(behind, gaps, side)
+        return _back_in_line(behind, gaps, side)
 
     def _read(self, view, side, steps, *, reset):
         """A view as its first step takes it: a table, or as it is."""
@@ -449,7 +449,7 @@ def _gaps(view):
     return np.zeros(n_samples, dtype=bool)
 
 
-def _paired(behind, gaps, side):
+def _back_in_line(behind, gaps, side):
     """What steps made of the rows that are there, with rows of NaN in the gaps."""
     behind = behind if sparse.issparse(behind) else np.asarray(behind)
     n_there = len(gaps) - gaps.sum()

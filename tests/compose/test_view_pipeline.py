@@ -17,7 +17,12 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_predict,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -244,6 +249,37 @@ def test_transfer_from_texts_to_numbers(texts):
             assert results[f"split{fold}_test_score"][i] == svc.score(
                 codes, labels[test]
             )
+
+
+def test_transfer_from_a_column_of_texts(texts):
+    english, _, numbers = texts
+    frame = pd.DataFrame(numbers, columns=list("abcde")).assign(text=english)
+    column = ColumnTransformer([("text", TfidfVectorizer(), "text")])
+    of_frame = CrossViewClassifier(
+        ViewPipeline(LinearCCA(3), x=StandardScaler(), y=column),
+        LinearSVC(),
+        x_columns=list("abcde"),
+        y_columns=["text"],
+    )
+    of_views = CrossViewClassifier(
+        ViewPipeline(LinearCCA(3), x=StandardScaler(), y=TfidfVectorizer()), LinearSVC()
+    )
+    same(
+        cross_val_score(of_frame, frame, numbers[:, 0], cv=FOLDS),
+        cross_val_score(of_views, TwoView(numbers, english), numbers[:, 0], cv=FOLDS),
+    )
+
+
+def test_cross_val_predict_is_the_loop_over_folds(texts):
+    english, _, numbers = texts
+    model = ViewPipeline(LinearCCA(2), x=TfidfVectorizer(), y=StandardScaler())
+    predicted = cross_val_predict(model, english, numbers, cv=FOLDS)
+    for train, test in FOLDS.split(english):
+        x, y = TfidfVectorizer(), StandardScaler()
+        X = x.fit_transform([english[row] for row in train])
+        cca = LinearCCA(2).fit(X, y.fit_transform(numbers[train]))
+        codes = cca.predict(x.transform([english[row] for row in test]))
+        same(predicted[test], y.inverse_transform(codes))
 
 
 @pytest.mark.parametrize("kind", [None, "path", "string", "joblib"])
