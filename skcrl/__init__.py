@@ -16,6 +16,8 @@ _HOMES = {
     "MultimodalAutoencoder": "skcrl.deep",
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
+    "ViewPipeline": "skcrl.compose",
+    "make_view_pipeline": "skcrl.compose",
     "transfer_score": "skcrl.transfer",
 }
 
