@@ -9,6 +9,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "CorrNet": "skcrl.deep",
     "CrossViewClassifier": "skcrl.transfer",
+    "CrossViewRetriever": "skcrl.retrieval",
     "DeepCCA": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
@@ -27,6 +28,7 @@ _SUBMODULES = {
     "kernel",
     "linear",
     "metrics",
+    "retrieval",
     "transfer",
 }
 
