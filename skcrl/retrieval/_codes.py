@@ -24,15 +24,11 @@ def check_codes(codes, source):
 def unit_rows(codes):
     """Rows divided by their lengths; a row of zeros stays."""
     # By the largest entry first, whose square may be out of range.
-    for length in (_largest, _norm):
-        lengths = length(codes)
-        codes = codes / np.where(lengths > 0, lengths, 1)
+    largest = np.maximum(codes.max(axis=1), -codes.min(axis=1))
+    codes = codes / _divisor(largest)
+    codes /= _divisor(np.sqrt(np.einsum("ij,ij->i", codes, codes)))
     return codes
 
 
-def _largest(codes):
-    return np.abs(codes).max(axis=1, keepdims=True, initial=0)
-
-
-def _norm(codes):
-    return np.linalg.norm(codes, axis=1, keepdims=True)
+def _divisor(lengths):
+    return np.where(lengths > 0, lengths, 1)[:, None]

@@ -95,14 +95,21 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
     --------
     >>> from skcrl import CrossViewRetriever, LinearCCA
     >>> from skcrl.datasets import make_correlated_views
-    >>> X, y = make_correlated_views(500, correlations=(0.99, 0.98), random_state=0)
-    >>> retriever = CrossViewRetriever(LinearCCA(5), correlation_power=4, n_neighbors=3)
-    >>> retriever.fit(X[:400], y[:400]).fit_index(y=y[400:])
-    CrossViewRetriever(correlation_power=4, estimator=LinearCCA(n_components=5),
-                       n_neighbors=3)
-    >>> distances, positions = retriever.kneighbors(X[400:])
-    >>> positions.shape
-    (100, 3)
+    >>> X, y = make_correlated_views(
+    ...     500, 20, 20, correlations=[0.99] * 5, random_state=0
+    ... )
+    >>> retriever = CrossViewRetriever(LinearCCA(20), n_neighbors=2)
+    >>> round(retriever.fit(X[:400], y[:400]).score(X[400:], y[400:]), 1)
+    0.2
+    >>> retriever.set_params(correlation_power=4).fit(X[:400], y[:400])
+    CrossViewRetriever(correlation_power=4, estimator=LinearCCA(n_components=20),
+                       n_neighbors=2)
+    >>> round(retriever.score(X[400:], y[400:]), 1)
+    1.0
+    >>> names = [f"item {i}" for i in range(100)]
+    >>> found = retriever.fit_index(y=y[400:], ids=names).search(X[400:403])
+    >>> found.ids[:, 0].tolist()
+    ['item 0', 'item 1', 'item 2']
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012

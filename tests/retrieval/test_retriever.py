@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from skcrl import CrossViewRetriever, LinearCCA
 from skcrl.datasets import make_correlated_views
+from skcrl.metrics import get_scorer
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,19 @@ def test_grid_search_over_weights_and_components(views):
         ]  # fmt: skip
         assert score == pytest.approx(np.mean(by_hand))
     assert search.best_params_ == {"estimator__n_components": 4, "correlation_power": 2}
+
+
+def test_scorers_by_name_score_the_weighted_codes(views):
+    X, y, X_new, y_new = views
+    retriever = CrossViewRetriever(LinearCCA(4), correlation_power=2).fit(X, y)
+    scorer = get_scorer("mean_reciprocal_rank")
+    assert scorer(retriever, X_new, y_new) == pytest.approx(
+        retriever.score(X_new, y_new)
+    )
+    search = GridSearchCV(
+        retriever, {"correlation_power": [0, 8]}, scoring=get_scorer("recall_at_1")
+    ).fit(X, y)
+    assert np.ptp(search.cv_results_["mean_test_score"]) > 0
 
 
 def test_zero_codes_stay_and_are_far_from_all():
