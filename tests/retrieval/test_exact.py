@@ -73,15 +73,6 @@ def test_random_cases_with_ties(rng, monkeypatch):
         assert all(len(set(row)) == k for row in positions)
 
 
-def test_the_screen_is_as_wide_as_float32_may_err(rng):
-    # Equal terms of one sign, each rounded down by half a unit: the worst sum.
-    width = 4096
-    codes = np.full((50, width), np.sqrt(1 / width) * (1 + 2.0**-25))
-    codes[:, 0] -= np.linspace(0, 1e-6, 50)[rng.permutation(50)]
-    positions = nearest(codes[:1], codes, 50)[1][0]
-    np.testing.assert_array_equal(positions, np.argsort(-codes[:, 0]))
-
-
 def test_no_array_grows_with_queries_times_items(rng):
     queries, codes = made(rng, 3000, 4, np.float32), made(rng, 60_000, 4, np.float32)
     tracemalloc.start()
