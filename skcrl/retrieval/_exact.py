@@ -43,8 +43,8 @@ def nearest(queries, codes, k):
 def _nearest(queries, codes, k):
     n, width = queries.shape
     screen, queries = queries.astype(np.float32), queries.astype(np.float64)
-    # Both factors, their products, the sum of `width` terms and the floor are rounded to
-    # float32, by half a unit each; a hundredth more covers what is of second order.
+    # Both factors, their products, the sum of `width` terms and the floor are rounded
+    # to float32, by half a unit each; a hundredth more is for the second order.
     slack = 1.01 * (width + 4) * 2.0**-24 * np.linalg.norm(queries, axis=1)
     similarities = np.full((n, k), -np.inf)
     positions = np.full((n, k), -1, dtype=np.int64)
