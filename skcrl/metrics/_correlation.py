@@ -1,4 +1,4 @@
-"""Measures of a common representation: functions on arrays of codes.
+"""Measures of correlation, redundancy and reconstruction: functions on arrays.
 
 Three different quantities are published under the name "sum correlation". They are
 :func:`pearson_sum`, :func:`canonical_total` and :func:`refitted_canonical_total`;

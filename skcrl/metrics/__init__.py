@@ -1,0 +1,38 @@
+"""Measures of a common representation, and scorers of two-view estimators."""
+
+from skcrl.metrics._correlation import (
+    canonical_total,
+    effective_rank,
+    pearson_sum,
+    reconstruction_error,
+    refitted_canonical_total,
+)
+from skcrl.metrics._retrieval import (
+    average_precision_at_k,
+    class_codes,
+    mean_average_precision,
+    mean_reciprocal_rank,
+    median_rank,
+    precision_at_k,
+    recall_at_k,
+    retrieval_report,
+)
+from skcrl.metrics._scorers import get_scorer, get_scorer_names
+
+__all__ = [
+    "average_precision_at_k",
+    "canonical_total",
+    "class_codes",
+    "effective_rank",
+    "get_scorer",
+    "get_scorer_names",
+    "mean_average_precision",
+    "mean_reciprocal_rank",
+    "median_rank",
+    "pearson_sum",
+    "precision_at_k",
+    "recall_at_k",
+    "reconstruction_error",
+    "refitted_canonical_total",
+    "retrieval_report",
+]

@@ -1,0 +1,213 @@
+r"""Where relevant targets stand among all targets, with ties in random order.
+
+Queries are taken block by block, so that no matrix of all similarities is ever held.
+Similarities that differ by no more than rounding are tied, since equal codes give
+unequal ones from one place of a matrix product to another. A code of :math:`d`
+dimensions scaled to length one errs by at most :math:`(d/2 + 3)\,u` and a product of
+two by :math:`d\,u` more, with :math:`u = \varepsilon / 2`. Hence the cosines of a query
+with two codes of one direction differ by at most :math:`(3d + 6)\,u`, less than
+``_rounding``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_array
+
+
+class Standing(NamedTuple):
+    """Where the best relevant target of each query stands."""
+
+    better: np.ndarray  # (n_queries,) targets that are more similar
+    tied: np.ndarray  # (n_queries,) targets as similar, itself included
+    relevant: np.ndarray  # (n_queries,) relevant ones among those
+    n_targets: int
+
+
+def unit_rows(codes, name):
+    """Codes scaled to length one, in float64; rows of zeros stay zero."""
+    array = np.asarray(codes)
+    if array.size and isinstance(array.flat[0], str):
+        raise ValueError(
+            f"{name} must be codes, which are numbers, got strings: encode them first, "
+            "with transform or transform_y of an estimator that takes text."
+        )
+    codes = check_array(codes, dtype=np.float64, ensure_min_samples=0, input_name=name)
+    if len(codes) == 0:
+        raise ValueError(f"{name} is empty, of shape {codes.shape}.")
+    # By a power of two, exactly: squares of tiny or huge codes would leave the range.
+    exponent = np.frexp(abs(codes).max(axis=1, keepdims=True))[1]
+    codes = np.ldexp(codes, -exponent)
+    length = np.sqrt(np.sum(codes**2, axis=1, keepdims=True))
+    return codes / np.where(length > 0, length, 1.0)
+
+
+def check_unit_codes(queries, targets, names=("queries", "targets")):
+    """Both sets of codes at length one."""
+    queries, targets = unit_rows(queries, names[0]), unit_rows(targets, names[1])
+    if queries.shape[1] != targets.shape[1]:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have the same number of dimensions, "
+            f"got {queries.shape[1]} and {targets.shape[1]}."
+        )
+    return queries, targets
+
+
+def first_relevant(queries, targets, relevance):
+    """Standing of the most similar relevant target of each query."""
+    rounding = _rounding(queries)
+    better, tied, relevant = np.empty((3, len(queries)), dtype=np.int64)
+    for block, similarity in _similarities(queries, targets):
+        found = _similarities_of_relevant(similarity, relevance.rows(block))
+        starts = found.indptr[:-1]
+        best = np.maximum.reduceat(found.data, starts)
+        as_good = found.data >= np.repeat(best - rounding, np.diff(found.indptr))
+        better[block], tied[block] = _count(similarity, best, rounding)
+        relevant[block] = np.add.reduceat(as_good, starts, dtype=np.int64)
+    return Standing(better, tied, relevant, len(targets))
+
+
+def partners_both_ways(Zx, Zy):
+    """Standing of the partner of each row, among `Zy` and among `Zx`.
+
+    Every similarity is computed once, and counted by its row and by its column.
+    """
+    rounding = _rounding(Zx)
+    own = np.einsum("ij,ij->i", Zx, Zy)
+    x_better, x_tied, y_better, y_as_good = np.zeros((4, len(Zx)), dtype=np.int64)
+    for block, similarity in _similarities(Zx, Zy):
+        x_better[block], x_tied[block] = _count(similarity, own[block], rounding)
+        y_better += np.count_nonzero(similarity > own + rounding, axis=0)
+        y_as_good += np.count_nonzero(similarity >= own - rounding, axis=0)
+    one = np.ones_like(x_tied)
+    return (
+        Standing(x_better, x_tied, one, len(Zy)),
+        Standing(y_better, y_as_good - y_better, one, len(Zx)),
+    )
+
+
+def expected(standing, function):
+    """Mean of function(rank of the first relevant target) over all orders of ties."""
+    values = function(standing.better + 1.0)
+    open_order = standing.tied > standing.relevant
+    cases, of_case = np.unique(
+        np.column_stack(standing[:3])[open_order], axis=0, return_inverse=True
+    )
+    values[open_order] = np.array(
+        [
+            _first_among(tied, relevant)
+            @ function(better + np.arange(1.0, tied - relevant + 2))
+            for better, tied, relevant in cases
+        ]
+    )[of_case]
+    return values
+
+
+def expected_rank(standing):
+    """Mean rank of the first relevant target over all orders of ties."""
+    return standing.better + (standing.tied + 1) / (standing.relevant + 1)
+
+
+def expected_precision(queries, targets, relevance, k):
+    """Share of relevant ones among the first k targets, mean over all orders of ties.
+
+    Targets better than the k-th are among the first k for certain, those tied with
+    it with equal chances.
+    """
+    rounding = _rounding(queries)
+    precision = np.empty(len(queries))
+    for block, similarity in _similarities(queries, targets):
+        last = len(targets) - k
+        kth = np.partition(similarity, last, axis=1)[:, last]
+        better, tied = _count(similarity, kth, rounding)
+        found = _similarities_of_relevant(similarity, relevance.rows(block))
+        row = np.repeat(np.arange(len(kth)), np.diff(found.indptr))
+        gap = found.data - kth[row]
+        chance = np.where(
+            gap > rounding,
+            1.0,
+            np.where(gap >= -rounding, ((k - better) / tied)[row], 0),
+        )
+        precision[block] = np.bincount(row, chance, minlength=len(kth)) / k
+    return precision
+
+
+def expected_average_precision(queries, targets, relevance):
+    r"""Average precision of each query, mean over all orders of ties.
+
+    Of a group of t tied targets, r of them relevant, after m better ones with R
+    relevant, the j-th is relevant with chance r/t, and the precision there is then
+    :math:`(R + 1 + (j-1)(r-1)/(t-1)) / (m + j)` on average. The sum over j
+    takes :math:`h = \sum_j 1/(m+j)`, for
+    :math:`\sum_j (j-1)/(m+j) = t - (m+1)h`.
+    """
+    rounding = _rounding(queries)
+    harmonic = np.cumsum(1 / np.arange(1, len(targets) + 1))
+    harmonic = np.concatenate([[0], harmonic])
+    average = np.empty(len(queries))
+    for block, similarity in _similarities(queries, targets):
+        found = _similarities_of_relevant(similarity, relevance.rows(block))
+        of_query = np.split(found.data, found.indptr[1:-1])
+        for i, (all_of, relevant) in enumerate(zip(similarity, of_query, strict=True)):
+            m, t = _count_sorted(np.sort(all_of), relevant, rounding)
+            R, r = _count_sorted(np.sort(relevant), relevant, rounding)
+            h = np.where(t == 1, 1 / (m + 1), harmonic[m + t] - harmonic[m])
+            rise = (r - 1) / np.maximum(t - 1, 1)
+            average[block.start + i] = np.mean(
+                ((R + 1) * h + rise * (t - (m + 1) * h)) / t
+            )
+    return average
+
+
+def _rounding(codes):
+    return 2 * (codes.shape[1] + 2) * np.finfo(np.float64).eps
+
+
+def _similarities(queries, targets):
+    """Slices of the queries, and their cosines with all targets in one reused array."""
+    # A similarity takes 8 bytes, and up to 24 more where its target is relevant.
+    budget = int(get_config()["working_memory"] * 2**20) // (32 * len(targets))
+    n_rows = int(np.clip(budget, 1, min(256, len(queries))))  # more gain no speed
+    cosines = np.empty((n_rows, len(targets)))
+    for block in gen_batches(len(queries), n_rows):
+        out = cosines[: block.stop - block.start]
+        yield block, np.matmul(queries[block], targets.T, out=out)
+
+
+def _similarities_of_relevant(similarity, relevant):
+    """CSR array with the similarity of every relevant target, zeros included."""
+    row = np.repeat(np.arange(len(similarity)), np.diff(relevant.indptr))
+    relevant.data = similarity[row, relevant.indices]
+    return relevant
+
+
+def _count(similarity, level, rounding):
+    """Number of targets in each row above `level`, and tied with it."""
+    # Row by row, while the row is in the cache.
+    above = [
+        (np.count_nonzero(row > high), np.count_nonzero(row >= low))
+        for row, high, low in zip(
+            similarity, level + rounding, level - rounding, strict=True
+        )
+    ]
+    better, as_good = np.array(above).T
+    return better, as_good - better
+
+
+def _count_sorted(ascending, levels, rounding):
+    """Number of entries of a sorted array above each level, and tied with it."""
+    worse = np.searchsorted(ascending, levels - rounding, side="left")
+    not_better = np.searchsorted(ascending, levels + rounding, side="right")
+    return len(ascending) - not_better, not_better - worse
+
+
+def _first_among(tied, relevant):
+    """Chances that the first of `relevant` among `tied` is at place 1, 2, ...
+
+    The negative hypergeometric distribution, by the ratio of one chance to the last.
+    """
+    place = np.arange(1, tied - relevant + 1)
+    ratios = (tied - relevant + 1 - place) / (tied - place)
+    return relevant / tied * np.cumprod(np.concatenate([[1.0], ratios]))

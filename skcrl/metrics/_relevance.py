@@ -1,0 +1,133 @@
+"""Which targets are relevant to which queries, as sparse rows of a block of queries."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array, column_or_1d
+
+
+class ByMatrix(NamedTuple):
+    """Relevance written out: a boolean matrix, dense or CSR."""
+
+    matrix: Any  # ndarray or csr_array of bool, (n_queries, n_targets)
+
+    def rows(self, block):
+        """Relevance to the queries in the slice `block`, CSR (n_block, n_targets)."""
+        return sparse.csr_array(self.matrix[block])
+
+    def counts(self):
+        """Number of relevant targets of each query."""
+        return self.matrix.sum(axis=1)
+
+    def swapped(self):
+        """Relevance of the queries to the targets."""
+        matrix = self.matrix.T
+        return ByMatrix(matrix.tocsr() if sparse.issparse(matrix) else matrix)
+
+
+class ByClass(NamedTuple):
+    """Relevance by equal classes, numbered from 0; never written out as a whole."""
+
+    query_classes: np.ndarray  # (n_queries,)
+    target_classes: np.ndarray  # (n_targets,)
+
+    def rows(self, block):
+        """Relevance to the queries in the slice `block`, CSR (n_block, n_targets)."""
+        n_classes = 1 + max(self.query_classes.max(), self.target_classes.max())
+        of_queries = _indicators(self.query_classes[block], n_classes)
+        return of_queries @ _indicators(self.target_classes, n_classes).T.tocsr()
+
+    def counts(self):
+        """Number of relevant targets of each query."""
+        n_classes = 1 + self.query_classes.max()
+        return np.bincount(self.target_classes, minlength=n_classes)[self.query_classes]
+
+    def swapped(self):
+        """Relevance of the queries to the targets."""
+        return ByClass(self.target_classes, self.query_classes)
+
+
+def check_relevance(relevant, n_queries, n_targets):
+    """Relevance from what users pass as `relevant`."""
+    if relevant is None:
+        if n_queries != n_targets:
+            raise ValueError(
+                "Without `relevant`, query i belongs to target i and there must be "
+                f"as many of one as of the other, got {n_queries} and {n_targets}: "
+                "pass `relevant`."
+            )
+        return ByMatrix(sparse.eye_array(n_queries, dtype=bool, format="csr"))
+    if isinstance(relevant, tuple):
+        return _by_class(relevant, n_queries, n_targets)
+    return _by_matrix(relevant, n_queries, n_targets)
+
+
+def check_all_have_relevant(relevance, queries_name):
+    """Raise ValueError if there is nothing to find for some query."""
+    lost = np.flatnonzero(relevance.counts() == 0)
+    if len(lost):
+        raise ValueError(
+            f"query {lost[0]} has no relevant target: leave such queries out, "
+            f"{len(lost)} of all in {queries_name}, or add targets for them."
+        )
+
+
+def check_classes(classes, n_rows, name):
+    """One class for each of `n_rows` rows."""
+    classes = check_array(classes, ensure_2d=False, dtype=None, input_name=name)
+    classes = column_or_1d(classes)
+    if len(classes) != n_rows:
+        raise ValueError(
+            f"{name} must hold one class for each of {n_rows} rows, got {len(classes)}."
+        )
+    return classes
+
+
+def _by_class(relevant, n_queries, n_targets):
+    if len(relevant) != 2:
+        raise ValueError(
+            "A tuple as `relevant` must be (query_classes, target_classes), got "
+            f"{len(relevant)} items."
+        )
+    query_classes = check_classes(relevant[0], n_queries, "query_classes")
+    target_classes = check_classes(relevant[1], n_targets, "target_classes")
+    if (query_classes.dtype.kind in "OSU") != (target_classes.dtype.kind in "OSU"):
+        raise ValueError(
+            "query_classes and target_classes must be of one kind, got "
+            f"{query_classes.dtype} and {target_classes.dtype}."
+        )
+    both = np.concatenate([query_classes, target_classes])
+    numbers = np.unique(both, return_inverse=True)[1]
+    return ByClass(numbers[:n_queries], numbers[n_queries:])
+
+
+def _by_matrix(relevant, n_queries, n_targets):
+    if not sparse.issparse(relevant):
+        relevant = np.asarray(relevant)
+    if relevant.shape != (n_queries, n_targets):
+        raise ValueError(
+            "`relevant` must be a tuple (query_classes, target_classes) or a matrix "
+            f"of shape ({n_queries}, {n_targets}), a row per query and a column per "
+            f"target, got shape {relevant.shape}."
+        )
+    if relevant.dtype != bool:
+        raise ValueError(
+            f"`relevant` must be boolean, got {relevant.dtype}: compare it with a "
+            "threshold, as in relevant > 0."
+        )
+    if not sparse.issparse(relevant):
+        return ByMatrix(relevant)
+    relevant = sparse.csr_array(relevant, copy=True)
+    relevant.sum_duplicates()
+    relevant.eliminate_zeros()
+    return ByMatrix(relevant)
+
+
+def _indicators(numbers, n_classes):
+    """CSR (len(numbers), n_classes) of which row is of which class."""
+    n_rows = len(numbers)
+    return sparse.csr_array(
+        (np.ones(n_rows, dtype=bool), numbers, np.arange(n_rows + 1)),
+        shape=(n_rows, n_classes),
+    )

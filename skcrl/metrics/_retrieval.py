@@ -1,0 +1,508 @@
+"""Measures of retrieval across views: functions on arrays of codes.
+
+Targets are ranked by the cosine of their codes with the query's. To search the other
+way, swap the arguments.
+"""
+
+import numpy as np
+
+from skcrl.metrics._ranking import (
+    check_unit_codes,
+    expected,
+    expected_average_precision,
+    expected_precision,
+    expected_rank,
+    first_relevant,
+    partners_both_ways,
+    unit_rows,
+)
+from skcrl.metrics._relevance import (
+    check_all_have_relevant,
+    check_classes,
+    check_relevance,
+)
+
+
+def recall_at_k(queries, targets, *, k=1, relevant=None):
+    r"""Share of queries with a relevant target among the first k.
+
+    R@k of the literature on cross-modal retrieval [1]_, where most often one target is
+    relevant to each query. With several it is enough that one of them is found:
+    this is not the share of relevant targets that are found.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, n_components)
+        Codes of one view.
+    targets : array-like of shape (n_targets, n_components)
+        Codes of the other view, among which is searched. Swap the two arguments to
+        search the other way.
+    k : int, default=1
+        Targets to look at, from 1 to n_targets.
+    relevant : None, tuple or boolean matrix, default=None
+        What is to be found. With None, target i for query i. A tuple
+        ``(query_classes, target_classes)``, of shapes (n_queries,) and (n_targets,):
+        targets of the query's class. A boolean array or SciPy sparse matrix of shape
+        (n_queries, n_targets): where it is true.
+
+    Returns
+    -------
+    recall : float
+        Between 0 and 1. Multiply by 100 to compare with the papers.
+
+    Raises
+    ------
+    ValueError
+        If `k` is out of bounds, some query has no relevant target, `relevant` does not
+        fit, or the codes are empty, differ in width, hold NaN or infinity, or are
+        strings.
+
+    See Also
+    --------
+    retrieval_report : The usual measures, both ways.
+
+    Notes
+    -----
+    Codes are compared by cosine, in float64; a code of zeros has cosine 0 with
+    every code. Targets that are equally similar to the query count as in random
+    order: the result is the mean over all orders, in closed form, as proposed in [2]_.
+    Hence constant codes score chance and no order of rows is favoured. Cosines are
+    equal here if they differ by at most :math:`2 (d + 2) \varepsilon`, which is what
+    rounding does to the product of the same two codes of d dimensions, with the
+    :math:`\varepsilon` of float64.
+
+    Queries are searched block by block, in no more memory than scikit-learn's
+    ``working_memory``, beside the codes themselves.
+
+    References
+    ----------
+    .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
+       cross-modality retrieval with CCA projections and pairwise ranking loss.
+       International Journal of Multimedia Information Retrieval 7.
+    .. [2] McSherry and Najork (2008). Computing information retrieval performance
+       measures efficiently in the presence of tied scores. ECIR.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import recall_at_k
+    >>> Zx = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    >>> Zy = [[1.0, 0.1], [0.6, 0.8], [0.0, 1.0]]
+    >>> round(recall_at_k(Zx, Zy), 3)  # the first query alone finds its partner
+    0.333
+    >>> recall_at_k(Zx, Zy, k=2)
+    1.0
+    >>> recall_at_k(Zx, Zy, relevant=(["a", "b", "b"], ["a", "b", "b"]))
+    1.0
+    """
+    return recall(one_way(queries, targets, relevant), k)
+
+
+def median_rank(queries, targets, *, relevant=None):
+    """Median over queries of the rank of the first relevant target.
+
+    "MR" of the literature on cross-modal retrieval [1]_; lower is better. The
+    rank of tied targets is the mean over all orders, so it need not be whole.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, n_components)
+        Codes of one view.
+    targets : array-like of shape (n_targets, n_components)
+        Codes of the other view. Swap the two to search the other way.
+    relevant : None, tuple or boolean matrix, default=None
+        What is to be found, as in :func:`recall_at_k`.
+
+    Returns
+    -------
+    rank : float
+        Between 1 and n_targets.
+
+    Raises
+    ------
+    ValueError
+        As :func:`recall_at_k`.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+
+    References
+    ----------
+    .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
+       cross-modality retrieval with CCA projections and pairwise ranking loss.
+       International Journal of Multimedia Information Retrieval 7.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import median_rank
+    >>> Zx = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    >>> Zy = [[1.0, 0.1], [0.6, 0.8], [0.0, 1.0]]
+    >>> median_rank(Zx, Zy)  # of 1, 2 and 2
+    2.0
+    """
+    return median_of_ranks(one_way(queries, targets, relevant))
+
+
+def mean_reciprocal_rank(queries, targets, *, relevant=None):
+    """Mean over queries of one over the rank of the first relevant target.
+
+    "MRR" of the literature on cross-modal retrieval [1]_. Of tied targets it is the
+    mean of the reciprocal rank over all orders, not the reciprocal of the mean rank.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, n_components)
+        Codes of one view.
+    targets : array-like of shape (n_targets, n_components)
+        Codes of the other view. Swap the two to search the other way.
+    relevant : None, tuple or boolean matrix, default=None
+        What is to be found, as in :func:`recall_at_k`.
+
+    Returns
+    -------
+    reciprocal_rank : float
+        Above 0 and at most 1. Multiply by 100 to compare with the papers.
+
+    Raises
+    ------
+    ValueError
+        As :func:`recall_at_k`.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+    mean_average_precision : Where all relevant targets are to be found.
+
+    References
+    ----------
+    .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
+       cross-modality retrieval with CCA projections and pairwise ranking loss.
+       International Journal of Multimedia Information Retrieval 7.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import mean_reciprocal_rank
+    >>> Zx = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    >>> Zy = [[1.0, 0.1], [0.6, 0.8], [0.0, 1.0]]
+    >>> round(mean_reciprocal_rank(Zx, Zy), 4)  # of 1, 1/2 and 1/2
+    0.6667
+    """
+    return mean_of_reciprocal_ranks(one_way(queries, targets, relevant))
+
+
+def precision_at_k(queries, targets, *, k=10, relevant=None):
+    """Share of relevant ones among the first k targets, mean over queries.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, n_components)
+        Codes of one view.
+    targets : array-like of shape (n_targets, n_components)
+        Codes of the other view. Swap the two to search the other way.
+    k : int, default=10
+        Targets to look at, from 1 to n_targets.
+    relevant : None, tuple or boolean matrix, default=None
+        What is to be found, as in :func:`recall_at_k`. With one relevant target per
+        query, precision is ``recall_at_k`` divided by k.
+
+    Returns
+    -------
+    precision : float
+        Between 0 and 1; a query with fewer than k relevant targets cannot reach 1.
+
+    Raises
+    ------
+    ValueError
+        As :func:`recall_at_k`.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+    average_precision_at_k : The mean over classes instead of queries.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import precision_at_k
+    >>> Zx = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    >>> Zy = [[1.0, 0.1], [0.6, 0.8], [0.0, 1.0]]
+    >>> classes = ["a", "b", "b"]
+    >>> round(precision_at_k(Zx, Zy, k=2, relevant=(classes, classes)), 4)
+    0.8333
+    """
+    queries, targets, relevance = _check(queries, targets, relevant)
+    _check_k(k, len(targets))
+    return float(expected_precision(queries, targets, relevance, k).mean())
+
+
+def mean_average_precision(queries, targets, *, relevant=None):
+    """Mean over queries of the precision at each relevant target, averaged.
+
+    mAP, over the whole ranking: for each query the mean, over its relevant
+    targets, of the share of relevant ones among the targets up to that one. With one
+    relevant target per query it is :func:`mean_reciprocal_rank`, which is faster.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, n_components)
+        Codes of one view.
+    targets : array-like of shape (n_targets, n_components)
+        Codes of the other view. Swap the two to search the other way.
+    relevant : None, tuple or boolean matrix, default=None
+        What is to be found, as in :func:`recall_at_k`.
+
+    Returns
+    -------
+    precision : float
+        Above 0 and at most 1.
+
+    Raises
+    ------
+    ValueError
+        As :func:`recall_at_k`.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+    average_precision_at_k : The "average precision" of zero-shot papers, another thing.
+
+    References
+    ----------
+    .. [1] McSherry and Najork (2008). Computing information retrieval performance
+       measures efficiently in the presence of tied scores. ECIR.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import mean_average_precision
+    >>> Zx = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]
+    >>> Zy = [[1.0, 0.1], [0.6, 0.8], [0.0, 1.0]]
+    >>> classes = ["a", "b", "a"]
+    >>> round(mean_average_precision(Zx, Zy, relevant=(classes, classes)), 4)
+    0.6389
+    """
+    queries, targets, relevance = _check(queries, targets, relevant)
+    return float(expected_average_precision(queries, targets, relevance).mean())
+
+
+def average_precision_at_k(queries, targets, query_classes, target_classes, *, k=50):
+    """AP@k of zero-shot retrieval: precision at k, averaged within and over classes.
+
+    "The percentage of the top-50 scoring images whose class matches that of the text
+    query, averaged over the 50 test classes" [1]_: classes count alike, however many
+    queries they have. With one query per class, as from :func:`class_codes`, it is
+    :func:`precision_at_k`. It is no average precision in the sense of
+    :func:`mean_average_precision`.
+
+    Parameters
+    ----------
+    queries : array-like of shape (n_queries, n_components)
+        Codes of one view.
+    targets : array-like of shape (n_targets, n_components)
+        Codes of the other view. Swap the two, and their classes, to search the other
+        way.
+    query_classes : array-like of shape (n_queries,)
+        Class of each query.
+    target_classes : array-like of shape (n_targets,)
+        Class of each target.
+    k : int, default=50
+        Targets to look at, from 1 to n_targets.
+
+    Returns
+    -------
+    precision : float
+        Between 0 and 1; a class with fewer than k targets cannot reach 1.
+
+    Raises
+    ------
+    ValueError
+        As :func:`recall_at_k`.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+    class_codes : Queries that stand for classes.
+    skcrl.datasets.class_disjoint_split : Test classes never seen in training.
+
+    References
+    ----------
+    .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
+       cross-modality retrieval with CCA projections and pairwise ranking loss.
+       International Journal of Multimedia Information Retrieval 7. Zero-shot
+       image-text retrieval.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import average_precision_at_k
+    >>> images = [[1.0, 0.1], [0.9, 0.2], [0.6, 0.8], [0.0, 1.0]]
+    >>> texts, classes = [[1.0, 0.0], [0.8, 0.6], [0.1, 1.0]], ["a", "a", "b"]
+    >>> average_precision_at_k(texts, images, classes, ["a", "a", "b", "b"], k=2)
+    0.875
+    """
+    queries, targets, relevance = _check(
+        queries, targets, (query_classes, target_classes)
+    )
+    _check_k(k, len(targets))
+    precision = expected_precision(queries, targets, relevance, k)
+    _, of_class = np.unique(relevance.query_classes, return_inverse=True)
+    return float(np.mean(np.bincount(of_class, precision) / np.bincount(of_class)))
+
+
+def class_codes(codes, classes):
+    """One code for each class: the mean of its members' codes at length one.
+
+    Queries of the class-level protocol of zero-shot retrieval: what is sought
+    is a class, described by all its samples of one view.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_samples, n_components)
+        Codes of one view.
+    classes : array-like of shape (n_samples,)
+        Their classes.
+
+    Returns
+    -------
+    means : ndarray of shape (n_classes, n_components)
+        Means, not scaled: their length is how much a class agrees on a direction.
+    classes : ndarray of shape (n_classes,)
+        The classes, sorted.
+
+    Raises
+    ------
+    ValueError
+        If there is not one class for each code, or the codes are no valid ones.
+
+    See Also
+    --------
+    average_precision_at_k : The measure these are for.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import average_precision_at_k, class_codes
+    >>> texts = [[3.0, 0.0], [0.0, 5.0], [0.0, 1.0]]
+    >>> queries, classes = class_codes(texts, ["bird", "fish", "fish"])
+    >>> queries
+    array([[1., 0.],
+           [0., 1.]])
+    >>> images, of_images = [[1.0, 0.1], [0.2, 0.7]], ["bird", "fish"]
+    >>> average_precision_at_k(queries, images, classes, of_images, k=1)
+    1.0
+    """
+    codes = unit_rows(codes, "codes")
+    classes = check_classes(classes, len(codes), "classes")
+    classes, of_class, sizes = np.unique(
+        classes, return_inverse=True, return_counts=True
+    )
+    sums = np.zeros((len(classes), codes.shape[1]))
+    np.add.at(sums, of_class, codes)
+    return sums / sizes[:, None], classes
+
+
+def retrieval_report(Zx, Zy, *, k=(1, 5, 10, 25), relevant=None):
+    """Recall at several k, median rank and mean reciprocal rank, both ways.
+
+    Without `relevant`, both ways are counted in one pass over the similarities.
+
+    Parameters
+    ----------
+    Zx : array-like of shape (n_x, n_components)
+        Codes of the first view.
+    Zy : array-like of shape (n_y, n_components)
+        Codes of the second view.
+    k : int or sequence of int, default=(1, 5, 10, 25)
+        Targets to look at for each recall, from 1 to the number of codes of either
+        view.
+    relevant : None, tuple or boolean matrix, default=None
+        What belongs together, as in :func:`recall_at_k` with `Zx` as queries.
+
+    Returns
+    -------
+    report : dict
+        ``{"x_to_y": measures, "y_to_x": measures}``, each a dict of float with keys
+        ``"recall_at_1"`` and so on, ``"median_rank"`` and ``"mean_reciprocal_rank"``.
+        "x_to_y" searches `Zy` for the rows of `Zx`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`recall_at_k`, of either direction.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+
+    Examples
+    --------
+    >>> from pprint import pprint
+    >>> from skcrl import LinearCCA
+    >>> from skcrl.datasets import load_digits_halves
+    >>> from skcrl.metrics import retrieval_report
+    >>> left, right, _ = load_digits_halves()
+    >>> cca = LinearCCA(20).fit(left[:1400], right[:1400])
+    >>> codes = cca.transform_pair(left[1400:], right[1400:])
+    >>> report = retrieval_report(*codes, k=(1, 10))
+    >>> pprint({name: round(value, 2) for name, value in report["x_to_y"].items()})
+    {'mean_reciprocal_rank': 0.17,
+     'median_rank': 19.0,
+     'recall_at_1': 0.08,
+     'recall_at_10': 0.36}
+    """
+    return {
+        direction: {
+            **{
+                f"recall_at_{each}": recall(standing, each) for each in np.atleast_1d(k)
+            },
+            "median_rank": median_of_ranks(standing),
+            "mean_reciprocal_rank": mean_of_reciprocal_ranks(standing),
+        }
+        for direction, standing in both_ways(Zx, Zy, relevant).items()
+    }
+
+
+def one_way(queries, targets, relevant=None):
+    """Standing of the best relevant target of each query."""
+    queries, targets, relevance = _check(queries, targets, relevant)
+    return first_relevant(queries, targets, relevance)
+
+
+def both_ways(Zx, Zy, relevant=None):
+    """Standings with either view as queries, by direction."""
+    Zx, Zy, relevance = _check(Zx, Zy, relevant, names=("Zx", "Zy"))
+    backwards = relevance.swapped()
+    check_all_have_relevant(backwards, "Zy")
+    if relevant is None:
+        x_to_y, y_to_x = partners_both_ways(Zx, Zy)
+    else:
+        x_to_y = first_relevant(Zx, Zy, relevance)
+        y_to_x = first_relevant(Zy, Zx, backwards)
+    return {"x_to_y": x_to_y, "y_to_x": y_to_x}
+
+
+def recall(standing, k):
+    """Recall at k."""
+    _check_k(k, standing.n_targets)
+    return float(expected(standing, lambda rank: (rank <= k) * 1.0).mean())
+
+
+def median_of_ranks(standing):
+    """Median rank."""
+    return float(np.median(expected_rank(standing)))
+
+
+def mean_of_reciprocal_ranks(standing):
+    """Mean reciprocal rank."""
+    return float(expected(standing, np.reciprocal).mean())
+
+
+def _check(queries, targets, relevant, names=("queries", "targets")):
+    queries, targets = check_unit_codes(queries, targets, names)
+    relevance = check_relevance(relevant, len(queries), len(targets))
+    check_all_have_relevant(relevance, names[0])
+    return queries, targets, relevance
+
+
+def _check_k(k, n_targets):
+    if not isinstance(k, (int, np.integer)) or not 1 <= k <= n_targets:
+        raise ValueError(
+            f"k must be a whole number from 1 to {n_targets}, the number of targets, "
+            f"got {k}."
+        )

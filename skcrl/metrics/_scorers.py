@@ -1,0 +1,127 @@
+"""Scorers by name: what `scoring=` of scikit-learn's searches takes."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from skcrl._arrays import to_numpy
+from skcrl.metrics._correlation import pearson_sum
+from skcrl.metrics._retrieval import (
+    both_ways,
+    mean_of_reciprocal_ranks,
+    median_of_ranks,
+    one_way,
+    recall,
+)
+
+
+def get_scorer_names():
+    """Names that :func:`get_scorer` knows.
+
+    Returns
+    -------
+    names : list of str
+        In alphabetical order.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import get_scorer_names
+    >>> [name for name in get_scorer_names() if name.startswith("mean")]
+    ['mean_reciprocal_rank', 'mean_reciprocal_rank_x_to_y', 'mean_reciprocal_rank_y_to_x']
+    """  # noqa: E501
+    return sorted(_SCORES)
+
+
+def get_scorer(name):
+    """Scorer of two-view estimators by its name, higher is better.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`get_scorer_names`. "recall_at_1", "recall_at_5", "recall_at_10",
+        "mean_reciprocal_rank" and "neg_median_rank" (the negative of the median
+        rank) search either view for the partners of the rows of the other, and are the
+        mean of both directions; with "_x_to_y" after them the first view's rows are
+        the queries, with "_y_to_x" the second's. "pearson_sum" is that of the codes.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)`` is the score of ``estimator.transform_pair(X, y)``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scorer.
+
+    See Also
+    --------
+    recall_at_k : Which says how codes are compared and ties counted.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skcrl import LinearCCA
+    >>> from skcrl.datasets import load_digits_halves
+    >>> from skcrl.metrics import get_scorer
+    >>> left, right, _ = load_digits_halves()
+    >>> grid = {"n_components": [2, 20]}
+    >>> scoring = get_scorer("mean_reciprocal_rank")
+    >>> search = GridSearchCV(LinearCCA(), grid, scoring=scoring).fit(left, right)
+    >>> search.best_params_
+    {'n_components': 20}
+    """
+    if name not in _SCORES:
+        raise ValueError(
+            f"There is no scorer {name!r}: choose one of {', '.join(_SCORES)}."
+        )
+    return Scorer(name)
+
+
+@dataclass(frozen=True, repr=False)
+class Scorer:
+    """Callable that scores the codes of both views; it holds nothing but a name."""
+
+    name: str
+
+    def __call__(self, estimator, X, y):
+        """Score of the estimator on the paired views `X` and `y`."""
+        Zx, Zy = map(to_numpy, estimator.transform_pair(X, y))
+        return _SCORES[self.name](Zx, Zy)
+
+    def __repr__(self):
+        return f"get_scorer({self.name!r})"
+
+
+def _mean_of_both(measure, Zx, Zy):
+    return float(np.mean([measure(found) for found in both_ways(Zx, Zy).values()]))
+
+
+def _x_to_y(measure, Zx, Zy):
+    return measure(one_way(Zx, Zy))
+
+
+def _y_to_x(measure, Zx, Zy):
+    return measure(one_way(Zy, Zx))
+
+
+def _neg_median_rank(standing):
+    return -median_of_ranks(standing)
+
+
+_MEASURES = {
+    **{f"recall_at_{k}": partial(recall, k=k) for k in (1, 5, 10)},
+    "mean_reciprocal_rank": mean_of_reciprocal_ranks,
+    "neg_median_rank": _neg_median_rank,
+}
+
+_SCORES = {
+    name + suffix: partial(score, measure)
+    for name, measure in _MEASURES.items()
+    for suffix, score in (
+        ("", _mean_of_both),
+        ("_x_to_y", _x_to_y),
+        ("_y_to_x", _y_to_x),
+    )
+} | {"pearson_sum": pearson_sum}

@@ -1,0 +1,150 @@
+"""Scorers by name, in scikit-learn's searches and on their own."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.preprocessing import StandardScaler
+
+from skcrl import LinearCCA
+from skcrl.metrics import (
+    get_scorer,
+    get_scorer_names,
+    mean_reciprocal_rank,
+    median_rank,
+    pearson_sum,
+    recall_at_k,
+)
+
+DIRECTED = {
+    "recall_at_1": lambda a, b: recall_at_k(a, b, k=1),
+    "recall_at_5": lambda a, b: recall_at_k(a, b, k=5),
+    "recall_at_10": lambda a, b: recall_at_k(a, b, k=10),
+    "mean_reciprocal_rank": mean_reciprocal_rank,
+    "neg_median_rank": lambda a, b: -median_rank(a, b),
+}
+
+
+@pytest.fixture(scope="module")
+def views():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((300, 4))
+    return (
+        z @ rng.standard_normal((4, 6)) + 0.5 * rng.standard_normal((300, 6)),
+        z @ rng.standard_normal((4, 5)) + 0.5 * rng.standard_normal((300, 5)),
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(views):
+    return LinearCCA(3).fit(*views)
+
+
+def test_names_are_those_of_the_measures():
+    suffixes = "", "_x_to_y", "_y_to_x"
+    expected = [name + suffix for name in DIRECTED for suffix in suffixes]
+    assert get_scorer_names() == sorted([*expected, "pearson_sum"])
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_scores_are_the_measures_of_the_codes(fitted, views, name):
+    Zx, Zy = fitted.transform_pair(*views)
+    forth, back = DIRECTED[name](Zx, Zy), DIRECTED[name](Zy, Zx)
+    assert get_scorer(f"{name}_x_to_y")(fitted, *views) == forth
+    assert get_scorer(f"{name}_y_to_x")(fitted, *views) == back
+    both = get_scorer(name)(fitted, *views)
+    assert type(both) is float
+    assert both == pytest.approx((forth + back) / 2, abs=1e-14)
+
+
+def test_pearson_sum_is_that_of_the_codes(fitted, views):
+    expected = pearson_sum(*fitted.transform_pair(*views))
+    assert get_scorer("pearson_sum")(fitted, *views) == expected
+
+
+@pytest.mark.parametrize("name", get_scorer_names())
+def test_scorers_survive_pickling_and_show_where_they_come_from(fitted, views, name):
+    scorer = get_scorer(name)
+    again = pickle.loads(pickle.dumps(scorer))
+    assert repr(again) == f"get_scorer({name!r})"
+    assert again == scorer
+    assert again(fitted, *views) == scorer(fitted, *views)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_data_frames_score_alike(fitted, views, container):
+    framed = LinearCCA(3).set_output(transform=container).fit(*views)
+    for name in ("mean_reciprocal_rank", "pearson_sum"):
+        scorer = get_scorer(name)
+        expected = scorer(fitted, *views)
+        assert scorer(framed, *views) == pytest.approx(expected, abs=1e-12)
+
+
+def test_any_object_with_transform_pair_is_scored(views):
+    class Raw:
+        def transform_pair(self, X, y):
+            scaled = StandardScaler().fit_transform(X)
+            return scaled.tolist(), np.float32(scaled)
+
+    assert get_scorer("recall_at_1")(Raw(), *views) == 1
+
+
+@pytest.mark.parametrize(("n_jobs", "routing"), [(1, False), (1, True), (2, False)])
+def test_grid_search_finds_the_size_that_retrieves(views, n_jobs, routing):
+    grid = {"n_components": [1, 4]}
+    scoring = get_scorer("mean_reciprocal_rank")
+    with sklearn.config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(LinearCCA(), grid, scoring=scoring, cv=3, n_jobs=n_jobs)
+        search.fit(*views)
+    assert search.best_params_ == {"n_components": 4}
+    expected = np.mean(
+        [
+            scoring(
+                LinearCCA(4).fit(views[0][train], views[1][train]),
+                views[0][test],
+                views[1][test],
+            )
+            for train, test in KFold(3).split(views[0])
+        ]
+    )
+    assert search.best_score_ == pytest.approx(expected, abs=1e-14)
+    assert search.score(*views) == scoring(search.best_estimator_, *views)
+
+
+def test_several_scorers_in_cross_validation(views):
+    names = ("recall_at_1_x_to_y", "neg_median_rank", "pearson_sum")
+    scoring = {name: get_scorer(name) for name in names}
+    found = cross_validate(LinearCCA(3), *views, scoring=scoring, cv=3)
+    for name in names:
+        alone = cross_validate(LinearCCA(3), *views, scoring=scoring[name], cv=3)
+        np.testing.assert_array_equal(found[f"test_{name}"], alone["test_score"])
+
+
+def test_unknown_names_are_refused_with_those_there_are():
+    with pytest.raises(
+        ValueError, match="no scorer 'mrr': .*mean_reciprocal_rank.*pea"
+    ):
+        get_scorer("mrr")
+
+
+def test_folds_smaller_than_k_say_so(fitted, views):
+    with pytest.raises(ValueError, match="from 1 to 8, the number of targets, got 10"):
+        get_scorer("recall_at_10")(fitted, views[0][:8], views[1][:8])
+
+
+def test_directions_differ():
+    Zx = np.array([[1.0, 0], [1, 0.1], [0, 1]])
+    Zy = np.array([[1.0, 0], [0, 1], [0, 1]])
+
+    class Codes:
+        def transform_pair(self, X, y):
+            return X, y
+
+    scores = {
+        name: get_scorer("neg_median_rank" + name)(Codes(), Zx, Zy)
+        for name in ("_x_to_y", "_y_to_x", "")
+    }
+    # Partners rank 1, 2.5 and 1.5 among the targets, 1, 2 and 1 among the queries.
+    assert scores == {"_x_to_y": -1.5, "_y_to_x": -1, "": -1.25}
