@@ -1,6 +1,16 @@
-"""Columns of codes and views as vectors: centred, of length one, correlated."""
+"""Rows and columns of codes as vectors: of length one, centred, correlated."""
 
 import numpy as np
+
+
+def unit_rows(codes):
+    """Rows scaled to length one; rows of zeros stay zero."""
+    # By a power of two, exactly: squares of tiny or huge codes would leave the range.
+    exponent = np.frexp(abs(codes).max(axis=1, keepdims=True))[1]
+    codes = np.ldexp(codes, -exponent)
+    length = np.sqrt(np.einsum("ij,ij->i", codes, codes))[:, None]
+    codes /= np.where(length > 0, length, 1)
+    return codes
 
 
 def column_correlations(A, B):

@@ -16,6 +16,8 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
+from skcrl._columns import unit_rows
+
 
 class Standing(NamedTuple):
     """Where the best relevant target of each query stands."""
@@ -26,7 +28,7 @@ class Standing(NamedTuple):
     n_targets: int
 
 
-def unit_rows(codes, name):
+def check_unit_rows(codes, name):
     """Codes scaled to length one, in float64; rows of zeros stay zero."""
     array = np.asarray(codes)
     if array.size and isinstance(array.flat[0], str):
@@ -37,16 +39,13 @@ def unit_rows(codes, name):
     codes = check_array(codes, dtype=np.float64, ensure_min_samples=0, input_name=name)
     if len(codes) == 0:
         raise ValueError(f"{name} is empty, of shape {codes.shape}.")
-    # By a power of two, exactly: squares of tiny or huge codes would leave the range.
-    exponent = np.frexp(abs(codes).max(axis=1, keepdims=True))[1]
-    codes = np.ldexp(codes, -exponent)
-    length = np.sqrt(np.sum(codes**2, axis=1, keepdims=True))
-    return codes / np.where(length > 0, length, 1.0)
+    return unit_rows(codes)
 
 
 def check_unit_codes(queries, targets, names=("queries", "targets")):
     """Both sets of codes at length one."""
-    queries, targets = unit_rows(queries, names[0]), unit_rows(targets, names[1])
+    queries = check_unit_rows(queries, names[0])
+    targets = check_unit_rows(targets, names[1])
     if queries.shape[1] != targets.shape[1]:
         raise ValueError(
             f"{names[0]} and {names[1]} must have the same number of dimensions, "

@@ -8,13 +8,13 @@ import numpy as np
 
 from skcrl.metrics._ranking import (
     check_unit_codes,
+    check_unit_rows,
     expected,
     expected_average_precision,
     expected_precision,
     expected_rank,
     first_relevant,
     partners_both_ways,
-    unit_rows,
 )
 from skcrl.metrics._relevance import (
     check_all_have_relevant,
@@ -387,7 +387,7 @@ def class_codes(codes, classes):
     >>> average_precision_at_k(queries, images, classes, of_images, k=1)
     1.0
     """
-    codes = unit_rows(codes, "codes")
+    codes = check_unit_rows(codes, "codes")
     classes = check_classes(classes, len(codes), "classes")
     classes, of_class, sizes = np.unique(
         classes, return_inverse=True, return_counts=True

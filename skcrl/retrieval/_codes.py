@@ -1,4 +1,4 @@
-"""Codes of length one, and their weights."""
+"""What estimators give for codes, checked."""
 
 import numpy as np
 
@@ -19,16 +19,3 @@ def check_codes(codes, source):
             f"first is row {bad[0]}."
         )
     return codes
-
-
-def unit_rows(codes):
-    """Rows divided by their lengths; a row of zeros stays."""
-    # By the largest entry first, whose square may be out of range.
-    largest = np.maximum(codes.max(axis=1), -codes.min(axis=1))
-    codes = codes / _divisor(largest)
-    codes /= _divisor(np.sqrt(np.einsum("ij,ij->i", codes, codes)))
-    return codes
-
-
-def _divisor(lengths):
-    return np.where(lengths > 0, lengths, 1)[:, None]

@@ -11,11 +11,12 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skcrl._columns import unit_rows
 from skcrl._validation import check_paired, restored_on_error
 from skcrl.metrics import mean_reciprocal_rank
 from skcrl.retrieval import _file
 from skcrl.retrieval._backends import BACKENDS
-from skcrl.retrieval._codes import check_codes, unit_rows
+from skcrl.retrieval._codes import check_codes
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
 
