@@ -50,7 +50,9 @@ class CCALRanker(BaseTwoBranch):
     hard_negatives : bool, default=False
         Whether "ranking" looks at the nearest negative of each sample alone.
     reg : float, default=1e-3
-        Ridge r of CCA, positive, in squared units of the encoders' outputs.
+        Ridge r of CCA, positive, in squared units of the encoders' outputs. CCA fits
+        the noise of batches that are not large beside `n_components`: raise it there,
+        up to the variance of the outputs.
     running_momentum : float in [0, 1), default=0.0
         Share of the old that the CCA layer's running means and covariances keep
         at each batch, one less the rate of [1]_.
@@ -152,7 +154,8 @@ class CCALRanker(BaseTwoBranch):
     Views are trained on as they come, in float32: bring them to order one.
 
     Codes are to be compared by their cosine, as ``skcrl.metrics.mean_reciprocal_rank``
-    and :class:`~skcrl.CrossViewRetriever` do.
+    and :class:`~skcrl.CrossViewRetriever` do. The latter weights canonical variates by
+    their correlations if asked to, which gains much with ``projection="cca"``.
 
     The schedule of [1]_: ``early_stopping=True, lr_schedule="refine",
     n_iter_no_change=50, validation_fraction=0.1``.
