@@ -14,7 +14,7 @@ test: .venv/installed-test
 	$(BIN)/lint-imports
 	SCIPY_ARRAY_API=1 $(BIN)/pytest
 
-bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask
+bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/linear_peers.py
 	$(BIN)/python benchmarks/linear_peers.py --case growth
@@ -23,6 +23,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
 	$(BIN)/python benchmarks/transform_memory.py
+	$(BIN)/python benchmarks/search_speed.py
 	$(BIN)/python benchmarks/missing_views.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
 	$(BIN)/python benchmarks/mnist_halves_table.py --components 50 --correlation

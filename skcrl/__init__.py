@@ -10,6 +10,7 @@ _HOMES = {
     "CCALRanker": "skcrl.deep",
     "CorrNet": "skcrl.deep",
     "CrossViewClassifier": "skcrl.transfer",
+    "CrossViewRetriever": "skcrl.retrieval",
     "DeepCCA": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
@@ -30,6 +31,7 @@ _SUBMODULES = {
     "kernel",
     "linear",
     "metrics",
+    "retrieval",
     "transfer",
 }
 

@@ -34,6 +34,10 @@ TINY = {
     "import_time": (["--repeats", "1"], "ratio"),
     "mnist_halves_table": (["--quick", "--epochs", "2"], "cannot be"),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
+    "search_speed": (
+        ["--quick", "--case", "million", "--only", "exact", "bare"],
+        "x bare",
+    ),
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }

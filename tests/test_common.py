@@ -18,6 +18,7 @@ from skcrl import (
     CCALRanker,
     CorrNet,
     CrossViewClassifier,
+    CrossViewRetriever,
     DeepCCA,
     KernelCCA,
     LinearCCA,
@@ -55,6 +56,10 @@ ESTIMATORS = {
             x_columns=slice(None),
             y_columns=slice(None),
         )
+    ],
+    "CrossViewRetriever": [
+        CrossViewRetriever(LinearCCA()),
+        CrossViewRetriever(LinearCCA(1), correlation_power=2),
     ],
     "DeepCCA": [
         DeepCCA(**SMALL),
@@ -101,7 +106,7 @@ TWO_VIEW = [
     estimator
     for estimators in ESTIMATORS.values()
     for estimator in estimators
-    if hasattr(estimator, "transform_pair")
+    if hasattr(estimator, "transform_joint")
 ]
 # Of these, scikit-learn's checks alone know to pass kernels.
 PAIRWISE = [e for e in TWO_VIEW if get_tags(e).input_tags.pairwise]

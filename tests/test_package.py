@@ -37,6 +37,7 @@ def run(code):
     [
         "import skcrl",
         "from skcrl import LinearCCA, CrossViewClassifier, TwoView, transfer_score",
+        "from skcrl import CrossViewRetriever",
         "import skcrl.metrics, skcrl.datasets, skcrl.inspection",
     ],
 )

@@ -1,0 +1,204 @@
+"""What does search cost beside the bare matrix product and a partition of its rows?
+
+Codes of items and queries are given; every search runs in a process of its own on one
+thread, the methods in turn. Printed are medians over the rounds: CPU seconds of all
+queries at once; their ratio to ours and to the bare product, round by round; the peak
+of the memory above the codes and the index; CPU seconds and MB of making the index,
+which for ours holds a copy of the codes; and the share of the true neighbours that were
+found, true by products in float64. The bare product is taken for 100 queries at a time:
+for all at once its similarities and their order would fill 12 GB.
+
+    python benchmarks/search_speed.py
+    python benchmarks/search_speed.py --case million --only exact bare
+
+Packages that are not installed are left out with a word.
+"""
+
+import argparse
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from _fresh_process import measured
+from _peers import print_table, rounds
+from sklearn.base import BaseEstimator
+
+N_COMPONENTS = 128
+N_TRUE = 100
+
+
+class Given(BaseEstimator):
+    """Two-view estimator whose codes are the views."""
+
+    def fit(self, X, y):
+        """Nothing to learn."""
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        """Codes as they are."""
+        return X
+
+    transform_y = transform
+
+
+def retriever(codes, k, backend="exact", **params):
+    """Ours."""
+    from skcrl import CrossViewRetriever
+
+    made = CrossViewRetriever(
+        Given(), n_neighbors=k, backend=backend, backend_params=params
+    )
+    made.fit(codes, codes).fit_index(codes)
+    return lambda queries: made.kneighbors(queries)[1]
+
+
+def bare(codes, k):
+    """Product and partition, with neither similarities nor order of what is found."""
+
+    def search(queries, size=100):
+        blocks = [
+            np.argpartition(queries[i : i + size] @ codes.T, -k, axis=1)[:, -k:].copy()
+            for i in range(0, len(queries), size)
+        ]
+        return np.concatenate(blocks)
+
+    return search
+
+
+def scikit_learn(codes, k, metric):
+    """Brute force; on codes of length one both metrics rank alike."""
+    from sklearn.neighbors import NearestNeighbors
+
+    made = NearestNeighbors(n_neighbors=k, algorithm="brute", metric=metric).fit(codes)
+    return lambda queries: made.kneighbors(queries)[1]
+
+
+EXACT = {
+    "exact": retriever,
+    "bare": bare,
+    "sklearn cosine": partial(scikit_learn, metric="cosine"),
+    "sklearn euclidean": partial(scikit_learn, metric="euclidean"),
+    "faiss Flat": partial(retriever, backend="faiss"),
+}
+METHODS = {
+    **EXACT,
+    "faiss HNSW32": partial(retriever, backend="faiss", factory="HNSW32"),
+    "faiss HNSW32, ef 200": partial(
+        retriever, backend="faiss", factory="HNSW32", search="efSearch=200"
+    ),
+    "hnswlib": partial(retriever, backend="hnswlib", num_threads=1),
+    "hnswlib, ef 200": partial(retriever, backend="hnswlib", num_threads=1, ef=200),
+    "usearch": partial(retriever, backend="usearch", threads=1),
+    "usearch, ef 200": partial(
+        retriever, backend="usearch", threads=1, expansion_search=200
+    ),
+}
+
+
+class Case(NamedTuple):
+    """Sizes, and who is asked."""
+
+    n_items: int
+    n_queries: int
+    k: int
+    methods: tuple
+
+
+CASES = {
+    "million": Case(1_000_000, 1_000, 10, tuple(EXACT)),
+    "approximate": Case(100_000, 1_000, 10, tuple(METHODS)),
+}
+
+
+def make_codes(case, folder):
+    """Items, and queries near some of them as another view's codes would be."""
+    rng = np.random.default_rng(0)
+    # Canonical codes weighted by correlations: some components count more.
+    scales = np.linspace(1, 0.1, N_COMPONENTS, dtype=np.float32)
+    items = rng.standard_normal((case.n_items, N_COMPONENTS), dtype=np.float32) * scales
+    queries = items[rng.choice(case.n_items, case.n_queries)]
+    noise = rng.standard_normal(queries.shape, dtype=np.float32)
+    queries = queries + noise * scales
+    for codes in (items, queries):
+        codes /= np.linalg.norm(codes, axis=1, keepdims=True)
+    np.save(folder / "items.npy", items)
+    np.save(folder / "queries.npy", queries)
+    np.save(folder / "true.npy", true_neighbours(queries[:N_TRUE], items, case.k))
+
+
+def true_neighbours(queries, items, k):
+    """Positions of the nearest items, in float64."""
+    queries = queries.astype(np.float64)
+    products = np.empty((len(queries), len(items)))
+    for i in range(0, len(items), 10_000):
+        products[:, i : i + 10_000] = queries @ items[i : i + 10_000].T
+    return np.argpartition(products, -k, axis=1)[:, -k:]
+
+
+def measure(method, k, folder):
+    """Print what one search costs, and what it finds of the true neighbours."""
+    items, queries, true = (
+        np.load(Path(folder) / f"{name}.npy") for name in ("items", "queries", "true")
+    )
+    make = partial(METHODS[method], k=k)
+    try:
+        # So that imports and set-up do not count.
+        make(items[:1000])(queries[:10])
+        search, index_seconds, index_mb = measured(lambda: make(items))
+    except ImportError as error:
+        print(json.dumps({"absent": str(error)}))
+        return
+    positions, seconds, mb = measured(lambda: search(queries))
+    found = np.mean([np.isin(*pair).mean() for pair in zip(true, positions)])  # noqa: B905
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "mb": mb,
+                "index": index_seconds,
+                "index_mb": index_mb,
+                "found": found,
+            }
+        )
+    )
+
+
+def main(argv=None):
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--only", nargs="+", choices=METHODS, metavar="METHOD")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round")
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.set_defaults(python=[])
+    args = parser.parse_args(argv)
+    if args.measure:
+        method, k, folder = args.measure
+        measure(method, int(k), folder)
+        return
+    columns = {
+        "index s": lambda one, bare: f"{one['index']:.1f}",
+        "index MB": lambda one, bare: f"{one['index_mb']:.0f}",
+        "found": lambda one, bare: f"{one['found']:.4f}",
+    }
+    for name in args.case:
+        case = CASES[name]
+        if args.quick:
+            case = case._replace(n_items=case.n_items // 500, n_queries=100)
+        print(
+            f"\n{name}: {case.n_queries} queries, {case.n_items} items of "
+            f"{N_COMPONENTS} components, {case.k} neighbours"
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            make_codes(case, Path(folder))
+            runs = rounds(__file__, case.methods, [case.k, folder], args)
+        print_table(runs, "exact", columns)
+
+
+if __name__ == "__main__":
+    main()

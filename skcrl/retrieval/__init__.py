@@ -1,0 +1,5 @@
+"""Search for items of one view by those of the other."""
+
+from skcrl.retrieval._retriever import CrossViewRetriever
+
+__all__ = ["CrossViewRetriever"]

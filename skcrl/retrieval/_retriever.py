@@ -1,0 +1,493 @@
+"""Search for items of one view by the other."""
+
+from copy import deepcopy
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._validation import check_paired, restored_on_error
+from skcrl.metrics import mean_reciprocal_rank
+from skcrl.retrieval import _file
+from skcrl.retrieval._backends import BACKENDS
+from skcrl.retrieval._codes import check_codes, unit_rows
+from skcrl.retrieval._ids import check_ids
+from skcrl.retrieval._index import Index
+
+
+class Found(NamedTuple):
+    """What :meth:`CrossViewRetriever.search` returns.
+
+    Attributes
+    ----------
+    similarities : ndarray of shape (n_queries, n_neighbors)
+        Cosines of the codes, largest first.
+    ids : ndarray of shape (n_queries, n_neighbors)
+        Ids of the items; their positions if they have none.
+    """
+
+    similarities: np.ndarray
+    ids: np.ndarray
+
+
+class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
+    r"""Search for items of one view by the other, or by both.
+
+    ``fit`` learns the common space of two views. ``fit_index`` then takes items, of
+    which one view will do, and ``kneighbors`` and ``search`` find those nearest to
+    queries of either view, by the cosine of their codes.
+
+    Canonical variates all have the same variance, whether the views share them
+    or not. Weighting each by a power of its correlation lets those count that
+    the views share [1]_: the code :math:`z` is taken for :math:`z \rho^p`.
+
+    Parameters
+    ----------
+    estimator : two-view estimator
+        Such as :class:`~skcrl.LinearCCA`. Cloned and fitted; inside scikit-learn's
+        ``FrozenEstimator`` it is taken as it was fitted.
+    correlation_power : float, default=0.0
+        The power p, not negative. Zero leaves the codes alone; any other needs an
+        estimator with `correlations_`, of which negative ones count as zero.
+    n_neighbors : int, default=10
+        Items to find, at least 1.
+    backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
+        Search over the items. "exact" looks at each, in blocks, and gives the ranking
+        of float64. The others are packages of those names, to be installed beside
+        skcrl: they propose items in float32, and most miss some.
+    backend_params : dict or None, default=None
+        Parameters of the package. For "faiss", `factory`, a description of an index
+        such as "HNSW32" ("Flat" if not given, which is exhaustive), and `search`,
+        settings such as "efSearch=64". For "hnswlib", `M`, `ef_construction`, `ef`,
+        `random_seed` and `num_threads`. For "usearch", `connectivity`,
+        `expansion_add`, `expansion_search`, `dtype` and `threads`. On several
+        threads these two build a graph that differs a little from call to call.
+
+    Attributes
+    ----------
+    estimator_ : two-view estimator
+        The fitted estimator.
+    weights_ : ndarray of shape (n_components,) or None
+        Weights of the components, the largest one; None if `correlation_power` is zero.
+    n_items_ : int
+        Number of items in the index, zero after ``fit``.
+    n_features_in_ : int
+        Width of the first view, if the estimator has it.
+    feature_names_in_ : ndarray of str
+        Column names of the first view, if it was a data frame.
+
+    See Also
+    --------
+    skcrl.metrics.mean_reciprocal_rank : What ``score`` reports.
+
+    References
+    ----------
+    .. [1] Gong, Ke, Isard and Lazebnik (2014). A multi-view embedding space for
+       modeling internet images, tags, and their semantics. International Journal
+       of Computer Vision 106.
+
+    Examples
+    --------
+    >>> from skcrl import CrossViewRetriever, LinearCCA
+    >>> from skcrl.datasets import make_correlated_views
+    >>> X, y = make_correlated_views(
+    ...     500, 20, 20, correlations=[0.99] * 5, random_state=0
+    ... )
+    >>> retriever = CrossViewRetriever(LinearCCA(20), n_neighbors=2)
+    >>> round(retriever.fit(X[:400], y[:400]).score(X[400:], y[400:]), 1)
+    0.2
+    >>> retriever.set_params(correlation_power=4).fit(X[:400], y[:400])
+    CrossViewRetriever(correlation_power=4, estimator=LinearCCA(n_components=20),
+                       n_neighbors=2)
+    >>> round(retriever.score(X[400:], y[400:]), 1)
+    1.0
+    >>> names = [f"item {i}" for i in range(100)]
+    >>> found = retriever.fit_index(y=y[400:], ids=names).search(X[400:403])
+    >>> found.ids[:, 0].tolist()
+    ['item 0', 'item 1', 'item 2']
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "estimator": [HasMethods(["fit", "transform", "transform_y"])],
+        "correlation_power": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "backend": [StrOptions(set(BACKENDS))],
+        "backend_params": [dict, None],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        correlation_power=0.0,
+        n_neighbors=10,
+        backend="exact",
+        backend_params=None,
+    ):
+        self.estimator = estimator
+        self.correlation_power = correlation_power
+        self.n_neighbors = n_neighbors
+        self.backend = backend
+        self.backend_params = backend_params
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y):
+        """Learn the common space of two views; the index is empty after it.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            First view, as the estimator takes it.
+        y : array-like of n_samples rows
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the views are no valid input of the estimator, or `correlation_power` is
+            not zero and the estimator has no correlations. The retriever is then as
+            it was before.
+        """
+        with restored_on_error(self):
+            self.estimator_ = clone(self.estimator).fit(X, y)
+            self.weights_ = self._weights()
+            self._index = None
+        return self
+
+    def fit_index(self, X=None, y=None, ids=None):
+        """Make an index of items, in place of the one that was there.
+
+        Parameters
+        ----------
+        X : array-like of n_items rows or None, default=None
+            First view of the items.
+        y : array-like of n_items rows or None, default=None
+            Second view of the items. With both views, the code of an item is the mean
+            of those of its views.
+        ids : array-like of int or str, of shape (n_items,), or None, default=None
+            Names of the items, no two equal. With None they are their positions.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever.
+
+        Raises
+        ------
+        ValueError
+            If no view is given, they are no valid input of the estimator, the ids are
+            not one an item or not distinct, or the backend does not take its
+            parameters. The index is then as it was before.
+        ImportError
+            If the package of `backend` is not installed.
+        """
+        self._validate_params()
+        codes = self.encode(X, y)
+        ids = check_ids(ids, len(codes))
+        self._index = Index(codes, ids, self.backend, self.backend_params or {})
+        return self
+
+    def add(self, X=None, y=None, ids=None):
+        """Append items to the index; nothing is fitted again.
+
+        Each call copies the codes in the index: add many items at once.
+
+        Parameters
+        ----------
+        X : array-like of n_items rows or None, default=None
+            First view of the items.
+        y : array-like of n_items rows or None, default=None
+            Second view of the items.
+        ids : array-like of int or str, of shape (n_items,), or None, default=None
+            Names of the items, if those in the index have them.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever.
+
+        Raises
+        ------
+        ValueError
+            As in ``fit_index``, or if ids are in the index already. The index is then
+            as it was before.
+        NotFittedError
+            If the index is empty.
+        """
+        index = self._filled_index()
+        codes = self.encode(X, y)
+        index.add(codes, check_ids(ids, len(codes)))
+        return self
+
+    def kneighbors(self, X=None, y=None, n_neighbors=None, return_distance=True):
+        """Find the items nearest to queries of either view, or of both.
+
+        Parameters
+        ----------
+        X : array-like of n_queries rows or None, default=None
+            First view of the queries.
+        y : array-like of n_queries rows or None, default=None
+            Second view of the queries.
+        n_neighbors : int or None, default=None
+            Items to find, at most `n_items_`. None takes that of the constructor.
+        return_distance : bool, default=True
+            Whether to return the distances.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors)
+            One minus the cosine of the codes, smallest first. Only if asked for.
+        positions : ndarray of shape (n_queries, n_neighbors)
+            Where the items were in ``fit_index``, counted on in ``add``.
+
+        Raises
+        ------
+        ValueError
+            If no view is given, they are no valid input of the estimator, or
+            `n_neighbors` is beyond the index.
+        NotFittedError
+            If the index is empty.
+        """
+        index = self._filled_index()
+        similarities, positions = self._nearest(index, X, y, n_neighbors)
+        return (1 - similarities, positions) if return_distance else positions
+
+    def search(self, X=None, y=None, n_neighbors=None):
+        """Find the items nearest to queries, by name.
+
+        Parameters
+        ----------
+        X : array-like of n_queries rows or None, default=None
+            First view of the queries.
+        y : array-like of n_queries rows or None, default=None
+            Second view of the queries.
+        n_neighbors : int or None, default=None
+            Items to find, at most `n_items_`. None takes that of the constructor.
+
+        Returns
+        -------
+        found : Found
+            Named tuple of `similarities`, cosines of the codes, largest first, and
+            `ids`, both of shape (n_queries, n_neighbors).
+
+        Raises
+        ------
+        ValueError, NotFittedError
+            As ``kneighbors`` does.
+        """
+        index = self._filled_index()
+        similarities, positions = self._nearest(index, X, y, n_neighbors)
+        return Found(similarities, index.named(positions))
+
+    def encode(self, X=None, y=None):
+        """Weighted codes of length one, as they are indexed and compared.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows or None, default=None
+            First view.
+        y : array-like of n_samples rows or None, default=None
+            Second view. With both, the mean of their codes is brought to length one.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components)
+            In the precision of the estimator. A code of zeros stays.
+
+        Raises
+        ------
+        ValueError
+            If no view is given, they are no valid input of the estimator, or the codes
+            are not finite.
+        """
+        check_is_fitted(self)
+        if X is None and y is None:
+            raise ValueError("X and y are both None: pass at least one view.")
+        if y is None:
+            return self._encode(X, "x")
+        if X is None:
+            return self._encode(y, "y")
+        Zx, Zy = self.transform_pair(X, y)
+        return unit_rows((Zx + Zy) / 2)
+
+    def transform_pair(self, X, y):
+        """Codes of both views, as they are indexed and compared.
+
+        With it ``skcrl.metrics.get_scorer`` scores a retriever too.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            First view.
+        y : array-like of n_samples rows
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        Zx, Zy : ndarray of shape (n_samples, n_components)
+            ``encode(X)`` and ``encode(y=y)``.
+        """
+        check_is_fitted(self)
+        if X is None or y is None:
+            raise ValueError("One of the views is None: pass both X and y.")
+        check_paired(X, y)
+        Zx, Zy = self._encode(X, "x"), self._encode(y, "y")
+        if Zx.shape[1] != Zy.shape[1]:
+            raise ValueError(
+                f"{type(self.estimator_).__name__} gave codes of {Zx.shape[1]} "
+                f"components for X and of {Zy.shape[1]} for y."
+            )
+        return Zx, Zy
+
+    def score(self, X, y):
+        """Mean reciprocal rank of the other view of each sample, of both directions.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            First view of held-out samples.
+        y : array-like of n_samples rows
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        score : float
+            At most one, which it is where every sample is found first. The index plays
+            no part.
+        """
+        Zx, Zy = self.transform_pair(X, y)
+        return (mean_reciprocal_rank(Zx, Zy) + mean_reciprocal_rank(Zy, Zx)) / 2
+
+    def save_index(self, path):
+        """Write the index to a file, which holds no pickles.
+
+        The file appears when it is complete. The estimator is not in it: joblib
+        pickles the retriever as a whole, index included.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write, by custom ending in ``.npz``.
+
+        Raises
+        ------
+        NotFittedError
+            If the index is empty.
+        """
+        index = self._filled_index()
+        _file.write(
+            path, _file.Stored(index.codes, index.ids, index.backend, index.params)
+        )
+
+    def load_index(self, path):
+        """Take the index from a file that ``save_index`` wrote.
+
+        Its codes are meaningful only to the estimator that made them.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to read. Reading it runs no code of it.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever, with the index and the backend of the file.
+
+        Raises
+        ------
+        ValueError
+            If the file is no index, is damaged or of a newer version, or its codes are
+            not as wide as those of the estimator. The index is then as it was before.
+        ImportError
+            If the package that searched the index is not installed.
+        """
+        check_is_fitted(self)
+        stored = _file.read(path)
+        expected = _found_in(self.estimator_, "n_components_")
+        if expected not in (None, stored.codes.shape[1]):
+            raise ValueError(
+                f"{path} holds codes of {stored.codes.shape[1]} components, while the "
+                f"estimator gives {expected}."
+            )
+        self._index = Index(*stored)
+        return self
+
+    @property
+    def n_items_(self):
+        """Number of items in the index."""
+        return 0 if self._index is None else len(self._index)
+
+    @property
+    def n_features_in_(self):
+        """Width of the first view."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Column names of the first view."""
+        return self.estimator_.feature_names_in_
+
+    def _weights(self):
+        if self.correlation_power == 0:
+            return None
+        correlations = _found_in(self.estimator_, "correlations_")
+        if correlations is None:
+            raise ValueError(
+                f"correlation_power={self.correlation_power} needs an estimator with "
+                f"correlations_, which {type(self.estimator).__name__} has not: set "
+                "correlation_power=0."
+            )
+        shares = np.clip(correlations, 0, None)
+        # Of the largest, so that high powers do not underflow: lengths do not matter.
+        return (shares / (shares.max() or 1)) ** self.correlation_power
+
+    def _encode(self, view, side):
+        method = {"x": "transform", "y": "transform_y"}[side]
+        codes = check_codes(
+            getattr(self.estimator_, method)(view),
+            f"{method} of {type(self.estimator_).__name__}",
+        )
+        if self.weights_ is not None:
+            codes = codes * self.weights_.astype(codes.dtype)
+        return unit_rows(codes)
+
+    def _filled_index(self):
+        check_is_fitted(self)
+        if self._index is None:
+            raise NotFittedError("The index is empty: call fit_index first.")
+        return self._index
+
+    def _nearest(self, index, X, y, n_neighbors):
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(index):
+            raise ValueError(
+                f"n_neighbors must be an integer from 1 to {len(index)}, the number of "
+                f"items in the index, got {k!r}."
+            )
+        return index.nearest(self.encode(X, y), k)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags = deepcopy(get_tags(self.estimator).input_tags)
+        return tags
+
+
+def _found_in(estimator, attribute):
+    """Attribute of a fitted estimator or of those it wraps; None if it is nowhere."""
+    while estimator is not None:
+        if hasattr(estimator, attribute):
+            return getattr(estimator, attribute)
+        estimator = getattr(estimator, "estimator_", None)
+    return None

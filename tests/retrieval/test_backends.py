@@ -1,0 +1,204 @@
+"""Searches of other packages behind the same call."""
+
+import importlib.util
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+
+from skcrl import CrossViewRetriever, LinearCCA
+from skcrl.datasets import make_correlated_views
+
+# Modules, and parameters with which a search over few items misses none.
+THOROUGH = {
+    "faiss": ("faiss", {"factory": "HNSW64", "search": "efSearch=400"}),
+    "hnswlib": (
+        "hnswlib",
+        {"M": 24, "ef_construction": 300, "ef": 400, "num_threads": 1},
+    ),
+    "usearch": (
+        "usearch.index",
+        {"expansion_add": 400, "expansion_search": 400, "threads": 1},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def views():
+    X, y = make_correlated_views(
+        600, 8, 7, correlations=(0.99, 0.97, 0.9, 0.3), random_state=0
+    )
+    return X[:300], y[:300], X[300:], y[300:]
+
+
+@pytest.fixture(params=THOROUGH)
+def backend(request):
+    pytest.importorskip(THOROUGH[request.param][0])
+    return request.param
+
+
+def retriever(views, backend, **parameters):
+    return CrossViewRetriever(
+        LinearCCA(4), n_neighbors=7, backend=backend, **parameters
+    ).fit(*views[:2])
+
+
+def assert_same(found, expected):
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_thorough_search_is_the_exact_one(views, backend):
+    exact = retriever(views, "exact").fit_index(y=views[3])
+    other = retriever(views, backend, backend_params=THOROUGH[backend][1])
+    other.fit_index(y=views[3])
+    assert_same(other.kneighbors(views[2]), exact.kneighbors(views[2]))
+    assert_same(other.kneighbors(views[2][:1]), exact.kneighbors(views[2][:1]))
+    assert_same(
+        other.kneighbors(views[2], n_neighbors=300),
+        exact.kneighbors(views[2], n_neighbors=300),
+    )
+
+
+def test_defaults_find_nearly_all(views, backend):
+    exact = retriever(views, "exact").fit_index(y=views[3]).search(views[2])
+    found = retriever(views, backend).fit_index(y=views[3]).search(views[2])
+    shared = [len(set(a) & set(b)) for a, b in zip(found.ids, exact.ids, strict=True)]
+    assert np.mean(shared) > 0.95 * 7
+    assert (np.diff(found.similarities, axis=1) <= 0).all()
+
+
+def test_items_are_added(views, backend):
+    exact = retriever(views, "exact").fit_index(y=views[3])
+    other = retriever(views, backend, backend_params=THOROUGH[backend][1])
+    names = [f"item {i}" for i in range(300)]
+    other.fit_index(y=views[3][:200], ids=names[:200])
+    search = other._index._search
+    other.add(y=views[3][200:201], ids=names[200:201])
+    other.add(y=views[3][201:], ids=names[201:])
+    assert other._index._search is search
+    assert_same(other.kneighbors(views[2]), exact.kneighbors(views[2]))
+    assert other.search(views[2]).ids[0, 0] == names[exact.search(views[2]).ids[0, 0]]
+
+
+def test_precision_is_that_of_the_codes(views, backend):
+    X, y, X_new, y_new = (view.astype(np.float32) for view in views)
+    found = retriever((X, y), backend).fit_index(y=y_new).search(X_new)
+    assert found.similarities.dtype == np.float32
+
+
+def test_goes_to_a_file_and_back(views, backend, tmp_path):
+    params = THOROUGH[backend][1]
+    other = retriever(views, backend, backend_params=params).fit_index(y=views[3])
+    other.save_index(tmp_path / "index.npz")
+    loaded = retriever(views, "exact").load_index(tmp_path / "index.npz")
+    assert (loaded._index.backend, loaded._index.params) == (backend, params)
+    assert_same(loaded.kneighbors(views[2]), other.kneighbors(views[2]))
+
+
+def test_faiss_trains_on_the_first_items(views):
+    pytest.importorskip("faiss")
+    params = {"factory": "IVF4,Flat", "search": "nprobe=4"}
+    other = retriever(views, "faiss", backend_params=params)
+    other.fit_index(y=views[3][:200]).add(y=views[3][200:])
+    exact = retriever(views, "exact").fit_index(y=views[3])
+    assert_same(other.kneighbors(views[2]), exact.kneighbors(views[2]))
+
+
+def test_a_search_that_finds_too_few_says_so(views):
+    pytest.importorskip("faiss")
+    params = {"factory": "IVF50,Flat", "search": "nprobe=1"}
+    other = retriever(views, "faiss", backend_params=params).fit_index(y=views[3])
+    with pytest.raises(
+        ValueError, match="Faiss found fewer than n_neighbors=100 .*ask"
+    ):
+        other.kneighbors(views[2], n_neighbors=100)
+    assert other.kneighbors(views[2], n_neighbors=1)[1].shape == (300, 1)
+
+
+BAD_PARAMETERS = {
+    "faiss": [
+        ({"factory": "HNWS"}, "could not parse"),
+        ({"search": "efSearch=9"}, "could not set parameter"),
+        ({"factory": "IVF1000,Flat"}, "Number of training points"),
+    ],
+    "hnswlib": [({"M": "many"}, "incompatible function arguments")],
+    "usearch": [({"connectivity": "a"}, "integer"), ({"dtype": "f3"}, "f3")],
+}
+
+
+def test_bad_parameters_are_named(views, backend):
+    other = retriever(views, "exact").fit_index(y=views[3])
+    cases = [
+        ({"ef_serch": 3}, f"backend='{backend}' takes the backend_params .*ef_serch")
+    ]
+    cases += [
+        (params, f"{backend} refuses backend_params=.*(?s:{message})")
+        for params, message in BAD_PARAMETERS[backend]
+    ]
+    for params, message in cases:
+        other.set_params(backend=backend, backend_params=params)
+        with pytest.raises(ValueError, match=message):
+            other.fit_index(y=views[3][:100])
+        assert other.n_items_ == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "install"),
+    [("faiss", "faiss-cpu"), ("hnswlib", "hnswlib"), ("usearch", "usearch")],
+)
+def test_a_package_that_is_not_there(views, monkeypatch, name, install):
+    monkeypatch.setitem(sys.modules, THOROUGH[name][0], None)
+    other = retriever(views, "exact").fit_index(y=views[3]).set_params(backend=name)
+    with pytest.raises(ImportError, match=f"backend='{name}' .*pip install {install}$"):
+        other.fit_index(y=views[3])
+    assert other.kneighbors(views[2])[1].shape == (300, 7)
+
+
+def test_an_addition_broken_off_leaves_the_index_as_it_was(views, backend):
+    other = retriever(views, backend, backend_params=THOROUGH[backend][1])
+    expected = other.fit_index(y=views[3]).kneighbors(views[2])
+
+    def half_way(codes):
+        add(codes[:50])
+        raise KeyboardInterrupt
+
+    add = other._index._search.add
+    other._index._search.add = half_way
+    with pytest.raises(KeyboardInterrupt):
+        other.add(y=views[1])
+    assert other.n_items_ == 300
+    assert_same(other.kneighbors(views[2]), expected)
+
+
+def test_pickled_whole_to_another_process(views, tmp_path):
+    # Which imports faiss before torch, where this one does it after: each brings an
+    # OpenMP runtime of its own.
+    retrievers = [retriever(views, "exact")]
+    retrievers += [
+        retriever(views, name, backend_params=params)
+        for name, (module, params) in THOROUGH.items()
+        if importlib.util.find_spec(module.partition(".")[0])
+    ]
+    for each in retrievers:
+        each.fit_index(y=views[3][:250]).add(y=views[3][250:])
+    joblib.dump((retrievers, views), tmp_path / "retrievers.joblib")
+    code = f"""
+import joblib
+retrievers, views = joblib.load(r"{tmp_path / "retrievers.joblib"}")
+found = [each.kneighbors(views[2]) for each in retrievers]
+import torch
+torch.ones(500, 500) @ torch.ones(500, 500)
+n_items = [each.add(y=views[1]).n_items_ for each in retrievers]
+joblib.dump((found, n_items), r"{tmp_path / "found.joblib"}")
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+    )
+    assert run.stderr == ""
+    found, n_items = joblib.load(tmp_path / "found.joblib")
+    for each, expected in zip(found, retrievers, strict=True):
+        assert_same(each, expected.kneighbors(views[2]))
+    assert n_items == [600] * len(retrievers)

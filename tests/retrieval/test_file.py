@@ -1,0 +1,170 @@
+"""The file of an index: there and back, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from skcrl import CrossViewRetriever, LinearCCA
+from skcrl.datasets import make_correlated_views
+
+
+@pytest.fixture(scope="module")
+def views():
+    X, y = make_correlated_views(150, 6, 5, random_state=0)
+    return X[:100], y[:100], X[100:], y[100:]
+
+
+@pytest.fixture
+def retriever(views):
+    return CrossViewRetriever(LinearCCA(3), n_neighbors=4).fit(*views[:2])
+
+
+IDS = {"none": None, "numbers": range(50), "words": [f"ä {i}" for i in range(50)]}
+
+
+@pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_there_and_back(views, tmp_path, ids, dtype):
+    X, y, X_new, y_new = (view.astype(dtype) for view in views)
+    retriever = CrossViewRetriever(LinearCCA(3), n_neighbors=4).fit(X, y)
+    expected = retriever.fit_index(y=y_new, ids=ids).search(X_new)
+    path = tmp_path / "no ending"
+    retriever.save_index(path)
+    assert retriever.fit(X, y).n_items_ == 0
+    assert retriever.load_index(str(path)).n_items_ == 50
+    found = retriever.search(X_new)
+    np.testing.assert_array_equal(found.similarities, expected.similarities)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    assert found.similarities.dtype == dtype
+    retriever.add(X_new[:1], ids=None if ids is None else [type(ids[0])(77)])
+    assert retriever.n_items_ == 51
+
+
+def test_the_file_holds_no_pickle_and_nothing_else_is_left(retriever, views, tmp_path):
+    retriever.fit_index(views[2], ids=range(50)).save_index(tmp_path / "index.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["index.npz"]
+    with np.load(tmp_path / "index.npz", allow_pickle=False) as file:
+        assert set(file.files) == {"codes", "ids", "settings"}
+        np.testing.assert_array_equal(file["codes"], retriever.encode(views[2]))
+
+
+def test_a_file_is_whole_or_as_it_was(retriever, views, tmp_path, monkeypatch):
+    path = tmp_path / "index.npz"
+    retriever.fit_index(views[2]).save_index(path)
+    before = path.read_bytes()
+
+    def disk_full(file, **arrays):
+        file.write(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", disk_full)
+    with pytest.raises(OSError, match="No space"):
+        retriever.save_index(path)
+    assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["index.npz"]
+
+
+def rewritten(path, **changes):
+    """Write the file with some arrays in place of its own."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    settings = json.loads(str(arrays["settings"])) | changes.pop("settings", {})
+    np.savez(path, **(arrays | {"settings": json.dumps(settings)} | changes))
+
+
+def one_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.eye(3))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[400] ^= 255
+    path.write_bytes(content)
+
+
+class Trap:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('code of the file was run')",)
+
+
+def pickled(path):
+    np.savez(path, settings="{}", codes=np.array([Trap()], dtype=object))
+
+
+def trapped(path):
+    rewritten(path, codes=np.array([[Trap()]], dtype=object))
+
+
+DAMAGE = {
+    "cut off": (cut, "is damaged"),
+    "a bit over": (flipped, "is damaged"),
+    "empty": (lambda path: path.write_bytes(b""), "is damaged"),
+    "text": (lambda path: path.write_text("id,code"), "is damaged"),
+    "an array": (one_array, "is damaged"),
+    "other arrays": (lambda path: np.savez(path, a=np.eye(3)), "is damaged.*settings"),
+    "pickles": (pickled, "is damaged"),
+    "a pickle among the arrays": (trapped, "is damaged.*allow_pickle"),
+    "another format": (
+        lambda path: rewritten(path, settings={"format": "x"}),
+        "is damaged: its format is 'x'",
+    ),
+    "no codes": (lambda path: rewritten(path, codes=np.eye(0)), "damaged.*50|empty"),
+    "flat codes": (lambda path: rewritten(path, codes=np.ones(50)), "not a matrix"),
+    "NaN": (
+        lambda path: rewritten(path, codes=np.full((50, 3), np.nan)),
+        "is damaged.*NaN",
+    ),
+    "long codes": (
+        lambda path: rewritten(path, codes=np.ones((50, 3))),
+        "codes are longer than one",
+    ),
+    "ids of others": (
+        lambda path: rewritten(path, ids=np.arange(3)),
+        "one for each of the 50 items",
+    ),
+    "equal ids": (lambda path: rewritten(path, ids=np.zeros(50, int)), "must differ"),
+    "another width": (
+        lambda path: rewritten(path, codes=np.eye(50, 4)),
+        "codes of 4 components, while the estimator gives 3",
+    ),
+    "newer": (
+        lambda path: rewritten(path, settings={"version": 2}),
+        "is of version 2 of the format, and this skcrl reads up to 1: update",
+    ),
+    "no backend": (
+        lambda path: rewritten(path, settings={"backend": "os"}),
+        "backend must be one of .*, got 'os'",
+    ),
+    "other parameters": (
+        lambda path: rewritten(path, settings={"params": {"M": 1}}),
+        r"backend='exact' takes the backend_params \[\], got \['M'\]",
+    ),
+    "no parameters": (
+        lambda path: rewritten(path, settings={"params": 3}),
+        "is damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_broken_files_are_named_and_change_nothing(retriever, views, tmp_path, case):
+    damage, message = DAMAGE[case]
+    path = tmp_path / "index.npz"
+    retriever.fit_index(views[2], ids=range(50)).save_index(path)
+    expected = retriever.add(views[2][:1], ids=[99]).search(views[2])
+    damage(path)
+    with pytest.raises(ValueError, match=message):
+        retriever.load_index(path)
+    assert retriever.n_items_ == 51
+    np.testing.assert_array_equal(retriever.search(views[2]).ids, expected.ids)
+
+
+def test_a_file_that_is_not_there(retriever, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        retriever.load_index(tmp_path / "index.npz")
