@@ -148,5 +148,5 @@ class RandomShift(RandomLayer):
         columns = right + torch.arange(self.width, device=a.device)
         samples = torch.arange(n, device=a.device)[:, None, None]
         # A slice between index arrays puts its axis last.
-        shifted = padded[samples, :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
-        return shifted.reshape(a.shape)
+        shifted = padded[samples, :, rows[:, :, None], columns[:, None, :]]
+        return shifted.movedim(3, 1).reshape(a.shape)
