@@ -78,3 +78,12 @@ def test_gradients_pass(layer):
         return layer(a)
 
     assert torch.autograd.gradcheck(seeded, (a,))
+
+
+def test_colours_of_an_image_shift_together():
+    red = torch.arange(1.0, 21.0).reshape(1, 4, 5)
+    image = torch.cat([red, 2 * red, 3 * red])
+    shifted = RandomShift(4, 5, 2)(image.expand(200, 3, 4, 5))
+    torch.testing.assert_close(shifted[:, 1], 2 * shifted[:, 0])
+    torch.testing.assert_close(shifted[:, 2], 3 * shifted[:, 0])
+    assert len(shifted.unique(dim=0)) > 1

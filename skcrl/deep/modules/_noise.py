@@ -116,7 +116,8 @@ class RandomShift(RandomLayer):
 
     Notes
     -----
-    Shape: (n_samples, ...) with height * width values a sample, unchanged.
+    Shape: (n_samples, ...) with height * width values a channel, unchanged; the
+    channels of an image, if it has several, come before its rows and are shifted alike.
 
     Examples
     --------
@@ -137,7 +138,8 @@ class RandomShift(RandomLayer):
         """Shift the images."""
         if not self.training or self.pixels == 0:
             return a
-        images = a.reshape(-1, self.height, self.width)
+        # (n, n_channels, height, width)
+        images = a.reshape(len(a), -1, self.height, self.width)
         n, margin = len(images), self.pixels
         padded = functional.pad(images, (margin,) * 4)
         shifts = self.uniform((2, n, 1), a) * (2 * margin + 1)
@@ -145,5 +147,6 @@ class RandomShift(RandomLayer):
         rows = down + torch.arange(self.height, device=a.device)
         columns = right + torch.arange(self.width, device=a.device)
         samples = torch.arange(n, device=a.device)[:, None, None]
-        shifted = padded[samples, rows[:, :, None], columns[:, None, :]]
-        return shifted.reshape(a.shape)
+        # A slice between index arrays puts its axis last.
+        shifted = padded[samples, :, rows[:, :, None], columns[:, None, :]]
+        return shifted.movedim(3, 1).reshape(a.shape)
