@@ -7,6 +7,7 @@ __version__ = "0.1.0.dev0"
 # Public names are imported on first use, so that importing skcrl, or a linear
 # estimator from it, never imports torch.
 _HOMES = {
+    "CCALRanker": "skcrl.deep",
     "CorrNet": "skcrl.deep",
     "CrossViewClassifier": "skcrl.transfer",
     "DeepCCA": "skcrl.deep",
@@ -15,6 +16,8 @@ _HOMES = {
     "MultimodalAutoencoder": "skcrl.deep",
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
+    "ViewPipeline": "skcrl.compose",
+    "make_view_pipeline": "skcrl.compose",
     "transfer_score": "skcrl.transfer",
 }
 

@@ -123,13 +123,30 @@ def canonical_correlations(cov, ridge):
     """Every canonical correlation of ridge CCA, largest first, for gradients.
 
     The gradient is that of Andrew et al. (2013): it goes through the
-    singular values alone, so equal correlations do not blow it up, and through
-    Cholesky factors, which the ridges make safe for covariances of any rank.
+    singular values alone, so equal correlations do not blow it up.
     """
+    _, _, T = _whitened(cov, ridge)
+    return namespace(T).linalg.svdvals(T)
+
+
+def cca_by(svd, cov, n_components, ridge):
+    """Weights and correlations of ridge CCA by the caller's `svd`, for gradients.
+
+    `svd` gives U (p, r), s (r,) and V (q, r) of T = U diag(s) V', r = min(p, q).
+    Components and signs are those of `cca` where both views have full rank.
+    """
+    x_root, y_root, T = _whitened(cov, ridge)
+    left, singular, right = (part[..., :n_components] for part in svd(T))
+    x_weights, y_weights = x_root.weigh(left), y_root.weigh(right)
+    sign = signs(x_weights, (cov.xx.diagonal() + ridge[0]) ** 0.5)
+    return x_weights * sign, y_weights * sign, singular
+
+
+def _whitened(cov, ridge):
+    """Roots of both views and T, by Cholesky factors that ridges make safe."""
     x_root = Root(_factor(_regularised(cov.xx, ridge[0])))
     y_root = Root(_factor(_regularised(cov.yy, ridge[1])))
-    T = y_root.whiten(x_root.whiten(cov.xy).T)
-    return namespace(T).linalg.svdvals(T)
+    return x_root, y_root, y_root.whiten(x_root.whiten(cov.xy).T).T
 
 
 def inverse(cov, ridge=0.0):

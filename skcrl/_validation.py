@@ -59,7 +59,7 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
         In float32 where they came in float32, else in float64; Dask arrays as they
         are. A one-dimensional `y` is a column.
     """
-    _require_y(estimator, y)
+    require_y(estimator, y)
     X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
     y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
     _require_same_library(X, y)
@@ -69,10 +69,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     return X, y
 
 
-def check_complete(estimator, X, y, *, min_samples):
-    """Both views as from `check_pair`, without the rows of which one is missing."""
-    _require_y(estimator, y)
-    X, y, has_x, has_y = check_available(estimator, X, y)
+def complete_rows(estimator, X, y, has_x, has_y, *, min_samples):
+    """Rows of validated views of which neither is missing, `min_samples` of them."""
     complete = has_x & has_y
     n_complete = complete.sum()
     if n_complete < min_samples:
@@ -81,6 +79,15 @@ def check_complete(estimator, X, y, *, min_samples):
             f"{min_samples} is required by {type(estimator).__name__}."
         )
     return (X, y) if complete.all() else (X[complete], y[complete])
+
+
+def require_y(estimator, y):
+    """Raise ValueError if there is no second view."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, "
+            "but the target y is None: y is the second view."
+        )
 
 
 def check_weights(X, y, sample_weight):
@@ -136,6 +143,38 @@ def check_view(estimator, view, side):
     return check(estimator, view, reset=False)
 
 
+def check_table(estimator, view, side, *, reset, allow_nd):
+    """One view as a transformer is to have it, whose columns may be of any kind.
+
+    Returns
+    -------
+    view : ndarray or CSR array of n_samples rows, or the data frame that it was
+        Of any type, NaN among it; a one-dimensional `y` is a column.
+    """
+    check = _check_x if side == "x" else _check_y
+    table = check(
+        estimator,
+        view,
+        reset=reset,
+        dtype=None,
+        accept_sparse="csr",
+        allow_nd=allow_nd,
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=2 if reset else 1,
+    )
+    return view if hasattr(view, "columns") else table
+
+
+def holds_texts(view):
+    """Whether a view is a flat array, series or list of strings, some missing."""
+    if not isinstance(view, (list, tuple)):
+        kind = getattr(getattr(view, "dtype", None), "kind", "O")
+        is_flat = len(getattr(view, "shape", ())) == 1
+        if not is_flat or kind not in "OSTU" or is_tensor(view):
+            return False
+    return any(isinstance(item, str) for item in view)
+
+
 def check_available(estimator, X, y, *, reset=False, min_samples=1):
     """Views of which rows, or all of one, may be missing.
 
@@ -179,14 +218,6 @@ def _require_same_library(X, y):
         raise ValueError(
             f"X is of type {type(X).__name__} and y of type {type(y).__name__}: "
             "convert one to the type of the other."
-        )
-
-
-def _require_y(estimator, y):
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, "
-            "but the target y is None: y is the second view."
         )
 
 
@@ -238,6 +269,15 @@ def _check_y(estimator, y, *, reset, **checks):
     return _as_csr_array(y)
 
 
+def _refuse_texts(estimator, view, side):
+    if holds_texts(view):
+        name = type(estimator).__name__
+        raise ValueError(
+            f"{'X' if side == 'x' else 'y'} holds texts, and {name} takes numbers: "
+            f"give ViewPipeline({name}(...), {side}=TfidfVectorizer()), say."
+        )
+
+
 def float_types(view):
     """Types that views may have, of the library of `view`; the first is the default."""
     xp, _ = get_namespace(view)
@@ -254,12 +294,15 @@ def _array_checks(estimator, view, side, checks):
             f"{type(estimator).__name__} takes {takes}, got {type(view).__module__}."
             f"{type(view).__name__} under array_api_dispatch: convert it."
         )
-    return {
+    checks = {
         "dtype": float_types(view),
         "accept_sparse": "csr" if estimator._accepts_sparse else False,
         "allow_nd": estimator._takes_any_shape(side),
         **checks,
     }
+    if checks["dtype"] is not None:  # None lets a step make numbers of anything
+        _refuse_texts(estimator, view, side)
+    return checks
 
 
 def _check_sample_shape(estimator, view, name, reset):

@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skcrl._arrays import copied, empty, like, to_numpy
 from skcrl._validation import (
     check_available,
-    check_complete,
     check_paired,
     check_view,
+    complete_rows,
     float_types,
+    require_y,
 )
 from skcrl.metrics import pearson_sum
 
@@ -56,6 +57,14 @@ class TwoViewTransformer(
     @abstractmethod
     def fit(self, X, y):
         """Learn the common space of the paired views `X` and `y`."""
+
+    def _check_view(self, view, side):
+        """View of `side` as `_encode` takes it."""
+        return check_view(self, view, side)
+
+    def _check_available(self, X, y):
+        """Views as `_join` and `_rebuild` take them, and which rows are there."""
+        return check_available(self, X, y)
 
     @abstractmethod
     def _encode(self, view, side):
@@ -100,7 +109,7 @@ class TwoViewTransformer(
             In float32 if `X` is, else in float64.
         """
         check_is_fitted(self)
-        return self._encode(check_view(self, X, "x"), "x")
+        return self._encode(self._check_view(X, "x"), "x")
 
     def transform_y(self, y):
         """Codes of the second view.
@@ -116,7 +125,7 @@ class TwoViewTransformer(
             In float32 if `y` is, else in float64.
         """
         check_is_fitted(self)
-        codes = self._encode(check_view(self, y, "y"), "y")
+        codes = self._encode(self._check_view(y, "y"), "y")
         return _wrap_data_with_container("transform", codes, y, self)
 
     def transform_pair(self, X, y):
@@ -190,7 +199,7 @@ class TwoViewTransformer(
         if to == "both":
             return self.reconstruct(X, y, to="x"), self.reconstruct(X, y, to="y")
         view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
-        return self._shaped(view, to)
+        return self._as_in_fit(view, to)
 
     def impute(self, X, y):
         """Both views, with the rows that are missing rebuilt from the other view.
@@ -213,13 +222,16 @@ class TwoViewTransformer(
                 "impute fills gaps in two views, got one: rebuild the other with "
                 "reconstruct."
             )
+        return self._impute(X, y)
+
+    def _impute(self, X, y):
         X, y, has_x, has_y = check_available(self, X, y)
         X, y = copied(X), copied(y)
         if not has_x.all():
             X[~has_x] = self._rebuild(None, y[~has_x], "x")
         if not has_y.all():
             y[~has_y] = self._rebuild(X[~has_y], None, "y")
-        return X, self._shaped(y, "y")
+        return X, self._as_in_fit(y, "y")
 
     def predict(self, X):
         """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
@@ -235,8 +247,8 @@ class TwoViewTransformer(
             Second view.
         """
         check_is_fitted(self)
-        X = check_view(self, X, "x")
-        return self._shaped(self._rebuild(X, None, "y"), "y")
+        X = self._check_view(X, "x")
+        return self._as_in_fit(self._rebuild(X, None, "y"), "y")
 
     def score(self, X, y):
         """Total correlation of the codes of held-out views, higher is better.
@@ -259,7 +271,8 @@ class TwoViewTransformer(
             At most `n_components_`.
         """
         check_is_fitted(self)
-        X, y = check_complete(self, X, y, min_samples=2)
+        require_y(self, y)
+        X, y = complete_rows(self, *self._check_available(X, y), min_samples=2)
         return pearson_sum(
             to_numpy(self._encode(X, "x")), to_numpy(self._encode(y, "y"))
         )
@@ -287,13 +300,13 @@ class TwoViewTransformer(
     def _n_features_out(self):
         return self.n_components_
 
-    def _shaped(self, view, side):
-        """One-dimensional where the second view was in fit."""
+    def _as_in_fit(self, view, side):
+        """A rebuilt view in the form of fit: `y` may have been one-dimensional."""
         return view.ravel() if side == "y" and self._y_is_1d else view
 
     def _from_available(self, X, y, compute):
         """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
-        X, y, has_x, has_y = check_available(self, X, y)
+        X, y, has_x, has_y = self._check_available(X, y)
         kinds = [(True, True), (True, False), (False, True)]
         views = [view for view in (X, y) if view is not None]
         out = None
@@ -381,7 +394,7 @@ class View(TransformerMixin, BaseEstimator):
             Codes.
         """
         return self.estimator._encode(
-            check_view(self.estimator, X, self.side), self.side
+            self.estimator._check_view(X, self.side), self.side
         )
 
     def inverse_transform(self, X):
@@ -403,7 +416,7 @@ class View(TransformerMixin, BaseEstimator):
                 "Codes must be of shape (n_samples, "
                 f"{self.estimator.n_components_}), got {codes.shape}."
             )
-        return self.estimator._shaped(
+        return self.estimator._as_in_fit(
             self.estimator._decode(codes, self.side), self.side
         )
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skcrl
 from skcrl import (
+    CCALRanker,
     CorrNet,
     CrossViewClassifier,
     DeepCCA,
@@ -21,6 +23,8 @@ from skcrl import (
     LinearCCA,
     MultimodalAutoencoder,
     TiedBidirectional,
+    ViewPipeline,
+    make_view_pipeline,
 )
 from skcrl.datasets import make_correlated_views
 
@@ -28,6 +32,11 @@ SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 
 # Every public estimator, at settings that train in a moment.
 ESTIMATORS = {
+    "CCALRanker": [
+        CCALRanker(**SMALL),
+        CCALRanker(**SMALL, running_momentum=0.5, symmetric=False, hard_negatives=True),
+        CCALRanker(**SMALL, projection="learned", objective="infonce"),
+    ],
     "CorrNet": [
         CorrNet(**SMALL),
         CorrNet(
@@ -78,6 +87,14 @@ ESTIMATORS = {
         TiedBidirectional(**SMALL),
         TiedBidirectional(1, hidden_layer_sizes=(), max_epochs=5),
         TiedBidirectional(max_epochs=5),
+    ],
+    "ViewPipeline": [
+        ViewPipeline(LinearCCA()),
+        ViewPipeline(LinearCCA(), x=StandardScaler(), y=StandardScaler()),
+        make_view_pipeline(
+            LinearCCA(), x=(MinMaxScaler(), RobustScaler()), y=StandardScaler()
+        ),
+        ViewPipeline(DeepCCA(**SMALL, random_state=0), x=StandardScaler()),
     ],
 }
 TWO_VIEW = [

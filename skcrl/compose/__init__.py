@@ -1,5 +1,6 @@
 """Containers and composition of two views."""
 
 from skcrl.compose._two_view import TwoView
+from skcrl.compose._view_pipeline import ViewPipeline, make_view_pipeline
 
-__all__ = ["TwoView"]
+__all__ = ["TwoView", "ViewPipeline", "make_view_pipeline"]

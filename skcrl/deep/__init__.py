@@ -1,8 +1,15 @@
 """Deep two-view estimators, on torch."""
 
+from skcrl.deep._ccal_ranker import CCALRanker
 from skcrl.deep._corrnet import CorrNet
 from skcrl.deep._deep_cca import DeepCCA
 from skcrl.deep._multimodal_autoencoder import MultimodalAutoencoder
 from skcrl.deep._tied_bidirectional import TiedBidirectional
 
-__all__ = ["CorrNet", "DeepCCA", "MultimodalAutoencoder", "TiedBidirectional"]
+__all__ = [
+    "CCALRanker",
+    "CorrNet",
+    "DeepCCA",
+    "MultimodalAutoencoder",
+    "TiedBidirectional",
+]

@@ -213,8 +213,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _callbacks(self):
         """Callbacks of a training, the user's among them."""
         callbacks = deepcopy(list(self.callbacks or []))
-        if self.monitor == "score":
-            callbacks.insert(0, HeldOutScore(self._held_out_score))
+        if self.monitor != "loss" and self.validation_fraction > 0:
+            callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
         if self.early_stopping:
             refine = self.lr_schedule == "refine"
             callbacks.append(Patience(self.monitor, self.n_iter_no_change, refine))

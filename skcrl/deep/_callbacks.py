@@ -14,22 +14,48 @@ class StoppedEarly(Exception):
     """Early stopping ended the training."""
 
 
-class HeldOutScore(Callback):
-    """Record a score of the validation rows after each epoch, as ``valid_score``.
+class BeforeValidation(Callback):
+    """Bring the module up to its last step before the validation rows are looked at.
 
     Parameters
     ----------
+    prepare : callable (net, training data)
+        Changes the module.
+    """
+
+    def __init__(self, prepare):
+        self.prepare = prepare
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        """Take the training data."""
+        self.train_ = dataset_train
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        """Prepare at the first batch of the validation rows."""
+        if not training and self.train_ is not None:
+            self.prepare(net, self.train_)
+            self.train_ = None
+
+
+class HeldOutScore(Callback):
+    """Record a score of the validation rows after each epoch, as ``valid_<name>``.
+
+    Parameters
+    ----------
+    name : str
+        What the score is called.
     score : callable (net, training data, validation data) -> float
         Higher is better.
     """
 
-    def __init__(self, score):
+    def __init__(self, name, score):
+        self.name = name
         self.score = score
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Record the score."""
         score = self.score(net, dataset_train, dataset_valid)
-        net.history.record("valid_score", score)
+        net.history.record(f"valid_{self.name}", score)
 
 
 class Patience(Callback):
@@ -37,8 +63,8 @@ class Patience(Callback):
 
     Parameters
     ----------
-    monitor : {"loss", "score"}
-        Validation figure that is watched.
+    monitor : str
+        Validation figure that is watched: "loss", which is to fall, or a score.
     patience : int
         Epochs without a better one.
     refine : bool

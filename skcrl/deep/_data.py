@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from skcrl.deep.modules import SparseRows
+
 # What a stream of random numbers is for.
 WEIGHTS, SPLIT, ORDER, NOISE = 1, 2, 3, 4
 
@@ -75,12 +77,12 @@ class PairDataset(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.rows) + len(self.x_only) + len(self.y_only)
 
-    def batch(self, device, rows, x_only=None, y_only=None):
+    def batch(self, device, rows, x_only=None, y_only=None, sparse_sides=()):
         """Some of the complete, the x-only and the y-only rows, on `device`."""
         rows = self.rows[rows]
         views = {
-            "x": _take(self.x, rows, device),
-            "y": _take(self.y, rows, device),
+            side: _take(getattr(self, side), rows, device, side in sparse_sides)
+            for side in ("x", "y")
         }
         if x_only is not None and len(self.x_only):
             views["x_only"] = _take(self.x, self.x_only[x_only], device)
@@ -126,6 +128,7 @@ class PairBatches:
         self.seed = seed
         self.device = device
         self.epoch = 0
+        self.sparse_sides = ()
 
     def __len__(self):
         return self.n_batches
@@ -139,7 +142,8 @@ class PairBatches:
             for rows in (data.rows, data.x_only, data.y_only)
         ]
         for rows, x_only, y_only in zip(*parts, strict=True):
-            yield data.batch(self.device, rows, x_only, y_only), None
+            batch = data.batch(self.device, rows, x_only, y_only, self.sparse_sides)
+            yield batch, None
 
     def _shared_out(self, n, generator):
         """Positions 0 to n - 1 in `n_batches` parts of even length."""
@@ -189,9 +193,12 @@ def stream(*what_for):
     return torch.Generator().manual_seed(stream_seed(*what_for))
 
 
-def dense(view):
-    """Rows of a dense or CSR view as a dense array."""
-    return view.toarray() if sparse.issparse(view) else np.array(view)
+def as_tensor(rows, device, dtype, keep_sparse=False):
+    """Rows of a dense or CSR view as a tensor of their own, or as SparseRows."""
+    if keep_sparse and sparse.issparse(rows):
+        return SparseRows.from_csr(rows, device, dtype)
+    rows = rows.toarray() if sparse.issparse(rows) else np.array(rows)
+    return torch.from_numpy(rows).to(device, dtype)
 
 
 def _as_float32(view, name):
@@ -211,7 +218,7 @@ def _as_float32(view, name):
     return torch.from_numpy(np.require(view, np.float32, ["C", "W"]))
 
 
-def _take(view, rows, device):
+def _take(view, rows, device, keep_sparse=False):
     if sparse.issparse(view):
-        return torch.from_numpy(view[rows.numpy()].toarray()).to(device)
+        return as_tensor(view[rows.numpy()], device, torch.float32, keep_sparse)
     return view[rows].to(device)

@@ -3,22 +3,18 @@
 from math import prod
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
-from skcrl._decoder import LinearDecoder
-from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._pretraining import pretrain
-from skcrl.deep._users_modules import USERS_MODULES, try_module
+from skcrl.deep._two_branch import BaseTwoBranch
+from skcrl.deep._users_modules import USERS_MODULES
 from skcrl.deep.losses import OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import TwoBranch
 
-# Codes have unit variance after the closing CCA, so this only steadies the inverse.
-_DECODER_RIDGE = 1e-6
 
-
-class DeepCCA(BaseDeepTwoView):
+class DeepCCA(BaseTwoBranch):
     r"""Deep canonical correlation analysis.
 
     Two encoders f and g are trained to maximise the total correlation of their outputs,
@@ -339,79 +335,12 @@ class DeepCCA(BaseDeepTwoView):
                 "pretrain these yourself and set pretraining_epochs=0."
             )
 
-    def _check_net(self, net, X, y):
-        for view, side in ((X, "x"), (y, "y")):
-            rows, k = view[:2], self.n_components
-            codes = try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
-            if side in net.module_.decoders:
-                shape = view.shape[1:]
-                try_module(net, "decode", f"{side}_decoder", codes, side, shape)
-
     def _prepare(self, net, X, y):
         if self.pretraining_epochs > 0:
             pretrain(net, X, y, self.pretraining_epochs, self.pretraining_noise)
 
-    def _finish(self, X, y):
-        x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
-        m = _moments.moments(x_codes, y_codes)
+    def _projection(self, m):
         cov = _moments.covariances(m)
         if self.closing_cca:
-            solution = _linalg.cca(cov, self.n_components, (self.reg, self.reg))
-        else:
-            solution = _linalg.matched(cov)
-        self.x_mean_, self.y_mean_ = m.x_mean, m.y_mean
-        self.x_weights_, self.y_weights_ = solution.x_weights, solution.y_weights
-        self.correlations_, self.rank_ = solution.correlations, solution.rank
-        codes = np.hstack(
-            [
-                (x_codes - m.x_mean) @ solution.x_weights,
-                (y_codes - m.y_mean) @ solution.y_weights,
-            ]
-        )
-        # Decoders start from the encoder's output; without one, codes give the view.
-        decoders = self.net_.module_.decoders
-        self._decoders = {
-            "x": _fit_decoder(codes, x_codes if "x" in decoders else X),
-            "y": _fit_decoder(codes, y_codes if "y" in decoders else y),
-        }
-
-    def _outputs(self, view, side):
-        return self.net_.evaluate("encode", view, side=side)
-
-    def _encode(self, view, side):
-        mean, weights = (
-            (self.x_mean_, self.x_weights_)
-            if side == "x"
-            else (self.y_mean_, self.y_weights_)
-        )
-        outputs = self._outputs(view, side)
-        return _moments.project(outputs, mean, weights, out=outputs)
-
-    def _decode(self, codes, side):
-        return self._decode_to(side, **{f"{side}_codes": codes})
-
-    def _rebuild(self, X, y, to):
-        return self._decode_to(
-            to,
-            x_codes=None if X is None else self._encode(X, "x"),
-            y_codes=None if y is None else self._encode(y, "y"),
-        )
-
-    def _decode_to(self, to, **codes):
-        target = self._decoders[to].decode(**codes)
-        if to in self.net_.module_.decoders:
-            return self.net_.evaluate("decode", target, side=to)
-        return target.reshape(len(target), *self._sample_shapes[to])
-
-
-def _fit_decoder(codes, target):
-    """Ridge regression from centred codes to a view, or to an encoder's output."""
-    scale = 1.0 / (len(codes) - 1)
-    if target.ndim > 2:
-        target = target.reshape(len(target), -1)
-    return LinearDecoder.fit(
-        target.mean(axis=0, dtype=np.float64),
-        _moments.inner(codes, codes) * scale,
-        _moments.inner(codes, target) * scale,
-        _DECODER_RIDGE,
-    )
+            return _linalg.cca(cov, self.n_components, (self.reg, self.reg))
+        return _linalg.matched(cov)

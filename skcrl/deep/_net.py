@@ -6,12 +6,20 @@ from math import prod
 
 import numpy as np
 import torch
+from scipy import sparse
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from skcrl.deep._callbacks import OneCycle, StoppedEarly
-from skcrl.deep._data import NOISE, WEIGHTS, PairBatches, dense, stream, stream_seed
+from skcrl.deep._data import (
+    NOISE,
+    WEIGHTS,
+    PairBatches,
+    as_tensor,
+    stream,
+    stream_seed,
+)
 from skcrl.deep.modules import RandomLayer
 
 # Rows of a block in evaluation, fewer where a sample has many values.
@@ -90,7 +98,13 @@ class TwoViewNet(NeuralNet):
         """Batches that continue the epochs already in the history."""
         batches = super().get_iterator(dataset, training=training)
         batches.epoch = len(self.history)
+        batches.sparse_sides = self._sparse_sides
         return batches
+
+    @property
+    def _sparse_sides(self):
+        """Sides of which the module takes sparse rows as they are."""
+        return getattr(self.module_, "sparse_sides", ())
 
     def _set_training(self, training=True):
         # skorch would walk through all submodules at every step.
@@ -205,7 +219,8 @@ class TwoViewNet(NeuralNet):
         """
         given = [view for view in views if view is not None]
         n = given[0].shape[0]
-        n_values = max(prod(view.shape[1:]) for view in given)
+        keep_sparse = kwargs.get("side") in self._sparse_sides
+        n_values = max(_values_per_row(view, keep_sparse) for view in given)
         n_rows = min(_EVALUATION_ROWS, max(1, _EVALUATION_VALUES // n_values))
         dtype = (
             torch.float64
@@ -217,8 +232,8 @@ class TwoViewNet(NeuralNet):
         def block(view, start):
             if view is None:
                 return None
-            rows = dense(view[start : start + n_rows])
-            return torch.from_numpy(rows).to(self.device, dtype)
+            rows = view[start : start + n_rows]
+            return as_tensor(rows, self.device, dtype, keep_sparse)
 
         def compute(start):
             blocks = (block(view, start) for view in views)
@@ -274,6 +289,12 @@ class TwoViewNet(NeuralNet):
             for key, value in row.items():
                 self.history.record(key, value)
         return self
+
+
+def _values_per_row(view, keep_sparse):
+    if keep_sparse and sparse.issparse(view):
+        return max(1, view.nnz // view.shape[0])
+    return prod(view.shape[1:])
 
 
 def _in_float32(output):

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch.nn.functional import mse_loss
+from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from skcrl import _linalg, _moments
 
 __all__ = [
     "correlation_gap",
     "corrnet",
+    "infonce",
     "noi",
+    "pairwise_ranking",
     "reconstruction",
     "soft_cca",
     "trace_norm",
@@ -205,6 +207,105 @@ def noi(outputs, x, y, *, reg):
     return ((f - g_white).square().sum() + (g - f_white).square().sum()) / len(f)
 
 
+def pairwise_ranking(outputs, x, y, *, margin, symmetric, hard_negatives):
+    r"""How far mismatching codes come within a margin of the matching ones.
+
+    The mean over samples and their negatives of
+    :math:`\max(0, \alpha - s(x, y) + s(x, y_k))` with
+    :math:`s(x, y) = \cos(x, y)`, where the negatives :math:`y_k` of a sample are
+    all other samples of the batch: eq. 8 of [1]_, which has the sum over them.
+
+    Parameters
+    ----------
+    outputs : TwoBranchOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components).
+    x, y : Tensor of shape (n_samples, ...)
+        The batch; not looked at.
+    margin : float
+        :math:`\alpha`.
+    symmetric : bool
+        Whether to take the mean of both directions; [1]_ has x among y alone.
+    hard_negatives : bool
+        Whether the nearest negative of each sample stands for all of them.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        Between 0 and 2 + margin.
+
+    References
+    ----------
+    .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
+       cross-modality retrieval with CCA projections and pairwise ranking loss.
+       International Journal of Multimedia Information Retrieval 7, eq. 8.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import pairwise_ranking
+    >>> from skcrl.deep.modules import TwoBranchOutput
+    >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> y = torch.tensor([[2.0, 0.0], [3.0, 0.0]])  # the second is found by the first
+    >>> rule = {"margin": 0.5, "symmetric": False, "hard_negatives": False}
+    >>> pairwise_ranking(TwoBranchOutput(x, y), None, None, **rule).item()
+    0.5
+    """
+    similarity = _cosines(outputs)
+    n = len(similarity)
+    own = torch.eye(n, dtype=torch.bool, device=similarity.device)
+
+    def one_direction(similarity):
+        costs = (margin - similarity.diagonal()[:, None] + similarity).clamp(min=0)
+        costs = costs.masked_fill(own, 0.0)
+        return costs.amax(1).mean() if hard_negatives else costs.sum() / (n * (n - 1))
+
+    return _mean_of_directions(one_direction, similarity, symmetric)
+
+
+def infonce(outputs, x, y, *, temperature, symmetric):
+    r"""Cross-entropy of finding each sample's partner among those of the batch.
+
+    :math:`-\frac1n \sum_i \log \frac{\exp(s(x_i, y_i) / \tau)}
+    {\sum_k \exp(s(x_i, y_k) / \tau)}` with :math:`s(x, y) = \cos(x, y)` [1]_.
+
+    Parameters
+    ----------
+    outputs : TwoBranchOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components).
+    x, y : Tensor of shape (n_samples, ...)
+        The batch; not looked at.
+    temperature : float
+        :math:`\tau`, positive.
+    symmetric : bool
+        Whether to take the mean of both directions, x among y and y among x.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        At least 0.
+
+    References
+    ----------
+    .. [1] van den Oord, Li and Vinyals (2018). Representation learning with contrastive
+       predictive coding. arXiv:1807.03748.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import infonce
+    >>> from skcrl.deep.modules import TwoBranchOutput
+    >>> outputs = TwoBranchOutput(torch.eye(4), torch.ones(4, 4))  # nothing stands out
+    >>> loss = infonce(outputs, None, None, temperature=0.1, symmetric=True)
+    >>> round(loss.item(), 4)  # log 4
+    1.3863
+    """
+    similarity = _cosines(outputs) / temperature
+    partners = torch.arange(len(similarity), device=similarity.device)
+    return _mean_of_directions(
+        lambda logits: cross_entropy(logits, partners), similarity, symmetric
+    )
+
+
 def with_reconstruction(outputs, x, y, *, objective, reconstruction_weight, **hyper):
     r"""An objective of the codes, and the squared error of the views decoded from them.
 
@@ -393,6 +494,18 @@ def _pearson(a, b, dim):
     return (a * b).sum(dim) / lengths
 
 
+def _cosines(outputs):
+    """Cosine of each x code with each y code, (n_samples, n_samples)."""
+    # A code of length 0 has cosine 0 to all, with a finite gradient.
+    x, y = (normalize(code, eps=1e-6) for code in (outputs.x_code, outputs.y_code))
+    return x @ y.T
+
+
+def _mean_of_directions(loss, similarity, symmetric):
+    forth = loss(similarity)
+    return (forth + loss(similarity.T)) / 2 if symmetric else forth
+
+
 def _off_diagonal(matrix):
     return matrix - matrix.diag().diag()
 
@@ -404,9 +517,9 @@ def _whiten(centred, covariance, reg):
 
 
 class CodeObjective(NamedTuple):
-    """An objective of DeepCCA, and what it asks of the estimator.
+    """An objective of codes, and what it asks of the estimator.
 
-    `parameters` names those of DeepCCA that the function takes,
+    `parameters` names those of the estimator that the function takes,
     `decorrelation_weight` is the default of that one. `full_rank` says that a batch
     needs more rows than components, `running` what the module keeps moments of.
     """
@@ -430,4 +543,11 @@ OBJECTIVES = {
         running="standardised codes",
     ),
     "noi": CodeObjective(noi, ("reg",), running="codes"),
+}
+
+RANKING_OBJECTIVES = {
+    "ranking": CodeObjective(
+        pairwise_ranking, ("margin", "symmetric", "hard_negatives")
+    ),
+    "infonce": CodeObjective(infonce, ("temperature", "symmetric")),
 }

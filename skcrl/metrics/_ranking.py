@@ -1,12 +1,12 @@
 r"""Where relevant targets stand among all targets, with ties in random order.
 
 Queries are taken block by block, so that no matrix of all similarities is ever held.
-The same product of two codes rounds differently from one place of a matrix product to
-another. Similarities that differ by no more than that are tied:
-codes of :math:`d` dimensions scaled to length one err by at most
-:math:`(d/2 + 3)\,u` each and their product by :math:`d\,u` more, with
-:math:`u = \varepsilon / 2`, so that two products that should be equal differ by less
-than :func:`_rounding`.
+Similarities that differ by no more than rounding are tied, since equal codes give
+unequal ones from one place of a matrix product to another. A code of :math:`d`
+dimensions scaled to length one errs by at most :math:`(d/2 + 3)\,u` and a product of
+two by :math:`d\,u` more, with :math:`u = \varepsilon / 2`. Hence the cosines of a query
+with two codes of one direction differ by at most :math:`(3d + 6)\,u`, less than
+``_rounding``.
 """
 
 from typing import NamedTuple
@@ -31,8 +31,8 @@ def unit_rows(codes, name):
     array = np.asarray(codes)
     if array.size and isinstance(array.flat[0], str):
         raise ValueError(
-            f"{name} must be codes, got strings: encode them first, with transform or "
-            "transform_y of an estimator that takes text."
+            f"{name} must be codes, which are numbers, got strings: encode them first, "
+            "with transform or transform_y of an estimator that takes text."
         )
     codes = check_array(codes, dtype=np.float64, ensure_min_samples=0, input_name=name)
     if len(codes) == 0:

@@ -467,12 +467,13 @@ def one_way(queries, targets, relevant=None):
 def both_ways(Zx, Zy, relevant=None):
     """Standings with either view as queries, by direction."""
     Zx, Zy, relevance = _check(Zx, Zy, relevant, names=("Zx", "Zy"))
-    check_all_have_relevant(relevance.swapped(), "Zy")
+    backwards = relevance.swapped()
+    check_all_have_relevant(backwards, "Zy")
     if relevant is None:
         x_to_y, y_to_x = partners_both_ways(Zx, Zy)
     else:
         x_to_y = first_relevant(Zx, Zy, relevance)
-        y_to_x = first_relevant(Zy, Zx, relevance.swapped())
+        y_to_x = first_relevant(Zy, Zx, backwards)
     return {"x_to_y": x_to_y, "y_to_x": y_to_x}
 
 

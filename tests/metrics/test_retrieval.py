@@ -336,8 +336,11 @@ LABELS = list("aabbc")
         (lambda: median_rank(Z, Z * np.nan), "targets contains NaN"),
         (lambda: median_rank(Z * np.inf, Z), "queries contains infinity"),
         (lambda: median_rank(Z[0], Z), "Expected 2D array, got 1D"),
-        (lambda: median_rank(LABELS, Z), "queries must be codes, got strings: encode"),
-        (lambda: class_codes([["a"], ["b"]], [0, 1]), "codes must be codes, got str"),
+        (lambda: median_rank(LABELS, Z), "queries must be codes.* got strings: encode"),
+        (
+            lambda: class_codes([["a"], ["b"]], [0, 1]),
+            "codes must be codes, .* got str",
+        ),
         (lambda: median_rank(Z, Z[:4]), "got 5 and 4: pass `relevant`"),
         (
             lambda: median_rank(Z, Z[:4], relevant=(LABELS, LABELS[:4])),

@@ -91,8 +91,7 @@ def test_any_object_with_transform_pair_is_scored(views):
     assert get_scorer("recall_at_1")(Raw(), *views) == 1
 
 
-@pytest.mark.parametrize("routing", [False, True])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(("n_jobs", "routing"), [(1, False), (1, True), (2, False)])
 def test_grid_search_finds_the_size_that_retrieves(views, n_jobs, routing):
     grid = {"n_components": [1, 4]}
     scoring = get_scorer("mean_reciprocal_rank")
@@ -147,5 +146,5 @@ def test_directions_differ():
         name: get_scorer("neg_median_rank" + name)(Codes(), Zx, Zy)
         for name in ("_x_to_y", "_y_to_x", "")
     }
-    # Ranks of the partners are 1, 2.5 and 1.5 of the targets, 1, 2 and 1 of the queries.
+    # Partners rank 1, 2.5 and 1.5 among the targets, 1, 2 and 1 among the queries.
     assert scores == {"_x_to_y": -1.5, "_y_to_x": -1, "": -1.25}

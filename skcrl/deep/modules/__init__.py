@@ -1,8 +1,10 @@
 """Architectures of the deep estimators, one a file."""
 
+from skcrl.deep.modules._cca_layer import CCALayer
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._denoising import DenoisingPair
+from skcrl.deep.modules._learned_projection import LearnedProjection
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._multimodal_autoencoder import (
     ModalityDropout,
@@ -14,14 +16,17 @@ from skcrl.deep.modules._noise import (
     RandomLayer,
     RandomShift,
 )
+from skcrl.deep.modules._projected_branches import ProjectedBranches
 from skcrl.deep.modules._rebuilt import RebuiltViews
 from skcrl.deep.modules._running import CodeMoments, RunningMoments
+from skcrl.deep.modules._sparse_rows import SparseRows
 from skcrl.deep.modules._tied_bidirectional import TiedBidirectionalModule
 from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 __all__ = [
     "ACTIVATIONS",
     "MLP",
+    "CCALayer",
     "CodeMoments",
     "CorrNetModule",
     "CorrNetOutput",
@@ -29,12 +34,15 @@ __all__ = [
     "DenoisingPair",
     "Dropout",
     "GaussianNoise",
+    "LearnedProjection",
     "ModalityDropout",
     "MultimodalAutoencoderModule",
+    "ProjectedBranches",
     "RandomLayer",
     "RandomShift",
     "RebuiltViews",
     "RunningMoments",
+    "SparseRows",
     "TiedBidirectionalModule",
     "TwoBranch",
     "TwoBranchOutput",

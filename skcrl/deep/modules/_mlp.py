@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from skcrl.deep.modules._cube_root import CubeRoot
+from skcrl.deep.modules._sparse_rows import SparseRows
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -36,7 +37,8 @@ class MLP(nn.Module):
     Weights are undefined until ``reset_parameters`` or ``load_state_dict``: torch's
     own initialisation would draw from the global generator.
 
-    Shape: (n_samples, widths[0]) -> (n_samples, widths[-1]).
+    Shape: (n_samples, widths[0]) -> (n_samples, widths[-1]). The input may be
+    SparseRows.
     """
 
     def __init__(self, widths, activation, output_activation="identity"):
@@ -55,7 +57,8 @@ class MLP(nn.Module):
     def forward(self, a):
         """Apply the layers."""
         for layer, activation in zip(self.layers, self.activations, strict=True):
-            a = activation(layer(a))
+            a = a.through(layer) if isinstance(a, SparseRows) else layer(a)
+            a = activation(a)
         return a
 
 

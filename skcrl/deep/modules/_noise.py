@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from skcrl.deep.modules._sparse_rows import SparseRows
+
 
 class RandomLayer(nn.Module):
     """Layer that draws from its own generator, never from torch's global one.
@@ -43,7 +45,7 @@ class Dropout(RandomLayer):
 
     Notes
     -----
-    Shape: any, unchanged.
+    Shape: any, unchanged. The input may be SparseRows.
 
     Examples
     --------
@@ -62,6 +64,8 @@ class Dropout(RandomLayer):
         """Drop entries."""
         if not self.training or self.share == 0:
             return a
+        if isinstance(a, SparseRows):
+            return a.with_values(self(a.values))
         kept = self.uniform(a.shape, a) >= self.share
         return a * kept / (1 - self.share)
 

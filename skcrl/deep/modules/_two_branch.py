@@ -50,7 +50,7 @@ class TwoBranch(nn.Module):
     Notes
     -----
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y) -> codes
-    (n_samples, n_components) each.
+    (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows.
     """
 
     def __init__(
@@ -91,6 +91,8 @@ class TwoBranch(nn.Module):
             self.decoders[side] = MLP(widths[side][::-1], activation)
         self.shapes = {"x": x_shape, "y": y_shape}
         self.autoencoding = autoencoding
+        # Decoders are trained on the views themselves, and so need them dense.
+        self.sparse_sides = [s for s in self.dense_sides if s not in self.decoders]
         self.running = running
         self.moments = nn.ModuleDict(
             {

@@ -1,0 +1,472 @@
+"""Preprocessing of each view around a two-view estimator."""
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import _fit_context, clone
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _num_samples,
+    check_array,
+    check_is_fitted,
+    check_memory,
+)
+
+from skcrl._validation import (
+    check_table,
+    float_types,
+    holds_texts,
+    require_y,
+    restored_on_error,
+)
+from skcrl.base import TwoViewTransformer
+
+__all__ = ["ViewPipeline", "make_view_pipeline"]
+
+_STEPS = [HasMethods(["fit", "transform"]), StrOptions({"passthrough"}), None]
+_NAMES = {"x": "X", "y": "y"}
+# Of each view, what the estimator or the table before the steps tells.
+_LEARNED = ("n_features_in_", "feature_names_in_")
+
+
+def _can_undo(*sides):
+    """Check for `available_if` whether the steps of `sides` can be undone."""
+
+    def check(self):
+        for side in sides:
+            _require_inverse(getattr(self, f"{side}_", getattr(self, side)), side)
+        return True
+
+    return check
+
+
+class ViewPipeline(TwoViewTransformer):
+    """Two-view estimator with preprocessing of its own for each view.
+
+    ``fit`` fits the steps of `x` to the first view alone and those of `y` to the
+    second, then the estimator to what they give. In ``cross_val_score`` and
+    ``GridSearchCV`` all of it is learned from the training fold.
+
+    A view may then be whatever its steps take: a list, array or series of strings, a
+    data frame with columns of many kinds, a sparse matrix. A `y` of one dimension is a
+    column, unless it holds strings and its first step takes them for texts and not for
+    categories. Steps never see a missing view, a row of NaN or a text that is None or
+    NaN: it is missing behind them, too.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Any two-view estimator, such as :class:`~skcrl.LinearCCA`. Cloned.
+    x, y : transformer, Pipeline, "passthrough" or None, default=None
+        Steps of either view. Cloned. With None or "passthrough" the estimator gets the
+        view as it is.
+    memory : str, path, joblib.Memory or None, default=None
+        Where to keep fitted steps and the views after them, so that a search over
+        parameters of the estimator fits them once per fold.
+
+    Attributes
+    ----------
+    x_, y_ : transformer, Pipeline or None
+        Fitted steps, None where there are none.
+    estimator_ : TwoViewTransformer
+        Fitted estimator.
+    n_components_ : int
+        Width of the codes.
+    correlations_ : ndarray of shape (n_components_,)
+        If the estimator has them.
+    n_features_in_, y_n_features_in_ : int
+        Widths of the views before their steps, unless they are texts.
+    feature_names_in_, y_feature_names_in_ : ndarray of str
+        Column names, if a view was a data frame.
+
+    See Also
+    --------
+    make_view_pipeline : The same from steps without names.
+
+    Notes
+    -----
+    ``reconstruct`` and ``impute`` go back through ``inverse_transform`` of the steps.
+    Where a step has none that gives the view again, they raise an AttributeError that
+    names it, and so does ``predict``: texts cannot be rebuilt from numbers.
+
+    Steps are fitted without labels and without the other view.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skcrl import LinearCCA, ViewPipeline
+    >>> english = ["a dog runs", "a cat sleeps", "the dog sleeps", "the cat runs"] * 5
+    >>> german = ["ein hund rennt", "eine katze schläft", "der hund schläft",
+    ...           "die katze rennt"] * 5
+    >>> model = ViewPipeline(
+    ...     LinearCCA(2), x=TfidfVectorizer(), y=TfidfVectorizer(analyzer="char")
+    ... )
+    >>> search = GridSearchCV(
+    ...     model, {"estimator__reg": [0.01, 0.1], "x__max_df": [0.6, 1.0]}
+    ... )
+    >>> search = search.fit(english, german)
+    >>> round(float(search.best_score_), 1)  # of two components
+    2.0
+    >>> search.best_estimator_.transform_y(["der hund rennt"]).shape
+    (1, 2)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "estimator": [TwoViewTransformer],
+        "x": _STEPS,
+        "y": _STEPS,
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
+    }
+
+    def __init__(self, estimator, *, x=None, y=None, memory=None):
+        self.estimator = estimator
+        self.x = x
+        self.y = y
+        self.memory = memory
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y):
+        """Fit the steps of each view to that view, and the estimator to both.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            First view, as its steps take it.
+        y : array-like of n_samples rows
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        self : ViewPipeline
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a view suits neither its steps nor the estimator, if it holds texts and
+            has no steps to read them, or if steps give another number of rows. As
+            after any error, the estimator is then as it was before.
+        """
+        with restored_on_error(self):
+            require_y(self, y)
+            for name in _LEARNED:
+                self.__dict__.pop(name, None)
+                self.__dict__.pop(f"y_{name}", None)
+            self._shapes_behind = {}
+            self.x_, X = self._fit_steps(X, "x")
+            self.y_, y = self._fit_steps(y, "y")
+            self.estimator_ = clone(self.estimator).fit(X, y)
+            for steps, prefix in ((self.x_, ""), (self.y_, "y_")):
+                for name in (prefix + name for name in _LEARNED):
+                    if steps is None and hasattr(self.estimator_, name):
+                        setattr(self, name, getattr(self.estimator_, name))
+        return self
+
+    def _fit_steps(self, view, side):
+        """Fitted steps of a view, None if it has none, and the view behind them."""
+        steps = getattr(self, side)
+        if not _singly(steps):
+            return None, view
+        there, gaps = _without_gaps(self._read(view, side, steps, reset=True))
+        if len(gaps) > 0 and gaps.all():
+            raise ValueError(
+                f"All {len(gaps)} rows of {_NAMES[side]} are missing, NaN or None: its "
+                "steps have nothing to be fitted to."
+            )
+        with _blaming(steps, side):
+            steps, behind = self._cached(_fit_transform)(clone(steps), there)
+        behind = _back_in_line(behind, gaps, side)
+        self._shapes_behind = {**self._shapes_behind, side: behind.shape[1:]}
+        return steps, behind
+
+    def _behind_steps(self, view, side):
+        """A view behind its fitted steps."""
+        steps = getattr(self, f"{side}_")
+        if view is None or steps is None:
+            return view
+        there, gaps = _without_gaps(self._read(view, side, steps, reset=False))
+        if gaps.all():
+            return np.full((len(gaps), *self._shapes_behind[side]), np.nan)
+        with _blaming(steps, side):
+            behind = steps.transform(there)
+        return _back_in_line(behind, gaps, side)
+
+    def _read(self, view, side, steps, *, reset):
+        """A view as its first step takes it: a table, or as it is."""
+        tags = get_tags(_singly(steps)[0])
+        is_text = holds_texts(view) and not tags.input_tags.categorical
+        if is_text or _reads_no_tables(tags):
+            return view
+        any_shape = tags.no_validation or tags.input_tags.three_d_array
+        return check_table(self, view, side, reset=reset, allow_nd=any_shape)
+
+    def _cached(self, function):
+        memory = self.memory
+        if isinstance(memory, os.PathLike):
+            memory = os.fspath(memory)
+        return check_memory(memory).cache(function)
+
+    def _check_view(self, view, side):
+        return self.estimator_._check_view(self._behind_steps(view, side), side)
+
+    def _check_available(self, X, y):
+        return self.estimator_._check_available(
+            self._behind_steps(X, "x"), self._behind_steps(y, "y")
+        )
+
+    def _encode(self, view, side):
+        return self.estimator_._encode(view, side)
+
+    def _decode(self, codes, side):
+        _require_inverse(getattr(self, f"{side}_"), side)
+        return self.estimator_._decode(codes, side)
+
+    def _rebuild(self, X, y, to):
+        _require_inverse(getattr(self, f"{to}_"), to)
+        return self.estimator_._rebuild(X, y, to)
+
+    def _join(self, X, y):
+        return self.estimator_._join(X, y)
+
+    def _as_in_fit(self, view, side):
+        view = self.estimator_._as_in_fit(view, side)
+        steps = getattr(self, f"{side}_")
+        if steps is None:
+            return view
+        with _blaming(steps, side):
+            view = check_array(
+                steps.inverse_transform(view),
+                dtype=None,
+                ensure_2d=False,
+                allow_nd=True,
+                input_name=f"rebuilt {_NAMES[side]}",
+            )
+        return super()._as_in_fit(view, side)
+
+    def _impute(self, X, y):
+        X_behind, y_behind, has_x, has_y = self._check_available(X, y)
+        return (
+            self._filled(X, "x", ~has_x, (None, y_behind[~has_x])),
+            self._filled(y, "y", ~has_y, (X_behind[~has_y], None)),
+        )
+
+    def _filled(self, view, side, gaps, sources):
+        """A copy of a view before its steps, its gaps rebuilt from `sources`."""
+        numbers = {
+            "dtype": float_types(view),
+            "accept_sparse": "csr",
+            "ensure_2d": False,
+            "allow_nd": True,
+            "input_name": _NAMES[side],
+        }
+        view = check_array(view, copy=True, ensure_all_finite="allow-nan", **numbers)
+        if gaps.any():
+            X, y = sources
+            rebuilt = self._as_in_fit(self._rebuild(X, y, side), side)
+            view[gaps] = rebuilt.reshape(view[gaps].shape)
+        return check_array(view, **numbers)  # what an imputer would fill is left
+
+    predict = available_if(_can_undo("y"))(TwoViewTransformer.predict)
+    impute = available_if(_can_undo("x", "y"))(TwoViewTransformer.impute)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the components.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of `X`. Checked, and of no effect.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            The names that the estimator gives its own components.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        return self.estimator_.get_feature_names_out()
+
+    def _joint_names(self):
+        return self.estimator_._joint_names()
+
+    @property
+    def n_components_(self):
+        """Width of the codes."""
+        return self.estimator_.n_components_
+
+    @property
+    def correlations_(self):
+        """Canonical correlations, if the estimator has them."""
+        return self.estimator_.correlations_
+
+    @property
+    def _accepts_sparse(self):  # type: ignore[override]
+        parts = self.estimator, *_singly(self.x), *_singly(self.y)
+        return all(get_tags(part).input_tags.sparse for part in parts)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        steps = [get_tags(step) for step in _singly(self.x)]
+        estimator = get_tags(self.estimator)
+        first = (steps or [estimator])[0].input_tags
+        tags.input_tags = replace(
+            first,
+            sparse=self._accepts_sparse,
+            allow_nan=first.allow_nan and estimator.input_tags.allow_nan,
+        )
+        tags.transformer_tags.preserves_dtype = [
+            dtype
+            for dtype in tags.transformer_tags.preserves_dtype
+            if all(
+                step.transformer_tags is None
+                or dtype in step.transformer_tags.preserves_dtype
+                for step in (*steps, estimator)
+            )
+        ]
+        return tags
+
+
+def make_view_pipeline(estimator, *, x=(), y=(), memory=None):
+    """ViewPipeline from steps that need no names.
+
+    The steps of a view, a single one too, become a scikit-learn Pipeline that names
+    each by its class in lower case. A grid may thus name ``x__pca__n_components``,
+    ``y__tfidfvectorizer__min_df`` and ``estimator__reg``.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Any two-view estimator.
+    x, y : transformer or tuple of transformers, default=()
+        Steps of either view, in order.
+    memory : str, path, joblib.Memory or None, default=None
+        Where to keep fitted steps and the views behind them.
+
+    Returns
+    -------
+    pipeline : ViewPipeline
+        Not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcrl import LinearCCA, make_view_pipeline
+    >>> from skcrl.datasets import load_digits_halves
+    >>> left, right, _ = load_digits_halves()
+    >>> model = make_view_pipeline(
+    ...     LinearCCA(5), x=(StandardScaler(), PCA(20)), y=StandardScaler()
+    ... )
+    >>> model.set_params(x__pca__n_components=10).fit(left, right).x_[-1].n_components_
+    10
+    >>> model.reconstruct(left, to="y").shape
+    (1797, 32)
+    """
+
+    def pipeline(steps):
+        steps = steps if isinstance(steps, (tuple, list)) else (steps,)
+        return make_pipeline(*steps) if steps else None
+
+    return ViewPipeline(estimator, x=pipeline(x), y=pipeline(y), memory=memory)
+
+
+def _singly(steps):
+    """Transformers of which steps are made, in order."""
+    if steps is None or isinstance(steps, str):
+        return []
+    if isinstance(steps, Pipeline):
+        return [single for _, step in steps.steps for single in _singly(step)]
+    return [steps]
+
+
+def _fit_transform(steps, view):
+    if hasattr(steps, "fit_transform"):
+        return steps, steps.fit_transform(view, None)
+    steps.fit(view, None)
+    return steps, steps.transform(view)
+
+
+def _reads_no_tables(tags):
+    """Whether a step reads strings or dicts, and no arrays."""
+    reads = tags.input_tags
+    return (reads.string or reads.dict) and not reads.two_d_array
+
+
+def _require_inverse(steps, side):
+    """Raise AttributeError for a step from behind which there is no way back."""
+    for step in _singly(steps):
+        # Without inverse_func its inverse_transform changes nothing.
+        is_one_way = isinstance(step, FunctionTransformer) and not (
+            step.func is None or step.inverse_func
+        )
+        if (
+            is_one_way
+            or _reads_no_tables(get_tags(step))
+            or not hasattr(step, "inverse_transform")
+        ):
+            raise AttributeError(
+                f"{_NAMES[side]} cannot be rebuilt: its step {step!r} has no inverse "
+                "that gives the view again."
+            )
+
+
+@contextmanager
+def _blaming(steps, side):
+    """Add to errors whose steps raised them, since to a step each view is X."""
+    try:
+        yield
+    except Exception as error:
+        names = ", ".join(type(step).__name__ for step in _singly(steps))
+        error.add_note(f"Raised by the steps of {_NAMES[side]}: {names}.")
+        raise
+
+
+def _without_gaps(view):
+    """Rows of a view that are there, and which are missing."""
+    gaps = _gaps(view)
+    return (_safe_indexing(view, ~gaps) if gaps.any() else view), gaps
+
+
+def _gaps(view):
+    """Rows that are NaN throughout, and what is no text among texts."""
+    if holds_texts(view):
+        return np.array([not isinstance(item, str) for item in view])
+    if hasattr(view, "isna") and hasattr(view, "columns"):
+        return view.isna().to_numpy().all(axis=1)
+    values = np.asarray(view) if hasattr(view, "columns") else view
+    n_samples = _num_samples(values)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return np.isnan(values).reshape(n_samples, -1).all(axis=1)
+    return np.zeros(n_samples, dtype=bool)
+
+
+def _back_in_line(behind, gaps, side):
+    """What steps made of the rows that are there, with rows of NaN in the gaps."""
+    behind = behind if sparse.issparse(behind) else np.asarray(behind)
+    n_there = len(gaps) - gaps.sum()
+    if _num_samples(behind) != n_there:
+        raise ValueError(
+            f"The steps of {_NAMES[side]} made {_num_samples(behind)} rows of "
+            f"{n_there}: rows of X and y are paired, so that none may go or come."
+        )
+    if not gaps.any():
+        return behind
+    if sparse.issparse(behind):
+        raise ValueError(
+            f"{gaps.sum()} rows of {_NAMES[side]} are missing and its steps give a "
+            "sparse matrix, in which that cannot be marked: make it dense, by "
+            "TruncatedSVD say, or drop them."
+        )
+    dtype = np.result_type(behind.dtype, np.float32)
+    out = np.full((len(gaps), *behind.shape[1:]), np.nan, dtype)
+    out[~gaps] = behind
+    return out

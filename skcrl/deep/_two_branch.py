@@ -1,0 +1,95 @@
+"""What the estimators with one encoder a view and a linear projection share."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from skcrl import _moments
+from skcrl._decoder import LinearDecoder
+from skcrl.deep._base import BaseDeepTwoView
+from skcrl.deep._users_modules import try_module
+
+# Share of the mean variance of the codes; it only steadies the inverse.
+_DECODER_RIDGE = 1e-6
+
+
+class BaseTwoBranch(BaseDeepTwoView):
+    """Codes that are linear projections of the outputs of a TwoBranch.
+
+    A final class answers one more question: which projections follow from the
+    moments of the encoded training views.
+    """
+
+    @abstractmethod
+    def _projection(self, m):
+        """CCASolution with the projections for outputs of these moments."""
+
+    def _check_net(self, net, X, y):
+        for view, side in ((X, "x"), (y, "y")):
+            rows, k = view[:2], self.n_components
+            codes = try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
+            if side in net.module_.decoders:
+                shape = view.shape[1:]
+                try_module(net, "decode", f"{side}_decoder", codes, side, shape)
+
+    def _finish(self, X, y):
+        x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
+        m = _moments.moments(x_codes, y_codes)
+        solution = self._projection(m)
+        self.x_mean_, self.y_mean_ = m.x_mean, m.y_mean
+        self.x_weights_, self.y_weights_ = solution.x_weights, solution.y_weights
+        self.correlations_, self.rank_ = solution.correlations, solution.rank
+        codes = np.hstack(
+            [
+                (x_codes - m.x_mean) @ solution.x_weights,
+                (y_codes - m.y_mean) @ solution.y_weights,
+            ]
+        )
+        # Decoders start from the encoder's output; without one, codes give the view.
+        decoders = self.net_.module_.decoders
+        self._decoders = {
+            "x": _fit_decoder(codes, x_codes if "x" in decoders else X),
+            "y": _fit_decoder(codes, y_codes if "y" in decoders else y),
+        }
+
+    def _outputs(self, view, side):
+        return self.net_.evaluate("encode", view, side=side)
+
+    def _encode(self, view, side):
+        mean, weights = (
+            (self.x_mean_, self.x_weights_)
+            if side == "x"
+            else (self.y_mean_, self.y_weights_)
+        )
+        outputs = self._outputs(view, side)
+        return _moments.project(outputs, mean, weights, out=outputs)
+
+    def _decode(self, codes, side):
+        return self._decode_to(side, **{f"{side}_codes": codes})
+
+    def _rebuild(self, X, y, to):
+        return self._decode_to(
+            to,
+            x_codes=None if X is None else self._encode(X, "x"),
+            y_codes=None if y is None else self._encode(y, "y"),
+        )
+
+    def _decode_to(self, to, **codes):
+        target = self._decoders[to].decode(**codes)
+        if to in self.net_.module_.decoders:
+            return self.net_.evaluate("decode", target, side=to)
+        return target.reshape(len(target), *self._sample_shapes[to])
+
+
+def _fit_decoder(codes, target):
+    """Ridge regression from centred codes to a view, or to an encoder's output."""
+    scale = 1.0 / (len(codes) - 1)
+    code_cov = _moments.inner(codes, codes) * scale
+    if target.ndim > 2:
+        target = target.reshape(len(target), -1)
+    return LinearDecoder.fit(
+        target.mean(axis=0, dtype=np.float64),
+        code_cov,
+        _moments.inner(codes, target) * scale,
+        _DECODER_RIDGE * code_cov.diagonal().mean(),
+    )

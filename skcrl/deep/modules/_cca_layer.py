@@ -1,0 +1,197 @@
+"""Linear CCA of a batch, as a layer with a gradient."""
+
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from skcrl import _linalg, _moments
+
+# Singular values of T lie in [0, 1]; closer ones than this count as one.
+_GAP = 1e-6
+
+
+class CCALayer(nn.Module):
+    r"""Linear CCA of a batch as a layer, with its gradient.
+
+    While training, the projections of Algorithm 1 of [1]_: with
+    :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2} = U
+    \mathrm{diag}(d) V'` over the batch, views are centred and projected on
+    :math:`\bar\Sigma_{xx}^{-1/2} U` and :math:`\bar\Sigma_{yy}^{-1/2} V`, where
+    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r I`. In evaluation, the
+    projections of the last batch, or of the last ``refit``.
+
+    Parameters
+    ----------
+    x_width, y_width : int
+        Widths of the views.
+    n_components : int or None, default=None
+        Components to keep; None stands for min(x_width, y_width).
+    reg : float, default=1e-3
+        Ridge r of both views, positive.
+    momentum : float in [0, 1), default=0.0
+        Share of the old that running means and covariances keep at each batch, one less
+        the rate of [1]_. With 0 each batch stands for itself.
+
+    Attributes
+    ----------
+    x_mean, y_mean : Tensor of shape (x_width,), (y_width,)
+        Means that the projections go with.
+    x_weights, y_weights : Tensor of shape (x_width, n_components), (y_width, n_components)
+        The projections.
+
+    Notes
+    -----
+    Shape: (n_samples, x_width), (n_samples, y_width) -> (n_samples, n_components) each.
+    The algebra is in float64, whatever the views are in.
+
+    Backward: the gradient goes through Cholesky factors and through the singular
+    vectors. A rotation of one pair of components i, j is split into what turns both
+    views alike, divided by :math:`d_i - d_j`, and what turns them against each other,
+    divided by :math:`d_i + d_j`. A loss that turning both codes alike leaves as it is,
+    as any function of their cosines does, has a first part of 0 among the
+    components kept, so equal correlations do no harm. Both quotients a / b are
+    computed as :math:`ab / (b^2 + \epsilon^2)` with :math:`\epsilon = 10^{-6}`, so
+    that none exceeds :math:`a / 2\epsilon` where correlations coincide or, as those of
+    dead units, are 0. The :math:`r_T` that [1]_ adds to TT' moves its eigenvalues
+    alone, and is left out.
+
+    References
+    ----------
+    .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
+       cross-modality retrieval with CCA projections and pairwise ranking loss.
+       International Journal of Multimedia Information Retrieval 7, Algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.modules import CCALayer
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x = torch.randn(100, 3, generator=generator)
+    >>> y = x @ torch.randn(3, 2, generator=generator)
+    >>> x_code, y_code = CCALayer(3, 2, reg=1e-6)(x, y)
+    >>> torch.allclose(x_code, y_code, atol=1e-4)  # y is a function of x
+    True
+    """  # noqa: E501
+
+    x_mean: Tensor
+    y_mean: Tensor
+    x_weights: Tensor
+    y_weights: Tensor
+    xx: Tensor
+    yy: Tensor
+    xy: Tensor
+    n_batches: Tensor
+
+    def __init__(self, x_width, y_width, n_components=None, reg=1e-3, momentum=0.0):
+        super().__init__()
+        self.n_components = n_components or min(x_width, y_width)
+        self.reg = reg
+        self.momentum = momentum
+        for side, width in (("x", x_width), ("y", y_width)):
+            self.register_buffer(f"{side}_mean", torch.zeros(width))
+            weights = torch.zeros(width, self.n_components)
+            self.register_buffer(f"{side}_weights", weights)
+        if momentum > 0:
+            shapes = {"xx": (x_width,) * 2, "yy": (y_width,) * 2}
+            for name, shape in {**shapes, "xy": (x_width, y_width)}.items():
+                self.register_buffer(name, torch.zeros(shape))
+            self.register_buffer("n_batches", torch.zeros(()))
+
+    def reset_parameters(self, generator):
+        """Do nothing: nothing is learned."""
+
+    def forward(self, x, y):
+        """Project both views; in training by CCA of this batch, which is kept."""
+        if not self.training:
+            return self.project(x, "x"), self.project(y, "y")
+        m = _moments.moments(x, y)
+        means, cov = (m.x_mean, m.y_mean), _moments.covariances(m)
+        if self.momentum > 0:
+            means, cov = self._run(means, cov)
+        ridge = (self.reg, self.reg)
+        *weights, _ = _linalg.cca_by(_AlignedSVD.apply, cov, self.n_components, ridge)
+        self._keep(*means, *weights)
+        return tuple(
+            ((view - mean) @ w).to(view.dtype)
+            for view, mean, w in zip((x, y), means, weights, strict=True)
+        )
+
+    def project(self, view, side):
+        """One view, `side` "x" or "y", by the projection that is kept."""
+        mean, weights = getattr(self, f"{side}_mean"), getattr(self, f"{side}_weights")
+        return (view - mean) @ weights
+
+    def refit(self, m):
+        """Keep the projections of CCA with these moments of all training data.
+
+        Parameters
+        ----------
+        m : Moments
+            Of arrays of encoder outputs.
+
+        Returns
+        -------
+        solution : CCASolution
+            The projections and their correlations, as arrays.
+        """
+        ridge = (self.reg, self.reg)
+        solution = _linalg.cca(_moments.covariances(m), self.n_components, ridge)
+        self._keep(
+            *map(
+                torch.from_numpy,
+                (m.x_mean, m.y_mean, solution.x_weights, solution.y_weights),
+            )
+        )
+        return solution
+
+    def _keep(self, x_mean, y_mean, x_weights, y_weights):
+        for name, value in (
+            ("x_mean", x_mean),
+            ("y_mean", y_mean),
+            ("x_weights", x_weights),
+            ("y_weights", y_weights),
+        ):
+            kept = getattr(self, name)
+            setattr(self, name, value.detach().to(kept))
+
+    def _run(self, means, cov):
+        """Running moments with those of a batch mixed in, which the gradient takes."""
+        share = self.momentum if self.n_batches > 0 else 0.0
+        self.n_batches = self.n_batches + 1
+        old = (self.x_mean, self.y_mean, self.xx, self.yy, self.xy)
+        mixed = [
+            share * before + (1 - share) * now
+            for before, now in zip(old, chain(means, cov), strict=True)
+        ]
+        for name, value in zip(("xx", "yy", "xy"), mixed[2:], strict=True):
+            setattr(self, name, value.detach().to(getattr(self, name)))
+        return mixed[:2], _moments.Covariances(*mixed[2:])
+
+
+class _AlignedSVD(torch.autograd.Function):
+    """Singular value decomposition whose gradient is finite whatever coincides."""
+
+    @staticmethod
+    def forward(ctx, T):
+        U, s, Vh = torch.linalg.svd(T, full_matrices=False)
+        ctx.save_for_backward(U, s, Vh.T)
+        return U, s, Vh.T.clone()
+
+    @staticmethod
+    def backward(ctx, grad_U, grad_s, grad_V):
+        U, s, V = ctx.saved_tensors
+        J, K = U.T @ grad_U, V.T @ grad_V
+        J, K = J - J.T, K - K.T
+        alike = (J + K) / 2 * _reciprocal(s - s[:, None])
+        against = (J - K) / 2 * _reciprocal(s + s[:, None])
+        inner = alike + against + grad_s.diag()
+        inverse = _reciprocal(s)
+        # What leaves the span of U or V, where T is not square.
+        out_of_U = (grad_U - U @ (U.T @ grad_U)) * inverse
+        out_of_V = (grad_V - V @ (V.T @ grad_V)) * inverse
+        return (U @ inner + out_of_U) @ V.T + U @ out_of_V.T
+
+
+def _reciprocal(a):
+    return a / (a * a + _GAP**2)

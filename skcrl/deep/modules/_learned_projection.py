@@ -1,0 +1,84 @@
+"""Linear projections of two views that are learned."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from skcrl import _linalg, _moments
+
+
+class LearnedProjection(nn.Module):
+    """Linear projections that are learned, in the place of :class:`CCALayer`.
+
+    While training, views are centred on the mean of the batch; in evaluation on that of
+    the last batch, or of the last ``refit``.
+
+    Parameters
+    ----------
+    x_width, y_width : int
+        Widths of the views.
+    n_components : int
+        Width of the codes.
+
+    Notes
+    -----
+    Shape: (n_samples, x_width), (n_samples, y_width) -> (n_samples, n_components) each.
+    """
+
+    x_mean: Tensor
+    y_mean: Tensor
+
+    def __init__(self, x_width, y_width, n_components):
+        super().__init__()
+        self.maps: Any = nn.ModuleDict()
+        for side, width in (("x", x_width), ("y", y_width)):
+            self.register_buffer(f"{side}_mean", torch.zeros(width))
+            self.maps[side] = skip_init(nn.Linear, width, n_components, bias=False)
+
+    def reset_parameters(self, generator):
+        """He uniform weights drawn from `generator`."""
+        for linear in self.maps.values():
+            nn.init.kaiming_uniform_(linear.weight, generator=generator)
+
+    def forward(self, x, y):
+        """Project both views."""
+        if self.training:
+            self.x_mean, self.y_mean = x.detach().mean(0), y.detach().mean(0)
+            return self.maps["x"](x - x.mean(0)), self.maps["y"](y - y.mean(0))
+        return self.project(x, "x"), self.project(y, "y")
+
+    def project(self, view, side):
+        """One view, `side` "x" or "y", centred on the mean that is kept."""
+        return self.maps[side](view - getattr(self, f"{side}_mean"))
+
+    def refit(self, m):
+        """Keep the means of all training data.
+
+        Parameters
+        ----------
+        m : Moments
+            Of arrays of encoder outputs.
+
+        Returns
+        -------
+        solution : CCASolution
+            The projections and the correlations of their codes, as arrays.
+        """
+        for name, mean in (("x_mean", m.x_mean), ("y_mean", m.y_mean)):
+            setattr(self, name, torch.from_numpy(mean).to(getattr(self, name)))
+        x_weights, y_weights = (
+            self.maps[side].weight.detach().cpu().numpy().T.astype(np.float64)
+            for side in ("x", "y")
+        )
+        cov = _moments.covariances(m)
+        codes = _linalg.matched(
+            _moments.Covariances(
+                x_weights.T @ cov.xx @ x_weights,
+                y_weights.T @ cov.yy @ y_weights,
+                x_weights.T @ cov.xy @ y_weights,
+            )
+        )
+        return codes._replace(x_weights=x_weights, y_weights=y_weights)

@@ -1,0 +1,52 @@
+"""Two encoders whose codes a last layer brings into one space, as in CCAL."""
+
+from typing import Any
+
+from skcrl.deep.modules._cca_layer import CCALayer
+from skcrl.deep.modules._learned_projection import LearnedProjection
+from skcrl.deep.modules._two_branch import TwoBranch
+
+
+class ProjectedBranches(TwoBranch):
+    """An encoder per view, and a layer that projects both on the common space.
+
+    Parameters
+    ----------
+    projection : {"cca", "learned"}
+        The last layer, CCALayer or LearnedProjection.
+    projection_reg : float
+        Ridge of CCALayer.
+    projection_momentum : float
+        Share of the old that CCALayer keeps at each batch.
+    **kwargs : object
+        What TwoBranch takes.
+
+    Notes
+    -----
+    Shape: x (n_samples, n_features_x), y (n_samples, n_features_y) -> projected codes
+    (n_samples, n_components) each.
+    """
+
+    def __init__(self, projection, projection_reg, projection_momentum, **kwargs):
+        super().__init__(**kwargs)
+        width = kwargs["x_widths"][-1], kwargs["y_widths"][-1]
+        self.projection: Any = (
+            CCALayer(*width, reg=projection_reg, momentum=projection_momentum)
+            if projection == "cca"
+            else LearnedProjection(*width, n_components=min(width))
+        )
+
+    def reset_parameters(self, generator):
+        """Draw the weights of the dense parts and of the projection."""
+        super().reset_parameters(generator)
+        self.projection.reset_parameters(generator)
+
+    def forward(self, x, y):
+        """Encode both views and project them."""
+        outputs = super().forward(x, y)
+        x_code, y_code = self.projection(outputs.x_code, outputs.y_code)
+        return outputs._replace(x_code=x_code, y_code=y_code)
+
+    def embed(self, view, side):
+        """Projected codes of one view."""
+        return self.projection.project(self.encode(view, side), side)

@@ -1,0 +1,67 @@
+"""Rows of a sparse view on torch, and their product with a dense layer."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows in CSR format, which dense layers take as they are.
+
+    Attributes
+    ----------
+    values, columns : Tensor of shape (n_stored,)
+        Stored entries, row by row.
+    starts : Tensor of int of shape (n_rows,)
+        Position of each row's first entry.
+    n_columns : int
+        Width.
+    """
+
+    values: Tensor
+    columns: Tensor
+    starts: Tensor
+    n_columns: int
+
+    @classmethod
+    def from_csr(cls, rows, device, dtype):
+        """Take over a SciPy CSR array."""
+        columns, starts = (
+            torch.from_numpy(a.astype("int64")) for a in (rows.indices, rows.indptr)
+        )
+        values = torch.tensor(rows.data)
+        return cls(
+            values.to(device, dtype),
+            columns.to(device),
+            starts[:-1].to(device),
+            rows.shape[1],
+        )
+
+    @property
+    def dtype(self):
+        """Type of the entries."""
+        return self.values.dtype
+
+    def __len__(self):
+        return len(self.starts)
+
+    def with_values(self, values):
+        """The same rows with other entries."""
+        return replace(self, values=values)
+
+    def through(self, layer):
+        """Output of an nn.Linear, (n_rows, out_features)."""
+        if not layer.weight.T.is_contiguous():
+            # Entries pick columns of the weights: stored by columns, each is one block.
+            layer.weight.data = layer.weight.data.T.contiguous().T
+        product = embedding_bag(
+            self.columns,
+            layer.weight.T,
+            self.starts,
+            mode="sum",
+            per_sample_weights=self.values,
+        )
+        return product if layer.bias is None else product + layer.bias
