@@ -73,6 +73,11 @@ class Task(NamedTuple):
 
 def multi30k(args, share, seed):
     """Captions in two languages."""
+    if not (args.folder / "train.en.txt").exists():
+        raise FileNotFoundError(
+            f"there is no {args.folder / 'train.en.txt'}. Pass as --folder a folder "
+            "with the first captions of task 2 of github.com/multi30k/dataset."
+        )
     train, test = captions(
         args.folder,
         args.split,
@@ -131,17 +136,11 @@ def captions(folder, split, share, seed, n_train):
         train = features.fit_transform(train)
         mean = train.mean(axis=0)
         scale = np.sqrt(train.var(axis=0).mean())
-        views.append(
-            [(v - mean) / scale for v in (train, features.transform(test))]
-        )
+        views.append([(v - mean) / scale for v in (train, features.transform(test))])
     return tuple(zip(*views, strict=True))
 
 
 TASKS = {"multi30k": multi30k}
-NEEDED = {"multi30k": "train.en.txt"}
-SOURCE = {
-    "multi30k": "the first captions of task 2 of github.com/multi30k/dataset",
-}
 
 
 def columns(task):
@@ -200,7 +199,10 @@ def draw(structure, path):
     at = sorted({1, *(min(i, n) for i in (2, 8, 32, 128, 256))})
     print(f"{'':22}" + "".join(f"{i:>8}" for i in at) + f"{'sum':>8}")
     for name, correlations in structure.items():
-        cells = [*(f"{correlations[i - 1]:.2f}" for i in at), f"{sum(correlations):.1f}"]
+        cells = [
+            *(f"{correlations[i - 1]:.2f}" for i in at),
+            f"{sum(correlations):.1f}",
+        ]
         print(f"{name:22}" + "".join(f"{cell:>8}" for cell in cells))
 
 
@@ -250,7 +252,11 @@ def main(argv=None):
         help="percentages of the training pairs to learn from",
     )
     parser.add_argument(
-        "--hidden", type=int, nargs="*", default=[], help="hidden layers of the networks"
+        "--hidden",
+        type=int,
+        nargs="*",
+        default=[],
+        help="hidden layers of the networks",
     )
     parser.add_argument("--only", nargs="+", help="methods of these names")
     parser.add_argument("--quick", action="store_true", help="2000 rows, one epoch")
@@ -261,14 +267,14 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.folder is None:
         args.folder = Path(os.environ.get("SKCRL_DATA", ".")) / args.data
-    needed = args.folder / NEEDED[args.data]
-    if not needed.exists():
-        print(
-            f"Skipped: there is no {needed}. Pass as --folder a folder with "
-            f"{SOURCE[args.data]}."
-        )
-        return
+    try:
+        compare(args)
+    except FileNotFoundError as error:
+        print(f"Skipped: {error}")
 
+
+def compare(args):
+    """Fit the methods to each share, and print and write what comes out."""
     records, structure = [], {}
     for share in args.share:
         rows = {}
