@@ -89,22 +89,22 @@ def multi30k(args, share, seed):
     training = {
         "hidden_layer_sizes": tuple(args.hidden),
         "batch_size": BATCH,
-        "lr": 4e-3,
+        "lr": 8e-3,
         "lr_schedule": "one_cycle",
         "max_epochs": 1 if args.quick else max(EPOCHS, -(-STEPS // n_batches)),
     }
     k = min(CODE, train[0].shape[1])
     # Columns have variance 1 in the mean, most of them less.
     deep_cca = DeepCCA(k, reg=1.0, **training)
-    ranker = CCALRanker(k, reg=1.0, margin=0.7, temperature=0.1, **training)
-    infonce = clone(ranker).set_params(objective="infonce")
+    ranker = CCALRanker(k, reg=1.0, margin=0.9, temperature=0.1, **training)
+    learned = clone(ranker).set_params(projection="learned")
     methods = {
         "LinearCCA": LinearCCA(k, reg=1.0),
         "DeepCCA": deep_cca,
-        "Learned, ranking": clone(ranker).set_params(projection="learned"),
+        "Learned, ranking": clone(learned).set_params(margin=0.35),
         "CCALRanker": ranker,
-        "InfoNCE": clone(infonce).set_params(projection="learned"),
-        "InfoNCE, CCA layer": infonce,
+        "InfoNCE": clone(learned).set_params(objective="infonce"),
+        "InfoNCE, CCA layer": clone(ranker).set_params(objective="infonce"),
     }
     weighted = frozenset(methods) - {"Learned, ranking", "InfoNCE"}
     return Task(("en>de", "de>en"), train, test, methods, weighted)
