@@ -175,10 +175,10 @@ def measure(task, name, estimator):
 def held_out_correlations(estimator, train, test):
     """Correlations of test codes along the canonical directions of training codes."""
     codes = estimator.transform_pair(*train)
-    k = codes[0].shape[1]
-    cca = LinearCCA(k, reg=1e-6, scale=True).fit(*codes)
-    x, y = cca.transform_pair(*estimator.transform_pair(*test))
-    return np.corrcoef(x.T, y.T).diagonal(k)
+    cca = LinearCCA(reg=1e-6, scale=True).fit(*codes)
+    test_codes = cca.transform_pair(*estimator.transform_pair(*test))
+    x, y = (code[:, : cca.rank_] for code in test_codes)  # zeros follow
+    return np.corrcoef(x.T, y.T).diagonal(cca.rank_)
 
 
 def draw(structure, path):
