@@ -21,7 +21,7 @@ def load(name):
 
 def test_every_benchmark_is_run_here():
     names = {path.stem for path in FOLDER.glob("[!_]*.py")}
-    assert names == {"transfer_halves", "joint_retrieval", *TINY}
+    assert names == {"transfer_halves", "joint_retrieval", "retrieval", *TINY}
 
 
 # Arguments of a tiny run, and what it must print.
@@ -124,3 +124,49 @@ def test_ranks_count_ties_against_the_query():
     assert found(codes, codes) == (100, 100)
     assert found(codes, np.roll(codes, 1, axis=0)) == (0, 0)
     assert found(np.ones((20, 3)), np.ones((20, 3))) == (0, 0)
+
+
+def test_retrieval(captions, capsys):
+    table, picture = captions / "runs.csv", captions / "correlations.png"
+    arguments = ["--quick", "--seeds", "2", "--share", "100", "30"]
+    arguments += ["--folder", str(captions), "--csv", str(table)]
+    load("retrieval").main([*arguments, "--correlations", str(picture)])
+    out = capsys.readouterr().out
+    assert "300 training samples (100 %), 40 of test" in out
+    assert "90 training samples (30 %), 40 of test" in out
+    assert "CCALRanker, weighted less Learned, ranking: " in out
+    assert "±" in out
+    assert "nan" not in out
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    header, *rows = csv.reader(table.read_text().splitlines())
+    assert header[:4] == ["share", "method", "seed", "en>de R@1"]
+    # Of 10 rows, the 2 of LinearCCA are the same for both seeds on all pairs.
+    assert len(rows) == (2 + 8 * 2) + 10 * 2
+    values = {heading: [] for heading in header[3:]}
+    for row in rows:
+        for heading, cell in zip(header[3:], row[3:], strict=True):
+            values[heading].append(float(cell))
+    for way in ("en>de", "de>en"):
+        recalls = np.array([values[f"{way} R@{k}"] for k in (1, 5, 10, 25)])
+        assert (np.diff(recalls, axis=0) >= 0).all()
+        assert (values[f"{way} MRR"] >= recalls[0]).all()
+        assert (np.array(values[f"{way} MR"]) <= 40).all()
+
+
+def test_retrieval_says_what_data_it_lacks(tmp_path, capsys):
+    load("retrieval").main(["--folder", str(tmp_path)])
+    assert "Skipped: there is no" in capsys.readouterr().out
+
+
+def test_retrieval_measures_find_twins():
+    retrieval = load("retrieval")
+    rng = np.random.default_rng(0)
+    shared, rotation = rng.standard_normal((400, 3)), np.eye(3)[[2, 0, 1]]
+    views = shared, shared @ rotation
+    train, test = zip(*((v[:300], v[300:]) for v in views), strict=True)
+    task = retrieval.Task(("a", "b"), train, test, {}, frozenset())
+    cca = retrieval.LinearCCA(3)
+    rows = retrieval.measure(task, "twins", cca)
+    assert rows["twins"][:6] == (100, 100, 100, 100, 1, 100)
+    correlations = retrieval.held_out_correlations(cca, train, test)
+    np.testing.assert_allclose(correlations, 1, atol=1e-3)

@@ -1,0 +1,316 @@
+"""Which objective finds the other view of a sample best, and from how many pairs?
+
+Every method puts both views into one space, where a query of one view ranks all test
+samples of the other by the cosine of their codes. All networks are the same: they
+differ in what they are trained for.
+
+multi30k: English and German captions written independently of each other for the same
+images (task 2). Each language is a view: TF-IDF of words and of character n-grams, its
+1,000 leading singular vectors, centred and divided by one number for all columns.
+
+    python benchmarks/retrieval.py --data multi30k --folder /path/to/multi30k --seeds 5
+    python benchmarks/retrieval.py --seeds 5 --share 100 30 10 3 --csv out/runs.csv
+    python benchmarks/retrieval.py --correlations out/correlations.png
+
+With `--share` the features too are fitted to that share of the training pairs alone; a
+seed draws the pairs and the networks. Parameters were chosen by ``--split val``.
+
+Methods
+-------
+LinearCCA           no network
+DeepCCA             the correlation itself, then CCA: the pipeline of DCCA
+Learned, ranking    pairwise ranking loss on learned projections (Learned-L_rank)
+CCALRanker          the same through the CCA layer (CCAL-L_rank)
+InfoNCE             InfoNCE on learned projections; the best of these
+InfoNCE, CCA layer  the same through the CCA layer
+..., weighted       each code times its canonical correlation
+
+Columns
+-------
+R@1 .. R@25   percentage of queries whose own sample is among the first k
+MR, MRR       median rank, and mean reciprocal rank times 100
+mean MRR      of both directions
+seconds       wall time of fit
+"""
+
+import argparse
+import csv
+import os
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline, make_union
+
+from skcrl import CCALRanker, DeepCCA, LinearCCA
+from skcrl.metrics import retrieval_report
+
+MEASURES = ("R@1", "R@5", "R@10", "R@25", "MR", "MRR")
+CODE, FEATURES, BATCH = 256, 1000, 1000
+# Passes over all pairs; of fewer pairs there are at least so many steps.
+EPOCHS, STEPS = 8, 80
+
+
+class Task(NamedTuple):
+    """Pairs of views to learn from and to search, and what to compare on them.
+
+    `directions` names the search from the first view and that from the second. Of
+    methods named in `weighted` the codes times their correlations are measured too.
+    """
+
+    directions: tuple[str, str]
+    train: tuple
+    test: tuple
+    methods: dict
+    weighted: frozenset
+
+
+def multi30k(args, share, seed):
+    """Captions in two languages."""
+    if not (args.folder / "train.en.txt").exists():
+        raise FileNotFoundError(
+            f"there is no {args.folder / 'train.en.txt'}. Pass as --folder a folder "
+            "with the first captions of task 2 of github.com/multi30k/dataset."
+        )
+    train, test = captions(
+        args.folder,
+        args.split,
+        share,
+        None if share == 100 else seed,
+        2000 if args.quick else None,
+    )
+    n_batches = max(1, len(train[0]) // BATCH)
+    training = {
+        "hidden_layer_sizes": tuple(args.hidden),
+        "batch_size": BATCH,
+        "lr": 8e-3,
+        "lr_schedule": "one_cycle",
+        "max_epochs": 1 if args.quick else max(EPOCHS, -(-STEPS // n_batches)),
+    }
+    k = min(CODE, train[0].shape[1])
+    # Columns have variance 1 in the mean, most of them less.
+    deep_cca = DeepCCA(k, reg=1.0, **training)
+    ranker = CCALRanker(k, reg=1.0, margin=0.9, temperature=0.1, **training)
+    learned = clone(ranker).set_params(projection="learned")
+    methods = {
+        "LinearCCA": LinearCCA(k, reg=1.0),
+        "DeepCCA": deep_cca,
+        "Learned, ranking": clone(learned).set_params(margin=0.35),
+        "CCALRanker": ranker,
+        "InfoNCE": clone(learned).set_params(objective="infonce"),
+        "InfoNCE, CCA layer": clone(ranker).set_params(objective="infonce"),
+    }
+    weighted = frozenset(methods) - {"Learned, ranking", "InfoNCE"}
+    return Task(("en>de", "de>en"), train, test, methods, weighted)
+
+
+@lru_cache(maxsize=1)
+def captions(folder, split, share, seed, n_train):
+    """Training and test features of both languages, as pairs."""
+    views = []
+    for language in ("en", "de"):
+        train, test = (
+            (folder / f"{name}.{language}.txt").read_text("utf-8").splitlines()
+            for name in ("train", split)
+        )
+        train = train[:n_train]
+        if share < 100:
+            n_rows = max(10, round(len(train) * share / 100))
+            rows = np.random.default_rng(seed).permutation(len(train))[:n_rows]
+            train = [train[row] for row in rows]
+        features = make_pipeline(
+            make_union(
+                TfidfVectorizer(sublinear_tf=True, min_df=2),
+                TfidfVectorizer(
+                    sublinear_tf=True, min_df=5, analyzer="char_wb", ngram_range=(3, 5)
+                ),
+            ),
+            TruncatedSVD(min(FEATURES, len(train) // 2), n_iter=3, random_state=0),
+        )
+        train = features.fit_transform(train)
+        mean = train.mean(axis=0)
+        scale = np.sqrt(train.var(axis=0).mean())
+        views.append([(v - mean) / scale for v in (train, features.transform(test))])
+    return tuple(zip(*views, strict=True))
+
+
+TASKS = {"multi30k": multi30k}
+
+
+def columns(task):
+    """Headings of the table."""
+    both = [f"{way} {measure}" for way in task.directions for measure in MEASURES]
+    return (*both, "mean MRR", "seconds")
+
+
+def found(codes):
+    """Each of MEASURES in either direction, and the mean MRR."""
+    report = retrieval_report(*codes)
+    values = []
+    for way in ("x_to_y", "y_to_x"):
+        *recalls, median, mrr = report[way].values()
+        values += [*(100 * recall for recall in recalls), median, 100 * mrr]
+    return (*values, (values[5] + values[11]) / 2)
+
+
+def measure(task, name, estimator):
+    """Fit, and return one number for each column, by the name of the row."""
+    start = time.perf_counter()
+    estimator.fit(*task.train)
+    seconds = time.perf_counter() - start
+    x, y = estimator.transform_pair(*task.test)
+    rows = {name: (*found((x, y)), seconds)}
+    if name in task.weighted:
+        rho = estimator.correlations_
+        rows[f"{name}, weighted"] = (*found((x * rho, y * rho)), seconds)
+    return rows
+
+
+def held_out_correlations(estimator, train, test):
+    """Correlations of test codes along the canonical directions of training codes."""
+    codes = estimator.transform_pair(*train)
+    cca = LinearCCA(reg=1e-6, scale=True).fit(*codes)
+    test_codes = cca.transform_pair(*estimator.transform_pair(*test))
+    x, y = (code[:, : cca.rank_] for code in test_codes)  # zeros follow
+    return np.corrcoef(x.T, y.T).diagonal(cca.rank_)
+
+
+def draw(structure, path):
+    """Picture of the correlations of each method's codes."""
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(7, 4))
+    for name, correlations in structure.items():
+        ax.plot(np.arange(1, len(correlations) + 1), correlations, label=name)
+    ax.set(xlabel="canonical pair", ylabel="correlation of test codes", ylim=(None, 1))
+    ax.legend(frameon=False)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    print(f"\nCorrelations of test codes by canonical pair: {path}")
+    n = min(map(len, structure.values()))
+    at = sorted({1, *(min(i, n) for i in (2, 8, 32, 128, 256))})
+    print(f"{'':22}" + "".join(f"{i:>8}" for i in at) + f"{'sum':>8}")
+    for name, correlations in structure.items():
+        cells = [
+            *(f"{correlations[i - 1]:.2f}" for i in at),
+            f"{sum(correlations):.1f}",
+        ]
+        print(f"{name:22}" + "".join(f"{cell:>8}" for cell in cells))
+
+
+def describe(runs):
+    """Mean of each column and, of several seeds, half its 95 % interval."""
+    runs = np.asarray(runs)
+    mean = runs.mean(axis=0)
+    if len(runs) == 1:
+        return mean, np.zeros_like(mean)
+    return mean, stats.t.ppf(0.975, len(runs) - 1) * stats.sem(runs, axis=0)
+
+
+def print_row(name, mean, spread):
+    """One line of the table; a method without randomness has no spread."""
+    cells = [
+        f"{m:.1f}" + (f" ±{s:.1f}" if s > 0 else "")
+        for m, s in zip(mean, spread, strict=True)
+    ]
+    print(f"{name:30}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
+
+
+def print_gains(rows):
+    """What the ranker's mean MRR gains on each other method, seed by seed."""
+    for ranker in ("CCALRanker", "CCALRanker, weighted"):
+        for other in ("Learned, ranking", "DeepCCA", "DeepCCA, weighted"):
+            if ranker in rows and other in rows:
+                a, b = (np.asarray(rows[name])[:, -2] for name in (ranker, other))
+                if len(a) == len(b) > 1:
+                    gain, half = describe((a - b)[:, None])
+                    print(f"{ranker} less {other}: {gain[0]:+.1f} ±{half[0]:.1f}")
+
+
+def main(argv=None):
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", choices=TASKS, default="multi30k")
+    parser.add_argument(
+        "--folder", type=Path, help="of the data ($SKCRL_DATA/ and the name of --data)"
+    )
+    parser.add_argument("--split", choices=["val", "test"], default="test")
+    parser.add_argument("--seeds", type=int, default=1, help="fits of each method")
+    parser.add_argument(
+        "--share",
+        type=float,
+        nargs="+",
+        default=[100.0],
+        help="percentages of the training pairs to learn from",
+    )
+    parser.add_argument(
+        "--hidden",
+        type=int,
+        nargs="*",
+        default=[],
+        help="hidden layers of the networks",
+    )
+    parser.add_argument("--only", nargs="+", help="methods of these names")
+    parser.add_argument("--quick", action="store_true", help="2000 rows, one epoch")
+    parser.add_argument("--csv", type=Path, help="write every run to this file")
+    parser.add_argument(
+        "--correlations", type=Path, help="write a picture of the codes' correlations"
+    )
+    args = parser.parse_args(argv)
+    if args.folder is None:
+        args.folder = Path(os.environ.get("SKCRL_DATA", ".")) / args.data
+    try:
+        compare(args)
+    except FileNotFoundError as error:
+        print(f"Skipped: {error}")
+
+
+def compare(args):
+    """Fit the methods to each share, and print and write what comes out."""
+    records, structure = [], {}
+    for share in args.share:
+        rows = {}
+        for seed in range(args.seeds):
+            task = TASKS[args.data](args, share, seed)
+            for name, estimator in task.methods.items():
+                is_deep = "max_epochs" in estimator.get_params()
+                if args.only and name not in args.only:
+                    continue
+                if not is_deep and share == 100 and seed > 0:
+                    continue
+                if is_deep:
+                    estimator.set_params(random_state=seed)
+                for row, values in measure(task, name, estimator).items():
+                    rows.setdefault(row, []).append(values)
+                    records.append((share, row, seed, *values))
+                if args.correlations and name not in structure:
+                    structure[name] = held_out_correlations(
+                        estimator, task.train, task.test
+                    )
+        print(
+            f"\n{len(task.train[0])} training samples ({share:g} %), "
+            f"{len(task.test[0])} of {args.split}"
+        )
+        print(f"{'':30}" + "".join(f"{column:>12}" for column in columns(task)))
+        for name, runs in rows.items():
+            print_row(name, *describe(runs))
+        print_gains(rows)
+    if args.csv:
+        args.csv.parent.mkdir(parents=True, exist_ok=True)
+        heading = ("share", "method", "seed", *columns(task))
+        with args.csv.open("w", newline="") as file:
+            csv.writer(file).writerows([heading, *records])
+    if args.correlations:
+        draw(structure, args.correlations)
+
+
+if __name__ == "__main__":
+    main()
