@@ -97,7 +97,7 @@ def _pairs(train, test):
     )
 
 
-def make_methods(pairs, max_epochs=20):
+def make_methods(pairs, max_epochs, seed):
     """LinearCCA on principal components, and one conv net under several objectives."""
     n_train, width = pairs.train[1].shape
     n_pixels = min(400, n_train - 1)
@@ -110,13 +110,13 @@ def make_methods(pairs, max_epochs=20):
         k,
         objective="infonce",
         reg=1.0,
-        x_encoder=conv_net(k),
-        y_encoder=words_net(width, k),
+        x_encoder=conv_net(k, seed),
+        y_encoder=words_net(width, k, seed),
         lr=3e-3,
         lr_schedule="one_cycle",
         batch_size=max(k + 1, min(500, n_train)),
         max_epochs=max_epochs,
-        random_state=0,
+        random_state=seed,
     )
     shared = {name: net.get_params(deep=False)[name] for name in SHARED}
     return {
@@ -135,8 +135,8 @@ def make_methods(pairs, max_epochs=20):
             **{
                 **shared,
                 "batch_size": 250,
-                "x_encoder": conv_net(None),
-                "y_encoder": words_net(width, 2048),
+                "x_encoder": conv_net(None, seed),
+                "y_encoder": words_net(width, 2048, seed),
             },
         ),
     }
@@ -166,7 +166,7 @@ class ThenLinearCCA(CCALRanker):
         return self.transform(X), self.transform_y(y)
 
 
-def conv_net(n_components, seed=0):
+def conv_net(n_components, seed):
     """Three layers of convolutions on pictures shifted by up to two pixels.
 
     With None their 2,048 outputs are the code.
@@ -188,7 +188,7 @@ def conv_net(n_components, seed=0):
         return nn.Sequential(*layers)
 
 
-def words_net(width, n_components, seed=0):
+def words_net(width, n_components, seed):
     """A linear map of texts of which a third of the numbers is dropped."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

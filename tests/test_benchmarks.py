@@ -170,3 +170,14 @@ def test_retrieval_measures_find_twins():
     assert rows["twins"][:6] == (100, 100, 100, 100, 1, 100)
     correlations = retrieval.held_out_correlations(cca, train, test)
     np.testing.assert_allclose(correlations, 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("zero_shot", [False, True])
+def test_retrieval_of_emoji(capsys, zero_shot):
+    arguments = ["--data", "emoji", "--quick", "--only", "LinearCCA", "CCALRanker"]
+    arguments += ["--zero-shot"] if zero_shot else ["--share", "10"]
+    load("retrieval").main(arguments)
+    out = capsys.readouterr().out
+    assert "CCALRanker, weighted" in out
+    assert ("20 other classes" if zero_shot else "370 of test") in out
+    assert "nan" not in out
