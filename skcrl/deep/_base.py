@@ -90,6 +90,11 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Fewest rows that the objective means anything on."""
         return 2
 
+    @property
+    def _min_validation_rows(self):
+        """Fewest validation rows that it can be watched on."""
+        return self._min_batch_rows
+
     def _takes_any_shape(self, side):
         return getattr(self, f"{side}_encoder", None) is not None
 
@@ -319,7 +324,8 @@ class BaseDeepTwoView(TwoViewTransformer):
             rows["batch_size"] = self.batch_size, fewest
         if self.validation_fraction:
             # A score is a correlation, of two rows at least.
-            least = max(fewest, 2) if self.monitor == "score" else fewest
+            least = self._min_validation_rows
+            least = max(least, 2) if self.monitor == "score" else least
             rows["validation samples"] = n_valid, least
         needs = f"{type(self).__name__} needs batches of at least"
         advice = "Raise it"

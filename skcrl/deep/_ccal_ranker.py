@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skcrl import _moments
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._callbacks import BeforeValidation
-from skcrl.deep._two_branch import BaseTwoBranch
+from skcrl.deep._two_branch import BaseTwoBranch, finite
 from skcrl.deep._users_modules import USERS_MODULES
 from skcrl.deep.losses import RANKING_OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import ProjectedBranches
@@ -84,7 +84,8 @@ class CCALRanker(BaseTwoBranch):
         Norm of the gradient beyond which it is scaled down to that norm.
     batch_size : int, default=1000
         Fewest rows of a batch; a short last batch is shared out among the others. Each
-        sample's negatives are the others of its batch.
+        sample's negatives are the others of its batch. CCA needs more rows than
+        `n_components`, and many more to tell what views share from noise.
     max_epochs : int, default=30
         Passes over the data.
     validation_fraction : float, default=0.0
@@ -132,7 +133,8 @@ class CCALRanker(BaseTwoBranch):
     x_mean_, y_mean_ : ndarray of shape (n_components,)
         Mean outputs of the encoders on the training set.
     rank_ : int
-        Components that the encoded training set determines; further ones are 0.
+        Components that the encoded training set determines; further ones are 0. With
+        ``projection="learned"``, components that vary in both views.
     net_ : TwoViewNet
         The trained skorch net.
     history_ : list of dict
@@ -158,7 +160,8 @@ class CCALRanker(BaseTwoBranch):
     their correlations if asked to, which gains much with ``projection="cca"``.
 
     The schedule of [1]_: ``early_stopping=True, lr_schedule="refine",
-    n_iter_no_change=50, validation_fraction=0.1``.
+    n_iter_no_change=50, validation_fraction=0.1, weight_decay=1e-4``, and more epochs
+    than that takes, ``max_epochs=1000`` say.
 
     References
     ----------
@@ -278,13 +281,17 @@ class CCALRanker(BaseTwoBranch):
     def _min_batch_rows(self):
         return self.n_components + 1 if self.projection == "cca" else 2
 
+    @property
+    def _min_validation_rows(self):
+        return 2
+
     def _module(self):
         inner = (*self.hidden_layer_sizes, self.n_components)
         shapes = self._sample_shapes
         return ProjectedBranches, {
             "projection": self.projection,
-            "projection_reg": self.reg,
-            "projection_momentum": self.running_momentum,
+            "reg": self.reg,
+            "running_momentum": self.running_momentum,
             "x_widths": (prod(shapes["x"]), *inner),
             "y_widths": (prod(shapes["y"]), *inner),
             "activation": self.activation,
@@ -309,7 +316,8 @@ class CCALRanker(BaseTwoBranch):
         return super()._divergence_advice()
 
     def _check_parameters(self):
-        if self.optimizer == "lbfgs" and self.running_momentum > 0:
+        runs = self.projection == "cca" and self.running_momentum > 0
+        if self.optimizer == "lbfgs" and runs:
             raise ValueError(
                 f"running_momentum={self.running_momentum} mixes in each batch, which "
                 "optimizer='lbfgs' would do at every evaluation of the same one: set "
@@ -332,8 +340,8 @@ class CCALRanker(BaseTwoBranch):
 
 def _refit(net, train):
     """Fit the projection of a net to the training data."""
-    outputs = (
-        net.evaluate("encode", view, side=side)
+    outputs = [
+        finite(net.evaluate("encode", view, side=side))
         for view, side in zip(train.complete(), ("x", "y"), strict=True)
-    )
+    ]
     net.module_.projection.refit(_moments.moments(*outputs))

@@ -33,7 +33,8 @@ class BaseTwoBranch(BaseDeepTwoView):
                 try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _finish(self, X, y):
-        x_codes, y_codes = self._outputs(X, "x"), self._outputs(y, "y")
+        x_codes = finite(self._outputs(X, "x"))
+        y_codes = finite(self._outputs(y, "y"))
         m = _moments.moments(x_codes, y_codes)
         solution = self._projection(m)
         self.x_mean_, self.y_mean_ = m.x_mean, m.y_mean
@@ -47,10 +48,11 @@ class BaseTwoBranch(BaseDeepTwoView):
         )
         # Decoders start from the encoder's output; without one, codes give the view.
         decoders = self.net_.module_.decoders
-        self._decoders = {
-            "x": _fit_decoder(codes, x_codes if "x" in decoders else X),
-            "y": _fit_decoder(codes, y_codes if "y" in decoders else y),
-        }
+        self._decoders = _fit_decoders(
+            codes,
+            x_codes if "x" in decoders else X,
+            y_codes if "y" in decoders else y,
+        )
 
     def _outputs(self, view, side):
         return self.net_.evaluate("encode", view, side=side)
@@ -81,15 +83,26 @@ class BaseTwoBranch(BaseDeepTwoView):
         return target.reshape(len(target), *self._sample_shapes[to])
 
 
-def _fit_decoder(codes, target):
-    """Ridge regression from centred codes to a view, or to an encoder's output."""
+def finite(outputs):
+    """Outputs of an encoder, which must be finite."""
+    if not np.isfinite(outputs).all():
+        raise FloatingPointError("an output of an encoder is not finite")
+    return outputs
+
+
+def _fit_decoders(codes, x, y):
+    """Ridge regressions from centred codes to views, or to encoders' outputs."""
     scale = 1.0 / (len(codes) - 1)
     code_cov = _moments.inner(codes, codes) * scale
-    if target.ndim > 2:
-        target = target.reshape(len(target), -1)
-    return LinearDecoder.fit(
-        target.mean(axis=0, dtype=np.float64),
-        code_cov,
-        _moments.inner(codes, target) * scale,
-        _DECODER_RIDGE * code_cov.diagonal().mean(),
-    )
+
+    def towards(target):
+        target = target.reshape(len(target), -1) if target.ndim > 2 else target
+        return {
+            "mean": target.mean(axis=0, dtype=np.float64),
+            # The networks are float32, and views of texts wide: half the memory.
+            "cross_cov": (_moments.inner(codes, target) * scale).astype(np.float32),
+        }
+
+    ridge = _DECODER_RIDGE * code_cov.diagonal().mean()
+    to_x = LinearDecoder.fit(code_cov=code_cov, ridge=ridge, **towards(x))
+    return {"x": to_x, "y": to_x._replace(**towards(y))}

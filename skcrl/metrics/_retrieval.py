@@ -72,7 +72,8 @@ def recall_at_k(queries, targets, *, k=1, relevant=None):
     :math:`\varepsilon` of float64.
 
     Queries are searched block by block, in no more memory than scikit-learn's
-    ``working_memory``, beside the codes themselves.
+    ``working_memory``, beside the codes themselves; in up to thrice that where most
+    targets are relevant.
 
     References
     ----------

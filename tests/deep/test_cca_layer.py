@@ -179,3 +179,32 @@ def test_learned_projection_centres_on_the_batch_and_then_on_all():
     for i in range(3):
         expected = np.corrcoef(x_code[:, i], y_code[:, i])[0, 1]
         assert solution.correlations[i] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_components": 5}, "n_components must be from 1 to 3, .* got 5"),
+        ({"n_components": 0}, "n_components must be from 1 to 3, .* got 0"),
+        ({"reg": 0}, "reg must be positive"),
+        ({"momentum": 1.0}, "momentum at least 0 and below 1, got .*momentum=1.0"),
+    ],
+)
+def test_bad_parameters_of_the_layer(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CCALayer(3, 4, **arguments)
+
+
+def test_views_of_other_widths():
+    x, y = related(20, 3, 4)
+    with pytest.raises(ValueError, match=r"widths \(3, 4\), got \(4, 3\)"):
+        CCALayer(3, 4)(y, x)
+
+
+def test_solution_of_a_refit_is_the_callers_own():
+    x, y = related(20, 3, 4)
+    layer = CCALayer(3, 4).double()
+    solution = layer.refit(_moments.moments(x.numpy(), y.numpy()))
+    before = layer.x_weights.clone()
+    solution.x_weights[:] = 0
+    assert torch.equal(layer.x_weights, before)

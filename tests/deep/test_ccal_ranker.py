@@ -1,5 +1,7 @@
 """CCALRanker: what it projects by, watches, and finds."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -129,11 +131,17 @@ def test_early_stopping_goes_by_the_mean_reciprocal_rank(views):
     assert np.argmax(ranks) < est.n_iter_ - 1
 
 
-def test_sparse_views_are_not_made_dense_and_train_the_same(views):
+@pytest.mark.parametrize("options", [{}, {"net_params": {"optimizer__fused": True}}])
+def test_sparse_views_are_not_made_dense_and_train_the_same(
+    views, options, monkeypatch
+):
     gaps = np.random.default_rng(0).random(views[0].shape) < 0.5
     X, y = np.where(gaps, 0.0, views[0]), views[1]
-    dense = CCALRanker(4, **SMALL).fit(X, y)
-    est = CCALRanker(4, **SMALL).fit(sparse.csr_array(X), y)
+    dense, est = (CCALRanker(4, **{**SMALL, **options}) for _ in range(2))
+    dense.fit(X, y)
+    with monkeypatch.context() as patched:
+        patched.setattr(sparse.csr_array, "toarray", None, raising=False)
+        est.fit(sparse.csr_array(X), y)
     np.testing.assert_allclose(
         est.transform(sparse.csr_array(X)), dense.transform(X), atol=1e-3
     )
@@ -182,5 +190,48 @@ def test_equal_codes_of_all_samples_are_no_pairs():
 def test_bad_parameters(views, parameters, message):
     est = CCALRanker(**{**SMALL, **parameters})
     with pytest.raises(ValueError, match=message):
+        est.fit(*views)
+    assert not hasattr(est, "net_")
+
+
+def test_line_search_on_sparse_views(views):
+    X, y = sparse.csr_array(views[0] * (views[0] > 0)), views[1]
+    options = {**SMALL, "max_epochs": 2, "lr": 0.1}
+    est = CCALRanker(4, optimizer="lbfgs", **options).fit(X, y)
+    first, last = (row["train_loss"] for row in est.history_)
+    assert last < first
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_sparse_training_goes_on_bit_for_bit(views, fused):
+    X, y = sparse.csr_array(views[0] * (views[0] > 0)), views[1]
+    parameters = {**SMALL, "net_params": {"optimizer__fused": fused}}
+    whole = CCALRanker(4, **{**parameters, "max_epochs": 3}).fit(X, y)
+    parts = CCALRanker(4, **parameters)
+    for _ in range(3):
+        parts = pickle.loads(pickle.dumps(parts.partial_fit(X, y)))
+    np.testing.assert_array_equal(parts.transform(X), whole.transform(X))
+
+
+def test_watching_does_not_change_what_is_learned(views, monkeypatch):
+    options = {**SMALL, "validation_fraction": 0.2, "running_momentum": 0.5}
+    watched = CCALRanker(4, **options).fit(*views)
+    monkeypatch.setattr("skcrl.deep._ccal_ranker._refit", lambda net, train: None)
+    unwatched = CCALRanker(4, **options).fit(*views)
+    np.testing.assert_array_equal(
+        watched.transform(views[0]), unwatched.transform(views[0])
+    )
+
+
+def test_few_validation_rows_will_do(views):
+    est = CCALRanker(8, **SMALL, validation_fraction=0.01).fit(*views)
+    assert 0 < est.history_[-1]["valid_mrr"] <= 1
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_divergence_is_named_when_validation_rows_are_watched(views):
+    est = CCALRanker(4, **{**SMALL, "lr": 1e30}, validation_fraction=0.2)
+    with pytest.raises(FloatingPointError, match="Training diverged in epoch"):
         est.fit(*views)
     assert not hasattr(est, "net_")

@@ -15,6 +15,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from skcrl import (
+    CCALRanker,
     CorrNet,
     DeepCCA,
     LinearCCA,
@@ -179,6 +180,8 @@ def test_partial_fits_add_up_to_fit(est, views):
         DeepCCA(**SMALL, objective="soft", pretraining_epochs=2, batch_size=25),
         MultimodalAutoencoder(**SMALL, noise=0.5, batch_size=25),
         TiedBidirectional(**SMALL, dropout=0.5, batch_size=25),
+        CCALRanker(**SMALL, running_momentum=0.5, input_dropout=0.3, batch_size=25),
+        CCALRanker(**SMALL, projection="learned", batch_size=25),
     ],
     ids=repr,
 )

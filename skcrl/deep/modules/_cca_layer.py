@@ -1,7 +1,5 @@
 """Linear CCA of a batch, as a layer with a gradient."""
 
-from itertools import chain
-
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +7,14 @@ from skcrl import _linalg, _moments
 
 # Singular values of T lie in [0, 1]; closer ones than this count as one.
 _GAP = 1e-6
+# Running moments, in the order of Moments.
+_RUNNING = (
+    "running_x_mean",
+    "running_y_mean",
+    "running_xx",
+    "running_yy",
+    "running_xy",
+)
 
 
 class CCALayer(nn.Module):
@@ -56,6 +62,11 @@ class CCALayer(nn.Module):
     dead units, are 0. The :math:`r_T` that [1]_ adds to TT' moves its eigenvalues
     alone, and is left out.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or views are of other widths.
+
     References
     ----------
     .. [1] Dorfer, Schlüter, Vall, Korzeniowski and Widmer (2018). End-to-end
@@ -78,14 +89,22 @@ class CCALayer(nn.Module):
     y_mean: Tensor
     x_weights: Tensor
     y_weights: Tensor
-    xx: Tensor
-    yy: Tensor
-    xy: Tensor
     n_batches: Tensor
 
     def __init__(self, x_width, y_width, n_components=None, reg=1e-3, momentum=0.0):
         super().__init__()
-        self.n_components = n_components or min(x_width, y_width)
+        most = min(x_width, y_width)
+        self.n_components = most if n_components is None else n_components
+        if not 1 <= self.n_components <= most:
+            raise ValueError(
+                f"n_components must be from 1 to {most}, the smaller width, got "
+                f"{n_components}."
+            )
+        if not (reg > 0 and 0 <= momentum < 1):
+            raise ValueError(
+                "reg must be positive and momentum at least 0 and below 1, got "
+                f"reg={reg} and momentum={momentum}."
+            )
         self.reg = reg
         self.momentum = momentum
         for side, width in (("x", x_width), ("y", y_width)):
@@ -93,8 +112,10 @@ class CCALayer(nn.Module):
             weights = torch.zeros(width, self.n_components)
             self.register_buffer(f"{side}_weights", weights)
         if momentum > 0:
-            shapes = {"xx": (x_width,) * 2, "yy": (y_width,) * 2}
-            for name, shape in {**shapes, "xy": (x_width, y_width)}.items():
+            p, q = x_width, y_width
+            for name, shape in zip(
+                _RUNNING, [p, q, (p, p), (q, q), (p, q)], strict=True
+            ):
                 self.register_buffer(name, torch.zeros(shape))
             self.register_buffer("n_batches", torch.zeros(()))
 
@@ -103,6 +124,11 @@ class CCALayer(nn.Module):
 
     def forward(self, x, y):
         """Project both views; in training by CCA of this batch, which is kept."""
+        expected = (len(self.x_mean), len(self.y_mean))
+        if (x.shape[1], y.shape[1]) != expected:
+            raise ValueError(
+                f"Views must be of widths {expected}, got {(x.shape[1], y.shape[1])}."
+            )
         if not self.training:
             return self.project(x, "x"), self.project(y, "y")
         m = _moments.moments(x, y)
@@ -152,21 +178,20 @@ class CCALayer(nn.Module):
             ("x_weights", x_weights),
             ("y_weights", y_weights),
         ):
-            kept = getattr(self, name)
-            setattr(self, name, value.detach().to(kept))
+            self._set(name, value)
 
     def _run(self, means, cov):
         """Running moments with those of a batch mixed in, which the gradient takes."""
         share = self.momentum if self.n_batches > 0 else 0.0
         self.n_batches = self.n_batches + 1
-        old = (self.x_mean, self.y_mean, self.xx, self.yy, self.xy)
-        mixed = [
-            share * before + (1 - share) * now
-            for before, now in zip(old, chain(means, cov), strict=True)
-        ]
-        for name, value in zip(("xx", "yy", "xy"), mixed[2:], strict=True):
-            setattr(self, name, value.detach().to(getattr(self, name)))
+        mixed = []
+        for name, now in zip(_RUNNING, (*means, *cov), strict=True):
+            mixed.append(share * getattr(self, name) + (1 - share) * now)
+            self._set(name, mixed[-1])
         return mixed[:2], _moments.Covariances(*mixed[2:])
+
+    def _set(self, name, value):
+        setattr(self, name, value.detach().to(getattr(self, name), copy=True))
 
 
 class _AlignedSVD(torch.autograd.Function):

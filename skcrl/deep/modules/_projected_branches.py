@@ -14,9 +14,9 @@ class ProjectedBranches(TwoBranch):
     ----------
     projection : {"cca", "learned"}
         The last layer, CCALayer or LearnedProjection.
-    projection_reg : float
+    reg : float
         Ridge of CCALayer.
-    projection_momentum : float
+    running_momentum : float
         Share of the old that CCALayer keeps at each batch.
     **kwargs : object
         What TwoBranch takes.
@@ -27,11 +27,11 @@ class ProjectedBranches(TwoBranch):
     (n_samples, n_components) each.
     """
 
-    def __init__(self, projection, projection_reg, projection_momentum, **kwargs):
+    def __init__(self, projection, reg, running_momentum, **kwargs):
         super().__init__(**kwargs)
         width = kwargs["x_widths"][-1], kwargs["y_widths"][-1]
         self.projection: Any = (
-            CCALayer(*width, reg=projection_reg, momentum=projection_momentum)
+            CCALayer(*width, reg=reg, momentum=running_momentum)
             if projection == "cca"
             else LearnedProjection(*width, n_components=min(width))
         )

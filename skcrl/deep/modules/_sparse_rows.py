@@ -54,12 +54,9 @@ class SparseRows:
 
     def through(self, layer):
         """Output of an nn.Linear, (n_rows, out_features)."""
-        if not layer.weight.T.is_contiguous():
-            # Entries pick columns of the weights: stored by columns, each is one block.
-            layer.weight.data = layer.weight.data.T.contiguous().T
         product = embedding_bag(
             self.columns,
-            layer.weight.T,
+            layer.weight.T.contiguous(),  # entries pick columns: a copy by columns pays
             self.starts,
             mode="sum",
             per_sample_weights=self.values,
