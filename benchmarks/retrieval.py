@@ -236,13 +236,30 @@ def describe(runs):
     return mean, stats.t.ppf(0.975, len(runs) - 1) * stats.sem(runs, axis=0)
 
 
-def print_row(name, mean, spread):
-    """One line of the table; a method without randomness has no spread."""
-    cells = [
+def print_tables(directions, rows):
+    """One table a direction; a method without randomness has no spread."""
+    described = {name: describe(runs) for name, runs in rows.items()}
+    n = len(MEASURES)
+    for way, first in zip(directions, (0, n), strict=True):
+        # What holds of both directions stands beside the second.
+        picked = slice(first, first + n if first == 0 else None)
+        heading = (*MEASURES, "mean MRR", "seconds")[: n if first == 0 else None]
+        print_row(way, heading)
+        for name, (mean, spread) in described.items():
+            print_row(name, spread_cells(mean[picked], spread[picked]))
+
+
+def spread_cells(mean, spread):
+    """Each mean and, if there is one, half its interval."""
+    return [
         f"{m:.1f}" + (f" ±{s:.1f}" if s > 0 else "")
         for m, s in zip(mean, spread, strict=True)
     ]
-    print(f"{name:30}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
+
+
+def print_row(name, cells):
+    """One line of a table."""
+    print(f"{name:28}" + "".join(f"{cell:>11}" for cell in cells), flush=True)
 
 
 def print_gains(rows):
@@ -325,9 +342,7 @@ def compare(args):
             f"\n{len(task.train[0])} training samples ({share:g} %), "
             f"{len(task.test[0])} of {args.split}"
         )
-        print(f"{'':30}" + "".join(f"{column:>12}" for column in columns(task)))
-        for name, runs in rows.items():
-            print_row(name, *describe(runs))
+        print_tables(task.directions, rows)
         print_gains(rows)
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)
@@ -343,8 +358,9 @@ def compare_zero_shot(args):
     pairs = _emoji.zero_shot_pairs(args.split)
     print(
         f"\n{len(pairs.train[0])} training samples, {len(pairs.test[0])} pictures of "
-        f"{len(set(pairs.test_classes))} other classes\n{'':30}{'AP@10':>12}"
+        f"{len(set(pairs.test_classes))} other classes"
     )
+    print_row("text>image", ["AP@10"])
     rows = {}
     for seed in range(args.seeds):
         methods = _emoji.make_methods(pairs, 1 if args.quick else 20, seed)
@@ -359,7 +375,7 @@ def compare_zero_shot(args):
                 found = 100 * _emoji.search_classes(estimator, pairs, power=power)
                 rows.setdefault(row, []).append([found])
     for name, runs in rows.items():
-        print_row(name, *describe(runs))
+        print_row(name, spread_cells(*describe(runs)))
 
 
 if __name__ == "__main__":
