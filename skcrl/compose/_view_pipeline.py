@@ -465,16 +465,16 @@ def _require_list(view, first, items, name):
 def _require_inverse(steps, side):
     """Raise AttributeError for a step from behind which there is no way back."""
     for step in _singly(steps):
-        # Without inverse_func its inverse_transform changes nothing. An imputer's puts
-        # NaN where a rebuilt indicator is not exactly zero, or raises.
+        # Without inverse_func its inverse_transform changes nothing. That of an imputer
+        # raises or, by a rebuilt indicator that is never exactly zero, makes NaN.
         is_one_way = isinstance(step, FunctionTransformer) and not (
             step.func is None or step.inverse_func
         )
         if (
             is_one_way
             or isinstance(step, SimpleImputer)
-            or _reads_no_tables(step)
             or not hasattr(step, "inverse_transform")
+            or _reads_no_tables(step)
         ):
             raise AttributeError(
                 f"{_NAMES[side]} cannot be rebuilt: its step {step!r} has no inverse "
