@@ -152,27 +152,27 @@ def check_table(estimator, view, side, *, reset, allow_nd):
         Of any type, NaN among it; a one-dimensional `y` is a column.
     """
     check = _check_x if side == "x" else _check_y
-    table = check(
+    return check(
         estimator,
         view,
         reset=reset,
+        leave_frame=True,
         dtype=None,
         accept_sparse="csr",
         allow_nd=allow_nd,
         ensure_all_finite="allow-nan",
         ensure_min_samples=2 if reset else 1,
     )
-    return view if hasattr(view, "columns") else table
 
 
-def holds_texts(view):
-    """Whether a view is a flat array, series or list of strings, some missing."""
+def holds(view, kind):
+    """Whether a view is a flat array, series or list, with items of type `kind`."""
     if not isinstance(view, (list, tuple)):
-        kind = getattr(getattr(view, "dtype", None), "kind", "O")
+        dtype_kind = getattr(getattr(view, "dtype", None), "kind", "O")
         is_flat = len(getattr(view, "shape", ())) == 1
-        if not is_flat or kind not in "OSTU" or is_tensor(view):
+        if not is_flat or dtype_kind not in "OSTU" or is_tensor(view):
             return False
-    return any(isinstance(item, str) for item in view)
+    return any(isinstance(item, kind) for item in view)
 
 
 def check_available(estimator, X, y, *, reset=False, min_samples=1):
@@ -221,9 +221,12 @@ def _require_same_library(X, y):
         )
 
 
-def _check_x(estimator, X, *, reset, **checks):
+def _check_x(estimator, X, *, reset, leave_frame=False, **checks):
     if estimator._accepts_dask and is_dask(X):
         check_dask(X, "X")
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    elif leave_frame and hasattr(X, "columns"):
+        _check_size(estimator, X, checks["ensure_min_samples"])
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     else:
         checks = _array_checks(estimator, X, "x", checks)
@@ -232,14 +235,16 @@ def _check_x(estimator, X, *, reset, **checks):
     return _as_csr_array(X)
 
 
-def _check_y(estimator, y, *, reset, **checks):
+def _check_y(estimator, y, *, reset, leave_frame=False, **checks):
     names = _column_names(y)
-    if not (estimator._accepts_dask and is_dask(y)):
+    if leave_frame and hasattr(y, "columns"):
+        _check_size(estimator, y, checks["ensure_min_samples"])
+    elif not (estimator._accepts_dask and is_dask(y)):
         checks = _array_checks(estimator, y, "y", checks)
         y = check_array(
             y, ensure_2d=False, input_name="y", estimator=estimator, **checks
         )
-    is_1d = y.ndim == 1
+    is_1d = len(y.shape) == 1
     y = y[:, None] if is_1d else y
     if is_dask(y):
         check_dask(y, "y")
@@ -269,8 +274,23 @@ def _check_y(estimator, y, *, reset, **checks):
     return _as_csr_array(y)
 
 
+def _check_size(estimator, frame, min_samples):
+    """Raise scikit-learn's ValueError for a frame of too few rows or no columns."""
+    n_samples, n_features = _num_samples(frame), len(frame.columns)
+    for n, minimum, what in (
+        (n_samples, min_samples, "sample"),
+        (n_features, 1, "feature"),
+    ):
+        if n < minimum:
+            raise ValueError(
+                f"Found array with {n} {what}(s) (shape={(n_samples, n_features)}) "
+                f"while a minimum of {minimum} is required by "
+                f"{type(estimator).__name__}."
+            )
+
+
 def _refuse_texts(estimator, view, side):
-    if holds_texts(view):
+    if holds(view, str):
         name = type(estimator).__name__
         raise ValueError(
             f"{'X' if side == 'x' else 'y'} holds texts, and {name} takes numbers: "

@@ -1,15 +1,19 @@
 """Preprocessing of each view around a two-view estimator."""
 
 import os
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from reprlib import repr as short_repr
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context, clone
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -23,7 +27,7 @@ from sklearn.utils.validation import (
 from skcrl._validation import (
     check_table,
     float_types,
-    holds_texts,
+    holds,
     require_y,
     restored_on_error,
 )
@@ -55,11 +59,12 @@ class ViewPipeline(TwoViewTransformer):
     second, then the estimator to what they give. In ``cross_val_score`` and
     ``GridSearchCV`` all of it is learned from the training fold.
 
-    A view may then be whatever its steps take: a list, array or series of strings, a
-    data frame with columns of many kinds, a sparse matrix. A `y` of one dimension is a
+    A view may then be a table, such as a data frame with columns of many kinds, or a
+    list, array or series of strings or dicts; where its first step reads strings or
+    dicts and no tables, of whatever that step takes. A `y` of one dimension is a
     column, unless it holds strings and its first step takes them for texts and not for
-    categories. Steps never see a missing view, a row of NaN or a text that is None or
-    NaN: it is missing behind them, too.
+    categories. Steps never see a missing view, a row or text that is None, NaN or
+    pandas.NA throughout: it is missing behind them, too.
 
     Parameters
     ----------
@@ -95,9 +100,11 @@ class ViewPipeline(TwoViewTransformer):
     -----
     ``reconstruct`` and ``impute`` go back through ``inverse_transform`` of the steps.
     Where a step has none that gives the view again, they raise an AttributeError that
-    names it, and so does ``predict``: texts cannot be rebuilt from numbers.
+    names it, and so does ``predict``: no vectorizer makes texts of numbers, and no
+    imputer a gap of what it filled. Selectors such as VarianceThreshold go back with
+    zeros in the columns they dropped.
 
-    Steps are fitted without labels and without the other view.
+    Steps are fitted without labels, weights and the other view.
 
     Examples
     --------
@@ -134,7 +141,7 @@ class ViewPipeline(TwoViewTransformer):
         self.memory = memory
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X, y, **fit_params):
         """Fit the steps of each view to that view, and the estimator to both.
 
         Parameters
@@ -143,6 +150,9 @@ class ViewPipeline(TwoViewTransformer):
             First view, as its steps take it.
         y : array-like of n_samples rows
             Second view, paired with `X`.
+        **fit_params : dict
+            For ``fit`` of the estimator alone, such as `sample_weight`. Metadata
+            routing does not know of them.
 
         Returns
         -------
@@ -153,18 +163,26 @@ class ViewPipeline(TwoViewTransformer):
         ------
         ValueError
             If a view suits neither its steps nor the estimator, if it holds texts and
-            has no steps to read them, or if steps give another number of rows. As
-            after any error, the estimator is then as it was before.
+            has no steps to read them, or texts and other things, or if steps give
+            another number of rows. As after any error, the estimator is then as it was
+            before.
         """
         with restored_on_error(self):
             require_y(self, y)
+            if X is None:
+                raise ValueError(
+                    "ViewPipeline requires X, the first view, but it is None."
+                )
             for name in _LEARNED:
                 self.__dict__.pop(name, None)
                 self.__dict__.pop(f"y_{name}", None)
+            self._y_is_1d = False
+            self._sample_shapes = {}
+            self._lists = {}
             self._shapes_behind = {}
             self.x_, X = self._fit_steps(X, "x")
             self.y_, y = self._fit_steps(y, "y")
-            self.estimator_ = clone(self.estimator).fit(X, y)
+            self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
             for steps, prefix in ((self.x_, ""), (self.y_, "y_")):
                 for name in (prefix + name for name in _LEARNED):
                     if steps is None and hasattr(self.estimator_, name):
@@ -176,7 +194,7 @@ class ViewPipeline(TwoViewTransformer):
         steps = getattr(self, side)
         if not _singly(steps):
             return None, view
-        there, gaps = _without_gaps(self._read(view, side, steps, reset=True))
+        there, gaps = self._read(view, side, steps, reset=True)
         if len(gaps) > 0 and gaps.all():
             raise ValueError(
                 f"All {len(gaps)} rows of {_NAMES[side]} are missing, NaN or None: its "
@@ -193,7 +211,7 @@ class ViewPipeline(TwoViewTransformer):
         steps = getattr(self, f"{side}_")
         if view is None or steps is None:
             return view
-        there, gaps = _without_gaps(self._read(view, side, steps, reset=False))
+        there, gaps = self._read(view, side, steps, reset=False)
         if gaps.all():
             return np.full((len(gaps), *self._shapes_behind[side]), np.nan)
         with _blaming(steps, side):
@@ -201,13 +219,20 @@ class ViewPipeline(TwoViewTransformer):
         return _back_in_line(behind, gaps, side)
 
     def _read(self, view, side, steps, *, reset):
-        """A view as its first step takes it: a table, or as it is."""
-        tags = get_tags(_singly(steps)[0])
-        is_text = holds_texts(view) and not tags.input_tags.categorical
-        if is_text or _reads_no_tables(tags):
-            return view
-        any_shape = tags.no_validation or tags.input_tags.three_d_array
-        return check_table(self, view, side, reset=reset, allow_nd=any_shape)
+        """Rows of a view that are there, as its first step takes them, and the gaps."""
+        first = _singly(steps)[0]
+        if reset:
+            self._lists = {**self._lists, side: _list_of(view, first)}
+        items = self._lists[side]
+        if items:
+            _require_list(view, first, items, _NAMES[side])
+            gaps = np.fromiter(map(_is_missing, view), bool, _num_samples(view))
+        else:
+            tags = get_tags(first)
+            any_shape = tags.no_validation or tags.input_tags.three_d_array
+            view = check_table(self, view, side, reset=reset, allow_nd=any_shape)
+            gaps = _missing_rows(view)
+        return (_safe_indexing(view, ~gaps) if gaps.any() else view), gaps
 
     def _cached(self, function):
         memory = self.memory
@@ -261,6 +286,11 @@ class ViewPipeline(TwoViewTransformer):
 
     def _filled(self, view, side, gaps, sources):
         """A copy of a view before its steps, its gaps rebuilt from `sources`."""
+        if self._lists.get(side):
+            raise ValueError(
+                f"impute fills gaps of tables, and {_NAMES[side]} is a list of "
+                f"{self._lists[side]}: rebuild it with reconstruct."
+            )
         numbers = {
             "dtype": float_types(view),
             "accept_sparse": "csr",
@@ -347,7 +377,7 @@ def make_view_pipeline(estimator, *, x=(), y=(), memory=None):
     estimator : TwoViewTransformer
         Any two-view estimator.
     x, y : transformer or tuple of transformers, default=()
-        Steps of either view, in order.
+        Steps of either view, in order; None and "passthrough" are none.
     memory : str, path, joblib.Memory or None, default=None
         Where to keep fitted steps and the views behind them.
 
@@ -374,6 +404,7 @@ def make_view_pipeline(estimator, *, x=(), y=(), memory=None):
 
     def pipeline(steps):
         steps = steps if isinstance(steps, (tuple, list)) else (steps,)
+        steps = [step for step in steps if step is not None and step != "passthrough"]
         return make_pipeline(*steps) if steps else None
 
     return ViewPipeline(estimator, x=pipeline(x), y=pipeline(y), memory=memory)
@@ -395,23 +426,55 @@ def _fit_transform(steps, view):
     return steps, steps.transform(view)
 
 
-def _reads_no_tables(tags):
-    """Whether a step reads strings or dicts, and no arrays."""
-    reads = tags.input_tags
+def _reads_no_tables(step):
+    """Whether a step, or each part of a union, reads strings or dicts and no arrays."""
+    if isinstance(step, FeatureUnion):
+        parts = [part for _, part in step.transformer_list if part != "drop"]
+        return all(
+            singly and _reads_no_tables(singly[0]) for singly in map(_singly, parts)
+        )
+    reads = get_tags(step).input_tags
     return (reads.string or reads.dict) and not reads.two_d_array
+
+
+def _list_of(view, first):
+    """What a view is a list of to its first step, or None if it is a table."""
+    if holds(view, str) and not get_tags(first).input_tags.categorical:
+        return "strings"
+    return "objects" if holds(view, Mapping) or _reads_no_tables(first) else None
+
+
+def _require_list(view, first, items, name):
+    """Raise ValueError for a table, and for what is no string among strings."""
+    kind = getattr(getattr(view, "dtype", None), "kind", "O")
+    if hasattr(view, "columns") or kind not in "OSTU":
+        reads = "dicts" if get_tags(first).input_tags.dict else "strings"
+        raise ValueError(
+            f"{name} is a table of shape {view.shape}; its first step "
+            f"{type(first).__name__} reads a list of {reads}."
+        )
+    if items == "strings":
+        for row, item in enumerate(view):
+            if not (isinstance(item, str) or _is_missing(item)):
+                raise ValueError(
+                    f"{name} holds texts, and row {row} is of type "
+                    f"{type(item).__name__}: {short_repr(item)}"
+                )
 
 
 def _require_inverse(steps, side):
     """Raise AttributeError for a step from behind which there is no way back."""
     for step in _singly(steps):
-        # Without inverse_func its inverse_transform changes nothing.
+        # Without inverse_func its inverse_transform changes nothing. That of an imputer
+        # raises or, by a rebuilt indicator that is never exactly zero, makes NaN.
         is_one_way = isinstance(step, FunctionTransformer) and not (
             step.func is None or step.inverse_func
         )
         if (
             is_one_way
-            or _reads_no_tables(get_tags(step))
+            or isinstance(step, SimpleImputer)
             or not hasattr(step, "inverse_transform")
+            or _reads_no_tables(step)
         ):
             raise AttributeError(
                 f"{_NAMES[side]} cannot be rebuilt: its step {step!r} has no inverse "
@@ -430,23 +493,28 @@ def _blaming(steps, side):
         raise
 
 
-def _without_gaps(view):
-    """Rows of a view that are there, and which are missing."""
-    gaps = _gaps(view)
-    return (_safe_indexing(view, ~gaps) if gaps.any() else view), gaps
+def _is_missing(item):
+    return item is None or is_scalar_nan(item) or is_pandas_na(item)
 
 
-def _gaps(view):
-    """Rows that are NaN throughout, and what is no text among texts."""
-    if holds_texts(view):
-        return np.array([not isinstance(item, str) for item in view])
-    if hasattr(view, "isna") and hasattr(view, "columns"):
-        return view.isna().to_numpy().all(axis=1)
-    values = np.asarray(view) if hasattr(view, "columns") else view
-    n_samples = _num_samples(values)
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        return np.isnan(values).reshape(n_samples, -1).all(axis=1)
-    return np.zeros(n_samples, dtype=bool)
+def _missing_rows(table):
+    """Rows of a table that are missing throughout."""
+    if hasattr(table, "isna"):
+        return table.isna().to_numpy().all(axis=1)
+    gaps = np.ones(_num_samples(table), dtype=bool)
+    if hasattr(table, "columns"):
+        for name in table.columns:
+            if not gaps.any():
+                break
+            gaps &= _missing_rows(np.asarray(table[name]))
+        return gaps
+    kind = table.dtype.kind
+    if sparse.issparse(table) or kind not in "fO":
+        return ~gaps
+    rows = table.reshape(len(gaps), -1)
+    if kind == "f":
+        return np.isnan(rows).all(axis=1)
+    return np.array([all(map(_is_missing, row)) for row in rows], dtype=bool)
 
 
 def _back_in_line(behind, gaps, side):

@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import (
@@ -23,7 +24,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -410,6 +411,68 @@ def test_missing_texts(texts, missing, container):
         ViewPipeline(net, x=TfidfVectorizer(), y=TfidfVectorizer()).fit(gappy, german)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_one_missing_text(texts, missing):
+    english, german, numbers = texts
+    parse = FunctionTransformer(lambda texts: [[len(text)] for text in texts])
+    for steps in ((TfidfVectorizer(), TruncatedSVD(4, random_state=0)), parse):
+        model = make_view_pipeline(LinearCCA(1), x=steps).fit(english, numbers)
+        same(
+            model.transform_joint([missing], numbers[:1]),
+            model.transform_y(numbers[:1]),
+        )
+    tokens = [text.split() for text in english]
+    steps = CountVectorizer(analyzer=list), TruncatedSVD(4, random_state=0)
+    model = make_view_pipeline(LinearCCA(1), x=steps).fit(tokens, numbers)
+    joint = model.transform_joint([missing, *tokens[1:]], numbers)
+    same(joint[0], model.transform_y(numbers[:1])[0])
+    same(joint[1:], model.transform_joint(tokens[1:], numbers[1:]))
+    with pytest.raises(ValueError, match="All 60 rows of X are missing, NaN or None"):
+        ViewPipeline(LinearCCA(2), x=TfidfVectorizer()).fit([missing] * 60, german)
+
+
+@pytest.mark.parametrize(
+    ("item", "described"),
+    [(3, "int: 3"), (b"x", "bytes: b'x'"), (["q"], r"list: \['q'\]")],
+)
+def test_no_text_among_texts(texts, item, described):
+    english, german, _ = texts
+    model = ViewPipeline(LinearCCA(2), x=TfidfVectorizer(), y=TfidfVectorizer())
+    message = f"holds texts, and row 1 is of type {described}"
+    with pytest.raises(ValueError, match=f"X {message}"):
+        model.fit([None, item, *english[2:]], german)
+    model.fit(english, german)
+    with pytest.raises(ValueError, match=f"y {message}"):
+        model.transform_y(["hund", item])
+    with pytest.raises(ValueError, match="X holds texts, and row 0 is of type "):
+        model.transform([item])
+
+
+def test_missing_rows_of_any_type(views):
+    X, y = views
+    model = ViewPipeline(LinearCCA(2), x=PCA(3)).fit(X, y)
+    of_y = model.transform_y(y[:2])
+    gappy = X.astype(object)
+    gappy[0], gappy[1] = None, np.nan
+    for container in (np.array, list, lambda rows: pd.DataFrame(rows, dtype=object)):
+        joint = model.transform_joint(container(gappy), y)
+        same(joint[:2], of_y)
+        same(joint[2:], model.transform_joint(X[2:], y[2:]))
+    kinds = pl.DataFrame(X, schema=list("abcde")).with_columns(
+        kind=pl.Series(["k", "l", "m"] * 20)
+    )
+    columns = ColumnTransformer(
+        [("n", StandardScaler(), list("ab")), ("k", OneHotEncoder(), ["kind"])],
+        sparse_threshold=0,
+    )
+    model = ViewPipeline(LinearCCA(2), x=columns).fit(kinds, y)
+    nulls = pl.DataFrame({name: [None] for name in kinds.columns}, schema=kinds.schema)
+    partly = kinds[1:].with_columns(c=None)  # of no interest to the steps
+    joint = model.transform_joint(pl.concat([nulls, kinds[1:]]), y)
+    same(joint[:1], model.transform_y(y[:1]))
+    same(joint[1:], model.transform_joint(partly, y[1:]))
+
+
 def test_missing_rows_that_cannot_be(views):
     X, y = (view.copy() for view in views)
     model = ViewPipeline(LinearCCA(2), x=SimpleImputer(add_indicator=True))
@@ -423,7 +486,10 @@ def test_missing_rows_that_cannot_be(views):
         model.fit(X, y)
     X = views[0].copy()
     X[3, 1] = np.nan
-    model = ViewPipeline(LinearCCA(2), x=SimpleImputer(add_indicator=True)).fit(X, y)
+    zeros = FunctionTransformer(
+        np.nan_to_num, inverse_func=np.copy, check_inverse=False
+    )
+    model = ViewPipeline(LinearCCA(2), x=zeros).fit(X, y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.impute(X, y)
 
@@ -472,6 +538,52 @@ def test_only_inverses_go_back(views):
     assert error.value.__notes__ == ["Raised by the steps of y: FunctionTransformer."]
 
 
+def test_texts_go_back_where_a_step_knows_how(texts):
+    _, _, numbers = texts
+    written = FunctionTransformer(
+        lambda texts: np.array([[float(text)] for text in texts]),
+        inverse_func=lambda numbers: [f"{abs(number):.0f}" for number in numbers[:, 0]],
+        check_inverse=False,
+    )
+    y = [f"{number:.0f}" for number in numbers[:, -1]]
+    # A table of one column in an earlier fit is forgotten.
+    model = ViewPipeline(LinearCCA(1, reg=0)).fit(numbers, numbers[:, -1])
+    model.set_params(x=StandardScaler()).fit(numbers, numbers[:, -1])
+    model.set_params(y=written).fit(numbers, y)
+    assert list(model.predict(numbers)) == y
+    assert list(model.view("y").inverse_transform(model.transform_y(y))) == y
+    with pytest.raises(ValueError, match="impute fills .* y is a list of strings: reb"):
+        model.impute(numbers, y)
+
+
+@pytest.mark.parametrize("add_indicator", [False, True])
+def test_imputers_do_not_go_back(views, add_indicator):
+    X, y = views[0], views[1].copy()
+    y[3, 1] = np.nan
+    step = SimpleImputer(add_indicator=add_indicator)
+    model = ViewPipeline(LinearCCA(2), y=step).fit(X, y)
+    assert not hasattr(model, "predict")
+    with pytest.raises(AttributeError, match=r"y cannot .* its step SimpleImputer\("):
+        model.reconstruct(X)
+
+
+def test_selectors_go_back_with_zeros(views):
+    X, y = views[0], np.column_stack([views[1], np.full(60, 7.0)])
+    model = ViewPipeline(LinearCCA(2), y=VarianceThreshold()).fit(X, y)
+    predicted = LinearCCA(2).fit(X, views[1]).predict(X)
+    np.testing.assert_allclose(model.predict(X)[:, :4], predicted)
+    same(model.predict(X)[:, 4], np.zeros(60))
+
+
+def test_weights_are_the_estimators(views):
+    weights = np.random.RandomState(0).randint(1, 4, size=60)
+    model = ViewPipeline(LinearCCA(2), x=PCA(3))
+    codes = model.fit_transform(*views, sample_weight=weights)
+    by_hand = PCA(3).fit_transform(views[0])
+    cca = LinearCCA(2).fit(by_hand, views[1], sample_weight=weights)
+    same(codes, cca.transform(by_hand))
+
+
 @pytest.mark.parametrize(
     "nothing", [None, "passthrough", make_pipeline("passthrough")], ids=str
 )
@@ -483,6 +595,13 @@ def test_no_steps(views, nothing):
     same(model.predict(X), cca.predict(X))
     assert (model.x_, model.y_) == (None, None)
     assert (model.n_features_in_, model.y_n_features_in_) == (5, 4)
+
+
+@pytest.mark.parametrize("nothing", [None, "passthrough", (), (None,)], ids=str)
+def test_no_steps_without_names(nothing):
+    assert make_view_pipeline(LinearCCA(2), x=nothing, y=nothing).x is None
+    steps = make_view_pipeline(LinearCCA(2), x=("passthrough", PCA(2), None)).x
+    assert [name for name, _ in steps.steps] == ["pca"]
 
 
 def test_whole_steps_in_a_grid(views):
@@ -568,6 +687,55 @@ def test_other_things_that_steps_read(views):
     words = CountVectorizer(analyzer=list)
     model = ViewPipeline(LinearCCA(2), y=words).fit(X, tokens)
     assert model.transform_y(tokens).shape == (60, 2)
+    union = make_union(words, make_pipeline(TfidfVectorizer(analyzer=list)))
+    model = ViewPipeline(LinearCCA(2), y=union).fit(X, tokens)
+    cca = LinearCCA(2).fit(X, union.fit_transform(tokens))
+    same(model.transform_y(tokens), cca.transform_y(union.transform(tokens)))
+
+
+def test_unions_read_texts(texts):
+    english, _, numbers = texts
+    lengths = FunctionTransformer(lambda texts: [[len(text)] for text in texts])
+    for parts in (
+        (TfidfVectorizer(), TfidfVectorizer(analyzer="char_wb")),
+        (TfidfVectorizer(), lengths),
+    ):
+        union = make_union(*parts)
+        model = ViewPipeline(LinearCCA(2, reg=0.1), x=union).fit(english, numbers)
+        cca = LinearCCA(2, reg=0.1).fit(union.fit_transform(english), numbers)
+        X = union.transform(english)
+        same(model.transform(english), cca.transform(X))
+        same(model.transform(english[:1]), cca.transform(X[:1]))
+
+
+def test_unions_read_tables(views):
+    union = make_union("drop", "passthrough", StandardScaler())
+    model = ViewPipeline(LinearCCA(2), x=union).fit(*views)
+    cca = LinearCCA(2).fit(union.fit_transform(views[0]), views[1])
+    same(model.transform(views[0]), cca.transform(union.transform(views[0])))
+    with pytest.raises(ValueError, match="X has 4 features, but .* expecting 5"):
+        model.transform(views[0][:, :4])
+
+
+class Field(TransformerMixin, BaseEstimator):
+    """Texts out of dicts, without tags that say so."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return [item["text"] for item in X]
+
+
+def test_lists_of_dicts(texts):
+    english, german, _ = texts
+    dicts = [{"text": text} for text in german]
+    model = make_view_pipeline(
+        LinearCCA(2), x=TfidfVectorizer(), y=(Field(), TfidfVectorizer())
+    )
+    codes = model.fit(english, dicts).transform_y(dicts)
+    model = ViewPipeline(LinearCCA(2), x=TfidfVectorizer(), y=TfidfVectorizer())
+    same(codes, model.fit(english, german).transform_y(german))
 
 
 def test_strings_are_categories_to_steps_that_take_them_so(views):
@@ -705,5 +873,50 @@ def test_errors_of_steps_name_the_view(views):
         model.fit(X, gappy)
     assert error.value.__notes__ == ["Raised by the steps of y: StandardScaler, PCA."]
     with pytest.raises(AttributeError, match="lower") as error:
-        model.set_params(y=TfidfVectorizer()).fit(X, y)
+        model.set_params(y=TfidfVectorizer()).fit(X, y.tolist())
     assert error.value.__notes__ == ["Raised by the steps of y: TfidfVectorizer."]
+
+
+@pytest.mark.parametrize(
+    "container", [np.array, pd.DataFrame, pl.DataFrame, sp.csr_array]
+)
+def test_tables_to_steps_that_read_none(texts, views, container):
+    english, _, numbers = texts
+    table = container(views[0])
+    message = r"X is a table of shape \(60, 5\); its first step {} reads a list of {}"
+    for steps, names in (
+        (TfidfVectorizer(), ("TfidfVectorizer", "strings")),
+        (make_union(TfidfVectorizer()), ("FeatureUnion", "strings")),
+        (DictVectorizer(), ("DictVectorizer", "dicts")),
+    ):
+        with pytest.raises(ValueError, match=message.format(*names)):
+            make_view_pipeline(LinearCCA(2), x=steps).fit(table, numbers)
+    parse = FunctionTransformer(lambda texts: [[len(text)] for text in texts])
+    model = ViewPipeline(LinearCCA(1), x=parse).fit(english, numbers)
+    with pytest.raises(ValueError, match=r"X is a .* FunctionTransformer reads a list"):
+        model.transform(table)
+    frame = pd.DataFrame({"text": english})
+    with pytest.raises(ValueError, match=r"X is a table of shape \(60, 1\); its first"):
+        ViewPipeline(LinearCCA(2), x=TfidfVectorizer()).fit(frame, numbers)
+
+
+@pytest.mark.parametrize("frames", [pd, pl])
+def test_frames_too_small(views, frames):
+    X, y = (frames.DataFrame(view) for view in views)
+    model = ViewPipeline(LinearCCA(2), x=StandardScaler(), y=StandardScaler())
+    with pytest.raises(ValueError, match=r"0 sample\(s\) \(shape=\(0, 5\)\).* of 2 is"):
+        model.fit(X[:0], y)
+    with pytest.raises(ValueError, match=r"with 1 sample\(s\) .*minimum of 2 is"):
+        model.fit(X, y[:1])
+    with pytest.raises(ValueError, match=r"0 feature\(s\) .* a minimum of 1 is"):
+        model.fit(pd.DataFrame(index=range(60)), y)
+    with pytest.raises(ValueError, match=r"0 sample\(s\) \(shape=\(0, 4\)\).* of 1 is"):
+        model.fit(X, y).transform_y(y[:0])
+
+
+def test_no_first_view(views):
+    for steps in (None, TfidfVectorizer()):
+        with pytest.raises(
+            ValueError, match="requires X, the first view, but it is No"
+        ):
+            ViewPipeline(LinearCCA(2), x=steps).fit(None, views[1])
