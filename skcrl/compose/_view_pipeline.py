@@ -85,7 +85,7 @@ class ViewPipeline(TwoViewTransformer):
         Fitted estimator.
     n_components_ : int
         Width of the codes.
-    correlations_ : ndarray of shape (n_components_,)
+    correlations_ : ndarray of shape (n_components,)
         If the estimator has them.
     n_features_in_, y_n_features_in_ : int
         Widths of the views before their steps, unless they are texts.
