@@ -25,6 +25,8 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/transform_memory.py
 	$(BIN)/python benchmarks/search_speed.py
 	$(BIN)/python benchmarks/missing_views.py
+	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/retrieval.py --data emoji
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
 	$(BIN)/python benchmarks/mnist_halves_table.py --components 50 --correlation
 	$(BIN)/python benchmarks/noisy_mnist.py
