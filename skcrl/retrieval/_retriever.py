@@ -60,10 +60,10 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
         Search over the items. "exact" is the brute force of scikit-learn's
-        ``NearestNeighbors``, whose memory does not grow with the number of items. The
-        others are packages to be installed beside skcrl, by ``pip install`` of
-        faiss-cpu, hnswlib or usearch, or of ``skcrl[search]`` for all: they propose
-        items in float32, and most miss some.
+        ``NearestNeighbors``, which never holds the similarities of all. The others are
+        packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
+        or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
+        most miss some.
     backend_params : dict or None, default=None
         Parameters of the package. For "faiss", `factory`, a description of an index
         such as "HNSW32" ("Flat" if not given, which is exhaustive), and `search`,
