@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
-# Numbers in an array of codes of the items found: 8 MB in float64.
-_CELLS = 2**20
+# Numbers in an array of codes of the items found: 512 kB in float64 stay in the cache.
+_CELLS = 2**16
 
 
 class _Search:

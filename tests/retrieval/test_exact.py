@@ -56,6 +56,14 @@ def test_near_duplicates_in_float64(rng):
     np.testing.assert_array_equal(positions[0], np.argsort(-steps)[:10])
 
 
+def test_queries_that_differ_below_float32(rng):
+    base, direction = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
+    codes = np.array([base + direction, base - direction]) / np.sqrt(2)
+    signs = np.array([1, -1, -1, 1])
+    queries = base + 1e-9 * signs[:, None] * direction
+    np.testing.assert_array_equal(nearest(queries, codes, 1)[1][:, 0], signs < 0)
+
+
 def test_equal_items():
     codes = np.tile(np.eye(3), (40, 1))
     similarities, positions = nearest(np.vstack([np.eye(3), np.zeros(3)]), codes, 4)

@@ -499,6 +499,18 @@ def test_memory_of_encoding_is_that_of_the_codes(power, n_views, copies):
     assert peak < (copies + 0.4) * Z.nbytes
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_index_holds_its_codes_once(order):
+    Z = np.random.default_rng(0).standard_normal((20_000, 40)).astype("f8", order)
+    retriever = CrossViewRetriever(Given()).fit(Z[:50], Z[:50])
+    tracemalloc.start()
+    for add in (retriever.fit_index, retriever.add):
+        add(Z)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 2.4 * Z.nbytes
+
+
 def test_unfitted_and_empty(views):
     retriever = CrossViewRetriever(LinearCCA(4))
     for call in (
