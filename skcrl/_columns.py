@@ -3,11 +3,11 @@
 import numpy as np
 
 
-def unit_rows(codes):
-    """Rows scaled to length one; rows of zeros stay zero."""
+def unit_rows(codes, out=None):
+    """Rows scaled to length one, in `out` if given; rows of zeros stay zero."""
     # By a power of two, exactly: squares of tiny or huge codes would leave the range.
-    exponent = np.frexp(abs(codes).max(axis=1, keepdims=True))[1]
-    codes = np.ldexp(codes, -exponent)
+    largest = np.maximum(codes.max(axis=1), -codes.min(axis=1))
+    codes = np.ldexp(codes, -np.frexp(largest)[1][:, None], out=out)
     length = np.sqrt(np.einsum("ij,ij->i", codes, codes))[:, None]
     codes /= np.where(length > 0, length, 1)
     return codes

@@ -12,7 +12,7 @@ from skcrl.deep._two_branch import BaseTwoBranch, finite
 from skcrl.deep._users_modules import USERS_MODULES
 from skcrl.deep.losses import RANKING_OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import ProjectedBranches
-from skcrl.metrics import mean_reciprocal_rank
+from skcrl.metrics._retrieval import mean_both_ways, mean_of_reciprocal_ranks
 
 
 class CCALRanker(BaseTwoBranch):
@@ -332,7 +332,7 @@ class CCALRanker(BaseTwoBranch):
             net.evaluate("embed", view, side=side)
             for view, side in zip(valid.complete(), ("x", "y"), strict=True)
         )
-        return (mean_reciprocal_rank(x, y) + mean_reciprocal_rank(y, x)) / 2
+        return mean_both_ways(mean_of_reciprocal_ranks, x, y)
 
     def _projection(self, m):
         return self.net_.module_.projection.refit(m)

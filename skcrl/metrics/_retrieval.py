@@ -478,6 +478,11 @@ def both_ways(Zx, Zy, relevant=None):
     return {"x_to_y": x_to_y, "y_to_x": y_to_x}
 
 
+def mean_both_ways(measure, Zx, Zy):
+    """Mean over both directions of a measure of standings."""
+    return float(np.mean([measure(found) for found in both_ways(Zx, Zy).values()]))
+
+
 def recall(standing, k):
     """Recall at k."""
     _check_k(k, standing.n_targets)

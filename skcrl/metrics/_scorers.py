@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from skcrl._arrays import to_numpy
 from skcrl.metrics._correlation import pearson_sum
 from skcrl.metrics._retrieval import (
-    both_ways,
+    mean_both_ways,
     mean_of_reciprocal_ranks,
     median_of_ranks,
     one_way,
@@ -94,10 +92,6 @@ class Scorer:
         return f"get_scorer({self.name!r})"
 
 
-def _mean_of_both(measure, Zx, Zy):
-    return float(np.mean([measure(found) for found in both_ways(Zx, Zy).values()]))
-
-
 def _x_to_y(measure, Zx, Zy):
     return measure(one_way(Zx, Zy))
 
@@ -120,7 +114,7 @@ _SCORES = {
     name + suffix: partial(score, measure)
     for name, measure in _MEASURES.items()
     for suffix, score in (
-        ("", _mean_of_both),
+        ("", mean_both_ways),
         ("_x_to_y", _x_to_y),
         ("_y_to_x", _y_to_x),
     )

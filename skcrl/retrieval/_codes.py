@@ -10,6 +10,10 @@ def check_codes(codes, source):
     codes = to_numpy(codes)
     if codes.ndim != 2:
         raise ValueError(f"{source} gave codes of shape {codes.shape}, not a matrix.")
+    if codes.size == 0:
+        raise ValueError(f"{source} gave no codes: their shape is {codes.shape}.")
+    if codes.dtype.kind not in "biuf":
+        raise ValueError(f"{source} gave codes of {codes.dtype}, not of real numbers.")
     if codes.dtype not in (np.float32, np.float64):
         codes = codes.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(codes).all(axis=1))

@@ -4,11 +4,12 @@ import json
 import os
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZIP_STORED
 
 import numpy as np
 
 from skcrl.retrieval._codes import check_codes
-from skcrl.retrieval._ids import check_ids
+from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
 
 _FORMAT = "skcrl retrieval index"
 _VERSION = 1
@@ -25,10 +26,10 @@ class Stored(NamedTuple):
 
 def write(path, stored):
     """Write `stored`; until it is complete `path` holds what it held before."""
-    path = Path(path)
-    arrays = {"codes": stored.codes}
-    if stored.ids is not None:
-        arrays["ids"] = stored.ids
+    path = Path(path).resolve()  # a link stays, and what it points to is replaced
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file to write.")
+    arrays = {"codes": stored.codes, **to_arrays(stored.ids)}
     settings = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -50,10 +51,13 @@ def read(path):
         # Bytes of any kind may raise anything here.
         try:
             with np.load(file, allow_pickle=False) as arrays:
+                _check_stored(arrays.zip)
                 settings = json.loads(str(arrays["settings"]))
                 version = settings["version"]
                 if settings["format"] != _FORMAT:
                     raise ValueError(f"its format is {settings['format']!r}")
+                if type(version) is not int or version < 1:
+                    raise ValueError(f"its version is {version!r}")
                 if version <= _VERSION:
                     return _checked(arrays, settings)
         except Exception as error:
@@ -66,12 +70,23 @@ def read(path):
     )
 
 
+def _check_stored(archive):
+    """Refuse what takes more memory than the file has bytes."""
+    for member in archive.infolist():
+        if member.compress_type != ZIP_STORED:
+            raise ValueError(f"{member.filename} in it is compressed")
+
+
 def _checked(arrays, settings):
     codes = check_codes(arrays["codes"], "It")
-    if (np.linalg.norm(codes, axis=1) > 1.001).any():
-        raise ValueError("codes are longer than one")
-    ids = check_ids(arrays["ids"] if "ids" in arrays else None, len(codes))
-    return Stored(codes, ids, settings["backend"], dict(settings["params"]))
+    length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
+    if ((length > 0) & (abs(length - 1) > 1e-3)).any():
+        raise ValueError("its codes are not of length one or zero")
+    ids = check_ids(from_arrays(arrays), len(codes))
+    backend, params = settings["backend"], settings["params"]
+    if not isinstance(backend, str) or not isinstance(params, dict):
+        raise ValueError(f"its backend is {backend!r} with the parameters {params!r}")
+    return Stored(codes, ids, backend, params)
 
 
 def _plain(number):

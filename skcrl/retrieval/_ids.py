@@ -1,25 +1,27 @@
 """Names of items: integers or strings, no two equal."""
 
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
 
 
 def check_ids(ids, n_items):
-    """`ids` as an array of int64 or of strings, one an item, or None."""
+    """`ids` as an array of int64 or of str objects, one an item, or None."""
     if ids is None:
         return None
-    values = np.asarray(ids, dtype=object)
+    # A list is not made an array of one type, in which booleans would turn integers
+    # and each string would take the room of the longest.
+    values = np.asarray(ids, dtype=None if hasattr(ids, "dtype") else object)
     if values.shape != (n_items,):
         raise ValueError(
             f"ids must be one for each of the {n_items} items, got an array of shape "
             f"{values.shape}."
         )
     ids = _uniform(values)
-    distinct, counts = np.unique(ids, return_counts=True)
-    if len(distinct) < n_items:
-        twice = distinct[counts > 1][0].item()
-        raise ValueError(f"ids must differ, got {twice!r} more than once.")
+    repeated = _repeated(ids)
+    if repeated is not None:
+        raise ValueError(f"ids must differ, got {repeated!r} more than once.")
     return ids
 
 
@@ -27,28 +29,81 @@ def joined_ids(old, new):
     """Ids of items in an index and of those to add; both None if they have none."""
     if old is None and new is None:
         return None
-    if old is None or new is None or old.dtype.kind != new.dtype.kind:
+    if old is None or new is None or old.dtype != new.dtype:
         raise ValueError(
             f"Items of the index have {_described(old)}, those to add "
             f"{_described(new)}: all must be of one kind."
         )
-    known = new[np.isin(new, old)]
-    if len(known):
-        raise ValueError(f"ids must differ, {known[0].item()!r} is in the index.")
-    return np.concatenate([old, new])
+    joined = np.concatenate([old, new])
+    repeated = _repeated(joined)
+    if repeated is not None:
+        raise ValueError(f"ids must differ, {repeated!r} is in the index.")
+    return joined
+
+
+def to_arrays(ids):
+    """`ids` as arrays without objects, by name: strings are bytes and their ends."""
+    if ids is None:
+        return {}
+    if ids.dtype != object:
+        return {"ids": ids}
+    encoded = [name.encode("utf-8", "surrogatepass") for name in ids]
+    return {
+        "id_bytes": np.frombuffer(b"".join(encoded), np.uint8),
+        "id_ends": np.cumsum([len(name) for name in encoded], dtype=np.int64),
+    }
+
+
+def from_arrays(arrays):
+    """What :func:`to_arrays` was given, for ``check_ids``."""
+    if "id_bytes" not in arrays:
+        return arrays["ids"] if "ids" in arrays else None
+    content, ends = arrays["id_bytes"], arrays["id_ends"]
+    bounds = np.concatenate([[0], ends])
+    if (
+        content.dtype != np.uint8
+        or ends.dtype != np.int64
+        or (np.diff(bounds) < 0).any()
+        or bounds[-1] != len(content)
+    ):
+        raise ValueError("its ids do not end where they should")
+    content = content.tobytes()
+    return [
+        content[start:end].decode("utf-8", "surrogatepass")
+        for start, end in pairwise(bounds)
+    ]
 
 
 def _uniform(values):
-    for kind, dtype in ((str, str), (Integral, np.int64)):
-        if all(isinstance(value, kind) for value in values):
-            try:
-                return values.astype(dtype)
-            except OverflowError:
-                break
-    raise ValueError("ids must be all strings or all integers of 64 bits with sign.")
+    if values.dtype.kind not in "iu":
+        values = values.astype(object)
+        if all(isinstance(value, str) for value in values):
+            return values
+        if not all(map(_is_integer, values)):
+            raise ValueError("ids must be all strings or all integers.")
+    if max(values.max(), -int(values.min()) - 1) > np.iinfo(np.int64).max:
+        raise ValueError("ids must be integers of 64 bits with sign.")
+    return values.astype(np.int64)
+
+
+def _is_integer(value):
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _repeated(ids):
+    """Some id that occurs twice, or None."""
+    if ids.dtype == object:
+        known = set()
+        for name in ids:
+            if name in known:
+                return name
+            known.add(name)
+        return None
+    distinct, counts = np.unique(ids, return_counts=True)
+    return None if len(distinct) == len(ids) else distinct[counts > 1][0].item()
 
 
 def _described(ids):
     if ids is None:
         return "no ids of their own"
-    return "strings as ids" if ids.dtype.kind == "U" else "integers as ids"
+    return "strings as ids" if ids.dtype == object else "integers as ids"

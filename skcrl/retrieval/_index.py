@@ -22,11 +22,11 @@ class Index:
     """
 
     def __init__(self, codes, ids, backend, params):
-        self.codes = codes
+        self.codes = np.ascontiguousarray(codes)
         self.ids = ids
         self.backend = backend
         self.params = dict(params)
-        self._search = build(backend, self.params, codes)
+        self._search = build(backend, self.params, self.codes)
 
     def __len__(self):
         return len(self.codes)
@@ -35,11 +35,12 @@ class Index:
         """Append items; nothing changes if that fails."""
         self._check_width(codes)
         ids = joined_ids(self.ids, ids)
+        codes = np.concatenate([self.codes, codes])
         search = self._ready_search()
         # If this is broken off some items may be in: the next call builds it anew.
         self._search = None
         search.add(codes)
-        self.codes, self.ids = np.concatenate([self.codes, codes]), ids
+        self.codes, self.ids = codes, ids
         self._search = search
 
     def nearest(self, queries, k):

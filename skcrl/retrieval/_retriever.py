@@ -11,9 +11,10 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
 from skcrl._validation import check_paired, restored_on_error
-from skcrl.metrics import mean_reciprocal_rank
+from skcrl.metrics import get_scorer
 from skcrl.retrieval import _file
 from skcrl.retrieval._backends import BACKENDS
 from skcrl.retrieval._codes import check_codes
@@ -50,7 +51,7 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : two-view estimator
-        Such as :class:`~skcrl.LinearCCA`. Cloned and fitted; inside scikit-learn's
+        Such as :class:`~skcrl.LinearCCA`. Cloned and fitted; inside a
         ``FrozenEstimator`` it is taken as it was fitted.
     correlation_power : float, default=0.0
         The power p, not negative. Zero leaves the codes alone; any other needs an
@@ -58,9 +59,11 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
-        Search over the items. "exact" looks at each, in blocks, and gives the ranking
-        of float64. The others are packages of those names, to be installed beside
-        skcrl: they propose items in float32, and most miss some.
+        Search over the items. "exact" is the brute force of scikit-learn's
+        ``NearestNeighbors``, which never holds the similarities of all. The others are
+        packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
+        or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
+        most miss some.
     backend_params : dict or None, default=None
         Parameters of the package. For "faiss", `factory`, a description of an index
         such as "HNSW32" ("Flat" if not given, which is exhaustive), and `search`,
@@ -156,8 +159,8 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If the views are no valid input of the estimator, or `correlation_power` is
-            not zero and the estimator has no correlations. The retriever is then as
-            it was before.
+            not zero and the estimator has no correlations above zero. The retriever is
+            then as it was before.
         """
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y)
@@ -319,7 +322,8 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
         if X is None:
             return self._encode(y, "y")
         Zx, Zy = self.transform_pair(X, y)
-        return unit_rows((Zx + Zy) / 2)
+        Zx += Zy
+        return unit_rows(Zx, out=Zx)
 
     def transform_pair(self, X, y):
         """Codes of both views, as they are indexed and compared.
@@ -366,14 +370,13 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
             At most one, which it is where every sample is found first. The index plays
             no part.
         """
-        Zx, Zy = self.transform_pair(X, y)
-        return (mean_reciprocal_rank(Zx, Zy) + mean_reciprocal_rank(Zy, Zx)) / 2
+        return get_scorer("mean_reciprocal_rank")(self, X, y)
 
     def save_index(self, path):
         """Write the index to a file, which holds no pickles.
 
-        The file appears when it is complete. The estimator is not in it: joblib
-        pickles the retriever as a whole, index included.
+        The file appears when it is complete; a link is followed. The estimator is not
+        in it: joblib pickles the retriever as a whole, index included.
 
         Parameters
         ----------
@@ -382,6 +385,8 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
 
         Raises
         ------
+        OSError
+            If the file cannot be written. What was there before is then as it was.
         NotFittedError
             If the index is empty.
         """
@@ -410,6 +415,8 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is no index, is damaged or of a newer version, or its codes are
             not as wide as those of the estimator. The index is then as it was before.
+        OSError
+            If the file cannot be read.
         ImportError
             If the package that searched the index is not installed.
         """
@@ -427,6 +434,7 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
     @property
     def n_items_(self):
         """Number of items in the index."""
+        check_is_fitted(self)
         return 0 if self._index is None else len(self._index)
 
     @property
@@ -449,19 +457,35 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
                 f"correlations_, which {type(self.estimator).__name__} has not: set "
                 "correlation_power=0."
             )
+        correlations = to_numpy(correlations)
+        if correlations.ndim != 1 or not np.isfinite(correlations).all():
+            raise ValueError(
+                f"correlation_power={self.correlation_power} needs one finite "
+                f"correlation a component, got correlations_={correlations}: set "
+                "correlation_power=0."
+            )
         shares = np.clip(correlations, 0, None)
+        if not shares.any():
+            raise ValueError(
+                f"correlations_={correlations} are none above zero, so the views share "
+                "nothing by which to search: check them, or set correlation_power=0."
+            )
         # Of the largest, so that high powers do not underflow: lengths do not matter.
-        return (shares / (shares.max() or 1)) ** self.correlation_power
+        return (shares / shares.max()) ** self.correlation_power
 
     def _encode(self, view, side):
         method = {"x": "transform", "y": "transform_y"}[side]
-        codes = check_codes(
-            getattr(self.estimator_, method)(view),
-            f"{method} of {type(self.estimator_).__name__}",
-        )
-        if self.weights_ is not None:
-            codes = codes * self.weights_.astype(codes.dtype)
-        return unit_rows(codes)
+        source = f"{method} of {type(self.estimator_).__name__}"
+        codes = check_codes(getattr(self.estimator_, method)(view), source)
+        if self.weights_ is None:
+            return unit_rows(codes)
+        if codes.shape[1] != len(self.weights_):
+            raise ValueError(
+                f"{source} gave codes of {codes.shape[1]} components, but its "
+                f"correlations_ are {len(self.weights_)}: set correlation_power=0."
+            )
+        codes = codes * self.weights_.astype(codes.dtype)
+        return unit_rows(codes, out=codes)
 
     def _filled_index(self):
         check_is_fitted(self)
@@ -471,7 +495,8 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
 
     def _nearest(self, index, X, y, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
-        if not isinstance(k, (int, np.integer)) or not 1 <= k <= len(index):
+        is_integer = isinstance(k, Integral) and not isinstance(k, bool)
+        if not is_integer or not 1 <= k <= len(index):
             raise ValueError(
                 f"n_neighbors must be an integer from 1 to {len(index)}, the number of "
                 f"items in the index, got {k!r}."

@@ -162,7 +162,7 @@ def test_an_addition_broken_off_leaves_the_index_as_it_was(views, backend):
     expected = other.fit_index(y=views[3]).kneighbors(views[2])
 
     def half_way(codes):
-        add(codes[:50])
+        add(codes[:350])
         raise KeyboardInterrupt
 
     add = other._index._search.add

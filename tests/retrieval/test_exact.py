@@ -5,13 +5,17 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from skcrl.retrieval import _exact
-from skcrl.retrieval._exact import nearest
+from skcrl._columns import unit_rows
+from skcrl.retrieval import _backends
+from skcrl.retrieval._backends import Exact
 
 
 def made(rng, n, width, dtype=np.float64):
-    Z = rng.standard_normal((n, width))
-    return (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(dtype)
+    return unit_rows(rng.standard_normal((n, width)).astype(dtype))
+
+
+def nearest(queries, codes, k):
+    return Exact(codes).nearest(queries, codes, k)
 
 
 def brute_force(queries, codes, k):
@@ -20,37 +24,47 @@ def brute_force(queries, codes, k):
     return np.take_along_axis(products, order, 1), order
 
 
-@pytest.fixture(params=[2**22, 2**9, 1], ids=["one block", "blocks", "single rows"])
-def cells(request, monkeypatch):
-    monkeypatch.setattr(_exact, "CELLS", request.param)
-    monkeypatch.setattr(_exact, "_QUERIES", 7)
-
-
-@pytest.mark.usefixtures("cells")
+@pytest.mark.parametrize("cells", [2**22, 2**9, 1])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("k", [1, 5, 300])
-def test_it_is_the_brute_force(rng, dtype, k):
+def test_it_is_the_brute_force(rng, monkeypatch, dtype, k, cells):
+    monkeypatch.setattr(_backends, "_CELLS", cells)
     queries, codes = made(rng, 20, 6, dtype), made(rng, 300, 6, dtype)
     similarities, positions = nearest(queries, codes, k)
     expected = brute_force(queries, codes, k)
     np.testing.assert_allclose(similarities, expected[0], rtol=0, atol=1e-14)
     np.testing.assert_array_equal(positions, expected[1])
+    np.testing.assert_array_equal(nearest(queries[:1], codes, k)[1], positions[:1])
 
 
-@pytest.mark.usefixtures("cells")
-def test_differences_below_float32_decide(rng):
-    # All items lie within 1e-9 of each other: in float32 they are one.
+@pytest.mark.parametrize("types", [(np.float32, np.float64), (np.float64, np.float32)])
+def test_queries_and_items_of_two_types(rng, types):
+    queries, codes = made(rng, 20, 6, types[0]), made(rng, 300, 6, types[1])
+    similarities, positions = nearest(queries, codes, 5)
+    expected = brute_force(queries, codes, 5)
+    np.testing.assert_allclose(similarities, expected[0], rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(positions, expected[1])
+
+
+def test_near_duplicates_in_float64(rng):
+    # All items lie within 2e-9 of each other: in float32 they would be one.
     base, direction = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
     steps = rng.permutation(200) * 1e-11
     codes = base + steps[:, None] * direction
     queries = (base + direction)[None] / np.sqrt(2)
-    assert len(np.unique(codes.astype(np.float32) @ queries[0].astype(np.float32))) < 5
     positions = nearest(queries, codes, 10)[1]
     np.testing.assert_array_equal(positions[0], np.argsort(-steps)[:10])
 
 
-@pytest.mark.usefixtures("cells")
-def test_equal_items_do_not_flood_it():
+def test_queries_that_differ_below_float32(rng):
+    base, direction = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
+    codes = np.array([base + direction, base - direction]) / np.sqrt(2)
+    signs = np.array([1, -1, -1, 1])
+    queries = base + 1e-9 * signs[:, None] * direction
+    np.testing.assert_array_equal(nearest(queries, codes, 1)[1][:, 0], signs < 0)
+
+
+def test_equal_items():
     codes = np.tile(np.eye(3), (40, 1))
     similarities, positions = nearest(np.vstack([np.eye(3), np.zeros(3)]), codes, 4)
     np.testing.assert_array_equal(similarities, np.repeat([[1], [1], [1], [0]], 4, 1))
@@ -58,25 +72,50 @@ def test_equal_items_do_not_flood_it():
     assert all(len(set(row)) == 4 for row in positions)
 
 
-def test_random_cases_with_ties(rng, monkeypatch):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_random_cases_with_ties_and_zero_codes(rng, dtype):
+    with_zeros = 0
     for _ in range(200):
-        monkeypatch.setattr(_exact, "CELLS", int(rng.integers(1, 400)))
         n, width = rng.integers(1, 60), rng.integers(1, 5)
-        Z = rng.integers(-1, 2, (n + 9, width)).astype(float)
-        Z /= np.maximum(np.linalg.norm(Z, axis=1, keepdims=True), 1)
+        Z = rng.integers(-1, 2, (n + 9, width)).astype(dtype)
+        Z = unit_rows(Z * 10.0 ** rng.integers(-30, 30, (n + 9, 1)).astype(dtype))
+        with_zeros += not Z[9:].any(axis=1).all()
         k = int(rng.integers(1, n + 1))
         similarities, positions = nearest(Z[:9], Z[9:], k)
+        # Items tie up to the rounding of their lengths.
+        atol = 8 * np.finfo(dtype).eps
         expected = brute_force(Z[:9], Z[9:], k)[0]
-        np.testing.assert_allclose(similarities, expected, rtol=0, atol=1e-14)
-        found = np.take_along_axis(Z[:9] @ Z[9:].T, positions, 1)
+        np.testing.assert_allclose(similarities, expected, rtol=0, atol=atol)
+        products = Z[:9].astype(np.float64) @ Z[9:].T.astype(np.float64)
+        found = np.take_along_axis(products, positions, 1)
         np.testing.assert_allclose(similarities, found, rtol=0, atol=1e-14)
+        assert (np.diff(similarities, axis=1) <= 0).all()
         assert all(len(set(row)) == k for row in positions)
+    assert with_zeros > 50
 
 
-def test_no_array_grows_with_queries_times_items(rng):
-    queries, codes = made(rng, 3000, 4, np.float32), made(rng, 60_000, 4, np.float32)
+def test_zero_codes_added_to_others_and_others_to_them(rng):
+    codes = made(rng, 40, 3)
+    codes[[5, 31]] = 0
+    queries = np.vstack([made(rng, 8, 3), np.zeros(3)])
+    for known in (3, 10, 35):
+        search = Exact(codes[:known])
+        search.add(codes)
+        similarities = search.nearest(queries, codes, 30)[0]
+        expected = brute_force(queries, codes, 30)[0]
+        np.testing.assert_allclose(similarities, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("n_queries", "n_items", "k"), [(2000, 20_000, 5), (60, 4000, 4000)]
+)
+def test_memory_is_a_few_times_that_of_the_answer(rng, n_queries, n_items, k):
+    queries = made(rng, n_queries, 64, np.float32)
+    codes = made(rng, n_items, 64, np.float32)
+    search = Exact(codes)
     tracemalloc.start()
-    nearest(queries, codes, 5)
+    search.nearest(queries, codes, k)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 150e6  # all products would be 720 MB
+    # Here all products are 320 MB, and there all codes of the items found are 123.
+    assert peak < 6 * n_queries * k * 8 + 30e6

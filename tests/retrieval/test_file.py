@@ -1,6 +1,7 @@
 """The file of an index: there and back, and what is refused."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -20,7 +21,12 @@ def retriever(views):
     return CrossViewRetriever(LinearCCA(3), n_neighbors=4).fit(*views[:2])
 
 
-IDS = {"none": None, "numbers": range(50), "words": [f"ä {i}" for i in range(50)]}
+IDS = {
+    "none": None,
+    "numbers": range(50),
+    "words": [f"ä {i}" for i in range(50)],
+    "odd words": ["", "\0", "a\0", "a", "\ud800", *map(str, range(45))],
+}
 
 
 @pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
@@ -65,12 +71,56 @@ def test_a_file_is_whole_or_as_it_was(retriever, views, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["index.npz"]
 
 
-def rewritten(path, **changes):
+def test_one_long_id_costs_its_own_length(retriever, views, tmp_path):
+    retriever.fit_index(
+        np.tile(views[2], (40, 1)), ids=["x" * 20_000, *map(str, range(1999))]
+    )
+    path = tmp_path / "index.npz"
+    tracemalloc.start()
+    retriever.save_index(path)
+    retriever.load_index(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert path.stat().st_size < 200_000
+    assert peak < 2e6  # 160 MB if all were as long
+    assert retriever._index.ids[0] == "x" * 20_000
+
+
+def test_a_link_is_followed(retriever, views, tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link.npz"
+    link.symlink_to(tmp_path / "there" / "index.npz")
+    retriever.fit_index(views[2])
+    for _ in range(2):
+        retriever.save_index(link)
+        assert link.is_symlink()
+        assert [path.name for path in (tmp_path / "there").iterdir()] == ["index.npz"]
+    assert retriever.load_index(link).n_items_ == 50
+
+
+def test_a_folder_is_no_file_to_write(retriever, views, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    retriever.fit_index(views[2])
+    for path in (tmp_path, ""):
+        with pytest.raises(IsADirectoryError, match="is a folder: name a file"):
+            retriever.save_index(path)
+        with pytest.raises(IsADirectoryError):
+            retriever.load_index(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def rewritten(path, save=np.savez, **changes):
     """Write the file with some arrays in place of its own."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     settings = json.loads(str(arrays["settings"])) | changes.pop("settings", {})
-    np.savez(path, **(arrays | {"settings": json.dumps(settings)} | changes))
+    save(path, **(arrays | {"settings": json.dumps(settings)} | changes))
+
+
+def renamed(path, **changes):
+    """Write the file with strings for ids, and other arrays of these."""
+    words = {"id_bytes": np.full(50, 97, np.uint8), "id_ends": np.arange(1, 51)}
+    rewritten(path, **(words | changes))
 
 
 def one_array(path):
@@ -114,7 +164,22 @@ DAMAGE = {
         lambda path: rewritten(path, settings={"format": "x"}),
         "is damaged: its format is 'x'",
     ),
-    "no codes": (lambda path: rewritten(path, codes=np.eye(0)), "damaged.*50|empty"),
+    "no codes": (
+        lambda path: rewritten(path, codes=np.eye(0)),
+        r"is damaged: It gave no codes: their shape is \(0, 0\)",
+    ),
+    "codes of no items": (
+        lambda path: rewritten(path, codes=np.empty((0, 3)), ids=np.arange(0)),
+        r"is damaged: It gave no codes: their shape is \(0, 3\)",
+    ),
+    "complex codes": (
+        lambda path: rewritten(path, codes=np.eye(50, 3) * 1j),
+        "is damaged: It gave codes of complex128, not of real numbers",
+    ),
+    "codes of text": (
+        lambda path: rewritten(path, codes=np.full((50, 3), "1")),
+        "is damaged: It gave codes of <U1, not of real numbers",
+    ),
     "flat codes": (lambda path: rewritten(path, codes=np.ones(50)), "not a matrix"),
     "NaN": (
         lambda path: rewritten(path, codes=np.full((50, 3), np.nan)),
@@ -122,8 +187,37 @@ DAMAGE = {
     ),
     "long codes": (
         lambda path: rewritten(path, codes=np.ones((50, 3))),
-        "codes are longer than one",
+        "codes are not of length one or zero",
     ),
+    "short codes": (
+        lambda path: rewritten(path, codes=0.998 * np.eye(50, 3)),
+        "codes are not of length one or zero",
+    ),
+    "compressed": (
+        lambda path: rewritten(path, np.savez_compressed),
+        "is damaged: .*npy in it is compressed",
+    ),
+    "ids that run over": (
+        lambda path: renamed(path, id_ends=np.arange(2, 52)),
+        "is damaged: its ids do not end where they should",
+    ),
+    "ids that run backwards": (
+        lambda path: renamed(path, id_ends=np.r_[1:49, 0, 50]),
+        "is damaged: its ids do not end where they should",
+    ),
+    "ids that end in words": (
+        lambda path: renamed(path, id_ends=np.full(50, "1")),
+        "is damaged",
+    ),
+    "ids without ends": (
+        lambda path: rewritten(path, id_bytes=np.zeros(50, np.uint8)),
+        "is damaged: .*id_ends",
+    ),
+    "ids that are no text": (
+        lambda path: renamed(path, id_bytes=np.full(50, 255, np.uint8)),
+        "is damaged: 'utf-?8' codec",
+    ),
+    "equal words": (renamed, "is damaged: ids must differ, got 'a'"),
     "ids of others": (
         lambda path: rewritten(path, ids=np.arange(3)),
         "one for each of the 50 items",
@@ -145,10 +239,31 @@ DAMAGE = {
         lambda path: rewritten(path, settings={"params": {"M": 1}}),
         r"backend='exact' takes the backend_params \[\], got \['M'\]",
     ),
-    "no parameters": (
-        lambda path: rewritten(path, settings={"params": 3}),
-        "is damaged",
-    ),
+    **{
+        f"version {version}": (
+            lambda path, version=version: rewritten(
+                path, settings={"version": version}
+            ),
+            f"is damaged: its version is {version!r}",
+        )
+        for version in (-3, 0, True, 0.5, 2.5, "1", None)
+    },
+    **{
+        f"backend {backend}": (
+            lambda path, backend=backend: rewritten(
+                path, settings={"backend": backend}
+            ),
+            "is damaged: its backend is .* with the parameters {}",
+        )
+        for backend in (["exact"], {}, None, 3)
+    },
+    **{
+        f"parameters {params}": (
+            lambda path, params=params: rewritten(path, settings={"params": params}),
+            "is damaged: its backend is 'exact' with the parameters",
+        )
+        for params in (3, [], [["a", 1]], "M", None)
+    },
 }
 
 

@@ -1,5 +1,7 @@
 """The retriever, against codes and rankings written by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -269,7 +271,7 @@ def unchanged(retriever, views):
     """What must be as it was after an error."""
     return (
         retriever.n_items_,
-        retriever.search(views[2]),
+        retriever.search(views[2], n_neighbors=5),
         retriever.encode(*views[2:]),
     )
 
@@ -283,6 +285,14 @@ BAD_CALLS = {
     "k no integer": (
         lambda r, v: r.search(v[2], n_neighbors=2.5),
         "an integer .* got 2.5",
+    ),
+    "k a boolean": (
+        lambda r, v: r.kneighbors(v[2], n_neighbors=True),
+        "an integer from 1 to 100.* got True",
+    ),
+    "k a boolean of the constructor": (
+        lambda r, v: r.set_params(n_neighbors=True).search(v[2]),
+        "an integer from 1 to 100.* got True",
     ),
     "no query": (lambda r, v: r.kneighbors(), "X and y are both None: pass at least"),
     "no items": (lambda r, v: r.fit_index(), "X and y are both None: pass at least"),
@@ -404,9 +414,107 @@ def test_weights_need_correlations(views):
     np.testing.assert_array_equal(retriever.encode(views[2]), codes)
 
 
+class Told(Given):
+    """Codes are the views, and correlations what they are said to be."""
+
+    def __init__(self, correlations):
+        self.correlations = correlations
+
+    def fit(self, X, y):
+        self.correlations_ = np.array(self.correlations)
+        return self
+
+
+BAD_CORRELATIONS = {
+    "NaN": ([np.nan, 0.5, 0.2], "one finite correlation a component, got .*nan"),
+    "infinite": ([np.inf, 0.5, 0.2], "one finite correlation a component, got .*inf"),
+    "a matrix": (np.eye(3), "one finite correlation a component"),
+    "zeros": ([0.0, -0.3, 0.0], "none above zero, so the views share nothing"),
+    "none": ([], "none above zero, so the views share nothing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CORRELATIONS)
+def test_correlations_that_give_no_weights(filled, views, case):
+    correlations, message = BAD_CORRELATIONS[case]
+    codes = filled.encode(views[2])
+    filled.set_params(estimator=Told(correlations), correlation_power=2)
+    with pytest.raises(ValueError, match=message):
+        filled.fit(np.eye(3), np.eye(3))
+    np.testing.assert_array_equal(filled.encode(views[2]), codes)
+    assert filled.n_items_ == 100
+    filled.set_params(correlation_power=0).fit(np.eye(3), np.eye(3))
+
+
+def test_a_constant_view_shares_nothing(views):
+    retriever = CrossViewRetriever(LinearCCA(3), correlation_power=2)
+    with pytest.raises(ValueError, match="the views share nothing"):
+        retriever.fit(views[0], np.ones_like(views[1]))
+
+
+@pytest.mark.parametrize("correlations", [[0.5], [0.5, 0.2], [0.5] * 4])
+def test_correlations_of_another_width_than_the_codes(correlations):
+    retriever = CrossViewRetriever(Told(correlations), correlation_power=1)
+    retriever.fit(np.eye(3), np.eye(3))
+    message = f"transform_y of Told gave codes of 3 .* are {len(correlations)}:"
+    with pytest.raises(ValueError, match=message):
+        retriever.encode(y=np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (np.eye(2) * 1j, "gave codes of complex128, not of real numbers"),
+        (np.full((2, 2), "1"), "gave codes of <U1, not of real numbers"),
+        (np.empty((0, 2)), r"gave no codes: their shape is \(0, 2\)"),
+    ],
+)
+def test_codes_that_are_none(codes, message):
+    retriever = CrossViewRetriever(Given()).fit(np.eye(2), np.eye(2))
+    with pytest.raises(ValueError, match=message):
+        retriever.fit_index(codes)
+
+
+@pytest.mark.parametrize("power", [0, 2])
+def test_what_the_estimator_gives_is_not_written_to(power):
+    Z = np.random.default_rng(0).standard_normal((6, 3))
+    before = Z.copy()
+    retriever = CrossViewRetriever(Told([0.9, 0.5, 0.2]), correlation_power=power)
+    retriever.fit(Z, Z).fit_index(Z, Z)
+    retriever.search(Z, Z, n_neighbors=2)
+    retriever.score(Z, Z)
+    np.testing.assert_array_equal(Z, before)
+
+
+@pytest.mark.parametrize("power", [0, 2])
+@pytest.mark.parametrize(("n_views", "copies"), [(1, 1), (2, 2)])
+def test_memory_of_encoding_is_that_of_the_codes(power, n_views, copies):
+    Z = np.random.default_rng(0).standard_normal((20_000, 40))
+    retriever = CrossViewRetriever(Told(np.full(40, 0.5)), correlation_power=power)
+    retriever.fit(Z[:50], Z[:50])
+    tracemalloc.start()
+    retriever.encode(*[Z] * n_views)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (copies + 0.4) * Z.nbytes
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_index_holds_its_codes_once(order):
+    Z = np.random.default_rng(0).standard_normal((20_000, 40)).astype("f8", order)
+    retriever = CrossViewRetriever(Given()).fit(Z[:50], Z[:50])
+    tracemalloc.start()
+    for add in (retriever.fit_index, retriever.add):
+        add(Z)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 2.4 * Z.nbytes
+
+
 def test_unfitted_and_empty(views):
     retriever = CrossViewRetriever(LinearCCA(4))
     for call in (
+        lambda: retriever.n_items_,
         lambda: retriever.fit_index(views[2]),
         lambda: retriever.encode(views[2]),
         lambda: retriever.add(views[2]),
