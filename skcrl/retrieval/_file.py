@@ -1,13 +1,13 @@
 """The file of an index: one .npz without pickles, which runs no code when read."""
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_STORED
 
 import numpy as np
 
+from skcrl._files import written_whole
 from skcrl.retrieval._codes import check_codes
 from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
 
@@ -26,9 +26,6 @@ class Stored(NamedTuple):
 
 def write(path, stored):
     """Write `stored`; until it is complete `path` holds what it held before."""
-    path = Path(path).resolve()  # a link stays, and what it points to is replaced
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file to write.")
     arrays = {"codes": stored.codes, **to_arrays(stored.ids)}
     settings = {
         "format": _FORMAT,
@@ -36,13 +33,8 @@ def write(path, stored):
         "backend": stored.backend,
         "params": stored.params,
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(file, settings=json.dumps(settings, default=_plain), **arrays)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        np.savez(file, settings=json.dumps(settings, default=_plain), **arrays)
 
 
 def read(path):

@@ -1,0 +1,37 @@
+"""Files that are either whole or not there."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def written_whole(path):
+    """Open a new file that takes the place of `path` once all is written.
+
+    Until then, and after an error or a crash, `path` holds what it held before.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write. A link stays, and what it points to is replaced.
+
+    Yields
+    ------
+    file : binary file
+        Where to write.
+    """
+    path = Path(path).resolve()
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file to write.")
+    # A name of its own, for others may be writing the same file.
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.unfinished")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,109 @@
+"""One file of arrays and of one document of plain data, with a digest of it all."""
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from skcrl._files import written_whole
+
+VERSION = 1
+
+_ENTRY = "skcrl"
+_BLANK = "0" * 64
+# How the entry before the digest reads, as a string of JSON within JSON.
+_BEFORE_DIGEST = rb"\"sha256\":\""
+
+
+def write(path, kind, document, arrays):
+    """Write a file of the safetensors format; until it is complete `path` stays.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write.
+    kind : str
+        What the file holds, such as "model".
+    document : object
+        Plain data, as JSON knows them.
+    arrays : dict of str to ndarray
+        Arrays of numbers.
+    """
+    head = {
+        "sha256": _BLANK,
+        "kind": kind,
+        "version": VERSION,
+        "document": document,
+    }
+    text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Of other arrays it would write the memory, in whatever order that is.
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
+    at = _digest_position(content)
+    content[at : at + len(_BLANK)] = _digest(content, at)
+    with written_whole(path) as file:
+        file.write(content)
+
+
+def read(path, kind):
+    """Document and arrays of a file that :func:`write` wrote as this `kind`.
+
+    Raises
+    ------
+    ValueError
+        If the file is none, is damaged, of another kind or of a newer version.
+    OSError
+        If it cannot be read.
+    """
+    content = memoryview(Path(path).read_bytes())
+    # Bytes of any kind may raise anything here.
+    try:
+        at = _digest_position(content)
+        if bytes(content[at : at + len(_BLANK)]) != _digest(content, at):
+            raise ValueError("its bytes do not match their digest")
+        head = json.loads(_header(content)["__metadata__"][_ENTRY])
+        version = head["version"]
+        if type(version) is not int or version < 1:
+            raise ValueError(f"its version is {version!r}")
+        found, document = head["kind"], head["document"]
+        if version <= VERSION and found == kind:
+            return document, load(bytes(content))
+    except Exception as error:
+        raise ValueError(
+            f"{path} is no {kind} that skcrl wrote, or is damaged: {error}"
+        ) from error
+    if found != kind:
+        raise ValueError(f"{path} holds a {found}, not a {kind}.")
+    raise ValueError(
+        f"{path} is of version {version} of the format, and this skcrl reads up to "
+        f"{VERSION}: update skcrl."
+    )
+
+
+def _header_end(content):
+    (length,) = struct.unpack("<Q", content[:8])
+    if length > len(content) - 8:
+        raise ValueError("it ends within its header")
+    return 8 + length
+
+
+def _header(content):
+    return json.loads(bytes(content[8 : _header_end(content)]))
+
+
+def _digest_position(content):
+    at = bytes(content[8 : _header_end(content)]).find(_BEFORE_DIGEST)
+    if at < 0:
+        raise ValueError("it has no digest")
+    return 8 + at + len(_BEFORE_DIGEST)
+
+
+def _digest(content, at):
+    """SHA-256 of the content, in which the digest itself counts as zeros."""
+    digest = hashlib.sha256(content[:at])
+    digest.update(_BLANK.encode())
+    digest.update(content[at + len(_BLANK) :])
+    return digest.hexdigest().encode()
