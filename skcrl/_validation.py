@@ -1,5 +1,6 @@
 """Validation of two views, and of the state that a failed call must not touch."""
 
+import os
 from contextlib import contextmanager
 from numbers import Real
 
@@ -11,6 +12,7 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
     check_array,
+    check_memory,
     validate_data,
 )
 
@@ -31,6 +33,13 @@ def restored_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(attributes)
         raise
+
+
+def cached(function, memory):
+    """`function` behind the cache that `memory` is, a path to, or None for none."""
+    if isinstance(memory, os.PathLike):
+        memory = os.fspath(memory)
+    return check_memory(memory).cache(function)
 
 
 def random_source(random_state):

@@ -1,5 +1,6 @@
 """Train a classifier on one view, use it on the other."""
 
+import os
 from numbers import Integral
 
 import numpy as np
@@ -12,10 +13,19 @@ from sklearn.base import (
 )
 from sklearn.model_selection import KFold, check_cv
 from sklearn.svm import LinearSVC
-from sklearn.utils import _safe_indexing
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    _estimator_has,
     check_array,
     check_consistent_length,
     check_is_fitted,
@@ -23,10 +33,18 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skcrl._validation import restored_on_error
+from skcrl._validation import cached, restored_on_error
 from skcrl.compose import TwoView
+from skcrl.compose._two_view import select_columns
 
 __all__ = ["CrossViewClassifier", "transfer_score"]
+
+_COLUMNS = [str, Integral, slice, "array-like", None]
+
+
+def _has(method):
+    """Check for `available_if` whether the classifier has `method`."""
+    return _estimator_has(method, delegates=("classifier_", "classifier"))
 
 
 class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -47,9 +65,14 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     predict_view : {"x", "y"}, default="y"
         View whose codes it predicts from; the same as `fit_view` gives the baseline
         within one view.
-    x_columns, y_columns : slice, list of int, list of str or None, default=None
-        Columns of either view where `X` is one array or data frame of both. With
-        None, `X` must be a :class:`~skcrl.TwoView`.
+    x_columns, y_columns : str, int, slice, list of str or int, or None, default=None
+        Columns of either view where `X` is one table of both, as
+        :meth:`TwoView.from_columns` takes them: one name or position alone is a
+        column of one dimension, such as texts. With None, `X` must be a
+        :class:`~skcrl.TwoView`.
+    memory : str, path, joblib.Memory or None, default=None
+        Where to keep fitted representations, so that a search over the classifier and
+        the views fits one per fold and setting.
 
     Attributes
     ----------
@@ -57,8 +80,8 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The fitted representation.
     classifier_ : classifier
         The fitted classifier.
-    classes_ : ndarray of shape (n_classes,)
-        Labels.
+    classes_ : ndarray of shape (n_classes,) or list of them
+        Labels, as the classifier has them.
     n_features_in_ : int
         Width of `X`, unless it was a TwoView.
     feature_names_in_ : ndarray of str
@@ -67,6 +90,13 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     See Also
     --------
     transfer_score : The papers' protocol, on a representation that is fitted already.
+    RoutedView : The same within a scikit-learn Pipeline, by metadata routing.
+
+    Notes
+    -----
+    Samples may have several labels each, a column of `y` for each, if the classifier
+    learns such. Calibrated probabilities are those of a CalibratedClassifierCV as the
+    classifier, which calibrates on codes of `fit_view`.
 
     Examples
     --------
@@ -86,8 +116,9 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         "classifier": [HasMethods(["fit", "predict"])],
         "fit_view": [StrOptions({"x", "y"})],
         "predict_view": [StrOptions({"x", "y"})],
-        "x_columns": [slice, "array-like", None],
-        "y_columns": [slice, "array-like", None],
+        "x_columns": _COLUMNS,
+        "y_columns": _COLUMNS,
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
     def __init__(
@@ -99,6 +130,7 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         predict_view="y",
         x_columns=None,
         y_columns=None,
+        memory=None,
     ):
         self.representation = representation
         self.classifier = classifier
@@ -106,17 +138,22 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.predict_view = predict_view
         self.x_columns = x_columns
         self.y_columns = y_columns
+        self.memory = memory
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
-        """Fit the representation to both views, the classifier to one.
+    def fit(self, X, y, **params):
+        """Fit the representation to both views, the classifier to codes of one.
 
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
             Both views.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels.
+        **params : dict
+            Such as `sample_weight`, for ``fit`` of the representation, the classifier
+            or both: whichever requested it by ``set_fit_request``. Only with
+            scikit-learn's metadata routing enabled.
 
         Returns
         -------
@@ -126,9 +163,10 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a view is missing, or the views or labels are no valid input. The
-            estimator is then as it was before.
+            If a view is missing, or the views or labels are no valid input. As after
+            any error, the estimator is then as it was before.
         """
+        _raise_for_params(params, self, "fit")
         with restored_on_error(self):
             if y is None:
                 raise ValueError(
@@ -136,15 +174,19 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     "but the target y is None: y are the labels."
                 )
             views = self._views(X, reset=True)
-            labels = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-            labels = column_or_1d(labels, warn=True)
-            check_classification_targets(labels)
+            labels = _check_labels(y)
             check_consistent_length(views, labels)
-            representation = clone(self.representation)
-            representation.fit(_side(views, "x"), _side(views, "y"))
-            codes = _encode(representation, views, self.fit_view)
-            self.classifier_ = clone(self.classifier).fit(codes, labels)
-            self.representation_ = representation
+            routed = process_routing(self, "fit", **params)
+            self.representation_ = cached(_fit, self.memory)(
+                clone(self.representation),
+                _side(views, "x"),
+                _side(views, "y"),
+                routed.representation.fit,
+            )
+            codes = _encode(self.representation_, views, self.fit_view)
+            self.classifier_ = clone(self.classifier).fit(
+                codes, labels, **routed.classifier.fit
+            )
             self.classes_ = self.classifier_.classes_
         return self
 
@@ -158,13 +200,108 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
+        labels : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted labels.
         """
+        codes = self._codes_to_predict_from(X)
+        return self.classifier_.predict(codes)
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities of the classes, if the classifier has them.
+
+        Parameters
+        ----------
+        X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes) or list of them
+            As the classifier gives them, in the order of `classes_`.
+        """
+        codes = self._codes_to_predict_from(X)
+        return self.classifier_.predict_proba(codes)
+
+    @available_if(_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities, if the classifier has them.
+
+        Parameters
+        ----------
+        X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes) or list of them
+            As the classifier gives them, in the order of `classes_`.
+        """
+        codes = self._codes_to_predict_from(X)
+        return self.classifier_.predict_log_proba(codes)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X):
+        """Confidence in each class, if the classifier has it.
+
+        Parameters
+        ----------
+        X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            As the classifier gives them; of one dimension for two classes.
+        """
+        codes = self._codes_to_predict_from(X)
+        return self.classifier_.decision_function(codes)
+
+    def score(self, X, y, **params):
+        """Score of the classifier on codes of `predict_view`, for most the accuracy.
+
+        Parameters
+        ----------
+        X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels.
+        **params : dict
+            For ``score`` of the classifier, such as `sample_weight`; with metadata
+            routing enabled, what it requested.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        codes = self._codes_to_predict_from(X)
+        if _routing_enabled():
+            params = process_routing(self, "score", **params).classifier.score
+        return self.classifier_.score(codes, y, **params)
+
+    def get_metadata_routing(self):
+        """Which parameters go where, for scikit-learn's metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` asks the representation and the classifier, ``score`` the
+            classifier.
+        """
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        to_both = MethodMapping().add(caller="fit", callee="fit")
+        to_both.add(caller="score", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add(representation=self.representation, method_mapping=to_fit)
+            .add(classifier=self.classifier, method_mapping=to_both)
+        )
+
+    def _codes_to_predict_from(self, X):
         check_is_fitted(self)
         views = self._views(X, reset=False)
-        codes = _encode(self.representation_, views, self.predict_view)
-        return self.classifier_.predict(codes)
+        return _encode(self.representation_, views, self.predict_view)
 
     def _views(self, X, reset):
         if isinstance(X, TwoView):
@@ -172,28 +309,31 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 self.__dict__.pop("n_features_in_", None)
                 self.__dict__.pop("feature_names_in_", None)
             return X
-        is_frame = hasattr(X, "columns")
-        X = validate_data(self, X, reset=reset, dtype=None, skip_check_array=is_frame)
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=None,
+            accept_sparse=get_tags(self).input_tags.sparse and ("csr", "csc"),
+            skip_check_array=hasattr(X, "columns"),
+        )
         if self.x_columns is None or self.y_columns is None:
             raise ValueError(
                 "X holds both views in one array: name the columns of each by "
                 "x_columns and y_columns, or pass a TwoView."
             )
-        x, y = (
-            _safe_indexing(X, columns, axis=1)
-            for columns in (self.x_columns, self.y_columns)
+        return TwoView(
+            select_columns(X, self.x_columns, "x_columns"),
+            select_columns(X, self.y_columns, "y_columns"),
         )
-        for name, view in (("x_columns", x), ("y_columns", y)):
-            if view.shape[1] == 0:
-                raise ValueError(
-                    f"{name}={getattr(self, name)} selects 0 feature(s) of X with "
-                    f"n_features = {X.shape[1]}."
-                )
-        return TwoView(x, y)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        of_classifier = get_tags(self.classifier)
+        tags.classifier_tags = of_classifier.classifier_tags
+        tags.target_tags = of_classifier.target_tags
         tags.target_tags.required = True
+        tags.input_tags.sparse = get_tags(self.representation).input_tags.sparse
         return tags
 
 
@@ -276,6 +416,21 @@ def transfer_score(
             for train, test in folds.split(train_codes, labels)
         ]
     )
+
+
+def _fit(representation, X, y, params):
+    return representation.fit(X, y, **params)
+
+
+def _check_labels(y):
+    """Labels of shape (n_samples,), or one column of them for each of several."""
+    labels = check_array(
+        y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
+    )
+    if labels.ndim == 1 or labels.shape[1] == 1:
+        labels = column_or_1d(labels, warn=True)
+    check_classification_targets(labels)
+    return labels
 
 
 def _encode(representation, views, side):

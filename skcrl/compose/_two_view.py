@@ -1,6 +1,10 @@
 """Two row-aligned views in one container."""
 
+from collections.abc import Mapping, Set
+from reprlib import repr as short_repr
+
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
@@ -9,12 +13,14 @@ class TwoView:
     """Two views of the same samples that scikit-learn slices as one array.
 
     It takes the place of ``X`` in ``train_test_split``, ``cross_val_score`` and
-    ``GridSearchCV`` around a :class:`~skcrl.CrossViewClassifier`.
+    ``GridSearchCV`` around a :class:`~skcrl.CrossViewClassifier`. Indexed by a slice,
+    a mask or a list of rows it gives a TwoView of these rows, each view of its kind.
 
     Parameters
     ----------
     x : array-like of n_samples rows or None, default=None
-        First view: an array, a data frame, a sparse matrix or a list.
+        First view: an array, a data frame or series, a sparse matrix, a torch tensor
+        or a list.
     y : array-like of n_samples rows or None, default=None
         Second view. One of the views may be missing.
 
@@ -26,7 +32,7 @@ class TwoView:
     Raises
     ------
     ValueError
-        If both views are missing, or they have different numbers of rows.
+        If both views are missing, have different numbers of rows, or are no rows.
 
     Examples
     --------
@@ -38,6 +44,12 @@ class TwoView:
     """
 
     def __init__(self, x=None, y=None):
+        for name, view in (("x", x), ("y", y)):
+            if isinstance(view, (str, bytes, Mapping, Set)) and not issparse(view):
+                raise ValueError(
+                    f"{name} must hold one sample a row, got a {type(view).__name__}: "
+                    f"{short_repr(view)}"
+                )
         lengths = {_num_samples(view) for view in (x, y) if view is not None}
         if not lengths:
             raise ValueError("x and y are both None: pass at least one view.")
@@ -50,23 +62,130 @@ class TwoView:
         self.y = y
         self.shape = (lengths.pop(),)
 
+    @classmethod
+    def from_columns(cls, X, *, x=None, y=None):
+        """Two views from the columns of one table.
+
+        Parameters
+        ----------
+        X : ndarray, data frame, sparse matrix or torch tensor, of two dimensions
+            Table of both views.
+        x, y : str, int, slice, list of str or int, mask or None, default=None
+            Columns of either view, by name or position. A list or slice makes a
+            table; one name or position alone makes the column itself, of one
+            dimension, as texts must be, unless it is sparse. None is a missing view.
+
+        Returns
+        -------
+        views : TwoView
+            Both views.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no table, or has not these columns.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skcrl import TwoView
+        >>> frame = pd.DataFrame(
+        ...     {"width": [1.0, 2.0], "height": [3.0, 4.0], "title": ["a cat", "a dog"]}
+        ... )
+        >>> TwoView.from_columns(frame, x=["width", "height"], y="title")
+        TwoView(x=(2, 2), y=(2,))
+        """
+        return cls(
+            *(
+                None if columns is None else select_columns(X, columns, name)
+                for name, columns in (("x", x), ("y", y))
+            )
+        )
+
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, key):
         # scikit-learn asks arrays for [rows, ...].
         rows = key[0] if isinstance(key, tuple) else key
-        if np.ndim(rows) == 0 and not isinstance(rows, slice):
+        if not isinstance(rows, slice) and np.ndim(rows) != 1:
             raise TypeError(f"TwoView takes slices and arrays of rows, got {rows!r}.")
+        if not isinstance(rows, slice) or (rows.step or 1) < 0:
+            # Lists ignore the length of a mask, and tensors take no step backwards.
+            rows = np.arange(len(self))[rows].copy()
         return TwoView(
             *(
-                None if view is None else _safe_indexing(view, rows)
+                None if view is None else _safe_indexing(_sliceable(view), rows)
                 for view in (self.x, self.y)
             )
         )
 
     def __repr__(self):
         def describe(view):
-            return getattr(view, "shape", None) or type(view).__name__
+            if isinstance(view, (list, tuple)):
+                return f"{type(view).__name__} of {len(view)}"
+            return None if view is None else getattr(view, "shape", type(view).__name__)
 
         return f"TwoView(x={describe(self.x)}, y={describe(self.y)})"
+
+
+def select_columns(X, columns, name):
+    """Columns of a table, and the column itself where one alone is named.
+
+    `name` is what the caller calls `columns`, for errors.
+    """
+    shape = tuple(getattr(X, "shape", ()))
+    if len(shape) != 2:
+        raise ValueError(
+            "X must be a table, so that columns of it can be views, got a "
+            f"{type(X).__name__}{f' of shape {shape}' if shape else ''}."
+        )
+    if not isinstance(columns, slice):
+        columns = np.asarray(columns).tolist()
+    _require_columns(X, columns, name)
+    if issparse(X) and np.ndim(columns) == 0 and not isinstance(columns, slice):
+        columns = [columns]
+    selected = _safe_indexing(_sliceable(X), columns, axis=1)
+    if 0 in selected.shape[1:]:
+        raise ValueError(
+            f"{name}={short_repr(columns)} selects 0 feature(s) of X with "
+            f"n_features = {shape[1]}."
+        )
+    return selected
+
+
+def _require_columns(X, columns, name):
+    """Raise ValueError for columns that a table has not."""
+    if isinstance(columns, slice):
+        items = [columns.start, columns.stop]
+    else:
+        items = columns if isinstance(columns, list) else [columns]
+    asked = [item for item in items if isinstance(item, str)]
+    if not asked:
+        try:
+            np.arange(X.shape[1])[columns]
+        except IndexError as error:
+            raise ValueError(
+                f"{name}={short_repr(columns)} are no positions or mask of the "
+                f"{X.shape[1]} columns of X: {error}"
+            ) from None
+        return
+    if not hasattr(X, "columns"):
+        raise ValueError(
+            f"{name}={short_repr(columns)} names columns, and X, a "
+            f"{type(X).__name__}, has no names: pass a data frame, or positions."
+        )
+    there = list(X.columns)
+    unknown = [item for item in asked if item not in there]
+    if unknown:
+        raise ValueError(
+            f"{name} names columns that X has not: {short_repr(unknown)}. It has "
+            f"{short_repr(there)}."
+        )
+
+
+def _sliceable(view):
+    """A view that can be sliced: of sparse formats, some cannot."""
+    if issparse(view) and view.format not in ("csr", "csc", "lil"):
+        return view.tocsr()
+    return view

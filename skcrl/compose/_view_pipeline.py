@@ -21,10 +21,10 @@ from sklearn.utils.validation import (
     _num_samples,
     check_array,
     check_is_fitted,
-    check_memory,
 )
 
 from skcrl._validation import (
+    cached,
     check_table,
     float_types,
     holds,
@@ -201,7 +201,7 @@ class ViewPipeline(TwoViewTransformer):
                 "steps have nothing to be fitted to."
             )
         with _blaming(steps, side):
-            steps, behind = self._cached(_fit_transform)(clone(steps), there)
+            steps, behind = cached(_fit_transform, self.memory)(clone(steps), there)
         behind = _back_in_line(behind, gaps, side)
         self._shapes_behind = {**self._shapes_behind, side: behind.shape[1:]}
         return steps, behind
@@ -233,12 +233,6 @@ class ViewPipeline(TwoViewTransformer):
             view = check_table(self, view, side, reset=reset, allow_nd=any_shape)
             gaps = _missing_rows(view)
         return (_safe_indexing(view, ~gaps) if gaps.any() else view), gaps
-
-    def _cached(self, function):
-        memory = self.memory
-        if isinstance(memory, os.PathLike):
-            memory = os.fspath(memory)
-        return check_memory(memory).cache(function)
 
     def _check_view(self, view, side):
         return self.estimator_._check_view(self._behind_steps(view, side), side)
