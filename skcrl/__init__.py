@@ -15,6 +15,7 @@ _HOMES = {
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
+    "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
     "ViewPipeline": "skcrl.compose",

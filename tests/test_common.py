@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import estimator_checks, get_tags
@@ -23,6 +24,7 @@ from skcrl import (
     KernelCCA,
     LinearCCA,
     MultimodalAutoencoder,
+    RoutedView,
     TiedBidirectional,
     ViewPipeline,
     make_view_pipeline,
@@ -55,7 +57,13 @@ ESTIMATORS = {
             LinearSVC(),
             x_columns=slice(None),
             y_columns=slice(None),
-        )
+        ),
+        CrossViewClassifier(
+            LinearCCA(),
+            KNeighborsClassifier(),
+            x_columns=slice(None),
+            y_columns=slice(None),
+        ),
     ],
     "CrossViewRetriever": [
         CrossViewRetriever(LinearCCA()),
@@ -88,6 +96,7 @@ ESTIMATORS = {
         MultimodalAutoencoder(**SMALL),
         MultimodalAutoencoder(1, layout="concatenated", noise=0.1, **SMALL),
     ],
+    "RoutedView": [RoutedView(LinearCCA())],
     "TiedBidirectional": [
         TiedBidirectional(**SMALL),
         TiedBidirectional(1, hidden_layer_sizes=(), max_epochs=5),
@@ -186,7 +195,7 @@ def test_sklearn_checks(estimator, check):
 
 # These checks pass arrays to estimators fitted on frames on purpose.
 @pytest.mark.filterwarnings("ignore:X .*feature names:UserWarning")
-@named(TWO_VIEW + PAIRWISE)
+@named(TWO_VIEW + PAIRWISE + ESTIMATORS["RoutedView"])
 @pytest.mark.parametrize("check", OWN_CHECKS, ids=lambda check: check.__name__)
 def test_sklearn_own_checks(estimator, check):
     check(type(estimator).__name__, clone(estimator))

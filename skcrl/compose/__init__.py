@@ -1,6 +1,7 @@
 """Containers and composition of two views."""
 
+from skcrl.compose._routed_view import RoutedView
 from skcrl.compose._two_view import TwoView
 from skcrl.compose._view_pipeline import ViewPipeline, make_view_pipeline
 
-__all__ = ["TwoView", "ViewPipeline", "make_view_pipeline"]
+__all__ = ["RoutedView", "TwoView", "ViewPipeline", "make_view_pipeline"]

@@ -1,0 +1,205 @@
+"""Two-view representation as a step of a pipeline whose target are labels."""
+
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import _routing_enabled
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._validation import check_paired, restored_on_error
+
+
+class RoutedView(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Representation in a Pipeline that gets the second view by metadata routing.
+
+    In a Pipeline `y` are the labels, so the second view comes as `second_view`, which
+    scikit-learn's metadata routing slices by folds. The steps behind this one learn
+    from codes of `X`, which ``fit_transform`` gives, and predict from codes of
+    `second_view`, which ``transform`` gives. To learn from the second view and predict
+    from the first, swap the two.
+
+    :class:`~skcrl.CrossViewClassifier` does the same with every scorer and without
+    metadata routing: prefer it where a Pipeline need not be.
+
+    Parameters
+    ----------
+    representation : two-view estimator
+        Such as :class:`~skcrl.LinearCCA`. Cloned.
+
+    Attributes
+    ----------
+    representation_ : two-view estimator
+        The fitted representation.
+    needs_second_view_ : bool
+        Whether it was fitted to a `second_view`, and ``transform`` requires one.
+    n_features_in_ : int
+        Width of `X`.
+    feature_names_in_ : ndarray of str
+        Column names of `X`, if it was a data frame.
+
+    Notes
+    -----
+    Scorers by name, such as ``scoring="accuracy"``, and ``cross_val_predict`` call
+    ``predict`` without metadata. Codes of `X` would then be scored for codes of the
+    second view, so ``transform`` raises a ValueError. The default scorer,
+    ``scoring=None``, calls ``score`` of the Pipeline and passes it.
+
+    ``fit`` and ``transform`` request `second_view` by default. Where it is missing
+    though routing is enabled, or was ever set by ``set_fit_request``, ``fit`` raises a
+    ValueError: labels are never taken for it. Else RoutedView is the representation
+    itself, and `y` is the second view as everywhere in skcrl.
+
+    Examples
+    --------
+    >>> import sklearn
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> from skcrl import LinearCCA, RoutedView
+    >>> from skcrl.datasets import load_digits_halves
+    >>> left, right, labels = load_digits_halves()
+    >>> transfer = make_pipeline(RoutedView(LinearCCA(10)), LinearSVC())
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     scores = cross_val_score(
+    ...         transfer, left, labels, cv=5, params={"second_view": right}
+    ...     )
+    >>> scores.mean().round(1)  # chance is 0.1
+    np.float64(0.7)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "representation": [HasMethods(["fit", "transform", "transform_y"])],
+    }
+
+    __metadata_request__fit = {"second_view": True}  # noqa: RUF012
+    __metadata_request__transform = {"second_view": True}  # noqa: RUF012
+
+    def __init__(self, representation):
+        self.representation = representation
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, second_view=None):
+        """Fit the representation to both views.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            First view.
+        y : array-like of n_samples rows or None, default=None
+            Ignored where there is a `second_view`; without, the second view.
+        second_view : array-like of n_samples rows or None, default=None
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        self : RoutedView
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a `second_view` is missing that metadata routing should have passed, or
+            the views are no valid input. As after any error, the estimator is then as
+            it was before.
+        """
+        with restored_on_error(self):
+            if second_view is None and self._awaits_second_view():
+                raise ValueError(
+                    "RoutedView requests second_view, but fit got none and takes no "
+                    "labels for it: pass it, as in fit(X, labels, second_view=Y) or "
+                    "cross_val_score(..., params={'second_view': Y})."
+                )
+            self.needs_second_view_ = second_view is not None
+            if self.needs_second_view_:
+                check_paired(X, second_view)
+                y = second_view
+            self.representation_ = clone(self.representation).fit(X, y)
+        return self
+
+    def fit_transform(self, X, y=None, second_view=None):
+        """Fit to both views, and give codes of the first.
+
+        Parameters
+        ----------
+        X, y, second_view : array-like of n_samples rows
+            As in ``fit``.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Codes of `X`, for the steps behind to learn from.
+        """
+        return self.fit(X, y, second_view=second_view).representation_.transform(X)
+
+    def transform(self, X, second_view=None):
+        """Codes of the second view, or of `X` if it was fitted without `second_view`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or None
+            First view. With a `second_view` only its number of rows matters, and it
+            may be None.
+        second_view : array-like of n_samples rows or None, default=None
+            Second view.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Codes to predict from.
+
+        Raises
+        ------
+        ValueError
+            If there is no `second_view`, and there was one in ``fit``.
+        """
+        check_is_fitted(self)
+        if second_view is not None:
+            if X is not None:
+                check_paired(X, second_view)
+            return self.representation_.transform_y(second_view)
+        if self.needs_second_view_:
+            raise ValueError(
+                "RoutedView was fitted to predict from the second view, but transform "
+                "got no second_view. Scorers by name, such as scoring='accuracy', and "
+                "cross_val_predict pass none: use scoring=None, or CrossViewClassifier "
+                "with a TwoView, for which all of them work. Codes of X itself are "
+                "representation_.transform(X)."
+            )
+        return self.representation_.transform(X)
+
+    def _awaits_second_view(self):
+        """Whether metadata routing was to pass a second view to ``fit``."""
+        request = self.get_metadata_routing().fit.requests["second_view"]
+        was_set = hasattr(self, "_metadata_request")
+        return request not in (False, None) and (was_set or _routing_enabled())
+
+    @property
+    def n_features_in_(self):
+        """Width of `X`."""
+        return self.representation_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Column names of `X`, if it was a data frame."""
+        return self.representation_.feature_names_in_
+
+    @property
+    def _n_features_out(self):
+        return self.representation_.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_representation = get_tags(self.representation)
+        tags.input_tags = of_representation.input_tags
+        tags.target_tags = of_representation.target_tags
+        tags.transformer_tags = of_representation.transformer_tags
+        return tags
