@@ -11,9 +11,9 @@ from sklearn.base import (
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import _routing_enabled
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from skcrl._validation import check_paired, restored_on_error
+from skcrl._validation import restored_on_error
 
 
 class RoutedView(
@@ -120,7 +120,7 @@ class RoutedView(
                 )
             self.needs_second_view_ = second_view is not None
             if self.needs_second_view_:
-                check_paired(X, second_view)
+                _require_paired(X, second_view)
                 y = second_view
             self.representation_ = clone(self.representation).fit(X, y)
         return self
@@ -164,7 +164,7 @@ class RoutedView(
         check_is_fitted(self)
         if second_view is not None:
             if X is not None:
-                check_paired(X, second_view)
+                _require_paired(X, second_view)
             return self.representation_.transform_y(second_view)
         if self.needs_second_view_:
             raise ValueError(
@@ -203,3 +203,12 @@ class RoutedView(
         tags.target_tags = of_representation.target_tags
         tags.transformer_tags = of_representation.transformer_tags
         return tags
+
+
+def _require_paired(X, second_view):
+    n_samples, n_rows = _num_samples(X), _num_samples(second_view)
+    if n_samples != n_rows:
+        raise ValueError(
+            f"second_view has {n_rows} rows and X has {n_samples}: rows must be "
+            "paired, and folds slice only metadata that has as many rows as X."
+        )
