@@ -2,31 +2,59 @@
 
 from itertools import pairwise
 
+import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
+import sklearn
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
-from skcrl import CrossViewClassifier, DeepCCA, LinearCCA, TwoView, transfer_score
+from skcrl import (
+    CrossViewClassifier,
+    DeepCCA,
+    LinearCCA,
+    TwoView,
+    make_view_pipeline,
+    transfer_score,
+)
+from skcrl.datasets import load_emoji
 
 FOLDS = KFold(5)
 
 
-def by_hand(digits, fit_view="x", predict_view="y", k=10, C=1.0):
+def by_hand(digits, fit_view="x", predict_view="y", k=10, classifier=None, folds=FOLDS):
     left, right, labels = digits
     scores = []
-    for train, test in FOLDS.split(left):
+    for train, test in folds.split(left):
         cca = LinearCCA(k).fit(left[train], right[train])
         encode = {
             "x": lambda rows, cca=cca: cca.transform(left[rows]),
             "y": lambda rows, cca=cca: cca.transform_y(right[rows]),
         }
-        svc = LinearSVC(C=C).fit(encode[fit_view](train), labels[train])
-        scores.append(svc.score(encode[predict_view](test), labels[test]))
+        fitted = clone(classifier or LinearSVC())
+        fitted.fit(encode[fit_view](train), labels[train])
+        scores.append(fitted.score(encode[predict_view](test), labels[test]))
     return np.array(scores)
 
 
@@ -75,11 +103,11 @@ def test_grid_search_over_everything(digits):
     left, right, labels = digits
     grid = {
         "representation__n_components": [5, 10],
-        "classifier__C": [0.1, 1.0],
+        "classifier__alpha": [0.1, 1.0],
         "predict_view": ["x", "y"],
     }
-    transfer = CrossViewClassifier(LinearCCA(), LinearSVC())
-    search = GridSearchCV(transfer, grid, cv=FOLDS, n_jobs=2)
+    transfer = CrossViewClassifier(LinearCCA(), RidgeClassifier())
+    search = GridSearchCV(transfer, grid, cv=FOLDS)
     search.fit(TwoView(left, right), labels)
     table = dict(
         zip(
@@ -93,7 +121,7 @@ def test_grid_search_over_everything(digits):
             digits,
             predict_view=params["predict_view"],
             k=params["representation__n_components"],
-            C=params["classifier__C"],
+            classifier=RidgeClassifier(params["classifier__alpha"]),
         ).mean()
         assert table[str(params)] == pytest.approx(expected)
 
@@ -111,10 +139,11 @@ def test_prediction_needs_one_view_only(digits):
 
 
 def test_text_labels_and_deep_representations(digits):
-    left, right, labels = digits
+    left, right, labels = (part[:500] for part in digits)
     names = np.array([f"digit {label}" for label in labels])
     deep = DeepCCA(5, hidden_layer_sizes=(16,), max_epochs=2, random_state=0)
-    transfer = CrossViewClassifier(deep, LinearSVC()).fit(TwoView(left, right), names)
+    transfer = CrossViewClassifier(deep, RidgeClassifier())
+    transfer.fit(TwoView(left, right), names)
     assert set(transfer.predict(TwoView(left, right))) <= set(names)
     assert list(transfer.classes_) == sorted(set(names))
     assert not hasattr(deep, "net_")
@@ -209,10 +238,347 @@ def test_transfer_score_names_bad_input(digits):
         transfer_score(cca, left, right, labels[:-1])
 
 
+def fitting(monkeypatch, cls, name="fit"):
+    """Calls of a method, which go on as they were, as a list that grows."""
+    calls = []
+    method = getattr(cls, name)
+
+    def counted(self, *args, **kwargs):
+        calls.append(type(self).__name__)
+        return method(self, *args, **kwargs)
+
+    monkeypatch.setattr(cls, name, counted)
+    return calls
+
+
+@pytest.mark.parametrize("kind", [None, "path", "joblib"])
+def test_memory_fits_once_per_fold_and_setting(digits, tmp_path, monkeypatch, kind):
+    left, right, labels = digits
+    memory = {
+        None: None,
+        "path": tmp_path,
+        "joblib": joblib.Memory(tmp_path, verbose=0),
+    }[kind]
+    grid = {
+        "representation__n_components": [5, 10],
+        "classifier__alpha": [1.0, 10.0],
+        "fit_view": ["x", "y"],
+        "predict_view": ["x", "y"],
+    }
+    transfer = CrossViewClassifier(LinearCCA(), RidgeClassifier(), memory=memory)
+    fits = fitting(monkeypatch, LinearCCA)
+    search = GridSearchCV(transfer, grid, cv=KFold(3))
+    search.fit(TwoView(left, right), labels)
+    # In each of three folds for each width, and on all rows at last.
+    assert len(fits) == (16 * 3 + 1 if kind is None else 2 * 3 + 1)
+    best = by_hand(
+        digits,
+        search.best_params_["fit_view"],
+        search.best_params_["predict_view"],
+        search.best_params_["representation__n_components"],
+        classifier=RidgeClassifier(search.best_params_["classifier__alpha"]),
+        folds=KFold(3),
+    )
+    assert search.best_score_ == best.mean()
+
+
+def test_processes_share_the_memory(digits, tmp_path, monkeypatch):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(LinearCCA(), RidgeClassifier(), memory=str(tmp_path))
+    grid = {"representation__n_components": [5, 10], "classifier__alpha": [1.0, 10.0]}
+    search = GridSearchCV(transfer, grid, cv=KFold(3), n_jobs=2)
+    in_processes = search.fit(TwoView(left, right), labels).cv_results_
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2 * 3 + 1
+    fits = fitting(monkeypatch, LinearCCA)
+    alone = search.set_params(n_jobs=None).fit(TwoView(left, right), labels).cv_results_
+    assert fits == []  # all of them were in the files of the processes
+    np.testing.assert_array_equal(
+        alone["mean_test_score"], in_processes["mean_test_score"]
+    )
+
+
+def test_memory_of_texts_their_steps_and_labels(tmp_path, monkeypatch):
+    emoji = load_emoji()
+    rows = np.random.default_rng(0).permutation(len(emoji.names))[:200]
+    pictures = emoji.images[rows, ::8, ::8].reshape(len(rows), -1) / 255
+    frame = pd.DataFrame(pictures).add_prefix("pixel")
+    frame["keywords"] = emoji.keywords[rows]
+    groups = emoji.groups[rows]
+    transfer = CrossViewClassifier(
+        make_view_pipeline(
+            LinearCCA(5), x=PCA(10), y=TfidfVectorizer(), memory=tmp_path
+        ),
+        RidgeClassifier(),
+        x_columns=list(frame.columns[:-1]),
+        y_columns="keywords",
+        memory=tmp_path,
+    )
+    grid = {
+        "representation__y__tfidfvectorizer__max_features": [50, 100],
+        "representation__estimator__reg": [0.01, 1.0],
+        "classifier__alpha": [0.1, 1.0, 10.0],
+    }
+    of_texts = fitting(monkeypatch, TfidfVectorizer, "fit_transform")
+    of_pixels = fitting(monkeypatch, PCA, "fit_transform")
+    of_both = fitting(monkeypatch, LinearCCA)
+    search = GridSearchCV(transfer, grid, cv=FOLDS).fit(frame, groups)
+    # Twelve candidates, five folds, and at last all rows.
+    assert len(of_texts) == 2 * 5 + 1
+    assert len(of_pixels) == 5 + 1
+    assert len(of_both) == 4 * 5 + 1
+    best = search.best_params_
+    scores = []
+    for train, test in FOLDS.split(frame):
+        texts = TfidfVectorizer(
+            max_features=best["representation__y__tfidfvectorizer__max_features"]
+        )
+        cca = LinearCCA(5, reg=best["representation__estimator__reg"]).fit(
+            PCA(10).fit_transform(pictures[train]),
+            texts.fit_transform(emoji.keywords[rows][train]),
+        )
+        codes = cca.transform(PCA(10).fit_transform(pictures[train]))
+        ridge = RidgeClassifier(best["classifier__alpha"]).fit(codes, groups[train])
+        codes = cca.transform_y(texts.transform(emoji.keywords[rows][test]))
+        scores.append(ridge.score(codes, groups[test]))
+    assert search.best_score_ == pytest.approx(np.mean(scores))
+
+
+def codes_by_hand(digits, train, test, k=10):
+    left, right, _ = digits
+    cca = LinearCCA(k).fit(left[train], right[train])
+    return cca.transform(left[train]), cca.transform_y(right[test])
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        LinearDiscriminantAnalysis(),
+        CalibratedClassifierCV(RidgeClassifier(), cv=3),
+    ],
+    ids=["its own", "calibrated"],
+)
+def test_probabilities_and_their_scorers(digits, classifier):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(LinearCCA(10), classifier)
+    result = cross_validate(
+        transfer,
+        TwoView(left, right),
+        labels,
+        cv=FOLDS,
+        scoring=["roc_auc_ovr", "neg_log_loss", "accuracy"],
+    )
+    for fold, (train, test) in enumerate(FOLDS.split(left)):
+        fit_codes, codes = codes_by_hand(digits, train, test)
+        by_hand = clone(classifier).fit(fit_codes, labels[train])
+        p = by_hand.predict_proba(codes)
+        auc = roc_auc_score(labels[test], p, multi_class="ovr")
+        assert result["test_roc_auc_ovr"][fold] == pytest.approx(auc)
+        loss = log_loss(labels[test], p)
+        assert -result["test_neg_log_loss"][fold] == pytest.approx(loss)
+        accuracy = np.mean(by_hand.predict(codes) == labels[test])
+        assert result["test_accuracy"][fold] == pytest.approx(accuracy)
+
+
+def test_methods_are_those_of_the_classifier(digits):
+    left, right, labels = digits
+    views = TwoView(left, right)
+    lda = LinearDiscriminantAnalysis()
+    transfer = CrossViewClassifier(LinearCCA(5), lda)
+    assert hasattr(transfer, "predict_proba")
+    transfer.fit(views, labels)
+    everything = np.arange(len(left))
+    fit_codes, codes = codes_by_hand(digits, everything, everything, k=5)
+    lda.fit(fit_codes, labels)
+    for method in (
+        "predict",
+        "predict_proba",
+        "predict_log_proba",
+        "decision_function",
+    ):
+        np.testing.assert_array_equal(
+            getattr(transfer, method)(TwoView(y=right)), getattr(lda, method)(codes)
+        )
+    ridge = CrossViewClassifier(LinearCCA(5), RidgeClassifier())
+    for model in (ridge, clone(ridge).fit(views, labels)):
+        assert hasattr(model, "decision_function")
+        assert not hasattr(model, "predict_log_proba")
+        with pytest.raises(AttributeError, match="no attribute 'predict_proba'"):
+            model.predict_proba(views)
+
+
+def several_labels(labels):
+    """What digits are, as indicators, and two labels of three and two classes each."""
+    indicators = np.column_stack([labels % 2, labels > 4, np.isin(labels, (0, 6, 8))])
+    return indicators.astype(int), np.column_stack([labels % 3, labels > 4])
+
+
+@pytest.mark.parametrize(
+    ("classifier", "kind"),
+    [
+        (KNeighborsClassifier(), "indicators"),
+        (RidgeClassifier(), "indicators"),
+        (OneVsRestClassifier(RidgeClassifier()), "indicators"),
+        (MultiOutputClassifier(LinearDiscriminantAnalysis()), "outputs"),
+        (ClassifierChain(LinearDiscriminantAnalysis()), "indicators"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_several_labels(digits, classifier, kind):
+    left, right, labels = digits
+    indicators, outputs = several_labels(labels)
+    targets = {"indicators": indicators, "outputs": outputs}[kind]
+    transfer = CrossViewClassifier(LinearCCA(10), classifier)
+    scores = cross_val_score(transfer, TwoView(left, right), targets, cv=FOLDS)
+    for score, (train, test) in zip(scores, FOLDS.split(left), strict=True):
+        fit_codes, codes = codes_by_hand(digits, train, test)
+        by_hand = clone(classifier).fit(fit_codes, targets[train])
+        assert score == by_hand.score(codes, targets[test])
+    transfer.fit(TwoView(left[train], right[train]), targets[train])
+    np.testing.assert_array_equal(
+        transfer.predict(TwoView(y=right[test])), by_hand.predict(codes)
+    )
+    np.testing.assert_equal(transfer.classes_, by_hand.classes_)
+    if kind == "indicators":
+        f1 = cross_val_score(
+            transfer, TwoView(left, right), targets, cv=FOLDS, scoring="f1_macro"
+        )
+        assert f1.min() > 0.4
+
+
+def test_sparse_indicators(digits):
+    left, right, labels = digits
+    views = TwoView(left, right)
+    indicators, _ = several_labels(labels)
+    transfer = CrossViewClassifier(LinearCCA(5), OneVsRestClassifier(RidgeClassifier()))
+    expected = clone(transfer).fit(views, indicators).predict(views)
+    predicted = transfer.fit(views, sp.csr_array(indicators)).predict(views)
+    np.testing.assert_array_equal(predicted.toarray(), expected)
+
+
+def test_several_labels_that_the_classifier_does_not_learn(digits):
+    left, right, labels = digits
+    views = TwoView(left, right)
+    transfer = CrossViewClassifier(LinearCCA(5), LinearSVC()).fit(views, labels)
+    predicted = transfer.predict(views)
+    with pytest.raises(ValueError, match="should be a 1d array"):
+        transfer.fit(views, several_labels(labels)[0])
+    np.testing.assert_array_equal(transfer.predict(views), predicted)
+
+
+@pytest.mark.parametrize("container", [sp.csr_array, sp.csc_array, sp.coo_array])
+def test_sparse_columns(digits, container):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(
+        LinearCCA(10), LinearSVC(), x_columns=slice(32), y_columns=slice(32, None)
+    )
+    both = container(np.hstack([left, right]))
+    # csr, since scikit-learn's splits need rows that can be sliced
+    scores = cross_val_score(transfer, both.tocsr(), labels, cv=FOLDS)
+    np.testing.assert_allclose(scores, by_hand(digits))
+    assert transfer.fit(both, labels).score(both, labels) > 0.6
+
+
 def test_sparse_columns_are_refused_in_words(digits):
     left, right, labels = digits
     transfer = CrossViewClassifier(
-        LinearCCA(3), LinearSVC(), x_columns=slice(32), y_columns=slice(32, None)
+        make_view_pipeline(LinearCCA(3), x=MinMaxScaler()),
+        LinearSVC(),
+        x_columns=slice(32),
+        y_columns=slice(32, None),
     )
     with pytest.raises(TypeError, match="[Ss]parse"):
         transfer.fit(sp.csr_array(np.hstack([left, right])), labels)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_column_by_its_name_is_one_dimensional(library):
+    texts = ["a dog runs", "a cat sleeps", "the dog sleeps", "the cat runs"] * 10
+    labels = np.array([0, 1, 0, 1] * 10)
+    rng = np.random.default_rng(0)
+    numbers = rng.standard_normal((40, 3)) + labels[:, None]
+    frame = library.DataFrame(
+        {"p": numbers[:, 0], "q": numbers[:, 1], "text": texts, "r": numbers[:, 2]}
+    )
+    transfer = CrossViewClassifier(
+        make_view_pipeline(LinearCCA(1), y=TfidfVectorizer()),
+        RidgeClassifier(),
+        x_columns=["p", "q", "r"],
+        y_columns="text",
+    )
+    expected = cross_val_score(
+        clone(transfer).set_params(x_columns=None, y_columns=None),
+        TwoView(numbers, texts),
+        labels,
+        cv=FOLDS,
+    )
+    scores = cross_val_score(transfer, frame, labels, cv=FOLDS)
+    np.testing.assert_array_equal(scores, expected)
+    assert scores.mean() > 0.9
+    by_position = clone(transfer).set_params(x_columns=[0, 1, 3], y_columns=2)
+    scores = cross_val_score(by_position, frame, labels, cv=FOLDS)
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_columns_that_are_not_there(digits):
+    left, right, labels = digits
+    both = pd.DataFrame(np.hstack([left, right])).add_prefix("v")
+    transfer = CrossViewClassifier(
+        LinearCCA(3), LinearSVC(), x_columns=slice(32), y_columns=["v40", "w"]
+    )
+    with pytest.raises(ValueError, match="y_columns names columns that X has not"):
+        transfer.fit(both, labels)
+    assert not hasattr(transfer, "n_features_in_")
+    transfer.set_params(y_columns=[64])
+    with pytest.raises(ValueError, match=r"y_columns=\[64\] are no positions"):
+        transfer.fit(both, labels)
+    transfer.set_params(y_columns=slice(64, None))
+    with pytest.raises(ValueError, match=r"selects 0 feature\(s\)"):
+        transfer.fit(both, labels)
+
+
+def test_weights_go_where_they_were_requested(digits):
+    left, right, labels = digits
+    views = TwoView(left, right)
+    weights = np.where(labels < 5, 1.0, 0.1)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for to_cca, to_ridge in ((False, True), (True, True), (True, False)):
+            transfer = CrossViewClassifier(
+                LinearCCA(5).set_fit_request(sample_weight=to_cca),
+                RidgeClassifier()
+                .set_fit_request(sample_weight=to_ridge)
+                .set_score_request(sample_weight=True),
+            ).fit(views, labels, sample_weight=weights)
+            cca = LinearCCA(5).fit(left, right, weights if to_cca else None)
+            ridge = RidgeClassifier()
+            ridge.fit(cca.transform(left), labels, weights if to_ridge else None)
+            codes = cca.transform_y(right)
+            np.testing.assert_array_equal(transfer.predict(views), ridge.predict(codes))
+            score = transfer.score(views, labels, sample_weight=weights)
+            assert score == ridge.score(codes, labels, weights)
+        scores = cross_val_score(
+            transfer, views, labels, cv=FOLDS, params={"sample_weight": weights}
+        )
+        assert np.isfinite(scores).all()
+    transfer = CrossViewClassifier(LinearCCA(5), RidgeClassifier())
+    with pytest.raises(ValueError, match="enable_metadata_routing=True.*sample_weight"):
+        transfer.fit(views, labels, sample_weight=weights)
+    assert not hasattr(transfer, "classes_")
+    transfer.fit(views, labels)
+    assert transfer.score(views, labels, sample_weight=weights) == np.average(
+        transfer.predict(views) == labels, weights=weights
+    )
+
+
+def test_a_frozen_representation_stays(digits):
+    left, right, labels = digits
+    cca = LinearCCA(10).fit(left[:900], right[:900])
+    transfer = CrossViewClassifier(FrozenEstimator(cca), RidgeClassifier())
+    scores = cross_val_score(
+        transfer, TwoView(left[900:], right[900:]), labels[900:], cv=FOLDS
+    )
+    np.testing.assert_array_equal(
+        scores,
+        transfer_score(
+            cca, left[900:], right[900:], labels[900:], classifier=RidgeClassifier()
+        ),
+    )

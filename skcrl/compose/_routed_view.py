@@ -179,6 +179,7 @@ class RoutedView(
     def _awaits_second_view(self):
         """Whether metadata routing was to pass a second view to ``fit``."""
         request = self.get_metadata_routing().fit.requests["second_view"]
+        # set_fit_request leaves this behind, for clones and with routing off, too.
         was_set = hasattr(self, "_metadata_request")
         return request not in (False, None) and (was_set or _routing_enabled())
 
