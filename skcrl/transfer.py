@@ -289,13 +289,13 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             ``fit`` asks the representation and the classifier, ``score`` the
             classifier.
         """
-        to_fit = MethodMapping().add(caller="fit", callee="fit")
-        to_both = MethodMapping().add(caller="fit", callee="fit")
-        to_both.add(caller="score", callee="score")
+        for_representation = MethodMapping().add(caller="fit", callee="fit")
+        for_classifier = MethodMapping().add(caller="fit", callee="fit")
+        for_classifier.add(caller="score", callee="score")
         return (
             MetadataRouter(owner=self)
-            .add(representation=self.representation, method_mapping=to_fit)
-            .add(classifier=self.classifier, method_mapping=to_both)
+            .add(representation=self.representation, method_mapping=for_representation)
+            .add(classifier=self.classifier, method_mapping=for_classifier)
         )
 
     def _codes_to_predict_from(self, X):
