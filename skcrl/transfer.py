@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skcrl._arrays import untensored
 from skcrl._validation import restored_on_error
 from skcrl.compose import TwoView
 
@@ -137,7 +138,7 @@ class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 )
             views = self._views(X, reset=True)
             labels = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-            labels = column_or_1d(labels, warn=True)
+            labels = column_or_1d(untensored(labels), warn=True)
             check_classification_targets(labels)
             check_consistent_length(views, labels)
             representation = clone(self.representation)
@@ -263,7 +264,7 @@ def transfer_score(
             raise ValueError(f"{name} must be 'x' or 'y', got {view!r}.")
     views = TwoView(X, y)
     check_consistent_length(views, labels)
-    labels = column_or_1d(labels)
+    labels = column_or_1d(untensored(labels))
     train_codes = np.asarray(_encode(representation, views, fit_view))
     test_codes = np.asarray(_encode(representation, views, predict_view))
     classifier = LinearSVC(random_state=0) if classifier is None else classifier
@@ -280,9 +281,8 @@ def transfer_score(
 
 def _encode(representation, views, side):
     view = _side(views, side)
-    if side == "x":
-        return representation.transform(view)
-    return representation.transform_y(view)
+    encode = representation.transform if side == "x" else representation.transform_y
+    return untensored(encode(view))  # classifiers take arrays
 
 
 def _side(views, side):
