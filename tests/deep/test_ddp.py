@@ -1,4 +1,4 @@
-"""The recipe of docs/ddp.py: two processes train what one does, and what DeepCCA does."""
+"""The recipe of docs/ddp.py: two processes train what one and DeepCCA do."""
 
 import importlib.util
 import subprocess
