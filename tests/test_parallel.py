@@ -90,10 +90,11 @@ def test_24_fits_and_a_search_in_4_threads_of_dask(fits, serial, views):
             n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
         ) as cluster,
         distributed.Client(cluster),
-        joblib.parallel_config(backend="dask"),
     ):
-        found = fits(Parallel())
-        search.fit(*views)
+        with joblib.parallel_config(backend="dask"):
+            found = fits(Parallel())
+        with joblib.parallel_config(backend="dask", scatter=list(views)):
+            search.fit(*views)
     assert_same_bits(found, serial)
     for name in ("mean_test_score", "std_test_score"):
         np.testing.assert_array_equal(
