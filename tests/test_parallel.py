@@ -118,8 +118,9 @@ def test_inspection_in_threads_and_processes(views):
         for backend in ("threading", "loky"):
             with joblib.parallel_config(backend=backend):
                 found = compute(random_state=0, n_jobs=2)
-            for a, b in zip(found, expected, strict=True):
-                np.testing.assert_array_equal(a, b)
+            assert_same_bits([found], [expected])
+        nested = delayed(compute)(random_state=0, n_jobs=2)
+        assert_same_bits(Parallel(n_jobs=2)([nested, nested]), [expected] * 2)
 
 
 def test_processes_do_not_oversubscribe(views):
