@@ -37,13 +37,9 @@ class Encoders(nn.Module):
 def make_encoders():
     """Encoders of the halves of digits, with the same weights in every process."""
     torch.manual_seed(0)
-
-    def encoder():
-        # Correlations do not see a bias of the output, and Adam would let it wander.
-        output = nn.Linear(64, 8, bias=False)
-        return nn.Sequential(nn.Linear(32, 64), nn.Tanh(), output)
-
-    return Encoders(encoder(), encoder())
+    return Encoders(
+        *(nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 8)) for _ in "xy")
+    )
 
 
 def gather(code):
@@ -54,15 +50,19 @@ def gather(code):
     return torch.cat(codes)
 
 
-def train(encoders, x, y, *, batch_size, n_epochs, reg=1e-4, lr=1e-3, shuffle=True):
+def train(encoders, x, y, *, batch_size, n_epochs, reg=1e-4, lr=0.1, shuffle=True):
     """Train in place, and return the mean loss of each epoch.
 
     Each process takes the rows of `x` and `y` that it needs: let these be tensors that
     map a file, ``torch.from_numpy(np.load(path, mmap_mode="c"))``, if they are large.
     """
     rank, n_processes = dist.get_rank(), dist.get_world_size()
+    if batch_size % n_processes:
+        raise ValueError(
+            f"batch_size={batch_size} must be a multiple of the {n_processes} processes."
+        )
     model = DistributedDataParallel(encoders)
-    optimizer = torch.optim.Adam(model.parameters(), lr)
+    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True)
     n_batches = len(x) // batch_size
     losses = []
     for epoch in range(n_epochs):
