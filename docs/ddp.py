@@ -59,7 +59,7 @@ def train(encoders, x, y, *, batch_size, n_epochs, reg=1e-4, lr=0.1, shuffle=Tru
     rank, n_processes = dist.get_rank(), dist.get_world_size()
     if batch_size % n_processes:
         raise ValueError(
-            f"batch_size={batch_size} must be a multiple of the {n_processes} processes."
+            f"batch_size={batch_size} is no multiple of the {n_processes} processes."
         )
     model = DistributedDataParallel(encoders)
     optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True)
