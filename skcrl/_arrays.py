@@ -40,6 +40,16 @@ def to_numpy(a):
     return a.detach().cpu().numpy() if is_tensor(a) else np.asarray(a)
 
 
+def untensored(a):
+    """`a` itself, sparse or not, or a tensor's values as an ndarray."""
+    return to_numpy(a) if is_tensor(a) else a
+
+
+def following(a, other):
+    """An ndarray as a tensor, where `other` is one, on its device."""
+    return namespace(other).from_numpy(a).to(other.device) if is_tensor(other) else a
+
+
 def empty(shape, *like):
     """Array of the library and device of the arrays given, in their common dtype."""
     xp = namespace(like[0])

@@ -210,6 +210,7 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
     if y is not None:
         y = _check_y(estimator, y, **checks)
     if X is not None and y is not None:
+        _require_same_library(X, y)
         check_paired(X, y)
     n_samples = (y if X is None else X).shape[0]
     has_x, has_y = _present(X, "X", n_samples), _present(y, "y", n_samples)

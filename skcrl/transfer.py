@@ -33,6 +33,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skcrl._arrays import untensored
 from skcrl._validation import cached, restored_on_error
 from skcrl.compose import TwoView
 from skcrl.compose._two_view import select_columns
@@ -403,7 +404,7 @@ def transfer_score(
             raise ValueError(f"{name} must be 'x' or 'y', got {view!r}.")
     views = TwoView(X, y)
     check_consistent_length(views, labels)
-    labels = column_or_1d(labels)
+    labels = column_or_1d(untensored(labels))
     train_codes = np.asarray(_encode(representation, views, fit_view))
     test_codes = np.asarray(_encode(representation, views, predict_view))
     classifier = LinearSVC(random_state=0) if classifier is None else classifier
@@ -425,7 +426,7 @@ def _fit(representation, X, y, params):
 def _check_labels(y):
     """Labels of shape (n_samples,), or one column of them for each of several."""
     labels = check_array(
-        y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
+        untensored(y), ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
     )
     if labels.ndim == 1 or labels.shape[1] == 1:
         labels = column_or_1d(labels, warn=True)
@@ -435,9 +436,8 @@ def _check_labels(y):
 
 def _encode(representation, views, side):
     view = _side(views, side)
-    if side == "x":
-        return representation.transform(view)
-    return representation.transform_y(view)
+    encode = representation.transform if side == "x" else representation.transform_y
+    return untensored(encode(view))  # classifiers take arrays
 
 
 def _side(views, side):

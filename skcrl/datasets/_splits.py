@@ -8,6 +8,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from skcrl._arrays import untensored
 from skcrl._validation import random_source
 
 
@@ -67,7 +68,9 @@ def class_disjoint_split(*arrays, classes, test_size=0.2, random_state=None):
     (array([0, 1, 3, 4, 5, 6, 7, 9]), array([2, 8]))
     """
     labels = column_or_1d(
-        check_array(classes, ensure_2d=False, dtype=None, input_name="classes")
+        check_array(
+            untensored(classes), ensure_2d=False, dtype=None, input_name="classes"
+        )
     )
     check_consistent_length(*arrays, labels)
     n_classes = len(set(labels.tolist()))

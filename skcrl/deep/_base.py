@@ -11,6 +11,7 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skcrl._arrays import untensored
 from skcrl._validation import (
     check_available,
     check_pair,
@@ -82,6 +83,7 @@ class BaseDeepTwoView(TwoViewTransformer):
     net_: TwoViewNet
 
     _accepts_sparse = True
+    _accepts_tensors = True
     # Whether rows of which one view is missing are trained on.
     _trains_on_unpaired = False
 
@@ -178,12 +180,13 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _train(self, X, y, n_epochs, going_on):
         with restored_on_error(self):
             X, y, *present = self._check_views(X, y, reset=not going_on)
-            data = PairDataset.from_arrays(X, y, *present)
+            x_array, y_array = untensored(X), untensored(y)
+            data = PairDataset.from_arrays(x_array, y_array, *present)
             self._check_training(data)
             net = self._go_on() if going_on else self._make_net(self._draw_seed())
-            self._check_net(net, X, y)
+            self._check_net(net, x_array, y_array)
             if not going_on:
-                self._prepare(net, X, y)
+                self._prepare(net, x_array, y_array)
             try:
                 cycle_rate = self.lr_schedule == "one_cycle"
                 net.train_epochs(data, n_epochs, self._callbacks(), cycle_rate)

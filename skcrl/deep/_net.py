@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
+from skcrl._arrays import following, is_tensor, untensored
 from skcrl.deep._callbacks import OneCycle, StoppedEarly
 from skcrl.deep._data import (
     NOISE,
@@ -207,7 +208,7 @@ class TwoViewNet(NeuralNet):
         ----------
         method : str
             Name of a method of the module.
-        *views : ndarray of shape (n_samples, ...), CSR array, or None
+        *views : ndarray or Tensor of shape (n_samples, ...), CSR array, or None
             Its arguments, at least one not None.
         **kwargs : object
             Passed on.
@@ -215,9 +216,13 @@ class TwoViewNet(NeuralNet):
         Returns
         -------
         out : ndarray of shape (n_samples, ...)
-            In the common precision of the views.
+            In the common precision of the views; if they are tensors, a Tensor on
+            their device.
         """
         given = [view for view in views if view is not None]
+        if is_tensor(given[0]):
+            out = self.evaluate(method, *map(untensored, views), **kwargs)
+            return following(out, given[0])
         n = given[0].shape[0]
         keep_sparse = kwargs.get("side") in self._sparse_sides
         n_values = max(_values_per_row(view, keep_sparse) for view in given)

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skcrl._arrays import join_columns
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, TiedBidirectionalModule
@@ -235,7 +236,7 @@ class TiedBidirectional(BaseDeepTwoView):
 
     def _join(self, X, y):
         codes = self._codes(X, y)
-        return np.hstack([codes[0], codes[-1]])
+        return join_columns(codes[0], codes[-1])
 
     def _joint_names(self):
         prefix = type(self).__name__.lower()

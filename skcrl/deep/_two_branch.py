@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 
 from skcrl import _moments
+from skcrl._arrays import following, untensored
 from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import BaseDeepTwoView
 from skcrl.deep._users_modules import try_module
@@ -33,13 +34,18 @@ class BaseTwoBranch(BaseDeepTwoView):
                 try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _finish(self, X, y):
+        given = X
+        X, y = untensored(X), untensored(y)
         x_codes = finite(self._outputs(X, "x"))
         y_codes = finite(self._outputs(y, "y"))
         m = _moments.moments(x_codes, y_codes)
         solution = self._projection(m)
-        self.x_mean_, self.y_mean_ = m.x_mean, m.y_mean
-        self.x_weights_, self.y_weights_ = solution.x_weights, solution.y_weights
-        self.correlations_, self.rank_ = solution.correlations, solution.rank
+        self.x_mean_ = following(m.x_mean, given)
+        self.y_mean_ = following(m.y_mean, given)
+        self.x_weights_ = following(solution.x_weights, given)
+        self.y_weights_ = following(solution.y_weights, given)
+        self.correlations_ = following(solution.correlations, given)
+        self.rank_ = solution.rank
         codes = np.hstack(
             [
                 (x_codes - m.x_mean) @ solution.x_weights,
@@ -63,8 +69,11 @@ class BaseTwoBranch(BaseDeepTwoView):
             if side == "x"
             else (self.y_mean_, self.y_weights_)
         )
-        outputs = self._outputs(view, side)
-        return _moments.project(outputs, mean, weights, out=outputs)
+        outputs = self._outputs(untensored(view), side)
+        codes = _moments.project(
+            outputs, untensored(mean), untensored(weights), out=outputs
+        )
+        return following(codes, view)
 
     def _decode(self, codes, side):
         return self._decode_to(side, **{f"{side}_codes": codes})
@@ -76,11 +85,13 @@ class BaseTwoBranch(BaseDeepTwoView):
             y_codes=None if y is None else self._encode(y, "y"),
         )
 
-    def _decode_to(self, to, **codes):
-        target = self._decoders[to].decode(**codes)
+    def _decode_to(self, to, x_codes=None, y_codes=None):
+        target = self._decoders[to].decode(untensored(x_codes), untensored(y_codes))
         if to in self.net_.module_.decoders:
-            return self.net_.evaluate("decode", target, side=to)
-        return target.reshape(len(target), *self._sample_shapes[to])
+            rebuilt = self.net_.evaluate("decode", target, side=to)
+        else:
+            rebuilt = target.reshape(len(target), *self._sample_shapes[to])
+        return following(rebuilt, y_codes if x_codes is None else x_codes)
 
 
 def finite(outputs):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from skcrl._arrays import untensored
 from skcrl._columns import unit_columns
 from skcrl._validation import check_paired
 
@@ -19,9 +20,11 @@ class CanonicalForm(NamedTuple):
 
 def check_arrays(X, y, min_samples=2):
     """Paired arrays of finite float64; a one-dimensional `y` is a column."""
-    X = check_array(X, dtype=np.float64, ensure_min_samples=min_samples, input_name="X")
+    X = check_array(
+        untensored(X), dtype=np.float64, ensure_min_samples=min_samples, input_name="X"
+    )
     y = check_array(
-        y,
+        untensored(y),
         dtype=np.float64,
         ensure_2d=False,
         ensure_min_samples=min_samples,

@@ -8,6 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array
 
+from skcrl._arrays import untensored
 from skcrl._validation import random_source
 from skcrl.inspection._canonical import canonical_form, check_arrays
 
@@ -217,7 +218,9 @@ def _group_numbers(groups, n_samples):
     """Number of the group of each row; rows of one group may be exchanged."""
     if groups is None:
         return np.zeros(n_samples, dtype=int)
-    groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
+    groups = check_array(
+        untensored(groups), ensure_2d=False, dtype=None, input_name="groups"
+    )
     if groups.shape != (n_samples,):
         raise ValueError(
             f"groups must hold a group for each of the {n_samples} samples, got shape "

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from skcrl import _linalg, _moments
+from skcrl._arrays import untensored
 from skcrl._columns import centred, column_correlations, unit_columns
 
 __all__ = [
@@ -203,7 +204,7 @@ def effective_rank(Z):
     >>> round(effective_rank([[1, 2], [-1, -2], [0, 0]]), 6)
     1.0
     """
-    Z = unit_columns(check_array(Z, dtype=np.float64, ensure_min_samples=2))
+    Z = unit_columns(check_array(untensored(Z), dtype=np.float64, ensure_min_samples=2))
     # The eigenvalues of the small Gram matrix are the squared singular values.
     eigenvalues = np.linalg.eigvalsh(Z.T @ Z if Z.shape[0] > Z.shape[1] else Z @ Z.T)
     noise = len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues[-1]
@@ -241,8 +242,8 @@ def reconstruction_error(X, X_rebuilt):
     >>> reconstruction_error([[0.0], [2.0]], [[1.0], [1.0]])
     1.0
     """
-    X = check_array(X, dtype=np.float64, ensure_2d=False)
-    X_rebuilt = check_array(X_rebuilt, dtype=np.float64, ensure_2d=False)
+    X = check_array(untensored(X), dtype=np.float64, ensure_2d=False)
+    X_rebuilt = check_array(untensored(X_rebuilt), dtype=np.float64, ensure_2d=False)
     if X.shape != X_rebuilt.shape:
         raise ValueError(
             "X and X_rebuilt must have the same shape, "
@@ -254,7 +255,11 @@ def reconstruction_error(X, X_rebuilt):
 
 
 def _check_codes(Zx, Zy):
-    Zx = check_array(Zx, dtype=np.float64, ensure_min_samples=2, input_name="Zx")
-    Zy = check_array(Zy, dtype=np.float64, ensure_min_samples=2, input_name="Zy")
+    Zx = check_array(
+        untensored(Zx), dtype=np.float64, ensure_min_samples=2, input_name="Zx"
+    )
+    Zy = check_array(
+        untensored(Zy), dtype=np.float64, ensure_min_samples=2, input_name="Zy"
+    )
     check_consistent_length(Zx, Zy)
     return Zx, Zy

@@ -16,6 +16,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
+from skcrl._arrays import untensored
 from skcrl._columns import unit_rows
 
 
@@ -36,7 +37,9 @@ def check_unit_rows(codes, name):
             f"{name} must be codes, which are numbers, got strings: encode them first, "
             "with transform or transform_y of an estimator that takes text."
         )
-    codes = check_array(codes, dtype=np.float64, ensure_min_samples=0, input_name=name)
+    codes = check_array(
+        untensored(codes), dtype=np.float64, ensure_min_samples=0, input_name=name
+    )
     if len(codes) == 0:
         raise ValueError(f"{name} is empty, of shape {codes.shape}.")
     return unit_rows(codes)

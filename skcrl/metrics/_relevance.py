@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d
 
+from skcrl._arrays import untensored
+
 
 class ByMatrix(NamedTuple):
     """Relevance written out: a boolean matrix, dense or CSR."""
@@ -75,7 +77,9 @@ def check_all_have_relevant(relevance, queries_name):
 
 def check_classes(classes, n_rows, name):
     """One class for each of `n_rows` rows."""
-    classes = check_array(classes, ensure_2d=False, dtype=None, input_name=name)
+    classes = check_array(
+        untensored(classes), ensure_2d=False, dtype=None, input_name=name
+    )
     classes = column_or_1d(classes)
     if len(classes) != n_rows:
         raise ValueError(

@@ -8,7 +8,6 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, delayed
 from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import Callback, LRScheduler
@@ -132,20 +131,6 @@ def test_read_only_memory_maps(est, views, tmp_path):
     np.testing.assert_array_equal(
         clone(est).fit(*mapped).transform(mapped[0]), est.fit(X, y).transform(X)
     )
-
-
-def test_same_seed_same_numbers_in_threads_and_processes(est, views):
-    # Trap 3: fork_rng in threads gave other weights.
-    expected = clone(est).fit(*views).transform(views[0])
-
-    def codes(_=None):
-        return clone(est).fit(*views).transform(views[0])
-
-    with ThreadPoolExecutor(8) as pool:
-        for found in pool.map(codes, range(16)):
-            np.testing.assert_array_equal(found, expected)
-    for other in Parallel(n_jobs=2)(delayed(clone(est).fit)(*views) for _ in "ab"):
-        np.testing.assert_array_equal(other.transform(views[0]), expected)
 
 
 def test_random_state_instances_advance_and_none_differs(est, views):

@@ -1,0 +1,154 @@
+"""The same seed gives the same bits wherever and beside whatever a fit runs."""
+
+import joblib
+import numpy as np
+import pytest
+import threadpoolctl
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skcrl import CCALRanker, CorrNet, DeepCCA, LinearCCA, MultimodalAutoencoder
+from skcrl.datasets import make_correlated_views
+from skcrl.inspection import bootstrap_intervals, permutation_test
+
+distributed = pytest.importorskip("distributed")
+
+SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 3, "batch_size": 40}
+# They draw weights, orders, splits, noise and masks.
+NETS = [
+    DeepCCA(**SMALL, objective="noi", input_dropout=0.3),
+    DeepCCA(**SMALL, pretraining_epochs=1, validation_fraction=0.3),
+    MultimodalAutoencoder(**SMALL, noise=0.5),
+    CCALRanker(**SMALL, running_momentum=0.5),
+    CorrNet(**SMALL),
+]
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(100, 6, 5, correlations=(0.9, 0.6), random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fits(views):
+    """Function that makes 24 fits by a way to run them, and what they gave."""
+
+    def fit(net, seed):
+        est = clone(net).set_params(random_state=seed).fit(*views)
+        losses = [row["train_loss"] for row in est.history_]
+        return *est.transform_pair(*views), losses
+
+    def run(parallel):
+        return parallel(delayed(fit)(NETS[i % 5], seed=i) for i in range(24))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def serial(fits):
+    return fits(Parallel(n_jobs=1))
+
+
+def assert_same_bits(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_seeds_differ(serial):
+    codes = [x for x, _, _ in serial]
+    assert not any(
+        np.allclose(a, b) for a, b in zip(codes[:-4], codes[4:], strict=True)
+    )
+
+
+def test_24_fits_in_8_threads(fits, serial):
+    # Trap 3: fork_rng in threads gave other weights.
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    found = fits(Parallel(n_jobs=8, backend="threading"))
+    assert_same_bits(found, serial)
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def test_24_fits_in_2_processes(fits, serial):
+    assert_same_bits(fits(Parallel(n_jobs=2, backend="loky")), serial)
+
+
+# A scheduler tries ports and leaves the sockets to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_24_fits_and_a_search_in_4_threads_of_dask(fits, serial, views):
+    search = GridSearchCV(
+        CorrNet(**SMALL, random_state=0), {"n_components": [1, 2, 3]}, cv=4
+    )
+    expected = clone(search).fit(*views)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        with joblib.parallel_config(backend="dask"):
+            found = fits(Parallel())
+        with joblib.parallel_config(backend="dask", scatter=list(views)):
+            search.fit(*views)
+    assert_same_bits(found, serial)
+    for name in ("mean_test_score", "std_test_score"):
+        np.testing.assert_array_equal(
+            search.cv_results_[name], expected.cv_results_[name]
+        )
+    np.testing.assert_array_equal(
+        search.transform(views[0]), expected.transform(views[0])
+    )
+
+
+def test_inspection_in_threads_and_processes(views):
+    for compute in (
+        lambda **kwargs: permutation_test(*views, n_permutations=99, **kwargs),
+        lambda **kwargs: (
+            bootstrap_intervals(
+                DeepCCA(1, **SMALL, random_state=0), *views, n_resamples=4, **kwargs
+            ).correlations
+        ),
+    ):
+        expected = compute(random_state=0)
+        for backend in ("threading", "loky"):
+            with joblib.parallel_config(backend=backend):
+                found = compute(random_state=0, n_jobs=2)
+            assert_same_bits([found], [expected])
+        nested = delayed(compute)(random_state=0, n_jobs=2)
+        assert_same_bits(Parallel(n_jobs=2)([nested, nested]), [expected] * 2)
+
+
+def test_processes_do_not_oversubscribe(views):
+    net = DeepCCA(**SMALL, random_state=0)
+
+    def watch():
+        """Largest pool of threads in a worker that has computed, and jobs within it."""
+        net.fit(*views)
+        LinearCCA().fit(*views)
+        pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+        return max(torch.get_num_threads(), *pools), joblib.effective_n_jobs(None)
+
+    for inner, most in ((None, max(1, joblib.cpu_count() // 2)), (1, 1)):
+        with joblib.parallel_config(backend="loky", inner_max_num_threads=inner):
+            for pools, jobs in Parallel(n_jobs=2)(delayed(watch)() for _ in "ab"):
+                assert pools <= most
+                assert jobs == 1
+
+
+def test_threads_that_do_not_oversubscribe(views):
+    # The recipe of docs/parallel.md.
+    def watch():
+        pools = threadpoolctl.threadpool_info()
+        blas = [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+        return max(torch.get_num_threads(), *blas)
+
+    torch.set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        assert Parallel(n_jobs=2, backend="threading")(
+            delayed(watch)() for _ in "ab"
+        ) == [1, 1]
