@@ -40,7 +40,7 @@ def write(path, kind, document, arrays):
     }
     text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Of other arrays it would write the memory, in whatever order that is.
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
     at = _digest_position(content)
     content[at : at + len(_BLANK)] = _digest(content, at)
