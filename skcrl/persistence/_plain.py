@@ -4,6 +4,7 @@ What JSON has no word for is marked: ``{"$": "tuple", "of": [1, 2]}``.
 """
 
 import sys
+from functools import partial
 from math import isfinite, prod
 
 import numpy as np
@@ -19,13 +20,10 @@ _NUMBERS = (
     *("uint64", "float16", "float32", "float64", "complex64"),
 )
 _SPARSE = {
-    kind.__name__: kind
-    for kind in (
-        sparse.csr_array,
-        sparse.csr_matrix,
-        sparse.csc_array,
-        sparse.csc_matrix,
-    )
+    "csr_array": sparse.csr_array,
+    "csr_matrix": sparse.csr_matrix,
+    "csc_array": sparse.csc_array,
+    "csc_matrix": sparse.csc_matrix,
 }
 # Types that estimators take as parameters, by module and name.
 _TYPES = {
@@ -122,7 +120,7 @@ class Writer:
             return marked("number", [value.dtype.str, value.tobytes().hex()])
         if kind is np.str_:
             return marked("numpy.str", self._string(str(value)))
-        if kind.__name__ in _SPARSE and kind is _SPARSE[kind.__name__]:
+        if _SPARSE.get(kind.__name__) is kind:
             return marked(
                 kind.__name__,
                 {
@@ -258,10 +256,7 @@ class Reader:
             "type": lambda of: _TYPES[of],
             "RandomState": self._random_state,
             "Generator": self._generator,
-            **{
-                name: lambda of, kind=kind: self._csr(kind, of)
-                for name, kind in _SPARSE.items()
-            },
+            **{name: partial(self._csr, kind) for name, kind in _SPARSE.items()},
         }
 
     def read(self, document):

@@ -50,7 +50,8 @@ def test_it_comes_back_equal_and_of_the_same_type(value):
     back = through(value)
     assert back == value
     assert type(back) is type(value)
-    assert repr(back) == repr(value)
+    if not isinstance(value, set | frozenset):
+        assert repr(back) == repr(value)
 
 
 @pytest.mark.parametrize(
