@@ -25,11 +25,12 @@ from sklearn.utils.validation import (
 
 from skcrl._validation import restored_on_error
 from skcrl.compose import TwoView
+from skcrl.persistence._saved import Saved
 
 __all__ = ["CrossViewClassifier", "transfer_score"]
 
 
-class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Classifier trained on the codes of one view and used on those of the other.
 
     ``fit`` learns the representation from both views without the labels, then the

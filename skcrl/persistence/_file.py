@@ -58,7 +58,8 @@ def read(path, kind):
     OSError
         If it cannot be read.
     """
-    content = memoryview(Path(path).read_bytes())
+    whole = Path(path).read_bytes()
+    content = memoryview(whole)
     # Bytes of any kind may raise anything here.
     try:
         at = _digest_position(content)
@@ -70,7 +71,7 @@ def read(path, kind):
             raise ValueError(f"its version is {version!r}")
         found, document = head["kind"], head["document"]
         if version <= VERSION and found == kind:
-            return document, load(bytes(content))
+            return document, load(whole)
     except Exception as error:
         raise ValueError(
             f"{path} is no {kind} that skcrl wrote, or is damaged: {error}"

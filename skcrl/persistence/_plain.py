@@ -4,8 +4,11 @@ What JSON has no word for is marked: ``{"$": "tuple", "of": [1, 2]}``.
 """
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from math import isfinite, prod
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -19,20 +22,19 @@ _NUMBERS = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
     *("uint64", "float16", "float32", "float64", "complex64"),
 )
-_SPARSE = {
+_SPARSE: dict[str, Any] = {
     "csr_array": sparse.csr_array,
     "csr_matrix": sparse.csr_matrix,
     "csc_array": sparse.csc_array,
     "csc_matrix": sparse.csc_matrix,
 }
 # Types that estimators take as parameters, by module and name.
-_TYPES = {
-    f"{kind.__module__}.{kind.__name__}": kind
-    for kind in (
-        *(bool, int, float, complex, str, object),
-        *(np.dtype(name).type for name in (*_NUMBERS, "complex128", "str", "object")),
-    )
-}
+_TYPE_LIST: list[Any] = [
+    *(bool, int, float, complex, str, object),
+    *(np.dtype(name).type for name in (*_NUMBERS, "complex128", "str", "object")),
+]
+_TYPES = {f"{kind.__module__}.{kind.__name__}": kind for kind in _TYPE_LIST}
+_PATH = type(Path())
 _GENERATORS = {"MT19937": np.random.MT19937, "PCG64": np.random.PCG64}
 
 
@@ -133,8 +135,10 @@ class Writer:
             )
         if isinstance(value, np.dtype) and value.kind in "biufcO":
             return marked("dtype", value.str)
-        if isinstance(value, type) and value in _TYPES.values():
+        if isinstance(value, type) and value in _TYPE_LIST:
             return marked("type", f"{value.__module__}.{value.__name__}")
+        if kind is _PATH:
+            return marked("path", self._string(str(value)))
         if kind is np.random.RandomState:
             return self._generator(value, value.get_state(legacy=False), where)
         if kind is np.random.Generator:
@@ -150,13 +154,15 @@ class Writer:
         )
 
     def _items(self, items, where):
-        return [self._encode(item, f"{where}[{i}]") for i, item in enumerate(items)]
+        return [
+            self._encode(item, f"item {i} of {where}") for i, item in enumerate(items)
+        ]
 
     def _dict(self, value, where):
         if all(type(key) is str and _is_unicode(key) for key in value):
             if _MARK not in value:
                 return {
-                    key: self._encode(item, f"{where}[{key!r}]")
+                    key: self._encode(item, f"item {key!r} of {where}")
                     for key, item in value.items()
                 }
         return marked(
@@ -164,7 +170,7 @@ class Writer:
             [
                 [
                     self._encode(key, f"a key of {where}"),
-                    self._encode(item, f"{where}[{key!r}]"),
+                    self._encode(item, f"item {key!r} of {where}"),
                 ]
                 for key, item in value.items()
             ],
@@ -237,7 +243,7 @@ class Reader:
     def __init__(self, arrays):
         self.arrays = dict(arrays)
         self._sparse = {}
-        self._marks = {
+        self._marks: dict[str, Callable[[Any], Any]] = {
             "tuple": lambda of: tuple(self._list(of)),
             "set": lambda of: set(self._list(of)),
             "frozenset": lambda of: frozenset(self._list(of)),
@@ -254,6 +260,7 @@ class Reader:
             "objects": self._objects,
             "dtype": lambda of: _dtype(of, "biufcO"),
             "type": lambda of: _TYPES[of],
+            "path": lambda of: Path(_checked(self.decode(of), str)),
             "RandomState": self._random_state,
             "Generator": self._generator,
             **{name: partial(self._csr, kind) for name, kind in _SPARSE.items()},
@@ -272,7 +279,7 @@ class Reader:
                 f"its document is not in order: {type(error).__name__}: {error}"
             ) from error
 
-    def decode(self, document):
+    def decode(self, document) -> Any:
         """Value of a part of the document; errors may be any."""
         if type(document) is list:
             return self._list(document)

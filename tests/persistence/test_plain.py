@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ def through(value):
         object,
         np.dtype("float32"),
         np.dtype(">i4"),
+        Path("a/b"),
     ],
     ids=repr,
 )
@@ -176,9 +178,12 @@ def _itself():
     ("value", "message"),
     [
         (print, r"value is of type builtins\.builtin_function_or_method, and a file"),
-        ({"a": [1, lambda: 0]}, r"value\['a'\]\[1\] is of type builtins\.function"),
+        (
+            {"a": [1, lambda: 0]},
+            r"item 1 of item 'a' of value is of type",
+        ),
         (np.zeros(2, complex), "value is an array of complex128"),
-        (np.array([1, print], object), r"value\[1\] is of type"),
+        (np.array([1, print], object), r"item 1 of value is of type"),
         (np.zeros(2, "M8[s]"), r"value is an array of datetime64\[s\]"),
         (np.ma.zeros(2), "value is of type numpy.ma.MaskedArray"),
         (sparse.coo_array(np.eye(2)), r"value is of type scipy\.sparse\.\S*coo_array"),
