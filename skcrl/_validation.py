@@ -347,7 +347,7 @@ def _check_sample_shape(estimator, view, name, reset):
     """Learn the shape of a sample, of one dimension or more, or compare with it."""
     if reset:
         shapes = getattr(estimator, "_sample_shapes", {})
-        estimator._sample_shapes = {**shapes, name.lower(): view.shape[1:]}
+        estimator._sample_shapes = {**shapes, name.lower(): tuple(view.shape[1:])}
     expected = estimator._sample_shapes[name.lower()]
     if view.shape[1:] != expected:
         raise ValueError(

@@ -72,7 +72,7 @@ class BaseTwoBranch(BaseDeepTwoView):
 
     def _fitted_arrays(self):
         k = self.n_components_
-        arrays = {"correlations_": (self.correlations_, (k,))}
+        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
         for side in ("x", "y"):
             has_decoder = side in self.net_.module_.decoders
             p = k if has_decoder else prod(self._sample_shapes[side])

@@ -369,7 +369,7 @@ class KernelCCA(TwoViewTransformer):
 
     def _fitted_arrays(self):
         k = self.n_components_
-        arrays = {"correlations_": (self.correlations_, (k,))}
+        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
         for side, (_, mean, weights) in self._encoders.items():
             arrays |= {
                 f"mean of the encoder of {side}": (mean, (len(weights),)),

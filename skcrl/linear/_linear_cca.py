@@ -403,7 +403,7 @@ class LinearCCA(TwoViewTransformer):
 
     def _fitted_arrays(self):
         k = self.n_components_
-        arrays = {"correlations_": (self.correlations_, (k,))}
+        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
         for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
             arrays |= {
                 f"{side}_weights_": (getattr(self, f"{side}_weights_"), (p, k)),

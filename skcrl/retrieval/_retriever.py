@@ -455,7 +455,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         k = _found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
-        if self._index is not None and self._index.codes.shape[1] != k:
+        if self._index is not None and k not in (None, self._index.codes.shape[1]):
             raise ValueError(f"its index is not of codes of {k} components")
 
     def _weights(self):
