@@ -64,8 +64,9 @@ def to_plain(net):
 
 def from_plain(state):
     """Net of such a state, which may be any: it raises whatever it comes to."""
-    settings, parameters = dict(state["settings"]), state["parameters"]
+    settings = {name: state["settings"][name] for name in _SETTINGS}
     weights, device = state["weights"], settings.pop("device")
+    parameters = state["parameters"]
     _check_sizes(parameters, weights)
     hyper, fraction = dict(state["hyper"]), state["validation_fraction"]
     if state["objective"] is not None:

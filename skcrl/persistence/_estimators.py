@@ -93,9 +93,9 @@ class EstimatorWriter(Writer):
         name = _name(kind)
         if name is None:
             raise ValueError(
-                f"{where or 'this'} is of type {kind.__module__}.{kind.__qualname__}: a file of "
-                "skcrl holds plain data and known estimators, and none of anybody's "
-                "code. joblib keeps it, in a pickle; or replace it first, by "
+                f"{where or 'this'} is of type {kind.__module__}.{kind.__qualname__}: "
+                "a file of skcrl holds plain data and known estimators, and none of "
+                "anybody's code. joblib keeps it, in a pickle; or replace it first, by "
                 "set_params if it is a parameter."
             )
         parameters = signature(kind).parameters
