@@ -18,12 +18,12 @@ FOLDER = Path(__file__).parent / "data" / "v1"
 # The files of kernels grow with the square of the rows.
 KERNELS = ("kernel", "kernel nystroem", "kernel fourier")
 NAMES = (
-    *("linear", "linear scaled", "linear frames", "linear sparse", "linear 1-D"),
+    *("linear", "linear frames", "linear sparse", "linear 1-D"),
     *("deep", "deep soft", "deep autoencoder", "corrnet", "corrnet tied"),
     *("autoencoder", "tied", "ranker", "ranker learned"),
-    *("pipeline", "pipeline texts", "pipeline table", "pipeline deep"),
+    *("pipeline", "pipeline texts", "pipeline table"),
     *("classifier svc", "classifier calibrated", "classifier columns"),
-    *("retriever named", "retriever numbered"),
+    *("retriever named",),
     *KERNELS,
 )
 
