@@ -20,6 +20,7 @@ from skcrl.deep._data import (
     stream,
     stream_seed,
 )
+from skcrl.deep._made_with import arguments, check_weights, made_with
 from skcrl.deep.modules import RandomLayer
 
 # Rows of a block in evaluation, fewer where a sample has many values.
@@ -44,8 +45,8 @@ class TwoViewNet(NeuralNet):
     """A skorch net whose input is a pair and whose loss sees all outputs.
 
     Its module is initialised from `seed` and its batches are drawn from it. Its pickle
-    holds NumPy arrays, and so no bytes that unpickle further code when they are
-    loaded, but for modules that the user brought.
+    holds plain data and NumPy arrays, and so no bytes that unpickle further code when
+    they are loaded, but for modules that the user brought.
 
     Parameters
     ----------
@@ -260,14 +261,21 @@ class TwoViewNet(NeuralNet):
             for row in self.history.to_list()
         ]
 
-    def __reduce__(self):
-        parameters = self.get_params(deep=False)
-        parameters = {
-            key: value
-            for key, value in parameters.items()
-            if key not in ("callbacks", "iterator_train", "iterator_valid")
-        }
-        return _restore, (parameters, self.get_state())
+    def __getstate__(self):
+        return {"made_with": made_with(self), **self.get_state()}
+
+    def __setstate__(self, state):
+        kwargs = arguments(state["made_with"])
+        self.__init__(criterion=Objective, **kwargs)  # type: ignore[misc]
+        self.initialize().set_state(state)
+
+    def _state_to_save(self):
+        """State for a file of data: that of the optimizer would be twice the rest."""
+        return {**self.__getstate__(), "optimizer": {}}
+
+    @staticmethod
+    def _check_state(state):
+        check_weights(state["made_with"], state["module"])
 
     def get_state(self):
         """What training changed, as plain data and NumPy arrays."""
@@ -316,16 +324,9 @@ def _denormals_flushed():
         torch.set_flush_denormal(before)
 
 
-def _restore(parameters, state):
-    device = parameters["device"]
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        parameters = {**parameters, "device": "cpu"}
-    return TwoViewNet(**parameters).initialize().set_state(state)
-
-
 def _to_numpy(state):
     if isinstance(state, torch.Tensor):
-        return state.detach().cpu().numpy().copy()
+        return state.detach().cpu().numpy().copy("K")
     if isinstance(state, dict):
         return {key: _to_numpy(value) for key, value in state.items()}
     return [_to_numpy(value) for value in state] if isinstance(state, list) else state
@@ -333,7 +334,7 @@ def _to_numpy(state):
 
 def _to_torch(state):
     if isinstance(state, np.ndarray):
-        return torch.from_numpy(state.copy())
+        return torch.from_numpy(state.copy("K"))
     if isinstance(state, dict):
         return {key: _to_torch(value) for key, value in state.items()}
     return [_to_torch(value) for value in state] if isinstance(state, list) else state

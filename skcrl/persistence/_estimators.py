@@ -37,9 +37,6 @@ _HOMES = {
     "SparseProducts": "skcrl._sparse",
     "TwoViewNet": "skcrl.deep._net",
 }
-# Modules that turn instances into plain data and back, where the class does not.
-_ADAPTERS = {"TwoViewNet": "skcrl.deep._saved_net"}
-
 # Modules of scikit-learn whose estimators may be in a file.
 _SKLEARN = {
     f"sklearn.{name}"
@@ -101,7 +98,7 @@ class EstimatorWriter(Writer):
         parameters = signature(kind).parameters
         state = {
             key: self._encode(item, _place(key, key in parameters, kind, where))
-            for key, item in _state(value, name).items()
+            for key, item in _state(value).items()
         }
         return marked("object", {"class": name, "state": state})
 
@@ -130,12 +127,12 @@ class EstimatorReader(Reader):
         state = {key: self.decode(item) for key, item in of["state"].items()}
         if issubclass(kind, tuple):
             return kind(**state)
-        if of["class"] in _ADAPTERS:
-            return import_module(_ADAPTERS[of["class"]]).from_plain(state)
         for key in state:
             if callable(getattr(kind, key, None)):
                 raise ValueError(f"its {of['class']} has a {key} that is no method")
-        if of["class"] in _HOMES and issubclass(kind, BaseEstimator):
+        if hasattr(kind, "_check_state"):
+            kind._check_state(state)
+        elif of["class"] in _HOMES and issubclass(kind, BaseEstimator):
             state = _with_parameters(kind, state)
         value = kind.__new__(kind)
         if isinstance(value, BaseEstimator):
@@ -174,9 +171,9 @@ def _name(kind):
     return full if getattr(import_module(public), name, None) is kind else None
 
 
-def _state(value: Any, name):
-    if name in _ADAPTERS:
-        return import_module(_ADAPTERS[name]).to_plain(value)
+def _state(value: Any):
+    if hasattr(type(value), "_state_to_save"):
+        return value._state_to_save()
     return value._asdict() if hasattr(type(value), "_fields") else value.__getstate__()
 
 
