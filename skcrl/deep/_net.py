@@ -326,7 +326,7 @@ def _denormals_flushed():
 
 def _to_numpy(state):
     if isinstance(state, torch.Tensor):
-        return state.detach().cpu().numpy().copy("K")
+        return state.detach().cpu().numpy().copy()
     if isinstance(state, dict):
         return {key: _to_numpy(value) for key, value in state.items()}
     return [_to_numpy(value) for value in state] if isinstance(state, list) else state
@@ -334,7 +334,7 @@ def _to_numpy(state):
 
 def _to_torch(state):
     if isinstance(state, np.ndarray):
-        return torch.from_numpy(state.copy("K"))
+        return torch.from_numpy(state.copy())
     if isinstance(state, dict):
         return {key: _to_torch(value) for key, value in state.items()}
     return [_to_torch(value) for value in state] if isinstance(state, list) else state
