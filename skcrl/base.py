@@ -8,6 +8,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import (
     ADAPTERS_MANAGER,
     _get_output_config,
@@ -373,6 +374,11 @@ class View(Saved, TransformerMixin, BaseEstimator):
     >>> pipeline.score(right, labels) > 0.7
     True
     """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "estimator": [TwoViewTransformer],
+        "side": [StrOptions({"x", "y"})],
+    }
 
     def __init__(self, estimator, side):
         self.estimator = estimator

@@ -275,6 +275,7 @@ class TwoViewNet(NeuralNet):
 
     @staticmethod
     def _check_state(state):
+        """Raise an error unless a state, which may be any, is that of a net."""
         check_weights(state["made_with"], state["module"])
 
     def get_state(self):

@@ -85,7 +85,13 @@ _SKLEARN_PARTS = {
 class EstimatorWriter(Writer):
     """Makes documents of estimators whose state is plain data, or such estimators."""
 
+    def __init__(self):
+        super().__init__()
+        self._objects_known = {}
+
     def _other(self, value, where):
+        if id(value) in self._objects_known:
+            return marked("same", self._objects_known[id(value)][0])
         kind = type(value)
         name = _name(kind)
         if name is None:
@@ -95,11 +101,14 @@ class EstimatorWriter(Writer):
                 "anybody's code. joblib keeps it, in a pickle; or replace it first, by "
                 "set_params if it is a parameter."
             )
+        _check_parameters(value)
         parameters = signature(kind).parameters
         state = {
             key: self._encode(item, _place(key, key in parameters, kind, where))
             for key, item in _state(value).items()
         }
+        # The object is kept too, lest another take its place in memory.
+        self._objects_known[id(value)] = len(self._objects_known), value
         return marked("object", {"class": name, "state": state})
 
     def _items(self, items, where):
@@ -113,35 +122,58 @@ class EstimatorWriter(Writer):
 
 
 class EstimatorReader(Reader):
-    """Makes estimators of documents; `kind` is the class of the first or a base of it.
+    """Makes estimators of documents.
 
-    No constructor is called, but for named tuples and networks of skcrl.
+    No constructor is called, but those of named tuples and networks of skcrl.
     """
 
     def __init__(self, arrays):
         super().__init__(arrays)
+        self._objects_known = []
+        self._taken = set()
         self._marks["object"] = self._object
+        self._marks["same"] = self._same
 
     def _object(self, of):
         kind = found(of["class"])
         state = {key: self.decode(item) for key, item in of["state"].items()}
+        value = self._made(kind, state)
+        self._objects_known.append(value)
+        return value
+
+    def _same(self, of):
+        if not 0 <= of < len(self._objects_known):
+            raise ValueError(f"it has no object {of!r:.50} yet")
+        return self._objects_known[of]
+
+    def _made(self, kind, state):
         if issubclass(kind, tuple):
             return kind(**state)
         for key in state:
             if callable(getattr(kind, key, None)):
-                raise ValueError(f"its {of['class']} has a {key} that is no method")
+                raise ValueError(f"its {kind.__name__} has a {key} that is no method")
         if hasattr(kind, "_check_state"):
             kind._check_state(state)
-        elif of["class"] in _HOMES and issubclass(kind, BaseEstimator):
+            self._take(state["module"])
+        elif kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
             state = _with_parameters(kind, state)
         value = kind.__new__(kind)
         if isinstance(value, BaseEstimator):
             value.__setstate__(state)
         else:
             vars(value).update(state)
+        _check_parameters(value)
         if hasattr(kind, "_check_loaded"):
             value._check_loaded()
         return value
+
+    def _take(self, weights):
+        """Refuse weights that a network took already: each copies its own."""
+        for weight in weights.values():
+            memory = weight.__array_interface__["data"][0]
+            if weight.size and memory in self._taken:
+                raise ValueError("its networks share their weights")
+            self._taken.add(memory)
 
 
 def found(name):
@@ -175,6 +207,12 @@ def _state(value: Any):
     if hasattr(type(value), "_state_to_save"):
         return value._state_to_save()
     return value._asdict() if hasattr(type(value), "_fields") else value.__getstate__()
+
+
+def _check_parameters(value):
+    """Raise ValueError if a parameter of an estimator of skcrl is out of its range."""
+    if type(value).__name__ in _HOMES and hasattr(value, "_parameter_constraints"):
+        value._validate_params()
 
 
 def _place(key, is_parameter, kind, where):

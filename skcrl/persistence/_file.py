@@ -13,6 +13,8 @@ from skcrl._files import written_whole
 VERSION = 1
 
 _ENTRY = "skcrl"
+# Bytes that safetensors reads.
+_LONGEST_HEADER = 100_000_000
 _BLANK = "0" * 64
 # How the entry before the digest reads, as a string of JSON within JSON.
 _BEFORE_DIGEST = rb"\"sha256\":\""
@@ -31,6 +33,13 @@ def write(path, kind, document, arrays):
         Plain data, as JSON knows them.
     arrays : dict of str to ndarray
         Arrays of numbers.
+
+    Raises
+    ------
+    ValueError
+        If the document is too long.
+    OSError
+        If the file cannot be written.
     """
     head = {
         "sha256": _BLANK,
@@ -42,6 +51,11 @@ def write(path, kind, document, arrays):
     # Of other arrays it would write the memory, in whatever order that is.
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
+    if _header_end(content) - 8 > _LONGEST_HEADER:
+        raise ValueError(
+            f"The document for {path} takes {_header_end(content) / 1e6:.1f} MB, and "
+            f"the format takes {_LONGEST_HEADER / 1e6:g} MB at most: joblib keeps it."
+        )
     at = _digest_position(content)
     content[at : at + len(_BLANK)] = _digest(content, at)
     with written_whole(path) as file:

@@ -242,7 +242,7 @@ class Reader:
 
     def __init__(self, arrays):
         self.arrays = dict(arrays)
-        self._sparse = {}
+        self._sparse: dict[tuple, tuple[dict, list]] = {}
         self._marks: dict[str, Callable[[Any], Any]] = {
             "tuple": lambda of: tuple(self._list(of)),
             "set": lambda of: set(self._list(of)),
@@ -254,7 +254,7 @@ class Reader:
             "numpy.str": lambda of: np.str_(_checked(self.decode(of), str)),
             "number": _number,
             "array": self._array,
-            "transposed": lambda of: self._array(of).T,
+            "transposed": self._transposed,
             "text": self._text,
             "strings": self._strings,
             "objects": self._objects,
@@ -302,6 +302,12 @@ class Reader:
             raise ValueError("its booleans are neither true nor false")
         return array
 
+    def _transposed(self, name):
+        array = self._array(name)
+        if array.ndim < 2:
+            raise ValueError("it holds transposed arrays of one dimension")
+        return array.T
+
     def _text(self, of):
         codes = self.decode(of)
         are_codes = codes.dtype == np.uint32 and codes.flags.c_contiguous
@@ -324,12 +330,14 @@ class Reader:
         # Its compiled routines trust both.
         if indices.dtype != indptr.dtype or indices.dtype not in (np.int32, np.int64):
             raise ValueError("the indices of its sparse matrix are no such")
-        key = kind, shape, *map(id, (data, indices, indptr))
-        if key not in self._sparse:
-            matrix = kind((data, indices, indptr), shape=shape)
-            matrix.check_format(full_check=True)
-            self._sparse[key] = matrix, parts
-        return self._sparse[key][0]
+        known, _ = self._sparse.setdefault(tuple(map(id, parts)), ({}, parts))
+        if (kind, shape) not in known:
+            # Each may be a copy: a document must not ask for more than a few.
+            if len(known) == len(_SPARSE):
+                raise ValueError("its sparse matrices share their arrays")
+            known[kind, shape] = kind((data, indices, indptr), shape=shape)
+            known[kind, shape].check_format(full_check=True)
+        return known[kind, shape]
 
     def _random_state(self, of):
         state = self.decode(of)

@@ -36,7 +36,6 @@ class Saved:
             If the file cannot be written.
         """
         check_is_fitted(self)
-        _check_parameters(self)
         writer = EstimatorWriter()
         document = writer.write(self, "")
         _file.write(path, _KIND, document, writer.arrays)
@@ -70,7 +69,11 @@ class Saved:
         try:
             kind = found(document["of"]["class"])
             if issubclass(kind, cls):
-                return _read(document, arrays)
+                estimator = EstimatorReader(arrays).read(document)
+                check_is_fitted(estimator)
+                return estimator
+            if not issubclass(kind, Saved):
+                raise ValueError(f"it holds a {kind.__name__} alone")
         except Exception as error:
             raise ValueError(
                 f"{path} is no model that skcrl saved, or is damaged: {error}"
@@ -79,15 +82,3 @@ class Saved:
         raise ValueError(
             f"{path} holds a {name}, not a {cls.__name__}: load it by {name}.load."
         )
-
-
-def _read(document, arrays):
-    estimator = EstimatorReader(arrays).read(document)
-    _check_parameters(estimator)
-    check_is_fitted(estimator)
-    return estimator
-
-
-def _check_parameters(estimator):
-    if hasattr(estimator, "_parameter_constraints"):
-        estimator._validate_params()

@@ -72,6 +72,8 @@ class Index:
 
     def _check_loaded(self):
         """Raise ValueError for an index from a file that is not in order."""
+        if self.codes.dtype not in (np.float32, np.float64):
+            raise ValueError(f"its codes are {self.codes.dtype}")
         self.codes = check_indexed(self.codes)
         self.ids = check_ids(self.ids, len(self.codes))
         self._search = None

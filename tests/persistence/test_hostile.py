@@ -164,6 +164,16 @@ def somewhat_nested(document, levels=60):
     document["of"]["state"]["n_components"] = inner
 
 
+def share_weights(document):
+    module = document["of"]["state"]["net_"]["of"]["state"]["module"]
+    module["encoders.x.layers.1.bias"] = module["encoders.y.layers.1.bias"]
+
+
+def two_networks(document):
+    state = document["of"]["state"]
+    state["random_state"] = [state["net_"]] * 3
+
+
 HOSTILE = {
     # Classes that are none of ours, each by a way that might import or call it.
     **{
@@ -190,6 +200,31 @@ HOSTILE = {
         )
     },
     "class of a list": ("linear", state("reg", object_of(["LinearCCA"])), "unhashable"),
+    "a later object": ("linear", state("reg", {"$": "same", "of": 99}), "no object 99"),
+    "an object before": (
+        "linear",
+        state("reg", {"$": "same", "of": -1}),
+        "no object -1",
+    ),
+    "no number of an object": (
+        "linear",
+        state("reg", {"$": "same", "of": "0"}),
+        "'<='",
+    ),
+    "a part alone": (
+        "linear",
+        lambda document: document.update(document["of"]["state"]["moments_"]),
+        "it holds a Moments alone",
+    ),
+    "a step alone": (
+        "linear",
+        lambda document: document.update(
+            object_of("sklearn.preprocessing.PowerTransformer")
+        ),
+        "it holds a PowerTransformer alone",
+    ),
+    "shared weights": ("deep", share_weights, "its networks share their weights"),
+    "two networks": ("deep", two_networks, "its networks share their weights"),
     "another mark": ("linear", state("reg", {"$": "pickle", "of": "gASV"}), "'pickle'"),
     "root without class": ("linear", without("of", "class"), "'class'"),
     "root is a list": (

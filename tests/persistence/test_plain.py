@@ -240,6 +240,11 @@ def deep():
     return document
 
 
+def test_a_few_sparse_matrices_may_share_their_arrays():
+    matrices = decode([csr(shape=[3, 9 + i]) for i in range(4)], ARRAYS)
+    assert [matrix.shape[1] for matrix in matrices] == [9, 10, 11, 12]
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -260,6 +265,8 @@ def deep():
         ({"$": "dtype", "of": {"names": ["a"]}}, "in place of a str"),
         (array("missing"), "KeyError: 'missing'"),
         (array(None), "KeyError: None"),
+        ({"$": "transposed", "of": "index"}, "transposed arrays of one dimension"),
+        ([csr(shape=[3, 9 + i]) for i in range(5)], "share their"),
         (array("two"), "booleans are neither true nor false"),
         ({"$": "text", "of": array("codes")}, "not made of characters"),
         ({"$": "text", "of": array("matrix")}, "not made of characters"),

@@ -27,6 +27,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -124,6 +125,17 @@ def test_a_view_is_saved_with_its_estimator(tmp_path):
     assert isinstance(loaded, View)
     assert_same(loaded.transform(Y), view.transform(Y))
     assert loaded.fit(X) is loaded
+
+
+def test_what_is_one_object_stays_one_and_is_stored_once(tmp_path):
+    frozen = FrozenEstimator(fitted("deep"))
+    retriever = CrossViewRetriever(frozen).fit(X, Y)
+    loaded = saved(retriever, tmp_path)
+    assert loaded.estimator_ is loaded.estimator
+    assert_same(loaded.encode(X), retriever.encode(X))
+    fitted("deep").save(tmp_path / "alone")
+    sizes = [(tmp_path / name).stat().st_size for name in ("model.skcrl", "alone")]
+    assert sizes[0] < sizes[1] + 1000
 
 
 def test_set_output_is_kept(tmp_path):
@@ -227,11 +239,17 @@ def test_a_newer_format_is_named(tmp_path, monkeypatch):
         LinearCCA.load(tmp_path / "model")
 
 
+def test_a_document_too_large_for_the_format_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(_file, "_LONGEST_HEADER", 1000)
+    with pytest.raises(ValueError, match="the format takes 0.001 MB at most"):
+        fitted("linear").save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_parameter_that_came_later_is_at_its_default():
-    old = deepcopy(fitted("linear"))
-    del old.center
     writer = EstimatorWriter()
-    document = writer.write(old, "")
+    document = writer.write(fitted("linear"), "")
+    del document["of"]["state"]["center"]
     assert EstimatorReader(writer.arrays).read(document).center is True
     document["of"]["state"]["novelty"] = 1
     with pytest.raises(ValueError, match="a parameter novelty, which this skcrl"):
