@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from skcrl._files import written_whole
@@ -13,8 +14,6 @@ from skcrl._files import written_whole
 VERSION = 1
 
 _ENTRY = "skcrl"
-# Bytes that safetensors reads.
-_LONGEST_HEADER = 100_000_000
 _BLANK = "0" * 64
 # How the entry before the digest reads, as a string of JSON within JSON.
 _BEFORE_DIGEST = rb"\"sha256\":\""
@@ -50,12 +49,13 @@ def write(path, kind, document, arrays):
     text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Of other arrays it would write the memory, in whatever order that is.
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
-    if _header_end(content) - 8 > _LONGEST_HEADER:
+    try:
+        content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
+    except SafetensorError as error:  # above 100 MB of text
         raise ValueError(
-            f"The document for {path} takes {_header_end(content) / 1e6:.1f} MB, and "
-            f"the format takes {_LONGEST_HEADER / 1e6:g} MB at most: joblib keeps it."
-        )
+            f"{path} cannot hold a text of {len(text) / 1e6:.0f} MB beside its arrays: "
+            f"{error}. joblib keeps it."
+        ) from error
     at = _digest_position(content)
     content[at : at + len(_BLANK)] = _digest(content, at)
     with written_whole(path) as file:
