@@ -55,3 +55,11 @@ class LinearDecoder(NamedTuple):
             codes, precision = join_columns(x_codes, y_codes), self.of_both
             cross_cov = self.cross_cov
         return like(self.mean + (like(codes, precision) @ precision) @ cross_cov, codes)
+
+    def arrays(self, name, k, n_features):
+        """Arrays of a decoder of that name, with their shapes for k components."""
+        shapes = (n_features,), (2 * k, n_features), (k, k), (k, k), (2 * k, 2 * k)
+        return {
+            f"{part} of the {name}": (array, shape)
+            for part, array, shape in zip(self._fields, self, shapes, strict=True)
+        }

@@ -20,6 +20,24 @@ from skcrl._arrays import is_tensor, namespace, to_numpy
 from skcrl._dask import aligned, check_dask, is_dask
 
 
+def check_loaded(arrays):
+    """Raise ValueError for fitted arrays that are not finite or of another shape.
+
+    Parameters
+    ----------
+    arrays : dict of str to (array, shape)
+        Each with the shape that it must be of.
+    """
+    for name, (array, shape) in arrays.items():
+        if array.dtype.kind != "f" or array.shape != shape:
+            raise ValueError(
+                f"its {name} is {array.dtype} of shape {array.shape}, not numbers of "
+                f"shape {shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"its {name} is not finite")
+
+
 @contextmanager
 def restored_on_error(estimator):
     """Give `estimator` its attributes back if the block raises.
@@ -339,7 +357,7 @@ def _check_sample_shape(estimator, view, name, reset):
     """Learn the shape of a sample, of one dimension or more, or compare with it."""
     if reset:
         shapes = getattr(estimator, "_sample_shapes", {})
-        estimator._sample_shapes = {**shapes, name.lower(): view.shape[1:]}
+        estimator._sample_shapes = {**shapes, name.lower(): tuple(view.shape[1:])}
     expected = estimator._sample_shapes[name.lower()]
     if view.shape[1:] != expected:
         raise ValueError(

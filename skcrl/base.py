@@ -8,6 +8,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import (
     ADAPTERS_MANAGER,
     _get_output_config,
@@ -18,6 +19,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skcrl._arrays import copied, empty, like, to_numpy
 from skcrl._validation import (
     check_available,
+    check_loaded,
     check_paired,
     check_view,
     complete_rows,
@@ -25,11 +27,13 @@ from skcrl._validation import (
     require_y,
 )
 from skcrl.metrics import pearson_sum
+from skcrl.persistence._saved import Saved
 
 __all__ = ["TwoViewTransformer", "View"]
 
 
 class TwoViewTransformer(
+    Saved,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -296,6 +300,18 @@ class TwoViewTransformer(
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
         return View(deepcopy(self), side)
 
+    def _fitted_arrays(self):
+        """Fitted arrays by name, each with the shape that it must be of."""
+        return {}
+
+    def _check_loaded(self):
+        """Raise ValueError for a fitted state from a file that is not in order."""
+        if hasattr(self, "n_components_"):
+            k = self.n_components_
+            if type(k) is not int or k < 1:
+                raise ValueError(f"its n_components_ is {k!r:.50}")
+            check_loaded(self._fitted_arrays())
+
     @property
     def _n_features_out(self):
         return self.n_components_
@@ -332,7 +348,7 @@ class TwoViewTransformer(
         return tags
 
 
-class View(TransformerMixin, BaseEstimator):
+class View(Saved, TransformerMixin, BaseEstimator):
     """One side of a fitted two-view estimator as a one-view transformer.
 
     Made by :meth:`TwoViewTransformer.view`. Like scikit-learn's ``FrozenEstimator`` it
@@ -358,6 +374,11 @@ class View(TransformerMixin, BaseEstimator):
     >>> pipeline.score(right, labels) > 0.7
     True
     """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "estimator": [TwoViewTransformer],
+        "side": [StrOptions({"x", "y"})],
+    }
 
     def __init__(self, estimator, side):
         self.estimator = estimator

@@ -37,6 +37,7 @@ from skcrl._arrays import untensored
 from skcrl._validation import cached, restored_on_error
 from skcrl.compose import TwoView
 from skcrl.compose._two_view import select_columns
+from skcrl.persistence._saved import Saved
 
 __all__ = ["CrossViewClassifier", "transfer_score"]
 
@@ -48,7 +49,7 @@ def _has(method):
     return _estimator_has(method, delegates=("classifier_", "classifier"))
 
 
-class CrossViewClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Classifier trained on the codes of one view and used on those of the other.
 
     ``fit`` learns the representation from both views without the labels, then the

@@ -31,6 +31,7 @@ TINY = {
     "linear_scale": (["--quick"], "off NumPy's answer"),
     "training_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "noi"),
     "transform_memory": (["--rows", "9000", "--only", "DeepCCA"], "DeepCCA"),
+    "model_files": (["--quick", "--repeats", "1"], "CCALRanker(5)"),
     "import_time": (["--repeats", "1"], "ratio"),
     "mnist_halves_table": (["--quick", "--epochs", "2"], "cannot be"),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),

@@ -21,6 +21,7 @@ from skcrl.deep._data import (
     stream,
     stream_seed,
 )
+from skcrl.deep._made_with import arguments, check_weights, made_with
 from skcrl.deep.modules import RandomLayer
 
 # Rows of a block in evaluation, fewer where a sample has many values.
@@ -45,8 +46,8 @@ class TwoViewNet(NeuralNet):
     """A skorch net whose input is a pair and whose loss sees all outputs.
 
     Its module is initialised from `seed` and its batches are drawn from it. Its pickle
-    holds NumPy arrays, and so no bytes that unpickle further code when they are
-    loaded, but for modules that the user brought.
+    holds plain data and NumPy arrays, and so no bytes that unpickle further code when
+    they are loaded, but for modules that the user brought.
 
     Parameters
     ----------
@@ -265,14 +266,22 @@ class TwoViewNet(NeuralNet):
             for row in self.history.to_list()
         ]
 
-    def __reduce__(self):
-        parameters = self.get_params(deep=False)
-        parameters = {
-            key: value
-            for key, value in parameters.items()
-            if key not in ("callbacks", "iterator_train", "iterator_valid")
-        }
-        return _restore, (parameters, self.get_state())
+    def __getstate__(self):
+        return {"made_with": made_with(self), **self.get_state()}
+
+    def __setstate__(self, state):
+        kwargs = arguments(state["made_with"])
+        self.__init__(criterion=Objective, **kwargs)  # type: ignore[misc]
+        self.initialize().set_state(state)
+
+    def _state_to_save(self):
+        """State for a file of data: that of the optimizer would be twice the rest."""
+        return {**self.__getstate__(), "optimizer": {}}
+
+    @staticmethod
+    def _check_state(state):
+        """Raise an error unless a state, which may be any, is that of a net."""
+        check_weights(state["made_with"], state["module"])
 
     def get_state(self):
         """What training changed, as plain data and NumPy arrays."""
@@ -319,13 +328,6 @@ def _denormals_flushed():
         yield
     finally:
         torch.set_flush_denormal(before)
-
-
-def _restore(parameters, state):
-    device = parameters["device"]
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        parameters = {**parameters, "device": "cpu"}
-    return TwoViewNet(**parameters).initialize().set_state(state)
 
 
 def _to_numpy(state):

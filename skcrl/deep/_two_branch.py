@@ -1,6 +1,7 @@
 """What the estimators with one encoder a view and a linear projection share."""
 
 from abc import abstractmethod
+from math import prod
 
 import numpy as np
 
@@ -77,6 +78,19 @@ class BaseTwoBranch(BaseDeepTwoView):
 
     def _decode(self, codes, side):
         return self._decode_to(side, **{f"{side}_codes": codes})
+
+    def _fitted_arrays(self):
+        k = self.n_components_
+        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
+        for side in ("x", "y"):
+            has_decoder = side in self.net_.module_.decoders
+            p = k if has_decoder else prod(self._sample_shapes[side])
+            arrays |= {
+                f"{side}_weights_": (getattr(self, f"{side}_weights_"), (k, k)),
+                f"{side}_mean_": (getattr(self, f"{side}_mean_"), (k,)),
+                **self._decoders[side].arrays(f"decoder of {side}", k, p),
+            }
+        return arrays
 
     def _rebuild(self, X, y, to):
         return self._decode_to(

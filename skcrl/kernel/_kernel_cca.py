@@ -367,6 +367,16 @@ class KernelCCA(TwoViewTransformer):
     def _decode(self, codes, side):
         return self._decoders[side].decode(codes, side)
 
+    def _fitted_arrays(self):
+        k = self.n_components_
+        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
+        for side, (_, mean, weights) in self._encoders.items():
+            arrays |= {
+                f"mean of the encoder of {side}": (mean, (len(weights),)),
+                f"weights of the encoder of {side}": (weights, (len(weights), k)),
+            }
+        return arrays
+
     def _rebuild(self, X, y, to):
         codes = np.hstack(self._codes(X, y))
         source = (

@@ -401,6 +401,18 @@ class LinearCCA(TwoViewTransformer):
     def _decode(self, codes, side):
         return self._decoders[side].decode(**{f"{side}_codes": codes})
 
+    def _fitted_arrays(self):
+        k = self.n_components_
+        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
+        for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
+            arrays |= {
+                f"{side}_weights_": (getattr(self, f"{side}_weights_"), (p, k)),
+                f"{side}_mean_": (getattr(self, f"{side}_mean_"), (p,)),
+                f"{side}_var_": (getattr(self, f"{side}_var_"), (p,)),
+                **self._decoders[side].arrays(f"decoder of {side}", k, p),
+            }
+        return arrays
+
     def _rebuild(self, X, y, to):
         return self._decoders[to].decode(
             None if X is None else self._encode(X, "x"),

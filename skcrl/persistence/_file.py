@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from skcrl._files import written_whole
@@ -31,6 +32,13 @@ def write(path, kind, document, arrays):
         Plain data, as JSON knows them.
     arrays : dict of str to ndarray
         Arrays of numbers.
+
+    Raises
+    ------
+    ValueError
+        If the document is too long.
+    OSError
+        If the file cannot be written.
     """
     head = {
         "sha256": _BLANK,
@@ -40,8 +48,14 @@ def write(path, kind, document, arrays):
     }
     text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Of other arrays it would write the memory, in whatever order that is.
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    try:
+        content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
+    except SafetensorError as error:  # above 100 MB of text
+        raise ValueError(
+            f"{path} cannot hold a text of {len(text) / 1e6:.0f} MB beside its arrays: "
+            f"{error}. joblib keeps it."
+        ) from error
     at = _digest_position(content)
     content[at : at + len(_BLANK)] = _digest(content, at)
     with written_whole(path) as file:
@@ -58,7 +72,8 @@ def read(path, kind):
     OSError
         If it cannot be read.
     """
-    content = memoryview(Path(path).read_bytes())
+    whole = Path(path).read_bytes()
+    content = memoryview(whole)
     # Bytes of any kind may raise anything here.
     try:
         at = _digest_position(content)
@@ -70,7 +85,7 @@ def read(path, kind):
             raise ValueError(f"its version is {version!r}")
         found, document = head["kind"], head["document"]
         if version <= VERSION and found == kind:
-            return document, load(bytes(content))
+            return document, load(whole)
     except Exception as error:
         raise ValueError(
             f"{path} is no {kind} that skcrl wrote, or is damaged: {error}"

@@ -8,7 +8,7 @@ from zipfile import ZIP_STORED
 import numpy as np
 
 from skcrl._files import written_whole
-from skcrl.retrieval._codes import check_codes
+from skcrl.retrieval._codes import check_indexed
 from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
 
 _FORMAT = "skcrl retrieval index"
@@ -70,10 +70,7 @@ def _check_stored(archive):
 
 
 def _checked(arrays, settings):
-    codes = check_codes(arrays["codes"], "It")
-    length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
-    if ((length > 0) & (abs(length - 1) > 1e-3)).any():
-        raise ValueError("its codes are not of length one or zero")
+    codes = check_indexed(arrays["codes"])
     ids = check_ids(from_arrays(arrays), len(codes))
     backend, params = settings["backend"], settings["params"]
     if not isinstance(backend, str) or not isinstance(params, dict):

@@ -1,9 +1,10 @@
 """Names of items: integers or strings, no two equal."""
 
-from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
+
+from skcrl.persistence._strings import packed, unpacked
 
 
 def check_ids(ids, n_items):
@@ -47,31 +48,15 @@ def to_arrays(ids):
         return {}
     if ids.dtype != object:
         return {"ids": ids}
-    encoded = [name.encode("utf-8", "surrogatepass") for name in ids]
-    return {
-        "id_bytes": np.frombuffer(b"".join(encoded), np.uint8),
-        "id_ends": np.cumsum([len(name) for name in encoded], dtype=np.int64),
-    }
+    content, ends = packed(ids)
+    return {"id_bytes": content, "id_ends": ends}
 
 
 def from_arrays(arrays):
     """What :func:`to_arrays` was given, for ``check_ids``."""
     if "id_bytes" not in arrays:
         return arrays["ids"] if "ids" in arrays else None
-    content, ends = arrays["id_bytes"], arrays["id_ends"]
-    bounds = np.concatenate([[0], ends])
-    if (
-        content.dtype != np.uint8
-        or ends.dtype != np.int64
-        or (np.diff(bounds) < 0).any()
-        or bounds[-1] != len(content)
-    ):
-        raise ValueError("its ids do not end where they should")
-    content = content.tobytes()
-    return [
-        content[start:end].decode("utf-8", "surrogatepass")
-        for start, end in pairwise(bounds)
-    ]
+    return unpacked(arrays["id_bytes"], arrays["id_ends"])
 
 
 def _uniform(values):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from skcrl.retrieval._backends import build
-from skcrl.retrieval._ids import joined_ids
+from skcrl.retrieval._backends import BACKENDS, build
+from skcrl.retrieval._codes import check_indexed
+from skcrl.retrieval._ids import check_ids, joined_ids
 
 
 class Index:
@@ -68,3 +69,13 @@ class Index:
     def __getstate__(self):
         # Those of other packages do not pickle, and are built again from the codes.
         return {**vars(self), "_search": None}
+
+    def _check_loaded(self):
+        """Raise ValueError for an index from a file that is not in order."""
+        if self.codes.dtype not in (np.float32, np.float64):
+            raise ValueError(f"its codes are {self.codes.dtype}")
+        self.codes = check_indexed(self.codes)
+        self.ids = check_ids(self.ids, len(self.codes))
+        self._search = None
+        if self.backend not in BACKENDS or not isinstance(self.params, dict):
+            raise ValueError(f"its backend is {self.backend!r} with {self.params!r}")

@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
-from skcrl._validation import check_paired, restored_on_error
+from skcrl._validation import check_loaded, check_paired, restored_on_error
 from skcrl.metrics import get_scorer
+from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file
 from skcrl.retrieval._backends import BACKENDS
 from skcrl.retrieval._codes import check_codes
@@ -37,7 +38,7 @@ class Found(NamedTuple):
     ids: np.ndarray
 
 
-class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
+class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     r"""Search for items of one view by the other, or by both.
 
     ``fit`` learns the common space of two views. ``fit_index`` then takes items, of
@@ -376,7 +377,7 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
         """Write the index to a file, which holds no pickles.
 
         The file appears when it is complete; a link is followed. The estimator is not
-        in it: joblib pickles the retriever as a whole, index included.
+        in it: ``save`` writes the retriever as a whole, index included.
 
         Parameters
         ----------
@@ -446,6 +447,16 @@ class CrossViewRetriever(MetaEstimatorMixin, BaseEstimator):
     def feature_names_in_(self):
         """Column names of the first view."""
         return self.estimator_.feature_names_in_
+
+    def _check_loaded(self):
+        """Raise ValueError for a fitted state from a file that is not in order."""
+        if not hasattr(self, "estimator_"):
+            return
+        k = _found_in(self.estimator_, "n_components_")
+        if self.weights_ is not None:
+            check_loaded({"weights_": (self.weights_, (k,))})
+        if self._index is not None and k not in (None, self._index.codes.shape[1]):
+            raise ValueError(f"its index is not of codes of {k} components")
 
     def _weights(self):
         if self.correlation_power == 0:

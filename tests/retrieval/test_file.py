@@ -199,11 +199,11 @@ DAMAGE = {
     ),
     "ids that run over": (
         lambda path: renamed(path, id_ends=np.arange(2, 52)),
-        "is damaged: its ids do not end where they should",
+        "is damaged: its strings do not end where they should",
     ),
     "ids that run backwards": (
         lambda path: renamed(path, id_ends=np.r_[1:49, 0, 50]),
-        "is damaged: its ids do not end where they should",
+        "is damaged: its strings do not end where they should",
     ),
     "ids that end in words": (
         lambda path: renamed(path, id_ends=np.full(50, "1")),

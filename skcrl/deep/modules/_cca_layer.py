@@ -191,7 +191,9 @@ class CCALayer(nn.Module):
         return mixed[:2], _moments.Covariances(*mixed[2:])
 
     def _set(self, name, value):
-        setattr(self, name, value.detach().to(getattr(self, name), copy=True))
+        # Products of another order in memory, which no file keeps, round differently.
+        value = value.detach().to(getattr(self, name), copy=True)
+        setattr(self, name, value.contiguous())
 
 
 class _AlignedSVD(torch.autograd.Function):

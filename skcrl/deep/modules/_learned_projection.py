@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from skcrl import _linalg, _moments
+from skcrl.deep.modules._mlp import dense
 
 
 class LearnedProjection(nn.Module):
@@ -36,7 +36,7 @@ class LearnedProjection(nn.Module):
         self.maps: Any = nn.ModuleDict()
         for side, width in (("x", x_width), ("y", y_width)):
             self.register_buffer(f"{side}_mean", torch.zeros(width))
-            self.maps[side] = skip_init(nn.Linear, width, n_components, bias=False)
+            self.maps[side] = dense(width, n_components, bias=False)
 
     def reset_parameters(self, generator):
         """He uniform weights drawn from `generator`."""

@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
+import torch
 from torch import nn
-from torch.nn.utils import skip_init
 
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._sparse_rows import SparseRows
@@ -64,7 +64,9 @@ class MLP(nn.Module):
 
 def dense(n_in, n_out, bias=True):
     """Linear layer with undefined weights, made without the global generator."""
-    return skip_init(nn.Linear, n_in, n_out, bias=bias)
+    layer = nn.Linear(n_in, n_out, bias=bias, device="meta")
+    on_meta = torch.get_default_device().type == "meta"
+    return layer if on_meta else layer.to_empty(device="cpu")
 
 
 def reset_dense(layer, generator):

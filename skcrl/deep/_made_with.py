@@ -1,0 +1,107 @@
+"""What a net was made with, as plain data, and back.
+
+Names stand for the module, the loss and the optimizer, of those that skcrl has.
+"""
+
+import numpy as np
+import torch
+
+from skcrl.deep import losses, modules
+from skcrl.deep._data import PairSplit
+
+_MODULES = {name: getattr(modules, name) for name in modules.__all__}
+_LOSSES = {
+    name: function
+    for name, function in vars(losses).items()
+    if getattr(function, "__module__", None) == losses.__name__
+}
+_OPTIMIZERS = {
+    kind.__name__: kind
+    for kind in (
+        torch.optim.Adam,
+        torch.optim.AdamW,
+        torch.optim.LBFGS,
+        torch.optim.RMSprop,
+        torch.optim.SGD,
+    )
+}
+_SETTINGS = (
+    *("seed", "penalty", "mixed_precision", "compiled"),
+    *("lr", "batch_size", "device", "verbose"),
+)
+_PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__")
+# Beside the layers, which have weights: dimensions of a sample, and the like.
+_OTHER_ITEMS = 16
+
+
+def made_with(net):
+    """What `net` was made with; the modules of the user's alone are no plain data."""
+    parameters = net.get_params(deep=False)
+    split, hyper = parameters["train_split"], parameters["criterion__hyper"]
+    return {
+        "module": parameters["module"].__name__,
+        "optimizer": parameters["optimizer"].__name__,
+        "loss": parameters["criterion__function"].__name__,
+        # Among them, perhaps, another loss.
+        "hyper": {name: getattr(v, "__name__", v) for name, v in hyper.items()},
+        "validation_fraction": None if split is None else split.fraction,
+        "settings": {name: parameters[name] for name in _SETTINGS},
+        "parameters": {
+            name: parameters[name] for name in parameters if name.startswith(_PREFIXES)
+        },
+    }
+
+
+def arguments(made_with):
+    """Arguments of the constructor of a net, on a device that there is here."""
+    settings = {name: made_with["settings"][name] for name in _SETTINGS}
+    is_cuda = torch.device(settings["device"]).type == "cuda"
+    if is_cuda and not torch.cuda.is_available():
+        settings["device"] = "cpu"
+    fraction, hyper = made_with["validation_fraction"], dict(made_with["hyper"])
+    if "objective" in hyper:
+        hyper["objective"] = _LOSSES[hyper["objective"]]
+    return {
+        "module": _MODULES[made_with["module"]],
+        "optimizer": _OPTIMIZERS[made_with["optimizer"]],
+        "criterion__function": _LOSSES[made_with["loss"]],
+        "criterion__hyper": hyper,
+        "train_split": fraction and PairSplit(fraction, settings["seed"]),
+        **settings,
+        **made_with["parameters"],
+    }
+
+
+def check_weights(made_with, weights):
+    """Raise an error unless a net of such a description, which may be any, has these.
+
+    No more memory is taken than they take.
+    """
+    parameters = made_with["parameters"]
+    for name, value in parameters.items():
+        if not name.startswith(_PREFIXES):
+            raise ValueError(f"its network has a parameter {name!r:.50}")
+        is_long = isinstance(value, (list, tuple))
+        if is_long and len(value) > len(weights) + _OTHER_ITEMS:
+            raise ValueError(f"its network has {len(value)} {name} but no such weights")
+    with torch.device("meta"):
+        module = _MODULES[made_with["module"]](
+            **{
+                name.removeprefix("module__"): value
+                for name, value in parameters.items()
+                if name.startswith("module__")
+            }
+        ).float()
+    expected = {
+        name: (tuple(weight.shape), str(weight.dtype).removeprefix("torch."))
+        for name, weight in module.state_dict().items()
+    }
+    got = {name: (weight.shape, weight.dtype.name) for name, weight in weights.items()}
+    for name in sorted(expected.keys() | got.keys()):
+        if expected.get(name) != got.get(name):
+            raise ValueError(
+                f"its network has the weights {name} of {got.get(name)}, and should "
+                f"have those of {expected.get(name)}"
+            )
+        if not np.isfinite(weights[name]).all():
+            raise ValueError(f"its weights {name} are not finite")

@@ -1,0 +1,241 @@
+"""Estimators, skcrl's and scikit-learn's, as documents and arrays, and back.
+
+A document names classes, of those listed here; their code is theirs, the state is its.
+"""
+
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from skcrl.persistence._plain import Reader, Writer, marked
+
+# Where the classes of skcrl are that may be in a file: estimators, and what is in them.
+_HOMES = {
+    "CCALRanker": "skcrl.deep",
+    "CorrNet": "skcrl.deep",
+    "CrossViewClassifier": "skcrl.transfer",
+    "CrossViewRetriever": "skcrl.retrieval",
+    "DeepCCA": "skcrl.deep",
+    "KernelCCA": "skcrl.kernel",
+    "LinearCCA": "skcrl.linear",
+    "MultimodalAutoencoder": "skcrl.deep",
+    "TiedBidirectional": "skcrl.deep",
+    "View": "skcrl.base",
+    "ViewPipeline": "skcrl.compose",
+    "CodeFeatures": "skcrl.kernel._decoder",
+    "Encoder": "skcrl.kernel._kernels",
+    "FourierMap": "skcrl.kernel._feature_maps",
+    "Index": "skcrl.retrieval._index",
+    "Kernel": "skcrl.kernel._kernels",
+    "KernelDecoder": "skcrl.kernel._decoder",
+    "KernelRows": "skcrl.kernel._kernels",
+    "LinearDecoder": "skcrl._decoder",
+    "Moments": "skcrl._moments",
+    "NystroemMap": "skcrl.kernel._feature_maps",
+    "SparseProducts": "skcrl._sparse",
+    "TwoViewNet": "skcrl.deep._net",
+}
+# Modules of scikit-learn whose estimators may be in a file.
+_SKLEARN = {
+    f"sklearn.{name}"
+    for name in (
+        "calibration",
+        "cluster",
+        "compose",
+        "covariance",
+        "cross_decomposition",
+        "decomposition",
+        "discriminant_analysis",
+        "dummy",
+        "ensemble",
+        "feature_extraction",
+        "feature_extraction.text",
+        "feature_selection",
+        "frozen",
+        "impute",
+        "isotonic",
+        "kernel_approximation",
+        "kernel_ridge",
+        "linear_model",
+        "mixture",
+        "model_selection",
+        "multiclass",
+        "multioutput",
+        "naive_bayes",
+        "neighbors",
+        "neural_network",
+        "pipeline",
+        "preprocessing",
+        "random_projection",
+        "semi_supervised",
+        "svm",
+        "tree",
+    )
+}
+# What is in some of them, and private.
+_SKLEARN_PARTS = {
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.multiclass._ConstantPredictor",
+}
+
+
+class EstimatorWriter(Writer):
+    """Makes documents of estimators whose state is plain data, or such estimators."""
+
+    def __init__(self):
+        super().__init__()
+        self._objects_known = {}
+
+    def _other(self, value, where):
+        if id(value) in self._objects_known:
+            return marked("same", self._objects_known[id(value)][0])
+        kind = type(value)
+        name = _name(kind)
+        if name is None:
+            raise ValueError(
+                f"{where or 'this'} is of type {kind.__module__}.{kind.__qualname__}: "
+                "a file of skcrl holds plain data and known estimators, and none of "
+                "anybody's code. joblib keeps it, in a pickle; or replace it first, by "
+                "set_params if it is a parameter."
+            )
+        _check_parameters(value)
+        parameters = signature(kind).parameters
+        state = {
+            key: self._encode(item, _place(key, key in parameters, kind, where))
+            for key, item in _state(value).items()
+        }
+        # The object is kept too, lest another take its place in memory.
+        self._objects_known[id(value)] = len(self._objects_known), value
+        return marked("object", {"class": name, "state": state})
+
+    def _items(self, items, where):
+        # The steps of scikit-learn: (name, estimator), some with a third item.
+        if len(items) in (2, 3) and isinstance(items[0], str):
+            if isinstance(items[1], BaseEstimator):
+                _, _, steps = where.partition(" of ")
+                step = f"step {items[0]!r} of {steps}"
+                return [self._encode(item, step) for item in items]
+        return super()._items(items, where)
+
+
+class EstimatorReader(Reader):
+    """Makes estimators of documents.
+
+    No constructor is called, but those of named tuples and networks of skcrl.
+    """
+
+    def __init__(self, arrays):
+        super().__init__(arrays)
+        self._objects_known = []
+        self._taken = set()
+        self._marks["object"] = self._object
+        self._marks["same"] = self._same
+
+    def _object(self, of):
+        kind = found(of["class"])
+        state = {key: self.decode(item) for key, item in of["state"].items()}
+        value = self._made(kind, state)
+        self._objects_known.append(value)
+        return value
+
+    def _same(self, of):
+        if not 0 <= of < len(self._objects_known):
+            raise ValueError(f"it has no object {of!r:.50} yet")
+        return self._objects_known[of]
+
+    def _made(self, kind, state):
+        if issubclass(kind, tuple):
+            return kind(**state)
+        for key in state:
+            if callable(getattr(kind, key, None)):
+                raise ValueError(f"its {kind.__name__} has a {key} that is no method")
+        if hasattr(kind, "_check_state"):
+            kind._check_state(state)
+            self._take(state["module"])
+        elif kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
+            state = _with_parameters(kind, state)
+        value = kind.__new__(kind)
+        if isinstance(value, BaseEstimator):
+            value.__setstate__(state)
+        else:
+            vars(value).update(state)
+        _check_parameters(value)
+        if hasattr(kind, "_check_loaded"):
+            value._check_loaded()
+        return value
+
+    def _take(self, weights):
+        """Refuse weights that a network took already: each copies its own."""
+        for weight in weights.values():
+            memory = weight.__array_interface__["data"][0]
+            if weight.size and memory in self._taken:
+                raise ValueError("its networks share their weights")
+            self._taken.add(memory)
+
+
+def found(name):
+    """Class of that name in a document."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    module, _, name_there = name.rpartition(".")
+    if module in _SKLEARN:
+        kind = getattr(import_module(module), name_there, None)
+        if isinstance(kind, type) and _name(kind) == name:
+            return kind
+    raise ValueError(f"it holds a {name!r:.80}, which this skcrl does not load")
+
+
+def _name(kind):
+    """Name of a class in documents; None if there it may not be."""
+    module, name = kind.__module__, kind.__name__
+    if module.startswith("skcrl.") and name in _HOMES:
+        return name if found(name) is kind else None
+    public = module.partition("._")[0]
+    full = f"{public}.{name}"
+    is_known = full in _SKLEARN_PARTS or (
+        issubclass(kind, BaseEstimator) and not name.startswith("_")
+    )
+    if public not in _SKLEARN or not is_known:
+        return None
+    return full if getattr(import_module(public), name, None) is kind else None
+
+
+def _state(value: Any):
+    if hasattr(type(value), "_state_to_save"):
+        return value._state_to_save()
+    return value._asdict() if hasattr(type(value), "_fields") else value.__getstate__()
+
+
+def _check_parameters(value):
+    """Raise ValueError if a parameter of an estimator of skcrl is out of its range."""
+    if type(value).__name__ in _HOMES and hasattr(value, "_parameter_constraints"):
+        value._validate_params()
+
+
+def _place(key, is_parameter, kind, where):
+    """Name of an attribute of an estimator that is called `where` itself."""
+    noun = "parameter" if is_parameter else "attribute"
+    return f"{noun} {key} of {kind.__name__}" + (f", in {where}" if where else "")
+
+
+def _with_parameters(kind, state):
+    """State with the parameters that came later, which are at their defaults."""
+    known = {
+        name: parameter.default
+        for name, parameter in signature(kind).parameters.items()
+    }
+    missing = {name: known[name] for name in known if name not in state}
+    for name, default in missing.items():
+        if default is Parameter.empty:
+            raise ValueError(f"its {kind.__name__} has no {name}")
+    for name in state:
+        is_fitted = name.startswith("_") or name.endswith("_")
+        if not is_fitted and name not in known:
+            raise ValueError(
+                f"its {kind.__name__} has a parameter {name}, which this skcrl does "
+                "not know: update skcrl"
+            )
+    return {**state, **missing}

@@ -1,0 +1,32 @@
+"""Strings as arrays of bytes: no objects, nor the room of the longest for each."""
+
+from itertools import pairwise
+
+import numpy as np
+
+
+def packed(strings):
+    """Bytes of all strings together, in uint8, and where each one ends, in int64."""
+    encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
+    return (
+        np.frombuffer(b"".join(encoded), np.uint8),
+        np.cumsum([len(string) for string in encoded], dtype=np.int64),
+    )
+
+
+def unpacked(content, ends):
+    """List of the strings that :func:`packed` was given."""
+    bounds = np.concatenate([[0], ends])
+    if (
+        content.dtype != np.uint8
+        or content.ndim != 1
+        or ends.dtype != np.int64
+        or (np.diff(bounds) < 0).any()
+        or bounds[-1] != len(content)
+    ):
+        raise ValueError("its strings do not end where they should")
+    content = content.tobytes()
+    return [
+        content[start:end].decode("utf-8", "surrogatepass")
+        for start, end in pairwise(bounds)
+    ]

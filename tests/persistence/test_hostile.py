@@ -1,0 +1,466 @@
+"""Files that are damaged, or made with malice and a right digest."""
+
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from saved_models import fitted
+
+from skcrl import DeepCCA, LinearCCA
+from skcrl.persistence import _file
+from skcrl.persistence._saved import Saved
+
+# Bytes that loading may take beside what is there: a thread's stack and the like.
+_ROOM = 2**28
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Contents of small files of many kinds."""
+    path = tmp_path_factory.mktemp("files") / "model"
+    contents = []
+    for name in (
+        "linear",
+        "kernel sparse",
+        "pipeline texts",
+        "deep",
+        "retriever named",
+    ):
+        fitted(name).save(path)
+        contents.append(path.read_bytes())
+    return contents
+
+
+def signed(content):
+    """The content with the digest that it should have."""
+    content = bytearray(content)
+    at = _file._digest_position(memoryview(content))
+    content[at : at + 64] = _file._digest(memoryview(content), at)
+    return bytes(content)
+
+
+def header_of(content):
+    return content[: _file._header_end(memoryview(content))]
+
+
+def flipped(rng, content, end=None):
+    content = bytearray(content)
+    bit = int(rng.integers(8 * (end or len(content))))
+    content[bit // 8] ^= 1 << bit % 8
+    return bytes(content)
+
+
+def mutated(rng, files, i):
+    content = files[i % len(files)]
+    kind = i % 8
+    if kind < 4:
+        return flipped(rng, content)
+    if kind < 6:
+        return content[: rng.integers(len(content))]
+    header = header_of(content)
+    if kind == 6:
+        other = files[(i + 1 + i // 8 % 4) % len(files)]
+        swapped = header_of(other) + content[len(header) :]
+        return signed(swapped) if i % 16 < 8 else swapped
+    lengths = [len(header), 2**16, 2**31, 2**40, 2**63, 2**64 - 1, len(header) - 9, 0]
+    return struct.pack("<Q", lengths[i // 8 % len(lengths)]) + content[8:]
+
+
+def test_two_thousand_damaged_files(files, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "model"
+    modules = set(sys.modules)
+    for i in range(2000):
+        content = mutated(rng, files, i)
+        assert content not in files
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model is no model that skcrl"):
+            Saved.load(path)
+    assert set(sys.modules) == modules
+
+
+def test_headers_with_a_flipped_bit_and_a_right_digest(files, tmp_path):
+    """They load, as one that changes a parameter does, or raise ValueErrors."""
+    rng = np.random.default_rng(1)
+    path = tmp_path / "model"
+    refused = []
+    with bounded_memory():
+        for i in range(300):
+            content = files[i % len(files)]
+            content = flipped(rng, content, len(header_of(content)))
+            with suppress(ValueError):  # there is no digest left to be right
+                content = signed(content)
+            path.write_bytes(content)
+            try:
+                Saved.load(path)
+            except ValueError as error:
+                refused.append(str(error))
+    assert len(refused) > 100
+    assert all(message.startswith(f"{path} ") for message in refused)
+
+
+class bounded_memory:
+    """Let this process take no more than a little further memory."""
+
+    def __enter__(self):
+        self.before = resource.getrlimit(resource.RLIMIT_AS)
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + _ROOM, self.before[1]))
+
+    def __exit__(self, *_):
+        resource.setrlimit(resource.RLIMIT_AS, self.before)
+
+
+def put(*path):
+    """Edit that puts a value at a path of the document."""
+
+    def edit(document):
+        for key in path[:-2]:
+            document = document[key]
+        document[path[-2]] = path[-1]
+
+    return edit
+
+
+def state(*path):
+    return put("of", "state", *path)
+
+
+def net(*path):
+    return state("net_", "of", "state", "made_with", *path)
+
+
+def without(*path):
+    def edit(document):
+        for key in path[:-1]:
+            document = document[key]
+        del document[path[-1]]
+
+    return edit
+
+
+def object_of(name, **state):
+    return {"$": "object", "of": {"class": name, "state": state}}
+
+
+def nested(document):
+    inner = 1
+    for _ in range(50_000):
+        inner = [inner]
+    document["of"]["state"]["reg"] = inner
+
+
+def somewhat_nested(document, levels=60):
+    inner = {"$": "tuple", "of": ["0", "0"]}
+    for _ in range(levels):
+        inner = {"$": "tuple", "of": [inner, "0"]}
+    document["of"]["state"]["n_components"] = inner
+
+
+def share_weights(document):
+    module = document["of"]["state"]["net_"]["of"]["state"]["module"]
+    module["encoders.x.layers.1.bias"] = module["encoders.y.layers.1.bias"]
+
+
+def two_networks(document):
+    state = document["of"]["state"]
+    state["random_state"] = [state["net_"]] * 3
+
+
+HOSTILE = {
+    # Classes that are none of ours, each by a way that might import or call it.
+    **{
+        f"class {name}": ("linear", state("reg", object_of(name)), "does not load")
+        for name in (
+            "os.system",
+            "builtins.eval",
+            "subprocess.Popen",
+            "sklearn.externals.joblib.Memory",
+            "sklearn.utils.Bunch",
+            "sklearn.conftest.raccoon_face_fxt",
+            "sklearn.datasets.fetch_openml",
+            "sklearn.pipeline.make_pipeline",
+            "sklearn.pipeline.BaseEstimator",
+            "sklearn.pipeline._BaseComposition",
+            "sklearn.preprocessing._data.StandardScaler",
+            "sklearn.preprocessing..StandardScaler",
+            "sklearn.tree._tree.Tree",
+            "sklearn.ensemble.os",
+            "skcrl.LinearCCA",
+            "skcrl.linear.LinearCCA",
+            "antigravity.this",
+            "",
+        )
+    },
+    "class of a list": ("linear", state("reg", object_of(["LinearCCA"])), "unhashable"),
+    "a later object": ("linear", state("reg", {"$": "same", "of": 99}), "no object 99"),
+    "an object before": (
+        "linear",
+        state("reg", {"$": "same", "of": -1}),
+        "no object -1",
+    ),
+    "no number of an object": (
+        "linear",
+        state("reg", {"$": "same", "of": "0"}),
+        "'<='",
+    ),
+    "a part alone": (
+        "linear",
+        lambda document: document.update(document["of"]["state"]["moments_"]),
+        "it holds a Moments alone",
+    ),
+    "a step alone": (
+        "linear",
+        lambda document: document.update(
+            object_of("sklearn.preprocessing.PowerTransformer")
+        ),
+        "it holds a PowerTransformer alone",
+    ),
+    "shared weights": ("deep", share_weights, "its networks share their weights"),
+    "two networks": ("deep", two_networks, "its networks share their weights"),
+    "another mark": ("linear", state("reg", {"$": "pickle", "of": "gASV"}), "'pickle'"),
+    "root without class": ("linear", without("of", "class"), "'class'"),
+    "root is a list": (
+        "linear",
+        lambda document: document.update({"$": "list"}),
+        "'list'",
+    ),
+    "root is none": ("linear", lambda document: document.clear(), "'of'"),
+    "state is a list": ("linear", put("of", "state", []), "items"),
+    "no state": ("linear", without("of", "state"), "'state'"),
+    "no fitted state": ("linear", put("of", "state", {}), "not fitted"),
+    "nesting": ("linear", nested, "recursion|nested"),
+    "some nesting": ("linear", somewhat_nested, "'n_components' parameter"),
+    "a method": ("linear", state("transform", 3), "transform that is no method"),
+    "a dunder": ("linear", state("__class__", "os"), "__class__ that is no method"),
+    "wrong parameter": ("linear", state("n_components", "abc"), "'n_components' param"),
+    "unknown parameter": ("linear", state("shell", "true"), "a parameter shell, which"),
+    "missing array": (
+        "linear",
+        state("x_weights_", {"$": "array", "of": "99"}),
+        "KeyError: '99'",
+    ),
+    "missing weights": ("linear", without("of", "state", "x_weights_"), "x_weights_"),
+    "wrong shape": (
+        "linear",
+        lambda document: document["of"]["state"].update(
+            x_weights_=document["of"]["state"]["x_mean_"]
+        ),
+        "x_weights_ is float64 of shape",
+    ),
+    "no array": ("linear", state("x_mean_", [0.0] * 6), "dtype"),
+    "huge width": ("linear", state("n_features_in_", 10**12), "x_weights_ is"),
+    "huge components": (
+        "linear",
+        state("n_components_", 10**12),
+        "is float64 of shape",
+    ),
+    "no components": ("linear", state("n_components_", -2), "its n_components_ is -2"),
+    "components of text": (
+        "linear",
+        state("n_components_", "2"),
+        "n_components_ is '2'",
+    ),
+    "no decoders": ("linear", state("_decoders", {}), "KeyError"),
+    "decoder of another kind": (
+        "linear",
+        state("_decoders", "x", object_of("LinearDecoder", mean=1)),
+        "missing 4 required",
+    ),
+    "sparse rows": (
+        "kernel sparse",
+        state("X_fit_", "of", "shape", [60, 2]),
+        "column index|must be < 2",
+    ),
+    "sparse shape": (
+        "kernel sparse",
+        state("X_fit_", "of", "shape", [10**12, 6]),
+        "index pointer size|indptr",
+    ),
+    "encoder": ("kernel", state("_encoders", "x", None), "NoneType"),
+    "module": ("deep", net("module", "os.system"), "KeyError: 'os.system'"),
+    "module of torch": ("deep", net("module", "Linear"), "KeyError: 'Linear'"),
+    "optimizer": ("deep", net("optimizer", "Callable"), "KeyError: 'Callable'"),
+    "loss": ("deep", net("loss", "Callable"), "'Callable'|no loss"),
+    "objective": ("deep", net("hyper", "objective", "__builtins__"), "__builtins__"),
+    "huge layers": (
+        "deep",
+        net("parameters", "module__x_widths", "of", [6, 10**6, 10**6, 2]),
+        r"weights encoders.x.layers.0.bias of .*8.*should have .*1000000",
+    ),
+    "many layers": (
+        "deep",
+        net("parameters", "module__x_widths", "of", [6] + [1] * 10**5 + [2]),
+        "100002 module__x_widths but no such weights",
+    ),
+    "other layers": (
+        "deep",
+        net("parameters", "module__x_widths", "of", [6, 9, 2]),
+        r"should have those of \(\(9,\)",
+    ),
+    "layer of text": (
+        "deep",
+        net("parameters", "module__x_widths", "of", ["6", "8", "2"]),
+        "must be tuple of ints",
+    ),
+    "negative layer": (
+        "deep",
+        net("parameters", "module__x_widths", "of", [6, -8, 2]),
+        "negative dimension",
+    ),
+    "foreign parameter": (
+        "deep",
+        net("parameters", "callbacks", "EarlyStopping"),
+        "a parameter 'callbacks'",
+    ),
+    "fewer settings": (
+        "deep",
+        without("of", "state", "net_", "of", "state", "made_with", "settings", "lr"),
+        "KeyError: 'lr'",
+    ),
+    "device": ("deep", net("settings", "device", "moon"), "moon"),
+    "seed": ("deep", net("settings", "seed", "chance"), "seed"),
+    "fewer weights": (
+        "deep",
+        without(
+            "of", "state", "net_", "of", "state", "module", "encoders.x.layers.0.bias"
+        ),
+        "weights encoders.x.layers.0.bias of None",
+    ),
+    "weight of another type": (
+        "deep",
+        lambda document: document["of"]["state"]["net_"]["of"]["state"][
+            "module"
+        ].update({"encoders.x.layers.0.bias": document["of"]["state"]["x_mean_"]}),
+        "float64.*should have .*float32",
+    ),
+    "index of ids": (
+        "retriever named",
+        state("_index", "of", "state", "ids", None),
+        None,
+    ),
+    "index of another width": (
+        "retriever named",
+        lambda document: document["of"]["state"]["_index"]["of"]["state"].update(
+            codes=document["of"]["state"]["weights_"]
+        ),
+        "not a matrix",
+    ),
+    "backend": (
+        "retriever named",
+        state("_index", "of", "state", "backend", "os"),
+        "its backend is 'os'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_documents_made_with_malice(case, tmp_path):
+    name, edit, message = HOSTILE[case]
+    path = tmp_path / "model"
+    fitted(name).save(path)
+    document, arrays = _file.read(path, "model")
+    edit(document)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(200_000 if case == "nesting" else limit)
+    try:
+        _file.write(path, "model", document, arrays)
+    except RecursionError:
+        pytest.skip("this Python writes no such file")
+    finally:
+        sys.setrecursionlimit(limit)
+    modules = set(sys.modules)
+    with bounded_memory():
+        if message is None:
+            Saved.load(path)
+        else:
+            with pytest.raises(
+                ValueError, match=rf"(?s)model is no model.*({message})"
+            ):
+                Saved.load(path)
+    new = {m for m in set(sys.modules) - modules if not m.startswith("sklearn.")}
+    assert not new
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    path = tmp_path / "model"
+    fitted("linear").save(path)
+    document, arrays = _file.read(path, "model")
+    for name in arrays:
+        if arrays[name].shape == (6, 2):
+            arrays[name][3, 1] = np.nan
+    _file.write(path, "model", document, arrays)
+    with pytest.raises(ValueError, match="its x_weights_ is not finite"):
+        LinearCCA.load(path)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    path = tmp_path / "model"
+    fitted("deep").save(path)
+    document, arrays = _file.read(path, "model")
+    for array in arrays.values():
+        if array.dtype == np.float32:
+            array[...] = np.inf
+    _file.write(path, "model", document, arrays)
+    with pytest.raises(ValueError, match="its weights .* are not finite"):
+        DeepCCA.load(path)
+
+
+AUDITED = """
+import json, sys
+from skcrl.base import TwoViewTransformer
+from sklearn import *
+import skcrl.linear, skcrl.kernel, skcrl.compose, sklearn.preprocessing, sklearn.tree
+import sklearn.ensemble, sklearn.pipeline, sklearn.feature_extraction.text
+import sklearn.decomposition, sklearn.utils
+
+paths = sys.argv[1:]
+TwoViewTransformer.load(paths[0])
+seen = set()
+WATCHED = ("exec", "compile", "import", "os.system", "os.exec", "os.fork", "os.remove",
+           "subprocess.Popen", "pickle.find_class", "marshal.loads", "ctypes.dlopen",
+           "socket.connect", "shutil.rmtree", "code.__new__", "os.rename")
+sys.addaudithook(
+    lambda event, args: event in WATCHED and seen.add((event, str(args[0])))
+)
+outcomes = []
+for path in paths:
+    try:
+        TwoViewTransformer.load(path)
+        outcomes.append("loaded")
+    except ValueError:
+        outcomes.append("refused")
+print(json.dumps([outcomes, sorted(seen)]))
+"""
+
+
+def test_no_code_is_run(tmp_path):
+    """As Python's audit events tell, in a process of its own."""
+    paths = []
+    for name in ("linear", "kernel", "pipeline"):
+        paths.append(tmp_path / name)
+        fitted(name).save(paths[-1])
+    n_whole = len(paths)
+    for case, (name, edit, message) in HOSTILE.items():
+        if name == "linear" and message is not None and case != "nesting":
+            paths.append(tmp_path / str(len(paths)))
+            fitted(name).save(paths[-1])
+            document, arrays = _file.read(paths[-1], "model")
+            edit(document)
+            _file.write(paths[-1], "model", document, arrays)
+    done = subprocess.run(
+        [sys.executable, "-c", AUDITED, *paths],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    outcomes, seen = json.loads(done.stdout)
+    assert outcomes == ["loaded"] * n_whole + ["refused"] * (len(paths) - n_whole)
+    assert seen == []

@@ -1,0 +1,449 @@
+"""What is loaded is what was saved, bit for bit; what cannot be saved is named."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from copy import deepcopy
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from safetensors import SafetensorError
+from saved_models import (
+    CLASSIFIERS,
+    RETRIEVERS,
+    TEXTS,
+    TWO_VIEWS,
+    X,
+    Y,
+    fitted,
+    outputs,
+)
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import EarlyStopping
+
+import skcrl
+from skcrl import (
+    CrossViewClassifier,
+    CrossViewRetriever,
+    DeepCCA,
+    KernelCCA,
+    LinearCCA,
+    TwoView,
+    ViewPipeline,
+)
+from skcrl.base import TwoViewTransformer, View
+from skcrl.persistence import _file
+from skcrl.persistence._estimators import _HOMES, EstimatorReader, EstimatorWriter
+from skcrl.persistence._saved import Saved
+
+ALL = [*TWO_VIEWS, *CLASSIFIERS, *RETRIEVERS]
+DEEP = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
+
+
+def saved(estimator, path):
+    estimator.save(path / "model.skcrl")
+    return type(estimator).load(path / "model.skcrl")
+
+
+def assert_same(a, b):
+    if sparse.issparse(a):
+        a, b = a.toarray(), b.toarray()
+    a, b = np.asarray(a), np.asarray(b)
+    assert a.dtype == b.dtype
+    assert a.shape == b.shape
+    if a.dtype == object:
+        assert a.tolist() == b.tolist()
+    else:
+        assert a.tobytes() == b.tobytes()
+
+
+def fitted_values(estimator):
+    return {
+        name: getattr(estimator, name)
+        for name in dir(estimator)
+        if name.endswith("_") and not name.startswith("_") and hasattr(estimator, name)
+    }
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_loaded_estimator_is_the_one_saved(name, tmp_path):
+    model = fitted(name)
+    loaded = saved(model, tmp_path)
+    assert type(loaded) is type(model)
+    for describe in (repr, lambda estimator: str(estimator.get_params())):
+        # The address of a RandomState is its own.
+        own, others = (re.sub("0x[0-9A-F]+", "", describe(m)) for m in (loaded, model))
+        assert own == others
+    for a, b in zip(outputs(name, model), outputs(name, loaded), strict=True):
+        assert_same(a, b)
+    values, others = fitted_values(model), fitted_values(loaded)
+    assert values.keys() == others.keys()
+    for key, value in values.items():
+        if isinstance(value, np.ndarray) or sparse.issparse(value):
+            assert_same(value, others[key])
+        elif isinstance(value, (int, float, str, list)):
+            assert value == others[key]
+    clone(loaded)
+
+
+@pytest.mark.parametrize("name", ["linear", "kernel", "deep", "pipeline", "retriever"])
+def test_saving_twice_gives_the_same_bytes(name, tmp_path):
+    fitted(name).save(tmp_path / "a")
+    type(fitted(name)).load(tmp_path / "a").save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_every_public_estimator_saves():
+    public = {
+        name
+        for name in skcrl.__all__
+        if isinstance(getattr(skcrl, name), type)
+        and issubclass(getattr(skcrl, name), BaseEstimator)
+    }
+    assert public <= _HOMES.keys()
+    for name in public:
+        assert issubclass(getattr(skcrl, name), Saved)
+    covered = {type(clone(model[0])).__name__ for model in TWO_VIEWS.values()}
+    assert public == covered | {"CrossViewClassifier", "CrossViewRetriever"}
+
+
+def test_a_view_is_saved_with_its_estimator(tmp_path):
+    view = fitted("linear").view("y")
+    loaded = saved(view, tmp_path)
+    assert isinstance(loaded, View)
+    assert_same(loaded.transform(Y), view.transform(Y))
+    assert loaded.fit(X) is loaded
+
+
+def test_what_is_one_object_stays_one_and_is_stored_once(tmp_path):
+    frozen = FrozenEstimator(fitted("deep"))
+    retriever = CrossViewRetriever(frozen).fit(X, Y)
+    loaded = saved(retriever, tmp_path)
+    assert loaded.estimator_ is loaded.estimator
+    assert_same(loaded.encode(X), retriever.encode(X))
+    fitted("deep").save(tmp_path / "alone")
+    sizes = [(tmp_path / name).stat().st_size for name in ("model.skcrl", "alone")]
+    assert sizes[0] < sizes[1] + 1000
+
+
+def test_set_output_is_kept(tmp_path):
+    model = deepcopy(fitted("linear frames")).set_output(transform="pandas")
+    x, y = TWO_VIEWS["linear frames"][1:]
+    loaded = saved(model, tmp_path)
+    assert loaded.transform(x).equals(model.transform(x))
+    assert loaded.y_feature_names_in_.tolist() == list(y.columns)
+
+
+def test_linear_cca_goes_on_from_the_moments_saved(tmp_path):
+    model = LinearCCA(2).fit(X[:30], Y[:30])
+    loaded = saved(model, tmp_path)
+    assert_same(
+        loaded.partial_fit(X[30:], Y[30:]).x_weights_,
+        model.partial_fit(X[30:], Y[30:]).x_weights_,
+    )
+
+
+def test_a_loaded_network_trains_on_with_a_new_optimizer(tmp_path):
+    model = DeepCCA(2, optimizer="sgd", batch_size=20, **DEEP).fit(X, Y)
+    loaded = saved(model, tmp_path)
+    assert loaded.history_ == model.history_
+    assert loaded.net_.optimizer_.state_dict()["state"] == {}
+    # Plain SGD has no state, so that both go on alike.
+    assert_same(
+        loaded.partial_fit(X, Y).transform(X), model.partial_fit(X, Y).transform(X)
+    )
+    assert loaded.n_iter_ == 3
+
+
+def test_parameters_set_after_fit_change_nothing_that_is_fitted(tmp_path):
+    model = DeepCCA(2, batch_size=20, **DEEP).fit(X, Y)
+    codes = model.transform(X)
+    model.set_params(
+        n_components=3,
+        hidden_layer_sizes=(5, 5),
+        optimizer="sgd",
+        lr=1,
+        activation="elu",
+    )
+    loaded = saved(model, tmp_path)
+    assert_same(loaded.transform(X), codes)
+    assert loaded.hidden_layer_sizes == (5, 5)
+    loaded.set_params(warm_start=True)
+    with pytest.raises(ValueError, match="was .* in fit and is"):
+        loaded.fit(X, Y)
+
+
+def test_loading_draws_no_random_numbers(tmp_path):
+    fitted("deep").save(tmp_path / "model")
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    DeepCCA.load(tmp_path / "model")
+    assert torch.equal(before[0], torch.random.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this is for machines without")
+def test_a_network_from_cuda_loads_without(tmp_path):
+    model = DeepCCA(2, batch_size=20, **DEEP).fit(X, Y)
+    model.device = model.net_.device = "cuda"
+    model.save(tmp_path / "model")
+    loaded = DeepCCA.load(tmp_path / "model")
+    assert loaded.device == "cuda"
+    assert loaded.net_.device == "cpu"
+    assert loaded.transform(X).shape == (60, 2)
+
+
+def test_a_base_class_loads_what_derives_from_it(tmp_path):
+    fitted("kernel").save(tmp_path / "model")
+    assert isinstance(TwoViewTransformer.load(tmp_path / "model"), KernelCCA)
+
+
+def test_another_class_is_named(tmp_path):
+    fitted("kernel").save(tmp_path / "model")
+    message = "model holds a KernelCCA, not a LinearCCA: load it by KernelCCA.load"
+    with pytest.raises(ValueError, match=message):
+        LinearCCA.load(tmp_path / "model")
+
+
+def test_what_is_not_fitted_is_not_saved(tmp_path):
+    unfitted = [
+        LinearCCA(),
+        KernelCCA(),
+        DeepCCA(),
+        ViewPipeline(LinearCCA()),
+        CrossViewClassifier(LinearCCA(), StandardScaler()),
+        CrossViewRetriever(LinearCCA()),
+    ]
+    for estimator in unfitted:
+        with pytest.raises(NotFittedError, match=type(estimator).__name__):
+            estimator.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_newer_format_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(_file, "VERSION", 2)
+    fitted("linear").save(tmp_path / "model")
+    monkeypatch.setattr(_file, "VERSION", 1)
+    with pytest.raises(ValueError, match=r"of version 2 of the format.*update skcrl"):
+        LinearCCA.load(tmp_path / "model")
+
+
+def test_a_document_too_large_for_the_format_is_not_written(tmp_path, monkeypatch):
+    def save(arrays, metadata):
+        raise SafetensorError("header too large")
+
+    monkeypatch.setattr(_file, "save", save)
+    with pytest.raises(ValueError, match="model cannot hold a text of .*too large"):
+        fitted("linear").save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parameter_that_came_later_is_at_its_default():
+    writer = EstimatorWriter()
+    document = writer.write(fitted("linear"), "")
+    del document["of"]["state"]["center"]
+    assert EstimatorReader(writer.arrays).read(document).center is True
+    document["of"]["state"]["novelty"] = 1
+    with pytest.raises(ValueError, match="a parameter novelty, which this skcrl"):
+        EstimatorReader(writer.arrays).read(document)
+
+
+class Doubled(TransformerMixin, BaseEstimator):
+    """A transformer of the user's."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return 2 * X
+
+
+class OwnCCA(LinearCCA):
+    """An estimator of the user's."""
+
+
+def tokenize(text):
+    return text.split()
+
+
+def in_steps(**steps):
+    return ViewPipeline(LinearCCA(2), **steps)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "x", "message"),
+    [
+        (
+            in_steps(
+                x=make_pipeline(TfidfVectorizer(tokenizer=tokenize, token_pattern=None))
+            ),
+            TEXTS,
+            "parameter tokenizer of TfidfVectorizer, in step 'tfidfvectorizer' of "
+            "parameter steps of Pipeline, in parameter x of ViewPipeline is of type "
+            "builtins.function: ",
+        ),
+        (
+            in_steps(x=FunctionTransformer(np.exp)),
+            X,
+            "parameter func of FunctionTransformer, in parameter x of ViewPipeline is "
+            "of type numpy.ufunc: ",
+        ),
+        (
+            in_steps(x=Doubled()),
+            X,
+            "parameter x of ViewPipeline is of type .*Doubled: ",
+        ),
+        (
+            DeepCCA(2, callbacks=[EarlyStopping("train_loss")], **DEEP),
+            X,
+            "item 0 of parameter callbacks of DeepCCA is of type skorch.callbacks",
+        ),
+        (
+            DeepCCA(2, x_encoder=torch.nn.Linear(6, 2), **DEEP),
+            X,
+            "parameter x_encoder of DeepCCA is of type torch.nn.modules.linear.Linear",
+        ),
+        (
+            KernelCCA(2, kernel=lambda a, b: a @ b),
+            X,
+            "parameter kernel of KernelCCA is of type builtins.function",
+        ),
+        (OwnCCA(2), X, "this is of type .*OwnCCA"),
+        (
+            in_steps(memory=joblib.Memory(None)),
+            X,
+            "parameter memory of ViewPipeline is of type joblib.memory.Memory",
+        ),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_what_is_no_plain_data_is_refused_by_name(estimator, x, message, tmp_path):
+    estimator.fit(x, Y)
+    (tmp_path / "model").write_bytes(b"what was there")
+    with pytest.raises(ValueError, match=f"{message}.*joblib keeps it"):
+        estimator.save(tmp_path / "model")
+    assert (tmp_path / "model").read_bytes() == b"what was there"
+
+
+def test_a_step_with_compiled_state_is_refused_by_name(tmp_path):
+    model = CrossViewClassifier(
+        LinearCCA(2), make_pipeline(StandardScaler(), KNeighborsClassifier())
+    ).fit(TwoView(X, Y), X[:, 0] > 0)
+    message = (
+        "attribute _tree of KNeighborsClassifier, in step 'kneighborsclassifier' of "
+        "parameter steps of Pipeline, in attribute classifier_ of CrossViewClassifier "
+        "is of type sklearn.neighbors._kd_tree.KDTree"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.save(tmp_path / "model")
+
+
+def test_a_user_module_that_was_replaced_after_fit_is_refused(tmp_path):
+    model = DeepCCA(2, x_encoder=torch.nn.Linear(6, 2), **DEEP).fit(X, Y)
+    model.set_params(x_encoder=None)
+    with pytest.raises(
+        ValueError, match="in attribute net_ of DeepCCA is of type torch"
+    ):
+        model.save(tmp_path / "model")
+
+
+def test_tensors_are_refused(tmp_path):
+    with config_context(array_api_dispatch=True):
+        model = LinearCCA(2).fit(torch.from_numpy(X), torch.from_numpy(Y))
+    with pytest.raises(ValueError, match=r"of LinearCCA is of type torch\.Tensor"):
+        model.save(tmp_path / "model")
+
+
+def test_parameters_out_of_range_are_not_saved(tmp_path):
+    model = deepcopy(fitted("linear")).set_params(n_components="many")
+    with pytest.raises(ValueError, match="'n_components' parameter of LinearCCA"):
+        model.save(tmp_path / "model")
+
+
+def test_steps_of_another_scikit_learn_say_so(tmp_path, monkeypatch):
+    model = ViewPipeline(LinearCCA(2), x=StandardScaler()).fit(X, Y)
+    monkeypatch.setattr("sklearn.base.__version__", "1.2.3")
+    model.save(tmp_path / "model")
+    monkeypatch.undo()
+    with pytest.warns(
+        InconsistentVersionWarning, match="StandardScaler from version 1.2.3"
+    ):
+        ViewPipeline.load(tmp_path / "model")
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    fitted("linear").save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        fitted("kernel").save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED = """
+import sys
+from skcrl import LinearCCA
+model = LinearCCA.load(sys.argv[1])
+while True:
+    model.set_params(reg=model.reg + 1).save(sys.argv[1])
+    print("saved", flush=True)
+"""
+
+
+def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
+    path = tmp_path / "model"
+    wide = np.random.default_rng(0).standard_normal((50, 300))
+    LinearCCA(2, solver="covariance").fit(wide, Y[:50]).save(path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    loaded = LinearCCA.load(path)
+    assert loaded.reg >= 1
+    assert loaded.transform(wide).shape == (50, 2)
+
+
+ELSEWHERE = """
+import sys
+import numpy as np
+from skcrl.base import TwoViewTransformer
+folder = sys.argv[1]
+X = np.load(folder + "/X.npy")
+for name in ("pipeline", "deep"):
+    assert not {"torch", "skorch"} & sys.modules.keys()
+    model = TwoViewTransformer.load(f"{folder}/{name}.skcrl")
+    np.save(f"{folder}/{name}.npy", model.transform(X))
+assert "torch" in sys.modules
+"""
+
+
+def test_another_process_computes_the_same(tmp_path):
+    """And it imports torch for networks alone."""
+    np.save(tmp_path / "X.npy", X)
+    for name in ("pipeline", "deep"):
+        fitted(name).save(tmp_path / f"{name}.skcrl")
+    subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, tmp_path],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    for name in ("pipeline", "deep"):
+        assert_same(np.load(tmp_path / f"{name}.npy"), fitted(name).transform(X))
