@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from copy import deepcopy
+from numbers import Integral
 
 from sklearn.base import (
     BaseEstimator,
@@ -308,7 +309,7 @@ class TwoViewTransformer(
         """Raise ValueError for a fitted state from a file that is not in order."""
         if hasattr(self, "n_components_"):
             k = self.n_components_
-            if type(k) is not int or k < 1:
+            if not isinstance(k, Integral) or k < 1:
                 raise ValueError(f"its n_components_ is {k!r:.50}")
             check_loaded(self._fitted_arrays())
 

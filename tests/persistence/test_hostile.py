@@ -427,9 +427,15 @@ seen = set()
 WATCHED = ("exec", "compile", "import", "os.system", "os.exec", "os.fork", "os.remove",
            "subprocess.Popen", "pickle.find_class", "marshal.loads", "ctypes.dlopen",
            "socket.connect", "shutil.rmtree", "code.__new__", "os.rename")
-sys.addaudithook(
-    lambda event, args: event in WATCHED and seen.add((event, str(args[0])))
-)
+
+
+def watch(event, args):
+    what = str(args[0]) if args else ""
+    if event in WATCHED or (event == "open" and what not in paths):
+        seen.add((event, what))
+
+
+sys.addaudithook(watch)
 outcomes = []
 for path in paths:
     try:

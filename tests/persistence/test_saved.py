@@ -120,6 +120,18 @@ def test_every_public_estimator_saves():
     assert public == covered | {"CrossViewClassifier", "CrossViewRetriever"}
 
 
+@pytest.mark.parametrize("kind", [LinearCCA, KernelCCA, DeepCCA])
+def test_parameters_may_be_numbers_of_numpy(kind, tmp_path):
+    # As a search over np.arange and np.logspace sets them.
+    model = kind(np.int64(2), reg=np.float32(0.1))
+    if kind is DeepCCA:
+        sizes = {"hidden_layer_sizes": np.array([8, 3]), "lr": np.float64(0.1)}
+        model.set_params(**{**DEEP, **sizes})
+    loaded = saved(model.fit(X, Y), tmp_path)
+    assert type(loaded.n_components) is np.int64
+    assert_same(loaded.transform(X), model.transform(X))
+
+
 def test_a_view_is_saved_with_its_estimator(tmp_path):
     view = fitted("linear").view("y")
     loaded = saved(view, tmp_path)
