@@ -21,6 +21,7 @@ _HOMES = {
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
+    "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
     "View": "skcrl.base",
     "ViewPipeline": "skcrl.compose",
