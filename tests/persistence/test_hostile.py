@@ -224,6 +224,11 @@ HOSTILE = {
         "it holds a PowerTransformer alone",
     ),
     "shared weights": ("deep", share_weights, "its networks share their weights"),
+    "state of an optimizer": (
+        "deep",
+        state("net_", "of", "state", "optimizer", {"exp_avg": 0}),
+        "a state of the optimizer",
+    ),
     "two networks": ("deep", two_networks, "its networks share their weights"),
     "another mark": ("linear", state("reg", {"$": "pickle", "of": "gASV"}), "'pickle'"),
     "root without class": ("linear", without("of", "class"), "'class'"),
