@@ -280,7 +280,9 @@ class TwoViewNet(NeuralNet):
 
     @staticmethod
     def _check_state(state):
-        """Raise an error unless a state, which may be any, is that of a net."""
+        """Raise an error unless a state, which may be any, is one to be saved."""
+        if state["optimizer"] != {}:
+            raise ValueError("its network comes with a state of the optimizer")
         check_weights(state["made_with"], state["module"])
 
     def get_state(self):

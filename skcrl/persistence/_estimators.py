@@ -21,6 +21,7 @@ _HOMES = {
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
+    "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
     "View": "skcrl.base",
     "ViewPipeline": "skcrl.compose",
@@ -153,8 +154,8 @@ class EstimatorReader(Reader):
             if callable(getattr(kind, key, None)):
                 raise ValueError(f"its {kind.__name__} has a {key} that is no method")
         if hasattr(kind, "_check_state"):
-            kind._check_state(state)
             self._take(state["module"])
+            kind._check_state(state)
         elif kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
             state = _with_parameters(kind, state)
         value = kind.__new__(kind)
@@ -170,8 +171,10 @@ class EstimatorReader(Reader):
     def _take(self, weights):
         """Refuse weights that a network took already: each copies its own."""
         for weight in weights.values():
-            memory = weight.__array_interface__["data"][0]
-            if weight.size and memory in self._taken:
+            memory = (
+                weight.__array_interface__["data"][0] if weight.size else id(weight)
+            )
+            if memory in self._taken:
                 raise ValueError("its networks share their weights")
             self._taken.add(memory)
 

@@ -116,8 +116,10 @@ def test_every_public_estimator_saves():
     assert public <= _HOMES.keys()
     for name in public:
         assert issubclass(getattr(skcrl, name), Saved)
-    covered = {type(clone(model[0])).__name__ for model in TWO_VIEWS.values()}
-    assert public == covered | {"CrossViewClassifier", "CrossViewRetriever"}
+    covered = {type(model[0]).__name__ for model in TWO_VIEWS.values()}
+    assert covered == {
+        name for name in public if issubclass(getattr(skcrl, name), TwoViewTransformer)
+    }
 
 
 @pytest.mark.parametrize("kind", [LinearCCA, KernelCCA, DeepCCA])
