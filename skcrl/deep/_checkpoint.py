@@ -1,7 +1,7 @@
 """The file in which a training is kept while it goes on."""
 
 import hashlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ _KIND = "checkpoint"
 _REMEDY = "Remove the file to train anew, or name another in checkpoint."
 # Parameters that no number depends on; callbacks, whose state is theirs, are refused.
 _UNRELATED = {"checkpoint", "checkpoint_every", "verbose", "callbacks"}
-_NUMBER = (int, float)
 # Bytes of a view that are made contiguous at a time.
 _BLOCK = 2**24
 
@@ -46,9 +45,9 @@ class Checkpoint:
         self.path = estimator.checkpoint
         self.training = _described(estimator, X, y)
         self.seed, self.n_done = None, 0
-        self._state = self._read()
-        if self._state is not None:
-            self._check(self._state, estimator.max_epochs)
+        # Without a file yet, this is the first training of that name.
+        with suppress(FileNotFoundError):
+            self._take_up(*read(self.path, _KIND), estimator.max_epochs)
 
     def write(self, net, finished=False):
         """Keep what the training of a net needs to go on."""
@@ -62,14 +61,10 @@ class Checkpoint:
             net.set_progress(self._state)
         self._state = None  # as large as the file
 
-    def _read(self):
-        """State of the training in the file; None if there is no file."""
-        try:
-            file = read(self.path, _KIND)
-        except FileNotFoundError:
-            return None
+    def _take_up(self, document, arrays, n_epochs):
+        """Compare the training in the file with this one, and take its state."""
         with self._damage_named():
-            content = decode(*file)
+            content = decode(document, arrays)
             state = content["state"]
             different = _differences(content["training"], self.training)
         if different:
@@ -77,22 +72,11 @@ class Checkpoint:
                 f"{self.path} is the checkpoint of another training: "
                 f"{'; '.join(different)}. {_REMEDY}"
             )
-        return state
-
-    def _check(self, state, n_epochs):
-        """Take from a state what is needed before a net can be brought there."""
         with self._damage_named():
-            seed, history = state["seed"], state["history"]
-            if type(seed) is not int or seed < 0:
-                raise ValueError(f"its seed is {seed!r}")
-            if len(history) > n_epochs or not all(
-                isinstance(value, _NUMBER) for row in history for value in row.values()
-            ):
-                raise ValueError(f"its history is not that of {n_epochs} epochs")
-            if not all(isinstance(r, _NUMBER) and r >= 0 for r in state["rates"]):
-                raise ValueError("a learning rate is none")
-            self.seed = seed
-            self.n_done = n_epochs if state["finished"] is True else len(history)
+            _check_state(state, n_epochs)
+            self.seed, self._state = state["seed"], state
+            n_begun = len(state["history"])
+            self.n_done = n_epochs if state["finished"] else n_begun
 
     @contextmanager
     def _damage_named(self):
@@ -125,6 +109,18 @@ def _differences(then, now):
         for name in sorted(then.keys() | now.keys())
         if then.get(name) != now.get(name)
     ]
+
+
+def _check_state(state, n_epochs):
+    """Raise for what a net that is brought to a state would not notice."""
+    seed, history, rates = state["seed"], state["history"], state["rates"]
+    if type(seed) is not int or seed < 0 or type(state["finished"]) is not bool:
+        raise ValueError("its seed or its end is none")
+    numbers = [value for row in history for value in row.values()]
+    if len(history) > n_epochs or not all(isinstance(n, int | float) for n in numbers):
+        raise ValueError(f"its history is not that of {n_epochs} epochs")
+    if not all(isinstance(rate, int | float) and rate >= 0 for rate in rates):
+        raise ValueError("its learning rates are none")
 
 
 def _plain(value):
