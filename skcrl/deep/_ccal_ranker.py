@@ -123,8 +123,9 @@ class CCALRanker(BaseTwoBranch):
         interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
         and ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each takes about as long as writing
-        the weights three times; raise it where an epoch takes no longer than that.
+        Epochs from one writing of it to the next. Each writes the weights and the state
+        of the optimiser and waits for the disk: raise it where networks are large and
+        epochs short.
     net_params : dict or None, default=None
         Further parameters of the skorch net: names that begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.

@@ -44,7 +44,7 @@ class Checkpoint:
     def __init__(self, estimator, X, y):
         self.path = estimator.checkpoint
         self.training = _described(estimator, X, y)
-        self.seed, self.n_done = None, 0
+        self.seed, self.n_done, self._state = None, 0, None
         # Without a file yet, this is the first training of that name.
         with suppress(FileNotFoundError):
             self._take_up(*read(self.path, _KIND), estimator.max_epochs)

@@ -196,6 +196,15 @@ def test_interrupted_in_every_epoch_it_ends_bit_for_bit_the_same(case, views, pa
     np.testing.assert_equal(outcome(again, *views), expected)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_interrupted_on_cuda(views, path):
+    est = DeepCCA(**SMALL, device="cuda", input_dropout=0.3)
+    expected = outcome(clone(est).fit(*views), *views)
+    with interruption(3):
+        est.set_params(checkpoint=path).fit(*views)
+    np.testing.assert_equal(outcome(est.fit(*views), *views), expected)
+
+
 def test_the_cases_stop_and_refine(views):
     for case in ("early stopping", "score", "reciprocal ranks", "one cycle, stopped"):
         assert 4 < CASES[case][0].fit(*views).n_iter_ < 100
