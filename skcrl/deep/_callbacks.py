@@ -187,8 +187,9 @@ class Checkpoints(Callback):
             self.checkpoint.write(net)
 
     def on_train_end(self, net, **kwargs):
-        """Keep the end."""
-        self.checkpoint.write(net, finished=True)
+        """Keep the end, if this is where it was reached."""
+        if not self.checkpoint.finished:
+            self.checkpoint.write(net, finished=True)
 
 
 def clipping(norm):

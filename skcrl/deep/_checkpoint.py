@@ -34,6 +34,8 @@ class Checkpoint:
         Seed of the training that the file holds; None if there is no file.
     n_done : int
         Epochs that need not be trained any more.
+    finished : bool
+        Whether the training is over.
 
     Raises
     ------
@@ -44,10 +46,11 @@ class Checkpoint:
     def __init__(self, estimator, X, y):
         self.path = estimator.checkpoint
         self.training = _described(estimator, X, y)
-        self.seed, self.n_done, self._state = None, 0, None
+        self.seed, self.n_done, self.finished = None, 0, False
+        self._state: dict | None = None
         # Without a file yet, this is the first training of that name.
         with suppress(FileNotFoundError):
-            self._take_up(*read(self.path, _KIND), estimator.max_epochs)
+            self._take_up(read(self.path, _KIND), estimator.max_epochs)
 
     def write(self, net, finished=False):
         """Keep what the training of a net needs to go on."""
@@ -61,10 +64,10 @@ class Checkpoint:
             net.set_progress(self._state)
         self._state = None  # as large as the file
 
-    def _take_up(self, document, arrays, n_epochs):
+    def _take_up(self, file, n_epochs):
         """Compare the training in the file with this one, and take its state."""
         with self._damage_named():
-            content = decode(document, arrays)
+            content = decode(*file)
             state = content["state"]
             different = _differences(content["training"], self.training)
         if different:
@@ -74,9 +77,9 @@ class Checkpoint:
             )
         with self._damage_named():
             _check_state(state, n_epochs)
-            self.seed, self._state = state["seed"], state
-            n_begun = len(state["history"])
-            self.n_done = n_epochs if state["finished"] else n_begun
+            self._state = state
+            self.seed, self.finished = state["seed"], state["finished"]
+            self.n_done = n_epochs if self.finished else len(state["history"])
 
     @contextmanager
     def _damage_named(self):

@@ -191,8 +191,10 @@ def test_interrupted_in_every_epoch_it_ends_bit_for_bit_the_same(case, views, pa
     np.testing.assert_equal(outcome(est.fit(X, y), *views), expected)
     assert os.listdir(path.parent) == [path.name]
     # The training is over, even if it stopped early.
+    file = path.stat().st_ino
     with no_training():
         again = clone(est).fit(X, y)
+    assert path.stat().st_ino == file  # nor is it written anew
     np.testing.assert_equal(outcome(again, *views), expected)
 
 
