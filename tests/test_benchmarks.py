@@ -40,6 +40,7 @@ TINY = {
         "x bare",
     ),
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
+    "crash": (["--quick"], "1 of 1 trainings identical"),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }
 

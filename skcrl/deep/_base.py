@@ -2,8 +2,10 @@
 
 import sys
 from abc import abstractmethod
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,8 @@ from skcrl._validation import (
     restored_on_error,
 )
 from skcrl.base import TwoViewTransformer
-from skcrl.deep._callbacks import HeldOutScore, Patience, clipping
+from skcrl.deep._callbacks import Checkpoints, HeldOutScore, Patience, clipping
+from skcrl.deep._checkpoint import Checkpoint
 from skcrl.deep._data import PairDataset, PairSplit
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep.modules import ACTIVATIONS
@@ -68,6 +71,8 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
+    "checkpoint": [str, PathLike, None],
+    "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
     "net_params": [dict, None],
 }
 
@@ -135,12 +140,14 @@ class BaseDeepTwoView(TwoViewTransformer):
         Returns
         -------
         self : estimator
-            Fitted estimator; with ``warm_start=True``, trained on from where it was.
+            Fitted estimator; with ``warm_start=True``, trained on from where it was,
+            and if `checkpoint` names a file, from where that is.
 
         Raises
         ------
         ValueError
-            If the views or the parameters do not fit together. As after any error and
+            If the views or the parameters do not fit together, or `checkpoint` names a
+            file of another training or none of skcrl's. As after any error and
             KeyboardInterrupt, the estimator is then as it was before.
         FloatingPointError
             If training diverges.
@@ -173,32 +180,49 @@ class BaseDeepTwoView(TwoViewTransformer):
         Raises
         ------
         ValueError, FloatingPointError
-            As in ``fit``.
+            As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
         """
+        if self.checkpoint is not None:
+            raise ValueError(
+                f"checkpoint={self.checkpoint!r} keeps the training of fit, and "
+                "partial_fit is one epoch of a training of yours: set checkpoint=None."
+            )
         return self._train(X, y, 1, going_on=hasattr(self, "net_"))
 
     def _train(self, X, y, n_epochs, going_on):
-        with restored_on_error(self):
+        with restored_on_error(self), _drawn_from(self.random_state):
             X, y, *present = self._check_views(X, y, reset=not going_on)
             x_array, y_array = untensored(X), untensored(y)
             data = PairDataset.from_arrays(x_array, y_array, *present)
             self._check_training(data)
-            net = self._go_on() if going_on else self._make_net(self._draw_seed())
+            checkpoint = (
+                None if self.checkpoint is None else Checkpoint(self, x_array, y_array)
+            )
+            seed = checkpoint.seed if checkpoint else None
+            net = self._go_on() if going_on else self._make_net(self._draw_seed(seed))
             self._check_net(net, x_array, y_array)
-            if not going_on:
+            if not going_on and seed is None:
                 self._prepare(net, x_array, y_array)
-            try:
-                cycle_rate = self.lr_schedule == "one_cycle"
-                net.train_epochs(data, n_epochs, self._callbacks(), cycle_rate)
-            except FloatingPointError as error:
-                raise FloatingPointError(
-                    f"Training diverged in epoch {len(net.history)}: {error}. "
-                    f"{self._divergence_advice()} Views should be of order one."
-                ) from error
+            self._run_epochs(net, data, n_epochs, checkpoint)
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
             self._hold(net, X, y)
         return self
+
+    def _run_epochs(self, net, data, n_epochs, checkpoint):
+        callbacks, n_done = self._callbacks(), 0
+        if checkpoint:
+            # Last, when the others are through with an epoch.
+            callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
+            n_done = checkpoint.n_done
+        try:
+            cycle_rate = self.lr_schedule == "one_cycle"
+            net.train_epochs(data, n_epochs, callbacks, cycle_rate, n_done)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"Training diverged in epoch {len(net.history)}: {error}. "
+                f"{self._divergence_advice()} Views should be of order one."
+            ) from error
 
     def _check_views(self, X, y, reset):
         """Both views and, where rows may be unpaired, which rows are there."""
@@ -237,8 +261,13 @@ class BaseDeepTwoView(TwoViewTransformer):
         X, y = valid.complete()
         return pearson_sum(probe._encode(X, "x"), probe._encode(y, "y"))
 
-    def _draw_seed(self):
-        return random_source(self.random_state).randint(np.iinfo(np.int32).max)
+    def _draw_seed(self, begun_with):
+        """Seed of a training, drawn even if it began with one already.
+
+        So a RandomState moves on as if the training had not been interrupted.
+        """
+        drawn = random_source(self.random_state).randint(np.iinfo(np.int32).max)
+        return drawn if begun_with is None else begun_with
 
     def _go_on(self):
         """New net with the parameters of now and the state of the fitted one."""
@@ -314,7 +343,23 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "lr_schedule='refine' lowers the rate where early stopping would stop: "
                 "set early_stopping=True."
             )
+        if self.checkpoint is not None:
+            self._check_checkpoint()
         self._check_batches(data)
+
+    def _check_checkpoint(self):
+        """Raise ValueError for trainings that a file could not bring back."""
+        if self.warm_start:
+            raise ValueError(
+                f"checkpoint={self.checkpoint!r} keeps a training from its beginning, "
+                "and warm_start=True goes on from another: set either."
+            )
+        if self.callbacks:
+            raise ValueError(
+                f"checkpoint={self.checkpoint!r} cannot keep the state of callbacks of "
+                "yours, which would begin anew when training goes on: set "
+                "callbacks=None, or checkpoint=None."
+            )
 
     def _check_batches(self, data):
         """Raise ValueError for batches of too few complete rows."""
@@ -351,6 +396,20 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr}."
+
+
+@contextmanager
+def _drawn_from(random_state):
+    """Put a RandomState back if the block raises, so that the next fit is the same."""
+    if not isinstance(random_state, np.random.RandomState):
+        yield
+        return
+    before = random_state.get_state()
+    try:
+        yield
+    except BaseException:
+        random_state.set_state(before)
+        raise
 
 
 def _lasting_parameters(net):

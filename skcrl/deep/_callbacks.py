@@ -1,4 +1,4 @@
-"""What the training loop does between epochs: watch, refine, stop."""
+"""What the training loop does between epochs: watch, refine, stop, keep."""
 
 from copy import deepcopy
 
@@ -80,7 +80,7 @@ class Patience(Callback):
     def on_train_begin(self, net, **kwargs):
         """Forget earlier trainings."""
         self.best_ = -np.inf
-        self.weights_ = None
+        self.weights_ = deepcopy(net.module_.state_dict())
         self.misses_ = 0
         self.patience_ = self.patience
         self.refinements_ = _REFINEMENTS if self.refine else 0
@@ -109,6 +109,24 @@ class Patience(Callback):
         """Go back to the best weights."""
         net.module_.load_state_dict(self.weights_)
 
+    def get_state(self):
+        """What the epochs changed."""
+        return {
+            "best": float(self.best_),
+            "misses": self.misses_,
+            "patience": self.patience_,
+            "refinements": self.refinements_,
+            "weights": self.weights_,
+        }
+
+    def set_state(self, state):
+        """Go on from a state."""
+        self.best_ = float(state["best"])
+        self.misses_ = int(state["misses"])
+        self.patience_ = int(state["patience"])
+        self.refinements_ = int(state["refinements"])
+        self.weights_ = state["weights"]
+
 
 class OneCycle(Callback):
     """Raise the learning rate from a 25th to its full height, then let it fall.
@@ -119,22 +137,59 @@ class OneCycle(Callback):
         Full height, reached after three tenths of the steps.
     n_steps : int
         Steps of the training.
+    n_done : int
+        Steps that are behind it.
     """
 
-    def __init__(self, lr, n_steps):
+    def __init__(self, lr, n_steps, n_done):
         self.lr = lr
         self.n_steps = n_steps
+        self.n_done = n_done
 
     def on_train_begin(self, net, **kwargs):
         """Begin the cycle."""
         self.schedule_ = OneCycleLR(
             net.optimizer_, self.lr, total_steps=self.n_steps, cycle_momentum=False
         )
+        self.schedule_.last_epoch = self.n_done  # in steps; the net keeps the rate
 
     def on_batch_end(self, net, training=False, **kwargs):
         """Go one step on."""
         if training:
             self.schedule_.step()
+
+
+class Checkpoints(Callback):
+    """Keep a training in a file while it goes on, and take it up from there.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The file, and the state that an interrupted training left in it.
+    every : int
+        Epochs from one state that is kept to the next.
+    """
+
+    def __init__(self, checkpoint, every):
+        self.checkpoint = checkpoint
+        self.every = every
+
+    def on_train_begin(self, net, **kwargs):
+        """Take the training up, or keep its beginning: now it shows if that fails."""
+        if self.checkpoint.seed is None:
+            self.checkpoint.write(net)
+        else:
+            self.checkpoint.restore(net)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Keep the state after this epoch if it is its turn."""
+        if len(net.history) % self.every == 0:
+            self.checkpoint.write(net)
+
+    def on_train_end(self, net, **kwargs):
+        """Keep the end, if this is where it was reached."""
+        if not self.checkpoint.finished:
+            self.checkpoint.write(net, finished=True)
 
 
 def clipping(norm):

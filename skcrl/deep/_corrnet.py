@@ -110,6 +110,15 @@ class CorrNet(BaseJointCode):
         yours that draw while they run, such as ``nn.Dropout``.
     verbose : int, default=0
         Print a line an epoch.
+    checkpoint : str, path-like or None, default=None
+        File to keep the training in, whole at any moment. ``fit`` with the same
+        parameters on the same data goes on from it, and ends bit for bit as if never
+        interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
+        and ``partial_fit``.
+    checkpoint_every : int, default=1
+        Epochs from one writing of it to the next. Each writes the weights and the state
+        of the optimiser and waits for the disk: raise it where networks are large and
+        epochs short.
     net_params : dict or None, default=None
         Further parameters of the skorch net: names that begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
@@ -217,6 +226,8 @@ class CorrNet(BaseJointCode):
         warm_start=False,
         random_state=None,
         verbose=0,
+        checkpoint=None,
+        checkpoint_every=1,
         net_params=None,
     ):
         self.n_components = n_components
@@ -251,6 +262,8 @@ class CorrNet(BaseJointCode):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
     def _check_parameters(self):

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from scipy import sparse
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, PassthroughScoring
 from torch import nn
 
 from skcrl._arrays import following, is_tensor, untensored
-from skcrl.deep._callbacks import OneCycle, StoppedEarly
+from skcrl.deep._callbacks import OneCycle, Patience, StoppedEarly
 from skcrl.deep._data import (
     NOISE,
     WEIGHTS,
@@ -167,7 +167,7 @@ class TwoViewNet(NeuralNet):
             raise FloatingPointError(f"the loss is {loss.item()}")
         return loss
 
-    def train_epochs(self, dataset, n_epochs, callbacks=(), cycle_rate=False):
+    def train_epochs(self, dataset, n_epochs, callbacks=(), cycle_rate=False, n_done=0):
         """Train on.
 
         skorch's own ``fit`` would swallow KeyboardInterrupt and pass a half-trained net
@@ -183,17 +183,21 @@ class TwoViewNet(NeuralNet):
             Training changes them.
         cycle_rate : bool, default=False
             Whether the learning rate goes up and down once in these epochs.
+        n_done : int, default=0
+            How many of these epochs an interrupted training did, whose state a callback
+            restores.
         """
         self.callbacks = list(callbacks)
         if cycle_rate:
             n_batches = len(
                 self.get_iterator(self.get_split_datasets(dataset)[0], True)
             )
-            self.callbacks.append(OneCycle(self.lr, n_epochs * n_batches))
+            cycle = OneCycle(self.lr, n_epochs * n_batches, n_done * n_batches)
+            self.callbacks.insert(0, cycle)
         self.initialize_callbacks()
         self.notify("on_train_begin", X=dataset, y=None)
         with suppress(StoppedEarly), _denormals_flushed():
-            self.fit_loop(dataset, epochs=n_epochs)
+            self.fit_loop(dataset, epochs=n_epochs - n_done)
         self.notify("on_train_end", X=dataset, y=None)
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
             raise FloatingPointError("a weight is not finite")
@@ -296,15 +300,61 @@ class TwoViewNet(NeuralNet):
     def set_state(self, state):
         """Go on from a state, with the optimiser's parameters of this net."""
         self.module_.load_state_dict(_to_torch(state["module"]))
-        groups = self.optimizer_.state_dict()["param_groups"]
-        self.optimizer_.load_state_dict(
-            {"state": _to_torch(state["optimizer"]), "param_groups": groups}
-        )
+        self._load_optimizer(state["optimizer"])
         for row in state["history"]:
             self.history.new_epoch()
             for key, value in row.items():
                 self.history.record(key, value)
         return self
+
+    def get_progress(self):
+        """What this training needs to go on, as plain data and NumPy arrays."""
+        patience = self._patience()
+        return {
+            **self.get_state(),
+            "seed": self.seed,
+            "rates": [float(group["lr"]) for group in self.optimizer_.param_groups],
+            "patience": _to_numpy(patience.get_state()) if patience else None,
+        }
+
+    def set_progress(self, progress):
+        """Go on, as if never interrupted, from where such a training was.
+
+        Progress of any other, or none, raises whatever it comes to.
+        """
+        self._try_step(progress["optimizer"])
+        patience = self._patience()
+        if patience:
+            patience.set_state(_to_torch(progress["patience"]))
+            self.module_.load_state_dict(patience.weights_)
+        self.set_state(progress)
+        rates = progress["rates"]
+        for group, rate in zip(self.optimizer_.param_groups, rates, strict=True):
+            group["lr"] = rate
+        for _, callback in self.callbacks_:
+            # It records which epochs were the best so far.
+            if isinstance(callback, PassthroughScoring):
+                losses = [row.get(callback.name, np.inf) for row in self.history]
+                callback.best_score_ = min(losses, default=np.inf)
+
+    def _patience(self):
+        """The callback that stops early, or None."""
+        found = (c for _, c in self.callbacks_ if isinstance(c, Patience))
+        return next(found, None)
+
+    def _try_step(self, state):
+        """Step with a state of the optimiser: it looks at none before that."""
+        self._load_optimizer(state)
+        for parameter in self.optimizer_.state:
+            parameter.grad = torch.ones_like(parameter)
+        self.optimizer_.step(lambda: 0.0)
+        self.optimizer_.zero_grad()
+
+    def _load_optimizer(self, state):
+        groups = self.optimizer_.state_dict()["param_groups"]
+        self.optimizer_.load_state_dict(
+            {"state": _to_torch(state), "param_groups": groups}
+        )
 
 
 def _values_per_row(view, keep_sparse):

@@ -85,6 +85,15 @@ class TiedBidirectional(BaseDeepTwoView):
         dropout. With None every fit differs. No global generator is read or changed.
     verbose : int, default=0
         Print a line an epoch.
+    checkpoint : str, path-like or None, default=None
+        File to keep the training in, whole at any moment. ``fit`` with the same
+        parameters on the same data goes on from it, and ends bit for bit as if never
+        interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
+        and ``partial_fit``.
+    checkpoint_every : int, default=1
+        Epochs from one writing of it to the next. Each writes the weights and the state
+        of the optimiser and waits for the disk: raise it where networks are large and
+        epochs short.
     net_params : dict or None, default=None
         Further parameters of the skorch net: names that begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
@@ -180,6 +189,8 @@ class TiedBidirectional(BaseDeepTwoView):
         warm_start=False,
         random_state=None,
         verbose=0,
+        checkpoint=None,
+        checkpoint_every=1,
         net_params=None,
     ):
         self.n_components = n_components
@@ -205,6 +216,8 @@ class TiedBidirectional(BaseDeepTwoView):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
     @property

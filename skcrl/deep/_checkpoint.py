@@ -1,0 +1,169 @@
+"""The file in which a training is kept while it goes on."""
+
+import hashlib
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from skcrl.persistence._file import read, write
+from skcrl.persistence._plain import decode, encode
+
+_KIND = "checkpoint"
+_REMEDY = "Remove the file to train anew, or name another in checkpoint."
+# Parameters that no number depends on; callbacks, whose state is theirs, are refused.
+_UNRELATED = {"checkpoint", "checkpoint_every", "verbose", "callbacks"}
+# Bytes of a view that are made contiguous at a time.
+_BLOCK = 2**24
+
+
+class Checkpoint:
+    """A training in a file, with what tells it from others.
+
+    Parameters
+    ----------
+    estimator : BaseDeepTwoView
+        Whose training it is; `random_state` has not been drawn from.
+    X, y : ndarray or CSR array
+        What it is trained on.
+
+    Attributes
+    ----------
+    seed : int or None
+        Seed of the training that the file holds; None if there is no file.
+    n_done : int
+        Epochs that need not be trained any more.
+    finished : bool
+        Whether the training is over.
+
+    Raises
+    ------
+    ValueError
+        If there is a file that does not hold this training.
+    """
+
+    def __init__(self, estimator, X, y):
+        self.path = estimator.checkpoint
+        self.training = _described(estimator, X, y)
+        self.seed, self.n_done, self.finished = None, 0, False
+        self._state: dict | None = None
+        # Without a file yet, this is the first training of that name.
+        with suppress(FileNotFoundError):
+            self._take_up(read(self.path, _KIND), estimator.max_epochs)
+
+    def write(self, net, finished=False):
+        """Keep what the training of a net needs to go on."""
+        state = {"finished": finished, **net.get_progress()}
+        content = {"training": self.training, "state": state}
+        write(self.path, _KIND, *encode(content, _KIND))
+
+    def restore(self, net):
+        """Bring a net of this training to where the file has it."""
+        with self._damage_named():
+            net.set_progress(self._state)
+        self._state = None  # as large as the file
+
+    def _take_up(self, file, n_epochs):
+        """Compare the training in the file with this one, and take its state."""
+        with self._damage_named():
+            content = decode(*file)
+            state = content["state"]
+            different = _differences(content["training"], self.training)
+        if different:
+            raise ValueError(
+                f"{self.path} is the checkpoint of another training: "
+                f"{'; '.join(different)}. {_REMEDY}"
+            )
+        with self._damage_named():
+            _check_state(state, n_epochs)
+            self._state = state
+            self.seed, self.finished = state["seed"], state["finished"]
+            self.n_done = n_epochs if self.finished else len(state["history"])
+
+    @contextmanager
+    def _damage_named(self):
+        """Name the file whatever its content leads to, which may be anything."""
+        try:
+            yield
+        except Exception as error:
+            raise ValueError(
+                f"{self.path} holds no training that can go on: {error!r}. {_REMEDY}"
+            ) from error
+
+
+def _described(estimator, X, y):
+    """What must be the same for a training to be the same, by name, as plain data."""
+    return {
+        "estimator": type(estimator).__name__,
+        **{
+            name: _plain(value)
+            for name, value in estimator.get_params(deep=False).items()
+            if name not in _UNRELATED
+        },
+        "X": _view(X),
+        "y": _view(y),
+    }
+
+
+def _differences(then, now):
+    return [
+        f"{name} was {then.get(name)!r} and is {now.get(name)!r} now"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _check_state(state, n_epochs):
+    """Raise for what a net that is brought to a state would not notice."""
+    seed, history, rates = state["seed"], state["history"], state["rates"]
+    if type(seed) is not int or seed < 0 or type(state["finished"]) is not bool:
+        raise ValueError("its seed or its end is none")
+    numbers = [value for row in history for value in row.values()]
+    if len(history) > n_epochs or not all(isinstance(n, int | float) for n in numbers):
+        raise ValueError(f"its history is not that of {n_epochs} epochs")
+    if not all(isinstance(rate, int | float) and rate >= 0 for rate in rates):
+        raise ValueError("its learning rates are none")
+
+
+def _plain(value):
+    """A parameter as plain data, equal where the parameters are."""
+    if isinstance(value, torch.nn.Module):
+        weights = map(_bytes_of, value.state_dict().values())
+        return f"{' '.join(repr(value).split())} with weights {_digest(weights)}"
+    if isinstance(value, np.random.RandomState):
+        name, keys, *rest = value.get_state()
+        return f"{name} with state {_digest([keys, repr(rest).encode()])}"
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    is_plain = value is None or isinstance(value, bool | int | float | str)
+    return value if is_plain else repr(value)
+
+
+def _bytes_of(tensor):
+    return tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+
+
+def _view(view):
+    """Type, shape and digest of a view."""
+    parts = (view.data, view.indices, view.indptr) if sparse.issparse(view) else (view,)
+    digest = _digest(block for part in parts for block in _blocks(part))
+    return f"{view.dtype} of shape {view.shape} with values {digest}"
+
+
+def _blocks(array):
+    """Contiguous blocks of rows of an array, without a copy of it all."""
+    n_rows = max(1, _BLOCK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), n_rows):
+        yield np.ascontiguousarray(array[start : start + n_rows])
+
+
+def _digest(parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
