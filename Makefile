@@ -12,7 +12,7 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	SCIPY_ARRAY_API=1 $(BIN)/pytest
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest
 
 bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
