@@ -125,25 +125,30 @@ if __name__ == "__main__":
                               b.partial_fit(X, Y).transform(X))
     joblib.dump(a, sys.argv[3])
     assert np.array_equal(joblib.load(sys.argv[3]).transform(X), a.transform(X))
-    # And one whose class was made in a function of another process.
+    # One whose class was made in a function of another process, and a file of it.
     np.save(sys.argv[3], joblib.load(sys.argv[2]).transform(X))
+    np.save(sys.argv[5], DeepCCA.load(sys.argv[4]).transform(X))
 """
 
 
-def test_users_encoders_go_through_processes(tmp_path):
+def test_users_encoders_and_files_go_through_processes(tmp_path):
     model = DeepCCA(2, x_encoder=made_in_a_function(), **DEEP).fit(X, Y)
-    script, views, pickled, codes = (
-        tmp_path / name for name in ("script.py", "views.npz", "model", "codes.npy")
-    )
+    paths = [
+        tmp_path / name
+        for name in ("script.py", "views.npz", "model", "codes.npy", "file", "same.npy")
+    ]
+    script, views, pickled, codes, file, same = paths
     script.write_text(IN_MAIN)
     np.savez(views, X=X, Y=Y)
     pickled.write_bytes(cloudpickle.dumps(model))
+    fitted("deep").save(file)
     subprocess.run(
-        [sys.executable, script, views, pickled, codes],
+        [sys.executable, *paths],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     np.testing.assert_array_equal(np.load(codes), model.transform(X))
+    np.testing.assert_array_equal(np.load(same), fitted("deep").transform(X))
 
 
 @pytest.mark.parametrize("mode", [None, "r", "c"])
