@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skcrl._arrays import is_tensor, namespace, to_numpy
+from skcrl._arrays import is_tensor, namespace, to_numpy, untensored
 from skcrl._dask import aligned, check_dask, is_dask
 
 
@@ -29,6 +29,7 @@ def check_loaded(arrays):
         Each with the shape that it must be of.
     """
     for name, (array, shape) in arrays.items():
+        array = untensored(array)
         if array.dtype.kind != "f" or array.shape != shape:
             raise ValueError(
                 f"its {name} is {array.dtype} of shape {array.shape}, not numbers of "

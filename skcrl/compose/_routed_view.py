@@ -14,10 +14,15 @@ from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcrl._validation import restored_on_error
+from skcrl.persistence._saved import Saved
 
 
 class RoutedView(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MetaEstimatorMixin, BaseEstimator
+    Saved,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Representation in a Pipeline that gets the second view by metadata routing.
 

@@ -8,6 +8,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
 
 from skcrl.persistence._plain import Reader, Writer, marked
 
@@ -94,6 +95,8 @@ class EstimatorWriter(Writer):
         if id(value) in self._objects_known:
             return marked("same", self._objects_known[id(value)][0])
         kind = type(value)
+        if kind is MetadataRequest:
+            return marked("requests", self._encode(_requests(value), where))
         name = _name(kind)
         if name is None:
             raise ValueError(
@@ -134,6 +137,7 @@ class EstimatorReader(Reader):
         self._taken = set()
         self._marks["object"] = self._object
         self._marks["same"] = self._same
+        self._marks["requests"] = self._metadata_request
 
     def _object(self, of):
         kind = found(of["class"])
@@ -146,6 +150,16 @@ class EstimatorReader(Reader):
         if not 0 <= of < len(self._objects_known):
             raise ValueError(f"it has no object {of!r:.50} yet")
         return self._objects_known[of]
+
+    def _metadata_request(self, of):
+        owner, requests = self.decode(of)
+        made = MetadataRequest(owner)
+        for method, aliases in requests.items():
+            if method not in SIMPLE_METHODS:
+                raise ValueError(f"it requests metadata for {method!r:.50}")
+            for name, alias in aliases.items():
+                getattr(made, method).add_request(param=name, alias=alias)
+        return made
 
     def _made(self, kind, state):
         if issubclass(kind, tuple):
@@ -204,6 +218,13 @@ def _name(kind):
     if public not in _SKLEARN or not is_known:
         return None
     return full if getattr(import_module(public), name, None) is kind else None
+
+
+def _requests(made):
+    """Whose requests for metadata they are, by name, and of which methods."""
+    owner = made.owner if isinstance(made.owner, str) else type(made.owner).__name__
+    requests = {method: getattr(made, method).requests for method in SIMPLE_METHODS}
+    return owner, {method: dict(of) for method, of in requests.items() if of}
 
 
 def _state(value: Any):

@@ -6,6 +6,7 @@ What JSON has no word for is marked: ``{"$": "tuple", "of": [1, 2]}``.
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from skcrl._arrays import is_tensor, to_numpy
 from skcrl.persistence._strings import packed, unpacked
 
 _MARK, _OF = "$", "of"
@@ -45,7 +47,8 @@ def encode(value, where):
     ----------
     value : object
         None, booleans, numbers, strings, lists, tuples, sets, dicts, slices, arrays,
-        sparse or not, dtypes, random generators of NumPy, nested as they may be.
+        sparse or not, torch tensors, dtypes, random generators of NumPy, nested as they
+        may be.
     where : str
         What `value` is, for errors.
 
@@ -118,6 +121,8 @@ class Writer:
             return marked("slice", self._items(of, where))
         if kind in (np.ndarray, np.memmap):
             return self._array(np.asarray(value), where)
+        if is_tensor(value):
+            return marked("tensor", self._array(to_numpy(value), where))
         if isinstance(value, np.generic) and value.dtype.kind in "biufc":
             return marked("number", [value.dtype.str, value.tobytes().hex()])
         if kind is np.str_:
@@ -255,6 +260,7 @@ class Reader:
             "number": _number,
             "array": self._array,
             "transposed": self._transposed,
+            "tensor": self._tensor,
             "text": self._text,
             "strings": self._strings,
             "objects": self._objects,
@@ -301,6 +307,10 @@ class Reader:
         if array.dtype == bool and array.size and array.view(np.uint8).max() > 1:
             raise ValueError("its booleans are neither true nor false")
         return array
+
+    def _tensor(self, of):
+        array = _checked(self.decode(of), np.ndarray)
+        return import_module("torch").from_numpy(array)
 
     def _transposed(self, name):
         array = self._array(name)

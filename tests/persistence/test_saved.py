@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from saved_models import (
     CLASSIFIERS,
+    LABELS,
     RETRIEVERS,
     TEXTS,
     TWO_VIEWS,
@@ -29,6 +30,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -36,6 +38,7 @@ from skorch.callbacks import EarlyStopping
 
 import skcrl
 from skcrl import (
+    CCALRanker,
     CrossViewClassifier,
     CrossViewRetriever,
     DeepCCA,
@@ -374,11 +377,29 @@ def test_a_user_module_that_was_replaced_after_fit_is_refused(tmp_path):
         model.save(tmp_path / "model")
 
 
-def test_tensors_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    "estimator", [LinearCCA(2), DeepCCA(2, **DEEP), CCALRanker(2, **DEEP)], ids=str
+)
+def test_what_was_fitted_to_tensors_takes_tensors(estimator, tmp_path):
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
     with config_context(array_api_dispatch=True):
-        model = LinearCCA(2).fit(torch.from_numpy(X), torch.from_numpy(Y))
-    with pytest.raises(ValueError, match=r"of LinearCCA is of type torch\.Tensor"):
+        model = clone(estimator).fit(x, y)
         model.save(tmp_path / "model")
+        again = type(model).load(tmp_path / "model")
+        assert torch.equal(again.transform(x), model.transform(x))
+        assert torch.equal(again.reconstruct(x), model.reconstruct(x))
+
+
+def test_requests_for_metadata_are_kept(tmp_path):
+    with config_context(enable_metadata_routing=True):
+        representation = LinearCCA(2).set_fit_request(sample_weight="weights")
+        classifier = LogisticRegression().set_fit_request(sample_weight=False)
+        model = CrossViewClassifier(representation, classifier)
+        model.fit(TwoView(X, Y), LABELS, weights=np.ones(len(X)))
+        model.save(tmp_path / "model")
+        again = CrossViewClassifier.load(tmp_path / "model")
+        assert repr(again.get_metadata_routing()) == repr(model.get_metadata_routing())
+        again.fit(TwoView(X, Y), LABELS, weights=np.ones(len(X)))
 
 
 def test_parameters_out_of_range_are_not_saved(tmp_path):
