@@ -24,6 +24,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
 	$(BIN)/python benchmarks/transform_memory.py
 	$(BIN)/python benchmarks/model_files.py
+	$(BIN)/python benchmarks/crash.py
 	$(BIN)/python benchmarks/search_speed.py
 	$(BIN)/python benchmarks/missing_views.py
 	$(BIN)/python benchmarks/retrieval.py
