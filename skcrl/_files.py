@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +16,8 @@ def written_whole(path):
     Parameters
     ----------
     path : str or path-like
-        File to write. A link stays, and what it points to is replaced.
+        File to write. A link stays, and what it points to is replaced. The new file
+        may be read and written by whom the old one was.
 
     Yields
     ------
@@ -25,10 +27,14 @@ def written_whole(path):
     path = Path(path).resolve()
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file to write.")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path} is a device or a pipe: name a file to write.")
     # A name of its own, for others may be writing the same file.
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.unfinished")
+    unfinished = path.with_name(f".{uuid4().hex}.unfinished")
     try:
         with unfinished.open("xb") as file:
+            if path.exists():
+                os.chmod(unfinished, stat.S_IMODE(path.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -9,6 +9,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import (
     ADAPTERS_MANAGER,
@@ -307,11 +308,14 @@ class TwoViewTransformer(
 
     def _check_loaded(self):
         """Raise ValueError for a fitted state from a file that is not in order."""
-        if hasattr(self, "n_components_"):
-            k = self.n_components_
-            if not isinstance(k, Integral) or k < 1:
-                raise ValueError(f"its n_components_ is {k!r:.50}")
-            check_loaded(self._fitted_arrays())
+        if not any(name.endswith("_") for name in vars(self)):
+            return  # it is not fitted
+        k = getattr(self, "n_components_", None)
+        if not isinstance(k, Integral) or k < 1:
+            raise ValueError(f"its n_components_ is {k!r:.50}")
+        if self._y_is_1d and getattr(self, "y_n_features_in_", 1) != 1:
+            raise ValueError("its y was of one dimension and of several columns")
+        check_loaded(self._fitted_arrays())
 
     @property
     def _n_features_out(self):
@@ -415,6 +419,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
         Z : ndarray of shape (n_samples, n_components)
             Codes.
         """
+        check_is_fitted(self)
         return self.estimator._encode(
             self.estimator._check_view(X, self.side), self.side
         )
@@ -432,6 +437,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
         view : ndarray of shape (n_samples, n_features) or (n_samples,)
             The view that was named by `side`.
         """
+        check_is_fitted(self)
         codes = check_array(X, dtype=float_types(X))
         if codes.shape[1] != self.estimator.n_components_:
             raise ValueError(
@@ -470,6 +476,10 @@ class View(Saved, TransformerMixin, BaseEstimator):
         return getattr(self.estimator, f"{prefix}feature_names_in_")
 
     def __sklearn_is_fitted__(self):
+        try:
+            check_is_fitted(self.estimator)
+        except NotFittedError:
+            return False
         return True
 
     def __sklearn_clone__(self):

@@ -1,7 +1,9 @@
 """The file in which a training is kept while it goes on."""
 
 import hashlib
-from contextlib import contextmanager, suppress
+import os
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,9 +50,10 @@ class Checkpoint:
         self.training = _described(estimator, X, y)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
-        # Without a file yet, this is the first training of that name.
-        with suppress(FileNotFoundError):
+        if Path(self.path).exists():
             self._take_up(read(self.path, _KIND), estimator.max_epochs)
+        else:
+            _check_folder(Path(self.path).absolute().parent)
 
     def write(self, net, finished=False):
         """Keep what the training of a net needs to go on."""
@@ -90,6 +93,14 @@ class Checkpoint:
             raise ValueError(
                 f"{self.path} holds no training that can go on: {error!r}. {_REMEDY}"
             ) from error
+
+
+def _check_folder(folder):
+    """Raise OSError, before hours of training, if no file can be written there."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {folder} of the checkpoint is not there.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
 def _described(estimator, X, y):

@@ -3,6 +3,8 @@
 Names stand for the module, the loss and the optimizer, of those that skcrl has.
 """
 
+from numbers import Real
+
 import numpy as np
 import torch
 
@@ -55,8 +57,7 @@ def made_with(net):
 def arguments(made_with):
     """Arguments of the constructor of a net, on a device that there is here."""
     settings = {name: made_with["settings"][name] for name in _SETTINGS}
-    is_cuda = torch.device(settings["device"]).type == "cuda"
-    if is_cuda and not torch.cuda.is_available():
+    if not _is_here(settings["device"]):
         settings["device"] = "cpu"
     fraction, hyper = made_with["validation_fraction"], dict(made_with["hyper"])
     if "objective" in hyper:
@@ -72,6 +73,16 @@ def arguments(made_with):
     }
 
 
+def _is_here(device):
+    """Whether torch computes here on a device, which must be one that it knows."""
+    device = torch.device(device)
+    try:
+        torch.zeros(1, device=device).item()
+    except Exception:
+        return False
+    return True
+
+
 def check_weights(made_with, weights):
     """Raise an error unless a net of such a description, which may be any, has these.
 
@@ -81,8 +92,11 @@ def check_weights(made_with, weights):
     for name, value in parameters.items():
         if not name.startswith(_PREFIXES):
             raise ValueError(f"its network has a parameter {name!r:.50}")
-        is_long = isinstance(value, (list, tuple))
-        if is_long and len(value) > len(weights) + _OTHER_ITEMS:
+        if value is None or isinstance(value, (str, Real)):
+            continue
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            raise ValueError(f"its network has a {type(value).__name__} as {name}")
+        if len(value) > len(weights) + _OTHER_ITEMS:
             raise ValueError(f"its network has {len(value)} {name} but no such weights")
     with torch.device("meta"):
         module = _MODULES[made_with["module"]](

@@ -7,9 +7,12 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
+import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
 
+from skcrl._arrays import untensored
 from skcrl.persistence._plain import Reader, Writer, marked
 
 # Where the classes of skcrl are that may be in a file: estimators, and what is in them.
@@ -83,6 +86,9 @@ _SKLEARN_PARTS = {
     "sklearn.multiclass._ConstantPredictor",
 }
 
+# Parameters that name files of the machine where the model was fitted.
+_PATHS = {"checkpoint", "memory"}
+
 
 class EstimatorWriter(Writer):
     """Makes documents of estimators whose state is plain data, or such estimators."""
@@ -99,17 +105,18 @@ class EstimatorWriter(Writer):
             return marked("requests", self._encode(_requests(value), where))
         name = _name(kind)
         if name is None:
+            instead = "; or replace it first, by set_params if it is a parameter"
             raise ValueError(
-                f"{where or 'this'} is of type {kind.__module__}.{kind.__qualname__}: "
-                "a file of skcrl holds plain data and known estimators, and none of "
-                "anybody's code. joblib keeps it, in a pickle; or replace it first, by "
-                "set_params if it is a parameter."
+                f"{where or 'the estimator'} is of type "
+                f"{kind.__module__}.{kind.__qualname__}: a file of skcrl holds plain "
+                "data and known estimators, and none of anybody's code. joblib keeps "
+                f"it, in a pickle{instead if where else ''}."
             )
         _check_parameters(value)
         parameters = signature(kind).parameters
         state = {
             key: self._encode(item, _place(key, key in parameters, kind, where))
-            for key, item in _state(value).items()
+            for key, item in _without_paths(_state(value)).items()
         }
         # The object is kept too, lest another take its place in memory.
         self._objects_known[id(value)] = len(self._objects_known), value
@@ -163,7 +170,9 @@ class EstimatorReader(Reader):
 
     def _made(self, kind, state):
         if issubclass(kind, tuple):
+            _check_part(kind, state)
             return kind(**state)
+        state = _without_paths(state)
         for key in state:
             if callable(getattr(kind, key, None)):
                 raise ValueError(f"its {kind.__name__} has a {key} that is no method")
@@ -225,6 +234,23 @@ def _requests(made):
     owner = made.owner if isinstance(made.owner, str) else type(made.owner).__name__
     requests = {method: getattr(made, method).requests for method in SIMPLE_METHODS}
     return owner, {method: dict(of) for method, of in requests.items() if of}
+
+
+def _without_paths(state):
+    """State that names no files, which a later ``fit`` would read or write."""
+    return {name: None if name in _PATHS else item for name, item in state.items()}
+
+
+def _check_part(kind, state):
+    """Raise ValueError for a part of an estimator that is not numbers, finite ones."""
+    for name, value in state.items():
+        for part in value.values() if isinstance(value, dict) else [value]:
+            numbers = untensored(part.data if issparse(part) else part)
+            if isinstance(numbers, np.ndarray) and numbers.dtype.kind == "f":
+                if not np.isfinite(numbers).all():
+                    raise ValueError(f"its {name} of {kind.__name__} is not finite")
+            elif callable(part) and not hasattr(type(part), "_fields"):
+                raise ValueError(f"its {name} of {kind.__name__} is {part!r:.50}")
 
 
 def _state(value: Any):

@@ -248,6 +248,7 @@ class Reader:
     def __init__(self, arrays):
         self.arrays = dict(arrays)
         self._sparse: dict[tuple, tuple[dict, list]] = {}
+        self._transposes: dict[str, np.ndarray] = {}
         self._marks: dict[str, Callable[[Any], Any]] = {
             "tuple": lambda of: tuple(self._list(of)),
             "set": lambda of: set(self._list(of)),
@@ -316,7 +317,8 @@ class Reader:
         array = self._array(name)
         if array.ndim < 2:
             raise ValueError("it holds transposed arrays of one dimension")
-        return array.T
+        # One array, however often it is referred to, so that saving again keeps it one.
+        return self._transposes.setdefault(name, array.T)
 
     def _text(self, of):
         codes = self.decode(of)

@@ -15,9 +15,11 @@ class Saved:
         """Write the fitted estimator to a file, from which ``load`` makes it again.
 
         The file is of the safetensors format: arrays and a text of JSON, and so no code
-        and no pickles. What is saved transforms the same, bit for bit. Of a network
-        the weights are saved and not the state of the optimizer: after ``load`` further
-        training starts that afresh.
+        and no pickles. What is saved transforms the same, bit for bit; where steps of
+        scikit-learn hold parts of larger arrays, up to rounding. Of a network the
+        weights are saved and not the state of the optimizer: after ``load`` further
+        training starts that afresh. `memory` and `checkpoint`, which name files of this
+        machine, are saved as None.
 
         Parameters
         ----------

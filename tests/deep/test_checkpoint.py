@@ -305,7 +305,7 @@ def test_a_process_killed_while_it_writes(views, path):
         cwd=Path(__file__).parents[2],
     )
     assert run.returncode == -signal.SIGKILL
-    assert len(list(path.parent.glob(f".{path.name}.*.unfinished"))) == 1
+    assert len(list(path.parent.glob(".*.unfinished"))) == 1
     assert len(kept(path)["history"]) == 2
     est = DeepCCA(**SMALL, checkpoint=str(path)).fit(*views)
     expected = DeepCCA(**SMALL).fit(*views)
@@ -482,6 +482,15 @@ def test_a_path_that_cannot_be_written_shows_before_training(est, views, tmp_pat
         with no_training(), pytest.raises(error):
             est.set_params(checkpoint=tmp_path / name).fit(*views)
         assert not hasattr(est, "net_")
+
+
+def test_a_folder_that_is_not_there_shows_before_pretraining(
+    views, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(DeepCCA, "_prepare", lambda *_: pytest.fail("it pretrains"))
+    path = tmp_path / "none" / "file"
+    with pytest.raises(FileNotFoundError, match="none of the checkpoint is not there"):
+        DeepCCA(1, pretraining_epochs=1, checkpoint=path).fit(*views)
 
 
 def test_a_file_holds_arrays_and_no_pickle(est, views, path):

@@ -11,9 +11,11 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
-from saved_models import fitted
+from saved_models import X, Y, fitted
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skcrl import DeepCCA, LinearCCA
+from skcrl import DeepCCA, KernelCCA, LinearCCA, ViewPipeline
 from skcrl.persistence import _file
 from skcrl.persistence._saved import Saved
 
@@ -313,6 +315,20 @@ HOSTILE = {
         state("n_components_", 10**12),
         "is float64 of shape",
     ),
+    "without components": (
+        "linear",
+        without("of", "state", "n_components_"),
+        "its n_components_ is None",
+    ),
+    "flat and wide": ("linear", state("_y_is_1d", True), "of several columns"),
+    "a kernel that is called": (
+        "kernel",
+        state(
+            *("_encoders", "x", "of", "state", "features", "of", "state", "kernel"),
+            *("of", "state", "metric", {"$": "type", "of": "builtins.float"}),
+        ),
+        "its metric of Kernel is",
+    ),
     "no components": ("linear", state("n_components_", -2), "its n_components_ is -2"),
     "components of text": (
         "linear",
@@ -350,6 +366,16 @@ HOSTILE = {
         "deep",
         net("parameters", "module__x_widths", "of", [6] + [1] * 10**5 + [2]),
         "100002 module__x_widths but no such weights",
+    ),
+    "many layers in an array": (
+        "deep",
+        net("parameters", "module__x_widths", {"$": "array", "of": "many"}),
+        "100000 module__x_widths but no such weights",
+    ),
+    "layers in a dict": (
+        "deep",
+        net("parameters", "module__x_widths", {"6": 6, "8": 8}),
+        "a dict as module__x_widths",
     ),
     "other layers": (
         "deep",
@@ -419,6 +445,7 @@ def test_documents_made_with_malice(case, tmp_path):
     fitted(name).save(path)
     document, arrays = _file.read(path, "model")
     edit(document)
+    arrays["many"] = np.ones(10**5, np.uint8)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(200_000 if case == "nesting" else limit)
     try:
@@ -450,6 +477,40 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     _file.write(path, "model", document, arrays)
     with pytest.raises(ValueError, match="its x_weights_ is not finite"):
         LinearCCA.load(path)
+
+
+@pytest.mark.parametrize("name", ["kernel", "kernel nystroem", "kernel fourier"])
+def test_parts_that_are_not_finite_are_refused(name, tmp_path):
+    path = tmp_path / "model"
+    fitted(name).save(path)
+    document, arrays = _file.read(path, "model")
+    n_refused = 0
+    for array in arrays.values():
+        if array.dtype.kind == "f":
+            before, array.flat[0] = array.flat[0], np.nan
+            _file.write(path, "model", document, arrays)
+            array.flat[0] = before
+            try:
+                KernelCCA.load(path)
+            except ValueError as error:
+                n_refused += "is not finite" in str(error)
+    assert n_refused >= sum(array.dtype.kind == "f" for array in arrays.values()) - 1
+
+
+def test_no_file_is_named_that_fit_would_touch(tmp_path):
+    path = tmp_path / "model"
+    model = ViewPipeline(
+        LinearCCA(2),
+        x=make_pipeline(StandardScaler(), memory=str(tmp_path / "steps")),
+        memory=tmp_path / "views",
+    )
+    model.fit(X, Y).save(path)
+    loaded = ViewPipeline.load(path)
+    assert loaded.memory is loaded.x.memory is loaded.x_.memory is None
+    document, arrays = _file.read(path, "model")
+    document["of"]["state"]["memory"] = str(tmp_path / "views")
+    _file.write(path, "model", document, arrays)
+    assert ViewPipeline.load(path).memory is None
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
