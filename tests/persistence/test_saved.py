@@ -8,7 +8,6 @@ import sys
 import time
 from copy import deepcopy
 
-import joblib
 import numpy as np
 import pytest
 import torch
