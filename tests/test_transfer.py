@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeClassifier
@@ -35,6 +35,7 @@ from skcrl import (
     DeepCCA,
     LinearCCA,
     TwoView,
+    ViewPipeline,
     make_view_pipeline,
     transfer_score,
 )
@@ -567,6 +568,31 @@ def test_weights_go_where_they_were_requested(digits):
     assert transfer.score(views, labels, sample_weight=weights) == np.average(
         transfer.predict(views) == labels, weights=weights
     )
+
+
+def test_weights_reach_nested_estimators_that_requested_them(digits):
+    left, right, labels = digits
+    weights = np.where(labels < 5, 1.0, 0.1)
+    steps = {"x": MinMaxScaler(), "y": MinMaxScaler()}
+    expected = ViewPipeline(LinearCCA(5), **steps).fit(
+        left, right, sample_weight=weights
+    )
+    with sklearn.config_context(enable_metadata_routing=True):
+        cca = LinearCCA(5).set_fit_request(sample_weight=True)
+        transfer = CrossViewClassifier(
+            ViewPipeline(ViewPipeline(cca), **steps), RidgeClassifier()
+        )
+        with pytest.raises(TypeError, match="unexpected .*'weights'"):
+            transfer.fit(TwoView(left, right), labels, weights=weights)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            clone(transfer).fit(TwoView(left, right), labels, sample_weight=weights)
+        transfer.classifier.set_fit_request(sample_weight=False)
+        transfer.fit(TwoView(left, right), labels, sample_weight=weights)
+        np.testing.assert_array_equal(
+            transfer.representation_.transform(left), expected.transform(left)
+        )
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            ViewPipeline(LinearCCA(5)).fit(left, right, sample_weight=weights)
 
 
 def test_a_frozen_representation_stays(digits):
