@@ -11,12 +11,14 @@ import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -28,7 +30,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import LinearSVC, OneClassSVM
 
 from skcrl import (
     CrossViewClassifier,
@@ -237,6 +239,46 @@ def test_transfer_score_names_bad_input(digits):
         transfer_score(cca, left, right[:-1], labels)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         transfer_score(cca, left, right, labels[:-1])
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        (Ridge(), "regressor"),
+        (GridSearchCV(Ridge(), {"alpha": [1.0]}), "regressor"),
+        (KMeans(2), "clusterer"),
+        (OneClassSVM(), "outlier detector"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_classifier(digits, other, kind):
+    left, right, labels = digits
+    cca = LinearCCA(3).fit(left, right)
+    with pytest.raises(ValueError, match=rf"and {type(other).__name__}\(.* a {kind}"):
+        transfer_score(cca, left, right, labels, classifier=other)
+    with pytest.raises(ValueError, match=rf"and {type(other).__name__}\(.* a {kind}"):
+        CrossViewClassifier(cca, other).fit(TwoView(left, right), labels)
+
+
+def test_transfer_score_takes_classes_only(digits):
+    left, right, labels = digits
+    cca = LinearCCA(3).fit(left, right)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        transfer_score(
+            cca, left, right, labels + 0.5, classifier=KNeighborsClassifier()
+        )
+
+
+def test_a_classifier_that_predicts_only_when_fitted(digits):
+    left, right, labels = digits
+    stack = StackingClassifier([("ridge", RidgeClassifier())], cv=3)
+    transfer = CrossViewClassifier(LinearCCA(5), stack)
+    transfer.fit(TwoView(left[:300], right[:300]), labels[:300])
+    fit_codes, codes = codes_by_hand(digits, np.arange(300), np.arange(300), k=5)
+    np.testing.assert_array_equal(
+        transfer.predict(TwoView(y=right[:300])),
+        stack.fit(fit_codes, labels[:300]).predict(codes),
+    )
 
 
 def fitting(monkeypatch, cls, name="fit"):
