@@ -74,7 +74,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         Columns of either view where `X` is one table of both, as
         :meth:`TwoView.from_columns` takes them: one name or position alone is a
         column of one dimension, such as texts. With None, `X` must be a
-        :class:`~skcrl.TwoView`.
+        :class:`~skcrl.TwoView`, which is taken as it is whatever they are.
     memory : str, path, joblib.Memory or None, default=None
         Where to keep fitted representations, so that a search over the classifier and
         the views fits one per fold and setting.

@@ -9,6 +9,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import get_namespace
 from sklearn.utils.validation import _num_samples
 
+from skcrl._arrays import is_tensor
+
 
 class TwoView:
     """Two views of the same samples that scikit-learn slices as one array.
@@ -162,9 +164,14 @@ def select_columns(X, columns, name):
             "X must be a table, so that columns of it can be views, got a "
             f"{type(X).__name__}{f' of shape {shape}' if shape else ''}."
         )
-    if not isinstance(columns, slice):
+    if isinstance(columns, (list, tuple)):
+        # NumPy would make strings of numbers among them.
+        columns = [c.item() if isinstance(c, np.generic) else c for c in columns]
+    elif not isinstance(columns, slice):
         columns = np.asarray(columns).tolist()
     _require_columns(X, columns, name)
+    if isinstance(columns, slice) and (columns.step or 1) < 0 and is_tensor(X):
+        columns = list(range(shape[1]))[columns]
     if issparse(X) and np.ndim(columns) == 0 and not isinstance(columns, slice):
         columns = [columns]
     selected = _safe_indexing(_sliceable(X), columns, axis=1)
@@ -178,6 +185,8 @@ def select_columns(X, columns, name):
 
 def _require_columns(X, columns, name):
     """Raise ValueError for columns that a table has not."""
+    if isinstance(columns, bool):
+        raise ValueError(f"{name}={columns} names no column: pass a name or position.")
     if isinstance(columns, slice):
         items = [columns.start, columns.stop]
     else:
