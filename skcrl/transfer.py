@@ -77,7 +77,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         :class:`~skcrl.TwoView`, which is taken as it is whatever they are.
     memory : str, path, joblib.Memory or None, default=None
         Where to keep fitted representations, so that a search over the classifier and
-        the views fits one per fold and setting.
+        the views fits one per fold and setting. Tensors become arrays then. Of no use
+        with estimators that hold torch modules of yours, which no cache knows again.
 
     Attributes
     ----------
@@ -311,6 +312,13 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         return _encode(self.representation_, views, self.predict_view)
 
     def _views(self, X, reset):
+        views = self._two_view(X, reset)
+        if self.memory is None:
+            return views
+        # A cache knows tensors by their addresses, and finds none of them again.
+        return TwoView(untensored(views.x), untensored(views.y))
+
+    def _two_view(self, X, reset):
         if isinstance(X, TwoView):
             if reset:
                 self.__dict__.pop("n_features_in_", None)

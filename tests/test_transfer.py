@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -323,6 +324,21 @@ def test_memory_fits_once_per_fold_and_setting(digits, tmp_path, monkeypatch, ki
         folds=KFold(3),
     )
     assert search.best_score_ == best.mean()
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_memory_knows_tensors_again(digits, tmp_path, monkeypatch, dispatch):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(LinearCCA(5), RidgeClassifier())
+    expected = transfer.fit(TwoView(left, right), labels).predict(TwoView(y=right))
+    transfer.set_params(memory=tmp_path)
+    fits = fitting(monkeypatch, LinearCCA)
+    with sklearn.config_context(array_api_dispatch=dispatch):
+        for _ in range(2):
+            views = TwoView(torch.tensor(left), torch.tensor(right))
+            predicted = clone(transfer).fit(views, labels).predict(views)
+            np.testing.assert_array_equal(predicted, expected)
+    assert len(fits) == 1
 
 
 def test_processes_share_the_memory(digits, tmp_path, monkeypatch):

@@ -81,7 +81,8 @@ class ViewPipeline(TwoViewTransformer):
         view as it is.
     memory : str, path, joblib.Memory or None, default=None
         Where to keep fitted steps and the views after them, so that a search over
-        parameters of the estimator fits them once per fold.
+        parameters of the estimator fits them once per fold. Of no use with steps that
+        hold torch modules, which no cache knows again.
 
     Attributes
     ----------
