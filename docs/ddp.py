@@ -22,7 +22,10 @@ from skcrl.deep.modules import TwoBranchOutput
 
 
 class Encoders(nn.Module):
-    """An encoder for each view; any module that gives (n_samples, n_components)."""
+    """An encoder for each view: any module that gives (n_samples, n_components).
+
+    It must treat rows one by one, so no BatchNorm or Dropout.
+    """
 
     def __init__(self, x, y):
         super().__init__()
@@ -61,9 +64,11 @@ def train(encoders, x, y, *, batch_size, n_epochs, reg=1e-4, lr=0.1, shuffle=Tru
         raise ValueError(
             f"batch_size={batch_size} is no multiple of the {n_processes} processes."
         )
+    n_batches = len(x) // batch_size
+    if n_batches == 0:
+        raise ValueError(f"batch_size={batch_size} is more than the {len(x)} samples.")
     model = DistributedDataParallel(encoders)
     optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True)
-    n_batches = len(x) // batch_size
     losses = []
     for epoch in range(n_epochs):
         order = torch.arange(len(x))

@@ -10,6 +10,9 @@ from sklearn.base import (
     MetaEstimatorMixin,
     _fit_context,
     clone,
+    is_clusterer,
+    is_outlier_detector,
+    is_regressor,
 )
 from sklearn.model_selection import KFold, check_cv
 from sklearn.svm import LinearSVC
@@ -71,10 +74,11 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         Columns of either view where `X` is one table of both, as
         :meth:`TwoView.from_columns` takes them: one name or position alone is a
         column of one dimension, such as texts. With None, `X` must be a
-        :class:`~skcrl.TwoView`.
+        :class:`~skcrl.TwoView`, which is taken as it is whatever they are.
     memory : str, path, joblib.Memory or None, default=None
         Where to keep fitted representations, so that a search over the classifier and
-        the views fits one per fold and setting.
+        the views fits one per fold and setting. Tensors become arrays then. Of no use
+        with estimators that hold torch modules of yours, which no cache knows again.
 
     Attributes
     ----------
@@ -115,7 +119,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
 
     _parameter_constraints: dict = {  # noqa: RUF012
         "representation": [HasMethods(["fit", "transform", "transform_y"])],
-        "classifier": [HasMethods(["fit", "predict"])],
+        "classifier": [HasMethods(["fit"])],  # predict may be there after fit only
         "fit_view": [StrOptions({"x", "y"})],
         "predict_view": [StrOptions({"x", "y"})],
         "x_columns": _COLUMNS,
@@ -165,11 +169,13 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         Raises
         ------
         ValueError
-            If a view is missing, or the views or labels are no valid input. As after
-            any error, the estimator is then as it was before.
+            If a view is missing, the views or labels are no valid input, or the
+            classifier is no classifier. As after any error, the estimator is then as
+            it was before.
         """
         _raise_for_params(params, self, "fit")
         with restored_on_error(self):
+            _require_classifier(self.classifier)
             if y is None:
                 raise ValueError(
                     "CrossViewClassifier requires y to be passed, "
@@ -306,6 +312,13 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         return _encode(self.representation_, views, self.predict_view)
 
     def _views(self, X, reset):
+        views = self._two_view(X, reset)
+        if self.memory is None:
+            return views
+        # A cache knows tensors by their addresses, and finds none of them again.
+        return TwoView(untensored(views.x), untensored(views.y))
+
+    def _two_view(self, X, reset):
         if isinstance(X, TwoView):
             if reset:
                 self.__dict__.pop("n_features_in_", None)
@@ -383,7 +396,8 @@ def transfer_score(
     Raises
     ------
     ValueError
-        If a view is named other than "x" or "y", or rows are not paired.
+        If a view is named other than "x" or "y", rows are not paired, labels are no
+        classes or the classifier is no classifier.
 
     References
     ----------
@@ -403,12 +417,14 @@ def transfer_score(
     for name, view in (("fit_view", fit_view), ("predict_view", predict_view)):
         if view not in ("x", "y"):
             raise ValueError(f"{name} must be 'x' or 'y', got {view!r}.")
+    classifier = LinearSVC(random_state=0) if classifier is None else classifier
+    _require_classifier(classifier)
     views = TwoView(X, y)
     check_consistent_length(views, labels)
     labels = column_or_1d(untensored(labels))
+    check_classification_targets(labels)
     train_codes = np.asarray(_encode(representation, views, fit_view))
     test_codes = np.asarray(_encode(representation, views, predict_view))
-    classifier = LinearSVC(random_state=0) if classifier is None else classifier
     folds = KFold(cv) if isinstance(cv, Integral) else check_cv(cv)
     return np.array(
         [
@@ -422,6 +438,18 @@ def transfer_score(
 
 def _fit(representation, X, y, params):
     return representation.fit(X, y, **params)
+
+
+def _require_classifier(classifier):
+    for is_other, kind in (
+        (is_regressor, "regressor"),
+        (is_clusterer, "clusterer"),
+        (is_outlier_detector, "outlier detector"),
+    ):
+        if is_other(classifier):
+            raise ValueError(
+                f"classifier must be a classifier, and {classifier!r} is a {kind}."
+            )
 
 
 def _check_labels(y):

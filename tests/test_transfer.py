@@ -9,14 +9,18 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.exceptions import NotFittedError
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -28,13 +32,14 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import LinearSVC, OneClassSVM
 
 from skcrl import (
     CrossViewClassifier,
     DeepCCA,
     LinearCCA,
     TwoView,
+    ViewPipeline,
     make_view_pipeline,
     transfer_score,
 )
@@ -238,6 +243,43 @@ def test_transfer_score_names_bad_input(digits):
         transfer_score(cca, left, right, labels[:-1])
 
 
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        (Ridge(), "regressor"),
+        (GridSearchCV(Ridge(), {"alpha": [1.0]}), "regressor"),
+        (KMeans(2), "clusterer"),
+        (OneClassSVM(), "outlier detector"),
+    ],
+)
+def test_what_is_no_classifier(digits, other, kind):
+    left, right, labels = digits
+    cca = LinearCCA(3).fit(left, right)
+    with pytest.raises(ValueError, match=rf"and {type(other).__name__}\(.* a {kind}"):
+        transfer_score(cca, left, right, labels, classifier=other)
+    with pytest.raises(ValueError, match=rf"and {type(other).__name__}\(.* a {kind}"):
+        CrossViewClassifier(cca, other).fit(TwoView(left, right), labels)
+
+
+def test_transfer_score_takes_classes_only(digits):
+    left, right, labels = digits
+    cca = LinearCCA(3).fit(left, right)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        transfer_score(cca, left, right, labels + 0.5, classifier=DummyClassifier())
+
+
+def test_a_classifier_that_predicts_only_when_fitted(digits):
+    left, right, labels = digits
+    stack = StackingClassifier([("ridge", RidgeClassifier())], cv=3)
+    transfer = CrossViewClassifier(LinearCCA(5), stack)
+    transfer.fit(TwoView(left[:300], right[:300]), labels[:300])
+    fit_codes, codes = codes_by_hand(digits, np.arange(300), np.arange(300), k=5)
+    np.testing.assert_array_equal(
+        transfer.predict(TwoView(y=right[:300])),
+        stack.fit(fit_codes, labels[:300]).predict(codes),
+    )
+
+
 def fitting(monkeypatch, cls, name="fit"):
     """Calls of a method, which go on as they were, as a list that grows."""
     calls = []
@@ -280,6 +322,21 @@ def test_memory_fits_once_per_fold_and_setting(digits, tmp_path, monkeypatch, ki
         folds=KFold(3),
     )
     assert search.best_score_ == best.mean()
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_memory_knows_tensors_again(digits, tmp_path, monkeypatch, dispatch):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(LinearCCA(5), RidgeClassifier())
+    expected = transfer.fit(TwoView(left, right), labels).predict(TwoView(y=right))
+    transfer.set_params(memory=tmp_path)
+    fits = fitting(monkeypatch, LinearCCA)
+    with sklearn.config_context(array_api_dispatch=dispatch):
+        for _ in range(2):
+            views = TwoView(torch.tensor(left), torch.tensor(right))
+            predicted = clone(transfer).fit(views, labels).predict(views)
+            np.testing.assert_array_equal(predicted, expected)
+    assert len(fits) == 1
 
 
 def test_processes_share_the_memory(digits, tmp_path, monkeypatch):
@@ -567,6 +624,31 @@ def test_weights_go_where_they_were_requested(digits):
     assert transfer.score(views, labels, sample_weight=weights) == np.average(
         transfer.predict(views) == labels, weights=weights
     )
+
+
+def test_weights_reach_nested_estimators_that_requested_them(digits):
+    left, right, labels = digits
+    weights = np.where(labels < 5, 1.0, 0.1)
+    steps = {"x": MinMaxScaler(), "y": MinMaxScaler()}
+    expected = ViewPipeline(LinearCCA(5), **steps).fit(
+        left, right, sample_weight=weights
+    )
+    with sklearn.config_context(enable_metadata_routing=True):
+        cca = LinearCCA(5).set_fit_request(sample_weight=True)
+        transfer = CrossViewClassifier(
+            ViewPipeline(ViewPipeline(cca), **steps), RidgeClassifier()
+        )
+        with pytest.raises(TypeError, match="unexpected .*'weights'"):
+            transfer.fit(TwoView(left, right), labels, weights=weights)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            clone(transfer).fit(TwoView(left, right), labels, sample_weight=weights)
+        transfer.classifier.set_fit_request(sample_weight=False)
+        transfer.fit(TwoView(left, right), labels, sample_weight=weights)
+        np.testing.assert_array_equal(
+            transfer.representation_.transform(left), expected.transform(left)
+        )
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            ViewPipeline(LinearCCA(5)).fit(left, right, sample_weight=weights)
 
 
 def test_a_frozen_representation_stays(digits):

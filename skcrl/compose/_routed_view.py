@@ -10,7 +10,13 @@ from sklearn.base import (
 )
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.metadata_routing import _routing_enabled
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcrl._validation import restored_on_error
@@ -92,7 +98,7 @@ class RoutedView(
         self.representation = representation
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, second_view=None):
+    def fit(self, X, y=None, *, second_view=None, **params):
         """Fit the representation to both views.
 
         Parameters
@@ -103,6 +109,9 @@ class RoutedView(
             Ignored where there is a `second_view`; without, the second view.
         second_view : array-like of n_samples rows or None, default=None
             Second view, paired with `X`.
+        **params : dict
+            Such as `sample_weight`, for ``fit`` of the representation, if it requested
+            them by ``set_fit_request``. Only with metadata routing enabled.
 
         Returns
         -------
@@ -116,6 +125,7 @@ class RoutedView(
             the views are no valid input. As after any error, the estimator is then as
             it was before.
         """
+        _raise_for_params(params, self, "fit")
         with restored_on_error(self):
             if second_view is None and self._awaits_second_view():
                 raise ValueError(
@@ -127,15 +137,20 @@ class RoutedView(
             if self.needs_second_view_:
                 _require_paired(X, second_view)
                 y = second_view
-            self.representation_ = clone(self.representation).fit(X, y)
+            routed = process_routing(self, "fit", **params)
+            self.representation_ = clone(self.representation).fit(
+                X, y, **routed.representation.fit
+            )
         return self
 
-    def fit_transform(self, X, y=None, second_view=None):
+    def fit_transform(self, X, y=None, *, second_view=None, **params):
         """Fit to both views, and give codes of the first.
 
         Parameters
         ----------
         X, y, second_view : array-like of n_samples rows
+            As in ``fit``.
+        **params : dict
             As in ``fit``.
 
         Returns
@@ -143,7 +158,8 @@ class RoutedView(
         Z : ndarray of shape (n_samples, n_components)
             Codes of `X`, for the steps behind to learn from.
         """
-        return self.fit(X, y, second_view=second_view).representation_.transform(X)
+        self.fit(X, y, second_view=second_view, **params)
+        return self.representation_.transform(X)
 
     def transform(self, X, second_view=None):
         """Codes of the second view, or of `X` if it was fitted without `second_view`.
@@ -181,9 +197,26 @@ class RoutedView(
             )
         return self.representation_.transform(X)
 
+    def get_metadata_routing(self):
+        """Which parameters go where, for scikit-learn's metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` asks RoutedView itself and the representation, ``transform``
+            RoutedView.
+        """
+        for_representation = MethodMapping().add(caller="fit", callee="fit")
+        for_representation.add(caller="fit_transform", callee="fit")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(representation=self.representation, method_mapping=for_representation)
+        )
+
     def _awaits_second_view(self):
         """Whether metadata routing was to pass a second view to ``fit``."""
-        request = self.get_metadata_routing().fit.requests["second_view"]
+        request = super().get_metadata_routing().fit.requests["second_view"]
         # set_fit_request leaves this behind, for clones and with routing off, too.
         was_set = hasattr(self, "_metadata_request")
         return request not in (False, None) and (was_set or _routing_enabled())

@@ -6,7 +6,10 @@ from reprlib import repr as short_repr
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
+from sklearn.utils._array_api import get_namespace
 from sklearn.utils.validation import _num_samples
+
+from skcrl._arrays import is_tensor
 
 
 class TwoView:
@@ -106,8 +109,12 @@ class TwoView:
         return self.shape[0]
 
     def __getitem__(self, key):
-        # scikit-learn asks arrays for [rows, ...].
-        rows = key[0] if isinstance(key, tuple) else key
+        rows = key
+        if isinstance(key, tuple) and key:
+            # scikit-learn asks arrays for [rows, ...].
+            rows, *others = key
+            if any(other is not Ellipsis for other in others):
+                raise TypeError(f"TwoView has one axis, that of its rows, got {key!r}.")
         if not isinstance(rows, slice) and np.ndim(rows) != 1:
             raise TypeError(f"TwoView takes slices and arrays of rows, got {rows!r}.")
         if not isinstance(rows, slice) or (rows.step or 1) < 0:
@@ -119,6 +126,23 @@ class TwoView:
                 for view in (self.x, self.y)
             )
         )
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "TwoView holds two views, and this takes one array: put preprocessing into "
+            "a ViewPipeline, or pass views.x and views.y."
+        )
+
+    __iter__ = __array__
+
+    # What scikit-learn asks arrays for under array_api_dispatch, to slice them.
+    device = "cpu"
+
+    def __array_namespace__(self, api_version=None):
+        return get_namespace()[0]  # of no array, NumPy's
+
+    def take(self, indices, axis=0, **_):
+        return self[indices]
 
     def __repr__(self):
         def describe(view):
@@ -140,9 +164,14 @@ def select_columns(X, columns, name):
             "X must be a table, so that columns of it can be views, got a "
             f"{type(X).__name__}{f' of shape {shape}' if shape else ''}."
         )
-    if not isinstance(columns, slice):
+    if isinstance(columns, (list, tuple)):
+        # NumPy would make strings of numbers among them.
+        columns = [c.item() if isinstance(c, np.generic) else c for c in columns]
+    elif not isinstance(columns, slice):
         columns = np.asarray(columns).tolist()
     _require_columns(X, columns, name)
+    if isinstance(columns, slice) and (columns.step or 1) < 0 and is_tensor(X):
+        columns = list(range(shape[1]))[columns]
     if issparse(X) and np.ndim(columns) == 0 and not isinstance(columns, slice):
         columns = [columns]
     selected = _safe_indexing(_sliceable(X), columns, axis=1)
@@ -156,6 +185,8 @@ def select_columns(X, columns, name):
 
 def _require_columns(X, columns, name):
     """Raise ValueError for columns that a table has not."""
+    if isinstance(columns, bool):
+        raise ValueError(f"{name}={columns} names no column: pass a name or position.")
     if isinstance(columns, slice):
         items = [columns.start, columns.stop]
     else:

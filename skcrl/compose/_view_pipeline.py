@@ -15,6 +15,12 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -75,7 +81,8 @@ class ViewPipeline(TwoViewTransformer):
         view as it is.
     memory : str, path, joblib.Memory or None, default=None
         Where to keep fitted steps and the views after them, so that a search over
-        parameters of the estimator fits them once per fold.
+        parameters of the estimator fits them once per fold. Of no use with steps that
+        hold torch modules, which no cache knows again.
 
     Attributes
     ----------
@@ -151,8 +158,8 @@ class ViewPipeline(TwoViewTransformer):
         y : array-like of n_samples rows
             Second view, paired with `X`.
         **fit_params : dict
-            For ``fit`` of the estimator alone, such as `sample_weight`. Metadata
-            routing does not know of them.
+            For ``fit`` of the estimator alone, such as `sample_weight`; with metadata
+            routing enabled, what it requested by ``set_fit_request``.
 
         Returns
         -------
@@ -167,6 +174,8 @@ class ViewPipeline(TwoViewTransformer):
             another number of rows. As after any error, the estimator is then as it was
             before.
         """
+        if _routing_enabled():
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         with restored_on_error(self):
             require_y(self, y)
             if X is None:
@@ -188,6 +197,20 @@ class ViewPipeline(TwoViewTransformer):
                     if steps is None and hasattr(self.estimator_, name):
                         setattr(self, name, getattr(self.estimator_, name))
         return self
+
+    def get_metadata_routing(self):
+        """Which parameters go where, for scikit-learn's metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` asks the estimator.
+        """
+        for_estimator = MethodMapping().add(caller="fit", callee="fit")
+        for_estimator.add(caller="fit_transform", callee="fit")
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=for_estimator
+        )
 
     def _fit_steps(self, view, side):
         """Fitted steps of a view, None if it has none, and the view behind them."""

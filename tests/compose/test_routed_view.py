@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -112,6 +112,31 @@ def test_learning_curve(digits, routing):
         params={"second_view": right},
     )
     np.testing.assert_array_equal(scores[-1], by_hand(digits))
+
+
+def test_weights_go_where_they_were_requested(digits, routing):
+    left, right, labels = digits
+    weights = np.where(labels < 5, 1.0, 0.1)
+    cca = LinearCCA(5).set_fit_request(sample_weight=True)
+    expected = LinearCCA(5).fit(left, right, weights).transform_y(right)
+    ridge = RidgeClassifier().set_fit_request(sample_weight=False)
+    model = make_pipeline(RoutedView(cca), ridge)
+    model.fit(left, labels, second_view=right, sample_weight=weights)
+    alone = RoutedView(cca).fit(left, second_view=right, sample_weight=weights)
+    for view in (model[0], alone):
+        np.testing.assert_array_equal(view.transform(None, second_view=right), expected)
+    with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+        RoutedView(LinearCCA(5)).fit(left, second_view=right, sample_weight=weights)
+    with sklearn.config_context(enable_metadata_routing=False):
+        with pytest.raises(ValueError, match="enable_metadata_routing=True"):
+            RoutedView(cca).fit(left, second_view=right, sample_weight=weights)
+
+
+def test_a_second_view_is_never_positional(digits):
+    left, right, labels = digits
+    for fit in (RoutedView(LinearCCA(2)).fit, RoutedView(LinearCCA(2)).fit_transform):
+        with pytest.raises(TypeError, match="positional argument"):
+            fit(left, right, labels)
 
 
 SAME_VIEW = "fitted to predict from the second view, but transform got no second_view"
@@ -234,7 +259,7 @@ def test_errors_change_nothing(digits):
         ((left, labels, None), "upper bound is 1"),
     ):
         with pytest.raises(ValueError, match=message):
-            view.fit(*bad)
+            view.fit(*bad[:2], second_view=bad[2])
         assert view.needs_second_view_
         np.testing.assert_array_equal(view.transform(None, second_view=right), codes)
     with pytest.raises(ValueError, match="y has 31 features"):

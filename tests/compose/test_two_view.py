@@ -17,6 +17,7 @@ from sklearn.model_selection import (
     cross_val_score,
     train_test_split,
 )
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import resample, shuffle
 
@@ -108,13 +109,31 @@ def test_splits_of_tensors_under_array_api(digits):
     left, right, labels = digits
     transfer = CrossViewClassifier(LinearCCA(5), LinearSVC())
     expected = cross_val_score(transfer, TwoView(left, right), labels, cv=3)
-    tensors = TwoView(torch.as_tensor(left), torch.as_tensor(right))
-    np.testing.assert_allclose(
-        cross_val_score(transfer, tensors, labels, cv=3), expected
-    )
-    with sklearn.config_context(array_api_dispatch=True):
-        part = tensors[np.arange(3)]
-    assert torch.equal(part.y, tensors.y[:3])
+    for kind in (np.asarray, torch.as_tensor):
+        views = TwoView(kind(left), kind(right))
+        for dispatch in (False, True):
+            with sklearn.config_context(array_api_dispatch=dispatch):
+                scores = cross_val_score(transfer, views, labels, cv=3)
+                train, test = train_test_split(views, test_size=97, random_state=0)
+            np.testing.assert_allclose(scores, expected)
+            assert (len(train), len(test)) == (1700, 97)
+            assert type(test.x) is type(views.x)
+
+
+def test_two_views_are_not_one_array(digits):
+    left, right, _ = digits
+    views = TwoView(left, right)
+    for use in (
+        np.asarray,
+        np.mean,
+        list,
+        StandardScaler().fit,
+        lambda views: LinearCCA().fit(views, right),
+    ):
+        for dispatch in (False, True):
+            with sklearn.config_context(array_api_dispatch=dispatch):
+                with pytest.raises(TypeError, match="holds two views.*ViewPipeline"):
+                    use(views)
 
 
 def test_a_missing_view_stays_missing():
@@ -153,6 +172,10 @@ def test_bad_rows():
     for bad in (0, np.int64(0), [[0, 1]], X):
         with pytest.raises(TypeError, match="slices and arrays of rows, got"):
             views[bad]
+    for bad in (np.s_[:3, :1], ([0, 1], [3]), np.s_[:3, None]):
+        with pytest.raises(TypeError, match="has one axis, that of its rows, got"):
+            views[bad]
+    assert views[[1, 0], ...].y == ["b", "a"]
     with pytest.raises(IndexError, match="out of bounds"):
         views[[6]]
     with pytest.raises(IndexError, match="boolean"):
@@ -174,7 +197,10 @@ TABLES = {
 POSITIONS = [
     slice(1, 3),
     slice(None),
+    slice(None, None, -1),
+    slice(-1, 0, -2),
     [3, 0],
+    [np.int64(2), 1],
     (0, -1),
     np.array([2]),
     [True, False, False, True],
@@ -223,6 +249,9 @@ def test_views_from_columns_by_name(kind):
         ("tensor", -5, "x=-5 are no positions or mask of the 4 columns of X"),
         ("coo", [True], "no positions or mask of the 4 columns of X: boolean"),
         ("pandas", [1.5], "no positions or mask of the 4 columns of X: only integers"),
+        ("ndarray", True, "x=True names no column: pass a name or position"),
+        ("tensor", np.bool_(False), "x=False names no column"),
+        ("pandas", ["p", 1], "all integers or all strings"),
         ("polars", [], r"x=\[\] selects 0 feature\(s\) of X with n_features = 4"),
         ("ndarray", slice(4, None), r"selects 0 feature\(s\) of X"),
     ],

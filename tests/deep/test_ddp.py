@@ -51,6 +51,12 @@ def test_two_processes_are_one(ddp, halves, tmp_path):
         torch.testing.assert_close(by_two["weights"][name], weight, atol=1e-5, rtol=0)
 
 
+def test_no_whole_batch(ddp, halves):
+    views = map(torch.from_numpy, halves)
+    with pytest.raises(ValueError, match="batch_size=1601 is more than the 1600"):
+        ddp.train(ddp.make_encoders(), *views, batch_size=1601, n_epochs=1)
+
+
 def test_the_recipe_is_deep_cca(ddp, halves):
     encoders, start = ddp.make_encoders(), ddp.make_encoders()
     views = map(torch.from_numpy, halves)
