@@ -8,9 +8,8 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
-from skcrl._arrays import Array, empty, like, namespace
+from skcrl._arrays import Array, empty, namespace
 from skcrl._sparse import SparseProducts
 
 _BLOCK_ROWS = 8192
@@ -42,8 +41,6 @@ def moments(X, Y, block_rows=_BLOCK_ROWS, weights=None):
     mean 1e6 and deviation 1 loses nothing to cancellation. A row of weight w, above
     0, counts as w rows.
     """
-    if sparse.issparse(X) or sparse.issparse(Y):
-        return _sparse_moments(X, Y, block_rows, weights)
     blocks = [slice(i, i + block_rows) for i in range(0, len(X), block_rows)]
     return reduce(
         merge_moments,
@@ -114,8 +111,6 @@ def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
     X @ weights - mean @ weights would lose when a mean is large. `out` may be X itself
     if the weights are square.
     """
-    if sparse.issparse(X):
-        return like(X @ weights - mean @ weights, X)
     if out is None:
         out = empty((len(X), weights.shape[1]), X)
     for i in range(0, len(X), block_rows):
@@ -152,40 +147,6 @@ def _block_moments(X, Y, weights):
         root = weights[:, None] ** 0.5
         Xc, Yc = (X - x_mean) * root, (Y - y_mean) * root
     return Moments(n, x_mean, y_mean, Xc.T @ Xc, Yc.T @ Yc, Xc.T @ Yc)
-
-
-def _sparse_moments(X, Y, block_rows, weights):
-    """Moments of views of which one or both are sparse, and stay so."""
-    if weights is None:
-        weights = np.ones(X.shape[0])
-    n = weights.sum()
-    x_mean, y_mean = (view.T @ weights / n for view in (X, Y))
-
-    def products(A, B, a_mean, b_mean):
-        if sparse.issparse(A) and sparse.issparse(B):
-            weighted = B.astype(np.float64).multiply(weights[:, None])
-            sums = (A.astype(np.float64).T @ weighted).tocsr()
-            return SparseProducts(sums, n * a_mean[:, None], b_mean[:, None])
-        if sparse.issparse(B):
-            return products(B, A, b_mean, a_mean).T
-        total, residual = 0.0, 0.0
-        for i in range(0, len(B), block_rows):
-            rows = slice(i, i + block_rows)
-            centred = (B[rows] - b_mean) * weights[rows, None]
-            part = A[rows] if sparse.issparse(A) else A[rows] - a_mean
-            total = total + part.T @ centred
-            residual = residual + centred.sum(axis=0)
-        # Rows of B that are centred need no centring of A, but for the rounding of b.
-        return total - a_mean[:, None] * residual if sparse.issparse(A) else total
-
-    return Moments(
-        n,
-        x_mean,
-        y_mean,
-        products(X, X, x_mean, x_mean),
-        products(Y, Y, y_mean, y_mean),
-        products(X, Y, x_mean, y_mean),
-    )
 
 
 def _varies(n, mean, sums_of_products):

@@ -9,15 +9,22 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
 from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
     _check_sample_weight,
+    _get_feature_names,
     _num_samples,
     check_array,
     check_memory,
-    validate_data,
 )
 
-from skcrl._arrays import is_tensor, namespace, to_numpy, untensored
-from skcrl._dask import aligned, check_dask, is_dask
+from skcrl._arrays import untensored
+from skcrl._views import check_paired, common_kind, kind_of
+from skcrl._views._dask import aligned, check_dask
+from skcrl._views._texts import holds
+
+# What errors call the two sides.
+NAMES = {"x": "X", "y": "y"}
 
 
 def check_loaded(arrays):
@@ -88,13 +95,13 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
         are. A one-dimensional `y` is a column.
     """
     require_y(estimator, y)
-    X = _check_x(estimator, X, reset=reset, ensure_min_samples=min_samples)
-    y = _check_y(estimator, y, reset=reset, ensure_min_samples=min_samples)
-    _require_same_library(X, y)
-    if is_dask(X):
-        return X, aligned(X, y)
+    checks = {"reset": reset, "ensure_min_samples": min_samples}
+    x_array = _check_numbers(estimator, X, "x", **checks)
+    y_array = _check_numbers(estimator, y, "y", **checks)
+    if common_kind(x_array, y_array).library == "dask":
+        return x_array, aligned(x_array, y_array)
     check_paired(X, y)
-    return X, y
+    return x_array, y_array
 
 
 def complete_rows(estimator, X, y, has_x, has_y, *, min_samples):
@@ -131,7 +138,7 @@ def check_weights(X, y, sample_weight):
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
     weighty = weights > 0
-    if weighty.all() or is_dask(X):
+    if weighty.all() or kind_of(X).library == "dask":
         return X, y, weights
     return X[weighty], y[weighty], weights[weighty]
 
@@ -155,20 +162,9 @@ def _is_ridge(value):
     return isinstance(value, Real) and 0 <= float(value) < np.inf
 
 
-def check_paired(X, y):
-    """Raise ValueError unless X and y have as many rows as each other."""
-    n_x, n_y = _num_samples(X), _num_samples(y)
-    if n_x != n_y:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"{[n_x, n_y]}. Rows of X and y must be paired."
-        )
-
-
 def check_view(estimator, view, side):
     """One view, `side` "x" or "y", as a float array of the width seen in fit."""
-    check = _check_x if side == "x" else _check_y
-    return check(estimator, view, reset=False)
+    return _check_numbers(estimator, view, side, reset=False)
 
 
 def check_table(estimator, view, side, *, reset, allow_nd):
@@ -179,28 +175,24 @@ def check_table(estimator, view, side, *, reset, allow_nd):
     view : ndarray or CSR array of n_samples rows, or the data frame that it was
         Of any type, NaN among it; a one-dimensional `y` is a column.
     """
-    check = _check_x if side == "x" else _check_y
-    return check(
-        estimator,
-        view,
-        reset=reset,
-        leave_frame=True,
-        dtype=None,
-        accept_sparse="csr",
-        allow_nd=allow_nd,
-        ensure_all_finite="allow-nan",
-        ensure_min_samples=2 if reset else 1,
-    )
-
-
-def holds(view, kind):
-    """Whether a view is a flat array, series or list, with items of type `kind`."""
-    if not isinstance(view, (list, tuple)):
-        dtype_kind = getattr(getattr(view, "dtype", None), "kind", "O")
-        is_flat = len(getattr(view, "shape", ())) == 1
-        if not is_flat or dtype_kind not in "OSTU" or is_tensor(view):
-            return False
-    return any(isinstance(item, kind) for item in view)
+    name, min_samples = NAMES[side], 2 if reset else 1
+    _check_names(estimator, view, side, reset)
+    if hasattr(view, "columns"):
+        _check_size(estimator, view, min_samples)
+    else:
+        _refuse_namespace(estimator, view)
+        view = check_array(
+            kind_of(view).values(view),
+            dtype=None,
+            accept_sparse="csr" if estimator._accepts_sparse else False,
+            ensure_2d=side == "x",
+            allow_nd=allow_nd,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=min_samples,
+            estimator=estimator,
+            input_name=name,
+        )
+    return _check_shape(estimator, view, side, reset)
 
 
 def check_available(estimator, X, y, *, reset=False, min_samples=1):
@@ -212,95 +204,130 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
         As from `check_pair`; a row that is missing is all NaN.
     has_x, has_y : ndarray of bool, shape (n_samples,)
     """
-    if X is None and y is None:
+    views = {side: view for side, view in (("x", X), ("y", y)) if view is not None}
+    if not views:
         raise ValueError("X and y are both None: pass at least one view.")
-    if is_dask(X) or is_dask(y):
+    if any(kind_of(view).library == "dask" for view in views.values()):
         raise ValueError(
             "Dask arrays go into fit, partial_fit, transform, transform_y and predict "
             "alone: map other methods over the blocks of rows, with map_blocks."
         )
-    checks = {
-        "reset": reset,
-        "ensure_min_samples": min_samples,
-        "ensure_all_finite": "allow-nan",
+    arrays = {
+        side: _check_numbers(
+            estimator,
+            view,
+            side,
+            reset=reset,
+            ensure_min_samples=min_samples,
+            ensure_all_finite="allow-nan",
+        )
+        for side, view in views.items()
     }
-    if X is not None:
-        X = _check_x(estimator, X, **checks)
-    if y is not None:
-        y = _check_y(estimator, y, **checks)
-    if X is not None and y is not None:
-        _require_same_library(X, y)
+    if len(arrays) == 2:
+        common_kind(**arrays)
         check_paired(X, y)
-    n_samples = (y if X is None else X).shape[0]
-    has_x, has_y = _present(X, "X", n_samples), _present(y, "y", n_samples)
+    n_samples = next(iter(arrays.values())).shape[0]
+    present = {
+        side: kind_of(array).present_rows(array, NAMES[side])
+        for side, array in arrays.items()
+    }
+    has_x, has_y = (
+        present.get(side, np.zeros(n_samples, dtype=bool)) for side in NAMES
+    )
     nowhere = np.flatnonzero(~(has_x | has_y))
     if len(nowhere):
         raise ValueError(
             f"{len(nowhere)} samples are missing in both views, the first is row "
             f"{nowhere[0]}: drop them."
         )
-    return X, y, has_x, has_y
+    return arrays.get("x"), arrays.get("y"), has_x, has_y
 
 
-def _require_same_library(X, y):
-    if is_dask(X) != is_dask(y) or is_tensor(X) != is_tensor(y):
-        raise ValueError(
-            f"X is of type {type(X).__name__} and y of type {type(y).__name__}: "
-            "convert one to the type of the other."
-        )
+def float_types(view):
+    """Types that views may have, of the library of `view`; the first is the default."""
+    xp, _ = get_namespace(view)
+    return [xp.float64, xp.float32]
 
 
-def _check_x(estimator, X, *, reset, leave_frame=False, **checks):
-    if estimator._accepts_dask and is_dask(X):
-        check_dask(X, "X")
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    elif leave_frame and hasattr(X, "columns"):
-        _check_size(estimator, X, checks["ensure_min_samples"])
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    else:
-        checks = _array_checks(estimator, X, "x", checks)
-        X = validate_data(estimator, X, reset=reset, **checks)
-    _check_sample_shape(estimator, X, "X", reset)
-    return _as_csr_array(X)
+def _check_numbers(estimator, view, side, *, reset, **checks):
+    """One view as floats; with ``reset=True`` `estimator` learns its shape and names.
+
+    Either view takes this way. Further `checks` are those of scikit-learn's
+    check_array.
+    """
+    kind, name = kind_of(view), NAMES[side]
+    _check_names(estimator, view, side, reset)
+    if kind.library == "dask" and estimator._accepts_dask:
+        check_dask(view[:, None] if side == "y" and view.ndim == 1 else view, name)
+        return _check_shape(estimator, view, side, reset)
+    _refuse_texts(estimator, view, side)
+    if not _refuse_namespace(estimator, view):
+        view = kind.numbers(view, name)
+    view = check_array(
+        view,
+        dtype=float_types(view),
+        accept_sparse="csr" if estimator._accepts_sparse else False,
+        ensure_2d=side == "x",
+        allow_nd=estimator._takes_any_shape(side),
+        estimator=estimator,
+        input_name=name,
+        **checks,
+    )
+    return _check_shape(estimator, view, side, reset)
 
 
-def _check_y(estimator, y, *, reset, leave_frame=False, **checks):
-    names = _column_names(y)
-    if leave_frame and hasattr(y, "columns"):
-        _check_size(estimator, y, checks["ensure_min_samples"])
-    elif not (estimator._accepts_dask and is_dask(y)):
-        checks = _array_checks(estimator, y, "y", checks)
-        y = check_array(
-            y, ensure_2d=False, input_name="y", estimator=estimator, **checks
-        )
-    is_1d = len(y.shape) == 1
-    y = y[:, None] if is_1d else y
-    if is_dask(y):
-        check_dask(y, "y")
-    if y.shape[1] == 0:
-        raise ValueError(
-            f"Found array with 0 feature(s) (shape={y.shape}) as y, the second view, "
-            f"while a minimum of 1 is required by {type(estimator).__name__}."
-        )
+def _check_names(estimator, view, side, reset):
+    """Learn the names of the columns of a view, or compare them with those of fit."""
+    if side == "x":
+        _check_feature_names(estimator, view, reset=reset)
+        return
+    names = _get_feature_names(view)
     if reset:
-        estimator.y_n_features_in_ = y.shape[1]
-        estimator._y_is_1d = is_1d
         vars(estimator).pop("y_feature_names_in_", None)
         if names is not None:
             estimator.y_feature_names_in_ = names
-    elif y.shape[1] != estimator.y_n_features_in_:
-        raise ValueError(
-            f"y has {y.shape[1]} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.y_n_features_in_} features as the second view."
-        )
-    _check_sample_shape(estimator, y, "y", reset)
     expected = getattr(estimator, "y_feature_names_in_", None)
     if names is not None and expected is not None and list(names) != list(expected):
         raise ValueError(
             "The feature names of y should match those that were passed during fit: "
             f"got {list(names)}, expected {list(expected)}."
         )
-    return _as_csr_array(y)
+
+
+def _check_shape(estimator, view, side, reset):
+    """Learn the shape of the samples of a view, or compare it with that of fit.
+
+    Returns the view; a one-dimensional `y` as a column.
+    """
+    name = NAMES[side]
+    if side == "y":
+        if reset:
+            estimator._y_is_1d = len(view.shape) == 1
+        view = view[:, None] if len(view.shape) == 1 else view
+    if view.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={view.shape}) as {name}, while a "
+            f"minimum of 1 is required by {type(estimator).__name__}."
+        )
+    if side == "x":
+        _check_n_features(estimator, view, reset=reset)
+    elif reset:
+        estimator.y_n_features_in_ = view.shape[1]
+    elif view.shape[1] != estimator.y_n_features_in_:
+        raise ValueError(
+            f"y has {view.shape[1]} features, but {type(estimator).__name__} is "
+            f"expecting {estimator.y_n_features_in_} features as the second view."
+        )
+    if reset:
+        shapes = getattr(estimator, "_sample_shapes", {})
+        estimator._sample_shapes = {**shapes, side: tuple(view.shape[1:])}
+    expected = estimator._sample_shapes[side]
+    if view.shape[1:] != expected:
+        raise ValueError(
+            f"{name} has samples of shape {view.shape[1:]}, but "
+            f"{type(estimator).__name__} is expecting {expected}."
+        )
+    return sparse.csr_array(view) if sparse.issparse(view) else view
 
 
 def _check_size(estimator, frame, min_samples):
@@ -321,84 +348,27 @@ def _check_size(estimator, frame, min_samples):
 def _refuse_texts(estimator, view, side):
     if holds(view, str):
         name = type(estimator).__name__
+        labels = (
+            " If they are labels, to be predicted from codes, the second view goes "
+            "before them: CrossViewClassifier learns from both views and labels."
+        )
         raise ValueError(
-            f"{'X' if side == 'x' else 'y'} holds texts, and {name} takes numbers: "
-            f"give ViewPipeline({name}(...), {side}=TfidfVectorizer()), say."
+            f"{NAMES[side]} holds strings, and {name} takes numbers. If they are "
+            f"categories, encode them with OneHotEncoder; if they are texts, give "
+            f"ViewPipeline({name}(...), {side}=TfidfVectorizer()), say."
+            f"{labels if side == 'y' else ''}"
         )
 
 
-def float_types(view):
-    """Types that views may have, of the library of `view`; the first is the default."""
-    xp, _ = get_namespace(view)
-    return [xp.float64, xp.float32]
-
-
-def _array_checks(estimator, view, side, checks):
+def _refuse_namespace(estimator, view):
+    """Whether a view is computed with in its own library, which may be refused."""
     xp, under_array_api = get_namespace(view)
-    if under_array_api and not (
-        _is_numpy_namespace(xp) or (estimator._accepts_tensors and is_tensor(view))
-    ):
-        takes = "NumPy arrays" + " and torch tensors" * estimator._accepts_tensors
-        raise ValueError(
-            f"{type(estimator).__name__} takes {takes}, got {type(view).__module__}."
-            f"{type(view).__name__} under array_api_dispatch: convert it."
-        )
-    checks = {
-        "dtype": float_types(view),
-        "accept_sparse": "csr" if estimator._accepts_sparse else False,
-        "allow_nd": estimator._takes_any_shape(side),
-        **checks,
-    }
-    if checks["dtype"] is not None:  # None lets a step make numbers of anything
-        _refuse_texts(estimator, view, side)
-    return checks
-
-
-def _check_sample_shape(estimator, view, name, reset):
-    """Learn the shape of a sample, of one dimension or more, or compare with it."""
-    if reset:
-        shapes = getattr(estimator, "_sample_shapes", {})
-        estimator._sample_shapes = {**shapes, name.lower(): tuple(view.shape[1:])}
-    expected = estimator._sample_shapes[name.lower()]
-    if view.shape[1:] != expected:
-        raise ValueError(
-            f"{name} has samples of shape {view.shape[1:]}, but "
-            f"{type(estimator).__name__} is expecting {expected}."
-        )
-
-
-def _as_csr_array(view):
-    return sparse.csr_array(view) if sparse.issparse(view) else view
-
-
-def _present(view, name, n_samples):
-    """Which rows of `view` are there; a row that is NaN in part is an error."""
-    if view is None:
-        return np.zeros(n_samples, dtype=bool)
-    if sparse.issparse(view):
-        if np.isnan(view.data).any():
-            raise ValueError(
-                f"Input {name} contains NaN and is sparse: missing rows can be marked "
-                "in a dense array only."
-            )
-        return np.ones(n_samples, dtype=bool)
-    rows = view.reshape(n_samples, -1)
-    # The minimum of a row is NaN if any of it is, and costs no array as large as view.
-    gaps = np.flatnonzero(np.isnan(to_numpy(namespace(rows).amin(rows, 1))))
-    partly = gaps[~np.isnan(to_numpy(rows[gaps])).all(axis=1)]
-    if len(partly):
-        raise ValueError(
-            f"{name} has rows that are NaN in part, the first is row {partly[0]}: a "
-            "row is either complete or, if that view is missing, NaN throughout."
-        )
-    present = np.ones(n_samples, dtype=bool)
-    present[gaps] = False
-    return present
-
-
-def _column_names(y):
-    """Names of the columns of a data frame if all are strings, else None."""
-    columns = getattr(y, "columns", None)
-    if columns is None or not all(isinstance(name, str) for name in columns):
-        return None
-    return np.asarray(list(columns), dtype=object)
+    if not under_array_api or _is_numpy_namespace(xp):
+        return False
+    if estimator._accepts_tensors and kind_of(view).library == "torch":
+        return True
+    takes = "NumPy arrays" + " and torch tensors" * estimator._accepts_tensors
+    raise ValueError(
+        f"{type(estimator).__name__} takes {takes}, got {type(view).__module__}."
+        f"{type(view).__name__} under array_api_dispatch: convert it."
+    )

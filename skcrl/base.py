@@ -4,6 +4,7 @@ from abc import ABCMeta, abstractmethod
 from copy import deepcopy
 from numbers import Integral
 
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,16 +19,16 @@ from sklearn.utils._set_output import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skcrl._arrays import copied, empty, like, to_numpy
+from skcrl._arrays import empty, like, to_numpy
 from skcrl._validation import (
     check_available,
     check_loaded,
-    check_paired,
     check_view,
     complete_rows,
     float_types,
     require_y,
 )
+from skcrl._views import check_paired, kind_of
 from skcrl.metrics import pearson_sum
 from skcrl.persistence._saved import Saved
 
@@ -173,12 +174,7 @@ class TwoViewTransformer(
         """
         check_is_fitted(self)
         joint = self._from_available(X, y, self._join)
-        container = _get_output_config("transform", self)["dense"]
-        if container == "default":
-            return joint
-        return ADAPTERS_MANAGER.adapters[container].create_container(
-            joint, y if X is None else X, columns=self._joint_names
-        )
+        return self._contained(joint, y if X is None else X, self._joint_names)
 
     def reconstruct(self, X=None, y=None, *, to="y"):
         """Views rebuilt from whichever views are there.
@@ -197,7 +193,9 @@ class TwoViewTransformer(
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
             The view named by `to`; (X, y) for "both". One-dimensional if it is a `y`
-            that was one-dimensional in fit.
+            that was one-dimensional in fit. After ``set_output(transform="pandas")`` a
+            data frame or series, with the columns of fit and the rows of the views
+            given.
         """
         check_is_fitted(self)
         if to not in ("x", "y", "both"):
@@ -205,7 +203,7 @@ class TwoViewTransformer(
         if to == "both":
             return self.reconstruct(X, y, to="x"), self.reconstruct(X, y, to="y")
         view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
-        return self._as_in_fit(view, to)
+        return self._handed_back(view, to, y if X is None else X)
 
     def impute(self, X, y):
         """Both views, with the rows that are missing rebuilt from the other view.
@@ -220,7 +218,8 @@ class TwoViewTransformer(
         Returns
         -------
         X, y : ndarray, or CSR array if it was sparse
-            Copies of the views without gaps.
+            Copies of the views without gaps, dense ones in the container that
+            ``set_output`` asks for.
         """
         check_is_fitted(self)
         if X is None or y is None:
@@ -228,11 +227,15 @@ class TwoViewTransformer(
                 "impute fills gaps in two views, got one: rebuild the other with "
                 "reconstruct."
             )
-        return self._impute(X, y)
+        x_filled, y_filled = self._impute(X, y)
+        return (
+            self._contained(x_filled, X, self._column_names("x")),
+            self._contained(y_filled, y, self._column_names("y")),
+        )
 
     def _impute(self, X, y):
         X, y, has_x, has_y = check_available(self, X, y)
-        X, y = copied(X), copied(y)
+        X, y = (kind_of(view).copied(view) for view in (X, y))
         if not has_x.all():
             X[~has_x] = self._rebuild(None, y[~has_x], "x")
         if not has_y.all():
@@ -250,11 +253,11 @@ class TwoViewTransformer(
         Returns
         -------
         y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+            Second view, in the container that ``set_output`` asks for.
         """
         check_is_fitted(self)
-        X = self._check_view(X, "x")
-        return self._as_in_fit(self._rebuild(X, None, "y"), "y")
+        rebuilt = self._rebuild(self._check_view(X, "x"), None, "y")
+        return self._handed_back(rebuilt, "y", X)
 
     def score(self, X, y):
         """Total correlation of the codes of held-out views, higher is better.
@@ -324,6 +327,30 @@ class TwoViewTransformer(
     def _as_in_fit(self, view, side):
         """A rebuilt view in the form of fit: `y` may have been one-dimensional."""
         return view.ravel() if side == "y" and self._y_is_1d else view
+
+    def _handed_back(self, rebuilt, side, given):
+        """A rebuilt view of the form of fit, in the container that is asked for."""
+        rebuilt = self._as_in_fit(rebuilt, side)
+        return self._contained(rebuilt, given, self._column_names(side))
+
+    def _column_names(self, side):
+        """Names of the columns of a view in fit, None if it had none."""
+        prefix = "" if side == "x" else "y_"
+        return getattr(self, f"{prefix}feature_names_in_", None)
+
+    def _contained(self, rows, given, names):
+        """Rows in the container of ``set_output``, labelled as those of `given`.
+
+        What is sparse, or no table, stays as it is.
+        """
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default" or sparse.issparse(rows) or len(rows.shape) > 2:
+            return rows
+        adapter = ADAPTERS_MANAGER.adapters[container]
+        if len(rows.shape) == 2:
+            return adapter.create_container(rows, given, columns=names)
+        frame = adapter.create_container(rows[:, None], given, columns=["y"])
+        return frame["y"]
 
     def _from_available(self, X, y, compute):
         """Apply `compute` to the complete, the x-only and the y-only rows in turn."""

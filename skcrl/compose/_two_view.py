@@ -4,12 +4,10 @@ from collections.abc import Mapping, Set
 from reprlib import repr as short_repr
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import get_namespace
 from sklearn.utils.validation import _num_samples
 
-from skcrl._arrays import is_tensor
+from skcrl._views import check_paired, kind_of
 
 
 class TwoView:
@@ -48,12 +46,18 @@ class TwoView:
 
     def __init__(self, x=None, y=None):
         for name, view in (("x", x), ("y", y)):
-            if isinstance(view, (str, bytes, Mapping, Set)) and not issparse(view):
+            # Sparse matrices by keys are mappings too, but have a shape.
+            if isinstance(view, (str, bytes, Mapping, Set)) and not hasattr(
+                view, "shape"
+            ):
                 raise ValueError(
                     f"{name} must hold one sample a row, got a {type(view).__name__}: "
                     f"{short_repr(view)}"
                 )
-        lengths = {_num_samples(view) for view in (x, y) if view is not None}
+        views = [view for view in (x, y) if view is not None]
+        for view in views:
+            kind_of(view)  # refuses what has no rows yet
+        lengths = {_num_samples(view) for view in views}
         if not lengths:
             raise ValueError("x and y are both None: pass at least one view.")
         if len(lengths) > 1:
@@ -61,6 +65,8 @@ class TwoView:
                 "x and y must have the same number of rows, "
                 f"got {_num_samples(x)} and {_num_samples(y)}."
             )
+        if len(views) == 2:
+            check_paired(x, y, names=("x", "y"))
         self.x = x
         self.y = y
         self.shape = (lengths.pop(),)
@@ -119,13 +125,23 @@ class TwoView:
             raise TypeError(f"TwoView takes slices and arrays of rows, got {rows!r}.")
         if not isinstance(rows, slice) or (rows.step or 1) < 0:
             # Lists ignore the length of a mask, and tensors take no step backwards.
-            rows = np.arange(len(self))[rows].copy()
+            rows = self._positions(rows)
         return TwoView(
             *(
-                None if view is None else _safe_indexing(_sliceable(view), rows)
+                None if view is None else kind_of(view).take(view, rows)
                 for view in (self.x, self.y)
             )
         )
+
+    def _positions(self, rows):
+        """Positions of the rows of a slice, a mask or an array of positions."""
+        is_mask = not isinstance(rows, slice) and np.asarray(rows).dtype == bool
+        if is_mask and len(rows) != len(self):
+            raise IndexError(
+                f"A boolean mask of {len(rows)} entries was given for a TwoView of "
+                f"{len(self)} rows: it must have an entry for each row."
+            )
+        return np.arange(len(self))[rows].copy()
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
@@ -170,11 +186,7 @@ def select_columns(X, columns, name):
     elif not isinstance(columns, slice):
         columns = np.asarray(columns).tolist()
     _require_columns(X, columns, name)
-    if isinstance(columns, slice) and (columns.step or 1) < 0 and is_tensor(X):
-        columns = list(range(shape[1]))[columns]
-    if issparse(X) and np.ndim(columns) == 0 and not isinstance(columns, slice):
-        columns = [columns]
-    selected = _safe_indexing(_sliceable(X), columns, axis=1)
+    selected = kind_of(X).take_columns(X, columns)
     if 0 in selected.shape[1:]:
         raise ValueError(
             f"{name}={short_repr(columns)} selects 0 feature(s) of X with "
@@ -213,10 +225,3 @@ def _require_columns(X, columns, name):
             f"{name} names columns that X has not: {short_repr(unknown)}. It has "
             f"{short_repr(there)}."
         )
-
-
-def _sliceable(view):
-    """A view that can be sliced: of sparse formats, some cannot."""
-    if issparse(view) and view.format not in ("csr", "csc", "lil"):
-        return view.tocsr()
-    return view

@@ -12,8 +12,7 @@ from sklearn.base import _fit_context, clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -30,19 +29,21 @@ from sklearn.utils.validation import (
 )
 
 from skcrl._validation import (
+    NAMES,
     cached,
     check_table,
     float_types,
-    holds,
     require_y,
     restored_on_error,
 )
+from skcrl._views import check_paired, kind_of
+from skcrl._views._texts import holds
+from skcrl._views._values import is_missing
 from skcrl.base import TwoViewTransformer
 
 __all__ = ["ViewPipeline", "make_view_pipeline"]
 
 _STEPS = [HasMethods(["fit", "transform"]), StrOptions({"passthrough"}), None]
-_NAMES = {"x": "X", "y": "y"}
 # Of each view, what the estimator or the table before the steps tells.
 _LEARNED = ("n_features_in_", "feature_names_in_")
 
@@ -189,9 +190,12 @@ class ViewPipeline(TwoViewTransformer):
             self._sample_shapes = {}
             self._lists = {}
             self._shapes_behind = {}
-            self.x_, X = self._fit_steps(X, "x")
-            self.y_, y = self._fit_steps(y, "y")
-            self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+            self.x_, x_behind = self._fit_steps(X, "x")
+            self.y_, y_behind = self._fit_steps(y, "y")
+            check_paired(X, y)
+            self.estimator_ = clone(self.estimator).fit(
+                x_behind, y_behind, **fit_params
+            )
             for steps, prefix in ((self.x_, ""), (self.y_, "y_")):
                 for name in (prefix + name for name in _LEARNED):
                     if steps is None and hasattr(self.estimator_, name):
@@ -220,7 +224,7 @@ class ViewPipeline(TwoViewTransformer):
         there, gaps = self._read(view, side, steps, reset=True)
         if len(gaps) > 0 and gaps.all():
             raise ValueError(
-                f"All {len(gaps)} rows of {_NAMES[side]} are missing, NaN or None: its "
+                f"All {len(gaps)} rows of {NAMES[side]} are missing, NaN or None: its "
                 "steps have nothing to be fitted to."
             )
         with _blaming(steps, side):
@@ -248,19 +252,22 @@ class ViewPipeline(TwoViewTransformer):
             self._lists = {**self._lists, side: _list_of(view, first)}
         items = self._lists[side]
         if items:
-            _require_list(view, first, items, _NAMES[side])
-            gaps = np.fromiter(map(_is_missing, view), bool, _num_samples(view))
+            view = kind_of(view).values(view)
+            _require_list(view, first, items, NAMES[side])
+            gaps = np.fromiter(map(is_missing, view), bool, _num_samples(view))
         else:
             tags = get_tags(first)
             any_shape = tags.no_validation or tags.input_tags.three_d_array
             view = check_table(self, view, side, reset=reset, allow_nd=any_shape)
-            gaps = _missing_rows(view)
-        return (_safe_indexing(view, ~gaps) if gaps.any() else view), gaps
+            gaps = kind_of(view).missing_rows(view)
+        return (kind_of(view).take(view, ~gaps) if gaps.any() else view), gaps
 
     def _check_view(self, view, side):
         return self.estimator_._check_view(self._behind_steps(view, side), side)
 
     def _check_available(self, X, y):
+        if X is not None and y is not None:
+            check_paired(X, y)
         return self.estimator_._check_available(
             self._behind_steps(X, "x"), self._behind_steps(y, "y")
         )
@@ -290,7 +297,7 @@ class ViewPipeline(TwoViewTransformer):
                 dtype=None,
                 ensure_2d=False,
                 allow_nd=True,
-                input_name=f"rebuilt {_NAMES[side]}",
+                input_name=f"rebuilt {NAMES[side]}",
             )
         return super()._as_in_fit(view, side)
 
@@ -305,15 +312,16 @@ class ViewPipeline(TwoViewTransformer):
         """A copy of a view before its steps, its gaps rebuilt from `sources`."""
         if self._lists.get(side):
             raise ValueError(
-                f"impute fills gaps of tables, and {_NAMES[side]} is a list of "
+                f"impute fills gaps of tables, and {NAMES[side]} is a list of "
                 f"{self._lists[side]}: rebuild it with reconstruct."
             )
+        view = kind_of(view).numbers(view, NAMES[side])
         numbers = {
             "dtype": float_types(view),
             "accept_sparse": "csr",
             "ensure_2d": False,
             "allow_nd": True,
-            "input_name": _NAMES[side],
+            "input_name": NAMES[side],
         }
         view = check_array(view, copy=True, ensure_all_finite="allow-nan", **numbers)
         if gaps.any():
@@ -472,7 +480,7 @@ def _require_list(view, first, items, name):
         )
     if items == "strings":
         for row, item in enumerate(view):
-            if not (isinstance(item, str) or _is_missing(item)):
+            if not (isinstance(item, str) or is_missing(item)):
                 raise ValueError(
                     f"{name} holds texts, and row {row} is of type "
                     f"{type(item).__name__}: {short_repr(item)}"
@@ -494,7 +502,7 @@ def _require_inverse(steps, side):
             or _reads_no_tables(step)
         ):
             raise AttributeError(
-                f"{_NAMES[side]} cannot be rebuilt: its step {step!r} has no inverse "
+                f"{NAMES[side]} cannot be rebuilt: its step {step!r} has no inverse "
                 "that gives the view again."
             )
 
@@ -506,32 +514,8 @@ def _blaming(steps, side):
         yield
     except Exception as error:
         names = ", ".join(type(step).__name__ for step in _singly(steps))
-        error.add_note(f"Raised by the steps of {_NAMES[side]}: {names}.")
+        error.add_note(f"Raised by the steps of {NAMES[side]}: {names}.")
         raise
-
-
-def _is_missing(item):
-    return item is None or is_scalar_nan(item) or is_pandas_na(item)
-
-
-def _missing_rows(table):
-    """Rows of a table that are missing throughout."""
-    if hasattr(table, "isna"):
-        return table.isna().to_numpy().all(axis=1)
-    gaps = np.ones(_num_samples(table), dtype=bool)
-    if hasattr(table, "columns"):
-        for name in table.columns:
-            if not gaps.any():
-                break
-            gaps &= _missing_rows(np.asarray(table[name]))
-        return gaps
-    kind = table.dtype.kind
-    if sparse.issparse(table) or kind not in "fO":
-        return ~gaps
-    rows = table.reshape(len(gaps), -1)
-    if kind == "f":
-        return np.isnan(rows).all(axis=1)
-    return np.array([all(map(_is_missing, row)) for row in rows], dtype=bool)
 
 
 def _back_in_line(behind, gaps, side):
@@ -540,14 +524,14 @@ def _back_in_line(behind, gaps, side):
     n_there = len(gaps) - gaps.sum()
     if _num_samples(behind) != n_there:
         raise ValueError(
-            f"The steps of {_NAMES[side]} made {_num_samples(behind)} rows of "
+            f"The steps of {NAMES[side]} made {_num_samples(behind)} rows of "
             f"{n_there}: rows of X and y are paired, so that none may go or come."
         )
     if not gaps.any():
         return behind
     if sparse.issparse(behind):
         raise ValueError(
-            f"{gaps.sum()} rows of {_NAMES[side]} are missing and its steps give a "
+            f"{gaps.sum()} rows of {NAMES[side]} are missing and its steps give a "
             "sparse matrix, in which that cannot be marked: make it dense, by "
             "TruncatedSVD say, or drop them."
         )

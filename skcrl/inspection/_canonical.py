@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array
 
 from skcrl._arrays import untensored
 from skcrl._columns import unit_columns
-from skcrl._validation import check_paired
+from skcrl._views import check_paired
 
 
 class CanonicalForm(NamedTuple):

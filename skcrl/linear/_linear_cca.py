@@ -8,7 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skcrl import _arrays, _dask, _linalg, _moments
+from skcrl import _arrays, _linalg, _moments
 from skcrl._decoder import LinearDecoder
 from skcrl._validation import (
     check_pair,
@@ -18,6 +18,7 @@ from skcrl._validation import (
     random_source,
     restored_on_error,
 )
+from skcrl._views import common_kind, kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.linear._by_covariance import fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
@@ -218,7 +219,7 @@ class LinearCCA(TwoViewTransformer):
                 fit = fit_by_gram(X, y, weights, k, self._settings())
                 return self._keep(fit, "gram")
 
-            m = _sums(X, y, weights)
+            m = common_kind(X, y).moments(X, y, weights)
             self.n_samples_seen_ = _n_rows(X, weights, m)
             _require_two(self.n_samples_seen_)
             return self._solve(m, partial(_fourth_moment, X, y, weights))
@@ -271,7 +272,7 @@ class LinearCCA(TwoViewTransformer):
             if not first:
                 _require_library_of_fit(X, "X", self.x_weights_)
             X, y, weights = check_weights(X, y, sample_weight)
-            m = _sums(X, y, weights)
+            m = common_kind(X, y).moments(X, y, weights)
             seen = _n_rows(X, weights, m)
             if not first:
                 m = _moments.merge_moments(self.moments_, m)
@@ -315,7 +316,7 @@ class LinearCCA(TwoViewTransformer):
         return self.n_components
 
     def _by_gram(self, X):
-        is_numpy = not (_dask.is_dask(X) or _arrays.is_tensor(X))
+        is_numpy = kind_of(X).library == "numpy"
         if self.solver in ("gram", "lanczos") and not is_numpy:
             raise ValueError(
                 f"solver={self.solver!r} takes NumPy arrays and sparse matrices, got "
@@ -393,10 +394,7 @@ class LinearCCA(TwoViewTransformer):
             mean, weights = self.y_mean_, self.y_weights_
         name = "X" if side == "x" else "y"
         _require_library_of_fit(view, name, weights)
-        if _dask.is_dask(view):
-            project = partial(_moments.project, mean=mean, weights=weights)
-            return _dask.map_rows(project, view, name, self.n_components_)
-        return _moments.project(view, mean, weights)
+        return kind_of(view).project(view, mean, weights, name)
 
     def _decode(self, codes, side):
         return self._decoders[side].decode(**{f"{side}_codes": codes})
@@ -420,17 +418,10 @@ class LinearCCA(TwoViewTransformer):
         )
 
 
-def _sums(X, y, weights):
-    moments = _dask.moments if _dask.is_dask(X) else _moments.moments
-    return moments(X, y, weights=weights)
-
-
 def _fourth_moment(X, y, weights, side, mean, scale):
     view = X if side == "x" else y
-    if _dask.is_dask(view):
-        moment = partial(fourth_moment, mean=mean, scale=scale)
-        return _dask.sum_over_rows(moment, view, weights)
-    return fourth_moment(view, weights, mean, scale)
+    moment = partial(fourth_moment, mean=mean, scale=scale)
+    return kind_of(view).total(moment, view, weights)
 
 
 def _n_rows(X, weights, m):

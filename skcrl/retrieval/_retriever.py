@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
-from skcrl._validation import check_loaded, check_paired, restored_on_error
+from skcrl._validation import check_loaded, restored_on_error
+from skcrl._views import check_paired
 from skcrl.metrics import get_scorer
 from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file

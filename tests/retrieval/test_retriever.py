@@ -310,7 +310,7 @@ BAD_CALLS = {
     "NaN": (lambda r, v: r.add(y=np.full((2, 7), np.nan)), "Input y contains NaN"),
     "text": (
         lambda r, v: r.search(["a red car", "a car"]),
-        "holds texts",
+        "holds strings",
     ),
     "no rows": (lambda r, v: r.fit_index(v[2][:0]), "0 sample"),
     "few ids": (lambda r, v: r.fit_index(v[2], ids=[1]), "each of the 100 items"),

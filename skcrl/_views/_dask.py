@@ -1,16 +1,56 @@
 """Views as Dask arrays: their rows stay on the workers, their moments come back."""
 
 import sys
+from functools import partial
 
 import numpy as np
 
 from skcrl import _moments
+from skcrl._views._dense import Dense
 
 
-def is_dask(view):
-    """Whether `view` is a Dask array; Dask is never imported to find out."""
-    dask_array = sys.modules.get("dask.array")
-    return dask_array is not None and isinstance(view, dask_array.Array)
+class Dask(Dense):
+    """Dask arrays, which only some estimators take without loading them."""
+
+    library = "dask"
+
+    def recognises(self, view):
+        """Whether a view is a Dask array; Dask is never imported to find out."""
+        dask_array = sys.modules.get("dask.array")
+        return dask_array is not None and isinstance(view, dask_array.Array)
+
+    def moments(self, X, y, weights=None):
+        """Moments of all rows, block by block on the scheduler that is set."""
+        from dask import delayed
+
+        sums = [delayed(_block_moments)(*block) for block in _blocks(X, y, weights)]
+        while len(sums) > 1:
+            pairs = [sums[i : i + 2] for i in range(0, len(sums), 2)]
+            sums = [delayed(_merged)(*pair) for pair in pairs]
+        m = sums[0].compute()
+        if m is None:
+            raise ValueError("Found 0 samples in X and y, Dask arrays without rows.")
+        _require_finite(m.x_mean.sum(), "X")
+        _require_finite(m.y_mean.sum(), "y")
+        return m
+
+    def total(self, function, view, weights):
+        """Sum over blocks of function(block, weights of the block)."""
+        from dask import delayed
+
+        blocks = _blocks(view, view, weights)
+        return sum(delayed(_on_floats)(function, x, w) for x, _, w in blocks).compute()
+
+    def project(self, view, mean, weights, name):
+        """Dask array of the linear codes of each block."""
+        return view.map_blocks(
+            _map_block,
+            function=partial(_moments.project, mean=mean, weights=weights),
+            name_of_view=name,
+            dtype=_float_type(view),
+            chunks=(view.chunks[0], (weights.shape[1],)),
+            meta=np.empty((0, 0), _float_type(view)),
+        )
 
 
 def check_dask(view, name):
@@ -49,42 +89,6 @@ def aligned(X, y):
             f"{[X.shape[0], y.shape[0]]}. Rows of X and y must be paired."
         )
     return y.rechunk({0: X.chunks[0]})
-
-
-def moments(X, y, weights=None):
-    """Moments of all rows, block by block on the scheduler that is set."""
-    from dask import delayed
-
-    sums = [delayed(_block_moments)(*block) for block in _blocks(X, y, weights)]
-    while len(sums) > 1:
-        pairs = [sums[i : i + 2] for i in range(0, len(sums), 2)]
-        sums = [delayed(_merged)(*pair) for pair in pairs]
-    m = sums[0].compute()
-    if m is None:
-        raise ValueError("Found 0 samples in X and y, Dask arrays without rows.")
-    _require_finite(m.x_mean.sum(), "X")
-    _require_finite(m.y_mean.sum(), "y")
-    return m
-
-
-def sum_over_rows(function, view, weights):
-    """Sum over blocks of function(block, weights of the block)."""
-    from dask import delayed
-
-    blocks = _blocks(view, view, weights)
-    return sum(delayed(_on_floats)(function, x, w) for x, _, w in blocks).compute()
-
-
-def map_rows(function, view, name, width):
-    """Dask array of function(block), of `width` columns and in the dtype of floats."""
-    return view.map_blocks(
-        _map_block,
-        function=function,
-        name_of_view=name,
-        dtype=_float_type(view),
-        chunks=(view.chunks[0], (width,)),
-        meta=np.empty((0, 0), _float_type(view)),
-    )
 
 
 def _blocks(X, y, weights):

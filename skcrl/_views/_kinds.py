@@ -1,0 +1,33 @@
+"""The kinds of views, and how one is told from the others."""
+
+from skcrl._views._dask import Dask
+from skcrl._views._dense import Dense
+from skcrl._views._sparse import Sparse
+from skcrl._views._table import Table, require_rows
+from skcrl._views._tensor import Tensor
+from skcrl._views._texts import Texts
+
+SPARSE = Sparse()
+
+# The first that recognises a view has it; a dense view is whatever is left.
+_KINDS = (Tensor(), Dask(), SPARSE, Texts(), Table(), Dense())
+
+
+def kind_of(view):
+    """Kind of a view, which knows what to do with such a container."""
+    require_rows(view)
+    return next(kind for kind in _KINDS if kind.recognises(view))
+
+
+def common_kind(x, y):
+    """Kind that adds up and projects two checked views together.
+
+    Raises ValueError where one is a tensor, or a Dask array, and the other is not.
+    """
+    x_kind, y_kind = kind_of(x), kind_of(y)
+    if x_kind.library != y_kind.library:
+        raise ValueError(
+            f"X is of type {type(x).__name__} and y of type {type(y).__name__}: "
+            "convert one to the type of the other."
+        )
+    return SPARSE if SPARSE in (x_kind, y_kind) else x_kind

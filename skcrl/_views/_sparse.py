@@ -1,0 +1,112 @@
+"""Views as sparse matrices: centred in every product, never made dense."""
+
+import numpy as np
+from scipy import sparse
+
+from skcrl._arrays import like
+from skcrl._moments import Moments
+from skcrl._sparse import SparseProducts
+from skcrl._views._dense import Dense
+
+_BLOCK_ROWS = 8192
+_MOST_IN_32_BITS = np.iinfo(np.int32).max
+
+
+class Sparse(Dense):
+    """SciPy's sparse matrices and arrays; a checked view is a CSR array."""
+
+    def recognises(self, view):
+        """Whether a view is sparse."""
+        return sparse.issparse(view)
+
+    def values(self, view):
+        """The view as it is."""
+        return view
+
+    def numbers(self, view, name):
+        """CSR array in which each entry is stored once, by indices of 32 bits.
+
+        A matrix may hold an entry in parts, whose sum it is, and indices of 64 bits,
+        which parts of scikit-learn do not take. The caller's matrix is not changed.
+        """
+        try:
+            view = sparse.csr_array(view)
+            view.check_format(full_check=True)
+        except (ValueError, IndexError) as error:
+            raise ValueError(f"{name} is no valid sparse matrix: {error}") from None
+        if not view.has_canonical_format:
+            view = view.copy()
+            view.sum_duplicates()
+        if view.indices.dtype != np.int32 and max(*view.shape, view.nnz) <= (
+            _MOST_IN_32_BITS
+        ):
+            indices, indptr = (a.astype(np.int32) for a in (view.indices, view.indptr))
+            view = sparse.csr_array((view.data, indices, indptr), shape=view.shape)
+            view.has_canonical_format = True
+        return view
+
+    def take(self, view, rows):
+        """Rows of the matrix; of some formats after a conversion."""
+        return super().take(_sliceable(view), rows)
+
+    def take_columns(self, view, columns):
+        """Columns of the matrix, always a matrix."""
+        if np.ndim(columns) == 0 and not isinstance(columns, slice):
+            columns = [columns]
+        return super().take_columns(_sliceable(view), columns)
+
+    def missing_rows(self, view):
+        """No row: a gap cannot be marked in a sparse matrix."""
+        return np.zeros(view.shape[0], dtype=bool)
+
+    def present_rows(self, view, name):
+        """Every row; NaN is an error."""
+        if np.isnan(view.data).any():
+            raise ValueError(
+                f"Input {name} contains NaN and is sparse: missing rows can be marked "
+                "in a dense array only."
+            )
+        return np.ones(view.shape[0], dtype=bool)
+
+    def moments(self, X, y, weights=None):
+        """Moments of views of which one or both are sparse, and stay so."""
+        if weights is None:
+            weights = np.ones(X.shape[0])
+        n = weights.sum()
+        x_mean, y_mean = (view.T @ weights / n for view in (X, y))
+        return Moments(
+            n,
+            x_mean,
+            y_mean,
+            _products(X, X, x_mean, x_mean, weights),
+            _products(y, y, y_mean, y_mean, weights),
+            _products(X, y, x_mean, y_mean, weights),
+        )
+
+    def project(self, view, mean, weights, name):
+        """Linear codes, centred after the product."""
+        return like(view @ weights - mean @ weights, view)
+
+
+def _products(A, B, a_mean, b_mean, weights):
+    """Centred sums of products of the columns of A with those of B."""
+    if sparse.issparse(A) and sparse.issparse(B):
+        weighted = B.astype(np.float64).multiply(weights[:, None])
+        sums = (A.astype(np.float64).T @ weighted).tocsr()
+        return SparseProducts(sums, weights.sum() * a_mean[:, None], b_mean[:, None])
+    if sparse.issparse(B):
+        return _products(B, A, b_mean, a_mean, weights).T
+    total, residual = 0.0, 0.0
+    for i in range(0, len(B), _BLOCK_ROWS):
+        rows = slice(i, i + _BLOCK_ROWS)
+        centred = (B[rows] - b_mean) * weights[rows, None]
+        part = A[rows] if sparse.issparse(A) else A[rows] - a_mean
+        total = total + part.T @ centred
+        residual = residual + centred.sum(axis=0)
+    # Rows of B that are centred need no centring of A, but for the rounding of b.
+    return total - a_mean[:, None] * residual if sparse.issparse(A) else total
+
+
+def _sliceable(view):
+    """A matrix that can be sliced: some formats cannot."""
+    return view if view.format in ("csr", "csc", "lil") else view.tocsr()

@@ -1,0 +1,78 @@
+"""Views as data frames and series, of pandas, polars or what behaves like them."""
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from skcrl._views._dense import Dense
+from skcrl._views._values import as_numbers
+
+
+class Table(Dense):
+    """Data frames with named columns, and series, which are one column."""
+
+    def recognises(self, view):
+        """Whether a view is a frame or a series."""
+        return hasattr(view, "columns") or _is_series(view)
+
+    def values(self, view):
+        """The frame as it is."""
+        return view
+
+    def numbers(self, view, name):
+        """The frame as it is if its columns are numbers, else an array of them."""
+        if _is_series(view):
+            return _column(view, name)
+        if all(map(_is_plain, _dtypes(view))):
+            return view
+        columns = [
+            _column(_safe_indexing(view, i, axis=1), f"Column {label!r} of {name}")
+            for i, label in enumerate(view.columns)
+        ]
+        return np.column_stack(columns)
+
+    def missing_rows(self, view):
+        """Rows of a frame that are missing throughout."""
+        gaps = np.ones(len(view), dtype=bool)
+        for i in range(len(view.columns)):
+            if not gaps.any():
+                break
+            column = np.asarray(_safe_indexing(view, i, axis=1))
+            gaps &= super().missing_rows(column)
+        return gaps
+
+
+def require_rows(view):
+    """Raise ValueError for what has to be computed before it has any rows."""
+    module, name = type(view).__module__, type(view).__name__
+    if name == "LazyFrame" and module.startswith("polars"):
+        raise ValueError(
+            "A view is a polars LazyFrame, which has no rows yet: call its collect()."
+        )
+    if name in ("DataFrame", "Series") and module.startswith("dask"):
+        raise ValueError(
+            f"A view is a Dask {name}, whose rows are not here: call its compute() or, "
+            "for LinearCCA, its to_dask_array(lengths=True)."
+        )
+
+
+def _is_series(view):
+    return len(getattr(view, "shape", ())) == 1 and hasattr(view, "to_frame")
+
+
+def _dtypes(frame):
+    dtypes = getattr(frame, "dtypes", ())
+    return dtypes() if callable(dtypes) else dtypes
+
+
+def _is_plain(dtype):
+    """Whether NumPy makes numbers of a column of this type without help."""
+    if hasattr(dtype, "is_numeric"):  # of polars
+        return dtype.is_numeric()
+    return getattr(dtype, "kind", "O") in "fiub"
+
+
+def _column(column, name):
+    """Numbers (n,) of one column."""
+    if getattr(column.dtype, "tz", None) is not None and hasattr(column, "dt"):
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return as_numbers(np.asarray(column), name)

@@ -1,0 +1,24 @@
+"""Views as torch tensors."""
+
+from skcrl._arrays import is_tensor, to_numpy
+from skcrl._views._dense import Dense
+
+
+class Tensor(Dense):
+    """Tensors: what is fitted to them under array_api_dispatch is made of tensors."""
+
+    library = "torch"
+
+    def recognises(self, view):
+        """Whether a view is a tensor."""
+        return is_tensor(view)
+
+    def numbers(self, view, name):
+        """The tensor's values as an array."""
+        return to_numpy(view)
+
+    def take_columns(self, view, columns):
+        """Columns by positions, in any order, or a mask."""
+        if isinstance(columns, slice) and (columns.step or 1) < 0:
+            columns = list(range(view.shape[1]))[columns]
+        return super().take_columns(view, columns)

@@ -1,0 +1,123 @@
+"""What the entries of a view stand for: numbers, dates, gaps."""
+
+from datetime import date
+from reprlib import repr as short_repr
+
+import numpy as np
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+
+_EPOCH, _SECOND = np.datetime64(0, "s"), np.timedelta64(1, "s")
+
+# What to do with entries that are no numbers, by the name of their type.
+_REMEDIES = {
+    "Period": "convert it, with dt.to_timestamp() say",
+    "Interval": "take one number of each, such as its middle",
+    "str": (
+        "encode categories with OneHotEncoder, and texts with TfidfVectorizer, in a "
+        "ViewPipeline"
+    ),
+}
+
+
+def is_missing(item):
+    """Whether an entry is None, NaN, NaT, pandas.NA or masked."""
+    return (
+        item is None
+        or item is np.ma.masked
+        or is_scalar_nan(item)
+        or is_pandas_na(item)
+        or type(item).__name__ == "NaTType"
+        or (isinstance(item, (np.datetime64, np.timedelta64)) and np.isnat(item))
+    )
+
+
+def unmasked(view):
+    """A masked array, or a list of them, with NaN or None for what is masked."""
+    if isinstance(view, (list, tuple)):
+        if not any(isinstance(row, np.ma.MaskedArray) for row in view):
+            return view
+        view = np.ma.array(view)
+    if not isinstance(view, np.ma.MaskedArray):
+        return view
+    if not np.ma.is_masked(view):
+        return view.data
+    kind = view.dtype.kind
+    if kind in "mM":
+        return np.ma.filled(view, "NaT")
+    if kind in "biu":
+        return np.ma.filled(view.astype(np.float64), np.nan)
+    if kind in "fc":
+        return np.ma.filled(view, np.nan)
+    return np.ma.filled(view.astype(object), None)
+
+
+def as_numbers(values, name):
+    """Entries of an array as numbers, where they stand for such.
+
+    Dates and durations become seconds, since 1970 or in all, so that those of a
+    microsecond and of a day are of one unit; what is missing becomes NaN. Any other
+    array is given back as it is.
+
+    Parameters
+    ----------
+    values : ndarray
+        Of any type.
+    name : str
+        What the array is, for errors.
+    """
+    if values.dtype.kind in "mM":
+        return _seconds(values, name)
+    if values.dtype.kind in "OSU":
+        return _floats(values, name)
+    if values.dtype.names is not None:
+        raise ValueError(
+            f"{name} is a structured array with fields {values.dtype.names}: convert "
+            "it with numpy.lib.recfunctions.structured_to_unstructured."
+        )
+    return values
+
+
+def _seconds(values, name):
+    try:
+        if values.dtype.kind == "M":
+            values = values - _EPOCH
+        return values / _SECOND
+    except (TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{name} holds values of type {values.dtype}, which are no number of "
+            f"seconds: {error}"
+        ) from None
+
+
+def _floats(values, name):
+    """Floats of an array of objects."""
+    gaps = np.frompyfunc(is_missing, 1, 1)(values).astype(bool)
+    if gaps.any():
+        values = np.where(gaps, np.nan, values)
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        at, item = next(
+            (at, item) for at, item in np.ndenumerate(values) if not _is_number(item)
+        )
+        row = f"row {at[0]}" if len(at) == 1 else f"row {at[0]}, column {at[1]}"
+        # scikit-learn tells by TypeError what can be no number, and so do we.
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{name} holds {short_repr(item)} of type {type(item).__name__} in {row}, "
+            f"which is no number: {_remedy(item)}. ({error})"
+        ) from None
+
+
+def _is_number(item):
+    try:
+        float(item)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _remedy(item):
+    if isinstance(item, date):  # and so a datetime, and pandas' Timestamp
+        return "convert it with pandas.to_datetime or to numpy.datetime64"
+    return _REMEDIES.get(type(item).__name__, "convert it to numbers")
