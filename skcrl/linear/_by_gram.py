@@ -1,13 +1,14 @@
 """Linear CCA through the Gram matrices of the rows: no p x p matrix is ever made."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from skcrl import _linalg
 from skcrl.linear._fit import Fit, require_finite
-from skcrl.linear._rows import Rows
+from skcrl.linear._rows import Rows, rows_of
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
@@ -70,7 +71,7 @@ class _Side(NamedTuple):
 
     def cross_cov(self, codes):
         """Covariances (k, p) of codes with the columns of the view."""
-        plain = self.rows._replace(scale=np.ones_like(self.var))
+        plain = replace(self.rows, scale=np.ones_like(self.var))
         return plain.back(codes).T / (self.rows.n - 1)
 
     def _penalised(self):
@@ -80,19 +81,19 @@ class _Side(NamedTuple):
 def _side(view, weights, settings, i):
     n, p = weights.sum(), view.shape[1]
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
-    mean = _weighted_sums(weights, view) / n
-    rows = Rows(view, mean, np.ones(p), weights**0.5)
+    rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5)
+    rows = replace(rows, mean=rows.weighted_sums() / n)
     var = rows.sums_of_squares() / (n - 1)
     scale = _linalg.unit_scale(var) if settings.scale else rows.scale
     if not settings.center:
-        rows = rows._replace(mean=0 * mean)
+        rows = replace(rows, mean=0 * rows.mean)
         var = rows.sums_of_squares() / (n - 1)
     require_finite(var.sum())
     if reg == 0 and shrinkage == 0:
         # Weights without a penalty lie in the range of the columns in their own units.
         scale = _linalg.unit_scale(var)
     # A constant column is there in rounding alone.
-    rows = rows._replace(scale=scale * (var > 0))
+    rows = replace(rows, scale=scale * (var > 0))
     gram = rows.gram() / (n - 1)
     lengths = gram.diagonal() * (n - 1) / weights
     estimated = shrinkage in ESTIMATED
@@ -120,10 +121,3 @@ def _spectrum(rows, gram):
     left, roots, _ = np.linalg.svd(root, full_matrices=False)
     live = roots > eps * roots[:1]
     return roots[live] ** 2, left[:, live]
-
-
-def _weighted_sums(weights, view):
-    if sparse.issparse(view):
-        return view.T @ weights
-    # einsum widens float32 by the piece, not whole.
-    return np.einsum("i,ij->j", weights, view)

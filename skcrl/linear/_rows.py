@@ -1,6 +1,7 @@
 """A view of few rows and many columns, centred in every product and never whole."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -8,10 +9,11 @@ from scipy import linalg, sparse
 _BLOCK_ENTRIES = 2**20
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """The matrix A of n rows: a view with columns centred and scaled, rows weighted."""
 
-    view: Any  # (n, p), an ndarray or a CSR array
+    view: Any  # (n, p)
     mean: np.ndarray  # (p,)
     scale: np.ndarray  # (p,), that the centred columns are multiplied by
     root_weights: np.ndarray  # (n,), that the rows are multiplied by
@@ -21,14 +23,14 @@ class Rows(NamedTuple):
         """Number of samples that the rows stand for."""
         return self.root_weights @ self.root_weights
 
+    def weighted_sums(self):
+        """Weighted sum of each column of the view."""
+        # einsum widens float32 by the piece, not whole.
+        return np.einsum("i,ij->j", self.root_weights**2, self.view)
+
     def gram(self):
         """Product AA' (n, n)."""
-        if not sparse.issparse(self.view):
-            return sum(block @ block.T for _, block in self._column_blocks())
-        view, mean = self.view.multiply(self.scale).tocsr(), self.mean * self.scale
-        along = view @ mean
-        gram = (view @ view.T).toarray() - along[:, None] - along + mean @ mean
-        return gram * self.root_weights[:, None] * self.root_weights
+        return sum(block @ block.T for _, block in self._column_blocks())
 
     def triangle(self):
         """Matrix R (n, n), or of fewer rows, with R'R = AA', from A itself.
@@ -43,10 +45,6 @@ class Rows(NamedTuple):
 
     def back(self, M):
         """Product A'M (p, k)."""
-        if sparse.issparse(self.view):
-            M = self.root_weights[:, None] * M
-            back = self.view.T @ M - self.mean[:, None] * M.sum(axis=0)
-            return self.scale[:, None] * back
         back = np.empty((self.view.shape[1], M.shape[1]))
         for columns, block in self._column_blocks():
             back[columns] = block.T @ M
@@ -54,30 +52,74 @@ class Rows(NamedTuple):
 
     def sums_of_squares(self):
         """Sum of the squares of each column of A; 0 where it is rounding."""
-        n, mean = self.n, self.mean * self.scale
-        if sparse.issparse(self.view):
-            view, weights = self.view.multiply(self.scale).tocsr(), self.root_weights**2
-            squares = view.multiply(view).T @ weights
-            sums = squares - mean * (2 * (view.T @ weights) - n * mean)
-            rounding = 1e4 * np.finfo(np.float64).eps * squares
-        else:
-            sums = np.empty(len(mean))
-            for columns, block in self._column_blocks():
-                sums[columns] = np.einsum("ij,ij->j", block, block)
-            rounding = n * (n * np.finfo(np.float64).eps * mean) ** 2
-        return np.where((sums > rounding) | np.isinf(sums), sums, 0.0)
+        sums = np.empty(len(self.mean))
+        for columns, block in self._column_blocks():
+            sums[columns] = np.einsum("ij,ij->j", block, block)
+        mean = self.mean * self.scale
+        rounding = self.n * (self.n * np.finfo(np.float64).eps * mean) ** 2
+        return _without_rounding(sums, rounding)
+
+    def squared_lengths(self):
+        """Sum of the squares of each row of A, of weight one."""
+        return (((self.view - self.mean) * self.scale) ** 2).sum(1)
 
     def _column_blocks(self):
         n, p = self.view.shape
         width = max(1, _BLOCK_ENTRIES // n)
         for start in range(0, p, width):
             columns = slice(start, start + width)
-            block = self.view[:, columns]
-            block = block.toarray() if sparse.issparse(block) else block
-            block = block - self.mean[columns]
+            block = self._columns(columns) - self.mean[columns]
             block *= self.scale[columns]
             block *= self.root_weights[:, None]
             yield columns, block
+
+    def _columns(self, columns):
+        return self.view[:, columns]
+
+
+class SparseRows(Rows):
+    """The same of a sparse view, which is centred after its products."""
+
+    def weighted_sums(self):
+        """Weighted sum of each column of the view."""
+        return self.view.T @ self.root_weights**2
+
+    def gram(self):
+        """Product AA' (n, n)."""
+        view, mean = self._scaled()
+        along = view @ mean
+        gram = (view @ view.T).toarray() - along[:, None] - along + mean @ mean
+        return gram * self.root_weights[:, None] * self.root_weights
+
+    def back(self, M):
+        """Product A'M (p, k)."""
+        M = self.root_weights[:, None] * M
+        back = self.view.T @ M - self.mean[:, None] * M.sum(axis=0)
+        return self.scale[:, None] * back
+
+    def sums_of_squares(self):
+        """Sum of the squares of each column of A; 0 where it is rounding."""
+        (view, mean), weights = self._scaled(), self.root_weights**2
+        squares = view.multiply(view).T @ weights
+        sums = squares - mean * (2 * (view.T @ weights) - self.n * mean)
+        return _without_rounding(sums, 1e4 * np.finfo(np.float64).eps * squares)
+
+    def squared_lengths(self):
+        """Sum of the squares of each row of A, of weight one."""
+        view, mean = self._scaled()
+        return view.multiply(view).sum(axis=1) - 2 * (view @ mean) + mean @ mean
+
+    def _scaled(self):
+        return self.view.multiply(self.scale).tocsr(), self.mean * self.scale
+
+    def _columns(self, columns):
+        return self.view[:, columns].toarray()
+
+
+def rows_of(view, mean, scale, root_weights):
+    """Rows of a checked view."""
+    kind = SparseRows if sparse.issparse(view) else Rows
+    return kind(view, mean, scale, root_weights)
 
 
 def fourth_moment(view, weights, mean, scale, block_rows=8192):
@@ -85,13 +127,11 @@ def fourth_moment(view, weights, mean, scale, block_rows=8192):
     total = 0.0
     for i in range(0, view.shape[0], block_rows):
         rows = slice(i, i + block_rows)
-        lengths = _squared_lengths(view[rows], mean, scale) ** 2
+        ones = np.ones(view[rows].shape[0])
+        lengths = rows_of(view[rows], mean, scale, ones).squared_lengths() ** 2
         total += float((lengths if weights is None else lengths * weights[rows]).sum())
     return total
 
 
-def _squared_lengths(view, mean, scale):
-    if not sparse.issparse(view):
-        return (((view - mean) * scale) ** 2).sum(1)
-    view, mean = view.multiply(scale).tocsr(), mean * scale
-    return view.multiply(view).sum(axis=1) - 2 * (view @ mean) + mean @ mean
+def _without_rounding(sums, rounding):
+    return np.where((sums > rounding) | np.isinf(sums), sums, 0.0)
