@@ -176,13 +176,14 @@ def check_table(estimator, view, side, *, reset, allow_nd):
         Of any type, NaN among it; a one-dimensional `y` is a column.
     """
     name, min_samples = NAMES[side], 2 if reset else 1
+    kind = kind_of(view, name)
     _check_names(estimator, view, side, reset)
     if hasattr(view, "columns"):
         _check_size(estimator, view, min_samples)
     else:
         _refuse_namespace(estimator, view)
         view = check_array(
-            kind_of(view).values(view),
+            kind.values(view),
             dtype=None,
             accept_sparse="csr" if estimator._accepts_sparse else False,
             ensure_2d=side == "x",
@@ -255,7 +256,8 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     Either view takes this way. Further `checks` are those of scikit-learn's
     check_array.
     """
-    kind, name = kind_of(view), NAMES[side]
+    name = NAMES[side]
+    kind = kind_of(view, name)
     _check_names(estimator, view, side, reset)
     if kind.library == "dask" and estimator._accepts_dask:
         check_dask(view[:, None] if side == "y" and view.ndim == 1 else view, name)
@@ -281,7 +283,10 @@ def _check_names(estimator, view, side, reset):
     if side == "x":
         _check_feature_names(estimator, view, reset=reset)
         return
-    names = _get_feature_names(view)
+    try:
+        names = _get_feature_names(view)
+    except TypeError as error:  # names of several types; it speaks of X
+        raise TypeError(str(error).replace("X.columns", "y.columns")) from None
     if reset:
         vars(estimator).pop("y_feature_names_in_", None)
         if names is not None:

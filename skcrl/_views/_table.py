@@ -41,16 +41,16 @@ class Table(Dense):
         return gaps
 
 
-def require_rows(view):
+def require_rows(view, name):
     """Raise ValueError for what has to be computed before it has any rows."""
-    module, name = type(view).__module__, type(view).__name__
-    if name == "LazyFrame" and module.startswith("polars"):
+    module, kind = type(view).__module__, type(view).__name__
+    if kind == "LazyFrame" and module.startswith("polars"):
         raise ValueError(
-            "A view is a polars LazyFrame, which has no rows yet: call its collect()."
+            f"{name} is a polars LazyFrame, which has no rows yet: call its collect()."
         )
-    if name in ("DataFrame", "Series") and module.startswith("dask"):
+    if kind in ("DataFrame", "Series") and module.startswith("dask"):
         raise ValueError(
-            f"A view is a Dask {name}, whose rows are not here: call its compute() or, "
+            f"{name} is a Dask {kind}, whose rows are not here: call its compute() or, "
             "for LinearCCA, its to_dask_array(lengths=True)."
         )
 
@@ -75,4 +75,10 @@ def _column(column, name):
     """Numbers (n,) of one column."""
     if getattr(column.dtype, "tz", None) is not None and hasattr(column, "dt"):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    return as_numbers(np.asarray(column), name)
+    values = np.asarray(column)
+    if values.ndim != 1:
+        raise ValueError(
+            f"{name} is of type {column.dtype}, several values a row: make columns of "
+            "them."
+        )
+    return as_numbers(values, name)

@@ -12,10 +12,6 @@ _EPOCH, _SECOND = np.datetime64(0, "s"), np.timedelta64(1, "s")
 _REMEDIES = {
     "Period": "convert it, with dt.to_timestamp() say",
     "Interval": "take one number of each, such as its middle",
-    "str": (
-        "encode categories with OneHotEncoder, and texts with TfidfVectorizer, in a "
-        "ViewPipeline"
-    ),
 }
 
 
@@ -43,7 +39,7 @@ def unmasked(view):
         return view.data
     kind = view.dtype.kind
     if kind in "mM":
-        return np.ma.filled(view, "NaT")
+        return np.ma.filled(view, view.dtype.type("NaT"))
     if kind in "biu":
         return np.ma.filled(view.astype(np.float64), np.nan)
     if kind in "fc":
@@ -120,4 +116,9 @@ def _is_number(item):
 def _remedy(item):
     if isinstance(item, date):  # and so a datetime, and pandas' Timestamp
         return "convert it with pandas.to_datetime or to numpy.datetime64"
+    if isinstance(item, str):
+        return (
+            "encode categories with OneHotEncoder, and texts with TfidfVectorizer, in "
+            "a ViewPipeline"
+        )
     return _REMEDIES.get(type(item).__name__, "convert it to numbers")

@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skcrl._validation import restored_on_error
+from skcrl._views import check_paired
 from skcrl.persistence._saved import Saved
 
 
@@ -251,3 +252,4 @@ def _require_paired(X, second_view):
             f"second_view has {n_rows} rows and X has {n_samples}: rows must be "
             "paired, and folds slice only metadata that has as many rows as X."
         )
+    check_paired(X, second_view, names=("X", "second_view"))

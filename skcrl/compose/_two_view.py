@@ -54,9 +54,9 @@ class TwoView:
                     f"{name} must hold one sample a row, got a {type(view).__name__}: "
                     f"{short_repr(view)}"
                 )
+        for name, view in (("x", x), ("y", y)):
+            kind_of(view, name)  # refuses what has no rows yet
         views = [view for view in (x, y) if view is not None]
-        for view in views:
-            kind_of(view)  # refuses what has no rows yet
         lengths = {_num_samples(view) for view in views}
         if not lengths:
             raise ValueError("x and y are both None: pass at least one view.")

@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from skcrl._arrays import untensored
 from skcrl._columns import unit_columns
-from skcrl._views import check_paired
+from skcrl._views import check_paired, kind_of
 
 
 class CanonicalForm(NamedTuple):
@@ -20,18 +19,18 @@ class CanonicalForm(NamedTuple):
 
 def check_arrays(X, y, min_samples=2):
     """Paired arrays of finite float64; a one-dimensional `y` is a column."""
-    X = check_array(
-        untensored(X), dtype=np.float64, ensure_min_samples=min_samples, input_name="X"
-    )
-    y = check_array(
-        untensored(y),
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_min_samples=min_samples,
-        input_name="y",
+    x_array, y_array = (
+        check_array(
+            kind_of(view, name).numbers(view, name),
+            dtype=np.float64,
+            ensure_2d=name == "X",
+            ensure_min_samples=min_samples,
+            input_name=name,
+        )
+        for name, view in (("X", X), ("y", y))
     )
     check_paired(X, y)
-    return X, y.reshape(len(y), -1)
+    return x_array, y_array.reshape(len(y_array), -1)
 
 
 def canonical_form(X, y):
