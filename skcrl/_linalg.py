@@ -43,11 +43,14 @@ class Root(NamedTuple):
 
 
 class CCASolution(NamedTuple):
-    """Canonical weights, one column a component, and their correlations."""
+    """Canonical weights, one column a component, and the singular values of T.
+
+    Without a penalty the singular values are the correlations of the codes.
+    """
 
     x_weights: Array  # (p, k)
     y_weights: Array  # (q, k)
-    correlations: Array  # (k,), largest first
+    singular_values: Array  # (k,), largest first
     rank: int  # components that the views span; the columns past it are zero
 
 
@@ -94,14 +97,14 @@ def cca(cov, n_components, ridge=(0.0, 0.0), keep=(1.0, 1.0), random_state=None)
         y_root = _range_root(cov.yy, ridge[1], keep[1])
         k = min(k, x_root.rank, y_root.rank)
         found = _whitened_cca(cov.xy, x_root, y_root, k)
-    x_weights, y_weights, correlations = found
+    x_weights, y_weights, singular_values = found
     # Rounding aside, only a covariance that is drawn in lets them exceed 1.
     most = 1.0 if min(keep) == 1 else None
     sign = signs(x_weights, (cov.xx.diagonal() + ridge[0]) ** 0.5)
     return CCASolution(
         _pad_columns(x_weights * sign, n_components),
         _pad_columns(y_weights * sign, n_components),
-        _pad_columns(correlations[None, :].clip(0.0, most), n_components)[0],
+        _pad_columns(singular_values[None, :].clip(0.0, most), n_components)[0],
         k,
     )
 
@@ -117,6 +120,19 @@ def matched(cov):
     rank = int(((x_scale > 0) & (y_scale > 0)).sum())
     correlations = cov.xy.diagonal() * x_scale * y_scale
     return CCASolution(xp.diag(x_scale), xp.diag(y_scale), correlations, rank)
+
+
+def code_correlations(cov, x_weights, y_weights):
+    """Pearson correlation of each pair of codes of views of these covariances."""
+    x_var = (x_weights * (cov.xx @ x_weights)).sum(0)
+    y_var = (y_weights * (cov.yy @ y_weights)).sum(0)
+    return normalised((x_weights * (cov.xy @ y_weights)).sum(0), x_var, y_var)
+
+
+def normalised(covariances, x_var, y_var):
+    """Correlations of pairs with these covariances and variances; 0 for a constant."""
+    varies = (x_var > 0) & (y_var > 0)
+    return (covariances * unit_scale(x_var) * unit_scale(y_var) * varies).clip(-1, 1)
 
 
 def canonical_correlations(cov, ridge):

@@ -66,8 +66,8 @@ def codes(estimator, views, new_views, **weights):
 def test_codes_of_different_components_are_uncorrelated(estimator, views):
     est = clone(estimator).fit(*views)
     cross = np.cov(*map(np.transpose, est.transform_pair(*views)))[:3, 3:]
-    np.testing.assert_allclose(cross, np.diag(est.correlations_), atol=1e-6)
-    assert (np.diff(est.correlations_) < 0).all()
+    np.testing.assert_allclose(cross, np.diag(est.singular_values_), atol=1e-6)
+    assert (np.diff(est.singular_values_) < 0).all()
 
 
 @over(UNPENALISED)
@@ -250,7 +250,9 @@ def test_a_linear_kernel_gives_linear_cca(reg, views, new_views):
         found.fit(*views).transform_pair(*new_views),
         expected.fit(*views).transform_pair(*new_views),
     )
-    np.testing.assert_allclose(found.correlations_, expected.correlations_, atol=1e-8)
+    np.testing.assert_allclose(
+        found.singular_values_, expected.singular_values_, atol=1e-8
+    )
 
 
 @over([RBF, clone(RBF).set_params(approximation="nystroem")])
@@ -264,7 +266,9 @@ def test_kernel_cca_is_linear_cca_of_features_that_span_the_rows(
     )
     expected = LinearCCA(3, reg=0.1).fit(*features)
     found = clone(estimator).fit(*views)
-    np.testing.assert_allclose(found.correlations_, expected.correlations_, atol=1e-8)
+    np.testing.assert_allclose(
+        found.singular_values_, expected.singular_values_, atol=1e-8
+    )
     assert_same_directions(
         found.transform_pair(*new_views), expected.transform_pair(*new_features)
     )

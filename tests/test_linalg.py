@@ -54,13 +54,13 @@ TOY = (
 def test_exact_references(views, expected, as_backend):
     X, Y = (as_backend(view) for view in views)
     k = len(expected)
-    np.testing.assert_allclose(solve(X, Y, k).correlations, expected, atol=5e-9)
+    np.testing.assert_allclose(solve(X, Y, k).singular_values, expected, atol=5e-9)
     np.testing.assert_allclose(canonical_correlations(X, Y), expected, atol=5e-9)
 
 
 def test_iris_gives_the_wilks_lambda_of_manova():
     X, Y = iris_and_dummies()
-    wilks = np.prod(1 - solve(X, Y, 2).correlations ** 2)
+    wilks = np.prod(1 - solve(X, Y, 2).singular_values ** 2)
     assert wilks == pytest.approx(0.0234386307, abs=1e-10)
 
 
@@ -80,14 +80,16 @@ def test_codes_are_white_under_ridged_covariances(rng, as_backend, ridge):
     cross = (
         np.asarray(s.x_weights).T @ np.cov(X.T, Y.T)[:7, 7:] @ np.asarray(s.y_weights)
     )
-    np.testing.assert_allclose(cross, np.diag(np.asarray(s.correlations)), atol=1e-12)
+    np.testing.assert_allclose(
+        cross, np.diag(np.asarray(s.singular_values)), atol=1e-12
+    )
 
 
 def test_agrees_with_qr(rng, as_backend):
     X = rng.standard_normal((50, 6))
     Y = X[:, :3] @ rng.standard_normal((3, 5)) + rng.standard_normal((50, 5))
     s = solve(as_backend(X), as_backend(Y), 5)
-    np.testing.assert_allclose(s.correlations, qr_correlations(X, Y), atol=1e-12)
+    np.testing.assert_allclose(s.singular_values, qr_correlations(X, Y), atol=1e-12)
     assert s.rank == 5
 
 
@@ -111,7 +113,7 @@ def test_useless_columns_change_nothing(rng, as_backend, ridge):
     constant = np.full((80, 1), 0.1)  # its mean is not 0.1 in floating point
     wide = np.hstack([X, constant, constant * 1e6])
     s = solve(as_backend(wide), as_backend(Y), 3, (ridge, ridge))
-    np.testing.assert_allclose(s.correlations, expected.correlations, atol=1e-10)
+    np.testing.assert_allclose(s.singular_values, expected.singular_values, atol=1e-10)
     np.testing.assert_allclose(s.x_weights[4:], 0.0, atol=1e-10)
 
 
@@ -122,8 +124,8 @@ def test_duplicated_and_collinear_columns_only_lower_the_rank(rng, as_backend):
     tall = np.hstack([Y, Y])
     s = solve(as_backend(wide), as_backend(tall), 5)
     assert s.rank == 3
-    np.testing.assert_allclose(s.correlations[:3], qr_correlations(X, Y), atol=1e-9)
-    np.testing.assert_array_equal(s.correlations[3:], 0.0)
+    np.testing.assert_allclose(s.singular_values[:3], qr_correlations(X, Y), atol=1e-9)
+    np.testing.assert_array_equal(s.singular_values[3:], 0.0)
     np.testing.assert_array_equal(s.x_weights[:, 3:], 0.0)
     assert np.isfinite(np.asarray(s.x_weights)).all()
 
@@ -132,10 +134,10 @@ def test_more_columns_than_rows(rng, as_backend):
     X, Y = rng.standard_normal((8, 20)), rng.standard_normal((8, 30))
     s = solve(as_backend(X), as_backend(Y), 20)
     assert s.rank == 7  # centring takes one of the eight
-    np.testing.assert_allclose(s.correlations[:7], 1.0, atol=1e-9)
+    np.testing.assert_allclose(s.singular_values[:7], 1.0, atol=1e-9)
     ridged = solve(as_backend(X), as_backend(Y), 20, (1.0, 1.0))
     assert ridged.rank == 7
-    assert (np.asarray(ridged.correlations)[:7] < 1).all()
+    assert (np.asarray(ridged.singular_values)[:7] < 1).all()
     np.testing.assert_array_equal(ridged.x_weights[:, 7:], 0.0)
 
 
@@ -148,13 +150,13 @@ def test_rank_of_uncorrelated_designs(as_backend, ridge):
     s = solve(as_backend(X), as_backend(Y), 3, (ridge, ridge))
     assert s.rank == 2
     assert abs(np.asarray(s.x_weights)).max() < 2
-    np.testing.assert_allclose(s.correlations, 0.0, atol=1e-12)
+    np.testing.assert_allclose(s.singular_values, 0.0, atol=1e-12)
 
 
 def test_a_view_without_variance_has_rank_zero(as_backend):
     s = solve(as_backend(np.ones((5, 3))), as_backend(np.eye(5)[:, :2]), 2)
     assert s.rank == 0
-    np.testing.assert_array_equal(s.correlations, 0.0)
+    np.testing.assert_array_equal(s.singular_values, 0.0)
     np.testing.assert_array_equal(s.x_weights, 0.0)
 
 
@@ -162,9 +164,9 @@ def test_units_do_not_matter(rng, as_backend):
     X = rng.standard_normal((60, 4))
     Y = X[:, :3] + rng.standard_normal((60, 3))
     units = np.array([1e-6, 1.0, 1e3, 1e7])
-    expected = solve(X, Y, 3).correlations
+    expected = solve(X, Y, 3).singular_values
     s = solve(as_backend(X * units), as_backend(Y / 1e4), 3)
-    np.testing.assert_allclose(s.correlations, expected, atol=1e-9)
+    np.testing.assert_allclose(s.singular_values, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("ridge", [1e-4, 1.0])
@@ -183,7 +185,7 @@ def test_ridge_on_a_singular_covariance(rng, as_backend, ridge, spread):
     expected = np.linalg.svd(T, compute_uv=False)[:14]
     s = solve(as_backend(X), as_backend(Y), 14, (ridge, ridge))
     assert s.rank == 14
-    np.testing.assert_allclose(s.correlations, expected, atol=1e-6)
+    np.testing.assert_allclose(s.singular_values, expected, atol=1e-6)
     gram = np.asarray(s.x_weights).T @ (np.cov(X.T) + ridge * np.eye(30))
     np.testing.assert_allclose(gram @ np.asarray(s.x_weights), np.eye(14), atol=1e-6)
 
@@ -266,7 +268,9 @@ def test_matched_columns_are_scaled_and_dead_ones_weigh_nothing(as_backend, rng)
     solution = _linalg.matched(_moments.covariances(moments))
     R = np.corrcoef(X[:, :2].T, Y[:, :2].T)
     expected = [R[0, 2], R[1, 3], 0]
-    np.testing.assert_allclose(np.asarray(solution.correlations), expected, atol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(solution.singular_values), expected, atol=1e-12
+    )
     codes = X @ np.asarray(solution.x_weights)
     np.testing.assert_allclose(codes.std(axis=0, ddof=1), [1, 1, 0], atol=1e-12)
     assert solution.rank == 2

@@ -87,7 +87,7 @@ def _seconds(values, name):
 
 def _floats(values, name):
     """Floats of an array of objects."""
-    gaps = np.frompyfunc(is_missing, 1, 1)(values).astype(bool)
+    gaps = np.asarray(np.frompyfunc(is_missing, 1, 1)(values), dtype=bool)
     if gaps.any():
         values = np.where(gaps, np.nan, values)
     try:

@@ -360,7 +360,7 @@ class ViewPipeline(TwoViewTransformer):
 
     @property
     def correlations_(self):
-        """Canonical correlations, if the estimator has them."""
+        """Correlations of the training codes, if the estimator has them."""
         return self.estimator_.correlations_
 
     @property

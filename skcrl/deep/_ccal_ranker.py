@@ -135,8 +135,8 @@ class CCALRanker(BaseTwoBranch):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Correlations of the codes of the training set, dimension by dimension: its
-        canonical correlations, largest first, if ``projection="cca"``.
+        Pearson correlation of each pair of codes of the training set: its canonical
+        correlations if ``projection="cca"``.
     x_weights_, y_weights_ : ndarray of shape (n_components, n_components)
         Projections of the centred outputs of the encoders on the codes.
     x_mean_, y_mean_ : ndarray of shape (n_components,)

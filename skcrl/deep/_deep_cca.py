@@ -142,8 +142,8 @@ class DeepCCA(BaseTwoBranch):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Canonical correlations of the encoded training set, largest first; without a
-        closing CCA, correlations of the pairs of outputs.
+        Pearson correlation of each pair of codes of the training set: its canonical
+        correlations after a closing CCA, else correlations of the pairs of outputs.
     x_weights_, y_weights_ : ndarray of shape (n_components, n_components)
         Projections of the centred outputs of the encoders on the codes: those of the
         closing CCA, or diagonal ones to variance 1.

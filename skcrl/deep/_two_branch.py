@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from skcrl import _moments
+from skcrl import _linalg, _moments
 from skcrl._arrays import following, untensored
 from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import BaseDeepTwoView
@@ -45,7 +45,12 @@ class BaseTwoBranch(BaseDeepTwoView):
         self.y_mean_ = following(m.y_mean, given)
         self.x_weights_ = following(solution.x_weights, given)
         self.y_weights_ = following(solution.y_weights, given)
-        self.correlations_ = following(solution.correlations, given)
+        self.correlations_ = following(
+            _linalg.code_correlations(
+                _moments.covariances(m), solution.x_weights, solution.y_weights
+            ),
+            given,
+        )
         self.rank_ = solution.rank
         codes = np.hstack(
             [

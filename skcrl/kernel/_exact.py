@@ -20,13 +20,13 @@ _TOL = 1e-8
 
 
 class KernelSolution(NamedTuple):
-    """Dual weights, one column a component, the training codes and correlations."""
+    """Dual weights, one column a component, training codes and singular values."""
 
     x_weights: np.ndarray  # (n, k)
     y_weights: np.ndarray  # (n, k)
     x_codes: np.ndarray  # (n, k)
     y_codes: np.ndarray  # (n, k)
-    correlations: np.ndarray  # (k,), largest first
+    singular_values: np.ndarray  # (k,), largest first
     rank: int
 
 
@@ -141,12 +141,12 @@ def _by_features(Kx, Ky, n_components, ridge):
         [x_vectors * x_values**-0.5 @ Wx, y_vectors * y_values**-0.5 @ Wy]
     )
     codes = np.stack([Fx @ Wx, Fy @ Wy])
-    return _solution(weights, codes, solution.correlations, solution.rank)
+    return _solution(weights, codes, solution.singular_values, solution.rank)
 
 
-def _solution(weights, codes, correlations, rank):
+def _solution(weights, codes, singular_values, rank):
     """Signs chosen so that the largest weight of each x component is positive."""
     a = weights[0]
     sign = np.sign(a[abs(a).argmax(axis=0), np.arange(a.shape[1])])
     (a, b), (s, t) = weights * sign, codes * sign
-    return KernelSolution(a, b, s, t, correlations, rank)
+    return KernelSolution(a, b, s, t, singular_values, rank)

@@ -9,6 +9,7 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
+from skcrl._columns import column_correlations
 from skcrl._validation import (
     check_pair,
     check_ridge,
@@ -92,8 +93,12 @@ class KernelCCA(TwoViewTransformer):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Value of the objective, largest first: correlations of the training codes,
-        shrunk by the ridge. 0 past `rank_`.
+        Pearson correlation of each pair of training codes. 0 past `rank_`. A small
+        ridge makes them large even for noise: ``score`` on held-out views says what
+        is real.
+    singular_values_ : ndarray of shape (n_components,)
+        Value :math:`\rho` of the objective with its ridge for each pair, largest
+        first, which puts the components in order.
     x_dual_coef_, y_dual_coef_ : ndarray of shape (n_samples, n_components)
         Dual weights a and b; each column adds up to 0. The largest of each column of
         `x_dual_coef_` is positive. Zero past `rank_`. Without an approximation only.
@@ -251,7 +256,8 @@ class KernelCCA(TwoViewTransformer):
             self.X_fit_ = rows["x"]
         if rows["y"] is not None:
             self.y_fit_ = rows["y"]
-        self.correlations_, self.rank_ = solution.correlations, solution.rank
+        self.singular_values_, self.rank_ = solution.singular_values, solution.rank
+        self.correlations_ = column_correlations(solution.x_codes, solution.y_codes)
         return solution.x_codes, solution.y_codes
 
     def _fit_approximately(self, views, kernels, ridge, random_state):
@@ -267,13 +273,17 @@ class KernelCCA(TwoViewTransformer):
                 for i in range(0, n, _BLOCK_ROWS)
             ),
         )
-        solution = _linalg.cca(_moments.covariances(m), self.n_components, ridge)
+        cov = _moments.covariances(m)
+        solution = _linalg.cca(cov, self.n_components, ridge)
         self.x_weights_, self.y_weights_ = solution.x_weights, solution.y_weights
         self._encoders = {
             "x": Encoder(maps["x"], m.x_mean, self.x_weights_),
             "y": Encoder(maps["y"], m.y_mean, self.y_weights_),
         }
-        self.correlations_, self.rank_ = solution.correlations, solution.rank
+        self.singular_values_, self.rank_ = solution.singular_values, solution.rank
+        self.correlations_ = _linalg.code_correlations(
+            cov, self.x_weights_, self.y_weights_
+        )
 
     def _feature_maps(self, views, kernels, random_state):
         n, size = views["x"].shape[0], self.approximation_size
@@ -369,7 +379,10 @@ class KernelCCA(TwoViewTransformer):
 
     def _fitted_arrays(self):
         k = self.n_components_
-        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
+        arrays: dict[str, tuple] = {
+            name: (getattr(self, name), (k,))
+            for name in ("correlations_", "singular_values_")
+        }
         for side, (_, mean, weights) in self._encoders.items():
             arrays |= {
                 f"mean of the encoder of {side}": (mean, (len(weights),)),

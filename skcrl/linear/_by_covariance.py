@@ -15,7 +15,7 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
         _linalg.unit_scale(c.diagonal()) if settings.scale else c.diagonal() ** 0
         for c in (cov.xx, cov.yy)
     )
-    x_mean, y_mean = m.x_mean, m.y_mean
+    x_mean, y_mean, centred = m.x_mean, m.y_mean, cov
     if not settings.center:
         cov = _moments.uncentred(cov, m)
         x_mean, y_mean = 0 * x_mean, 0 * y_mean
@@ -48,6 +48,7 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
         y_mean,
         cov.xx.diagonal(),
         cov.yy.diagonal(),
+        _linalg.code_correlations(centred, x_weights, y_weights),
         join(x_cross_cov @ x_weights, y_cross_cov @ y_weights),
         x_cross_cov,
         y_cross_cov,

@@ -19,7 +19,7 @@ def fit_by_gram(X, Y, weights, n_components, settings):
     x_whitened, y_whitened = x.whitened(), y.whitened()
     T = x_whitened.T @ y_whitened
     rank = min(n_components, *T.shape)
-    left, correlations, right = _linalg.top_svd(T, rank)
+    left, singular_values, right = _linalg.top_svd(T, rank)
     most = 1.0 if min(x.penalty.keep, y.penalty.keep) == 1 else None
     missing = n_components - rank
     # Components past the rank are zero.
@@ -32,17 +32,26 @@ def fit_by_gram(X, Y, weights, n_components, settings):
         _linalg.CCASolution(
             x_weights * sign,
             y_weights * sign,
-            np.pad(correlations.clip(0.0, most), (0, missing)),
+            np.pad(singular_values.clip(0.0, most), (0, missing)),
             rank,
         ),
         x.rows.mean,
         y.rows.mean,
         x.var,
         y.var,
+        _correlations(codes, weights),
         codes.T @ codes / (n - 1),
         x.cross_cov(codes),
         y.cross_cov(codes),
     )
+
+
+def _correlations(codes, weights):
+    """Correlations of pairs of codes, whose rows are multiplied by sqrt(weights)."""
+    root = weights[:, None] ** 0.5
+    codes = codes - root * (root.T @ codes / weights.sum())
+    x, y = np.hsplit(codes, 2)
+    return _linalg.normalised((x * y).sum(0), (x * x).sum(0), (y * y).sum(0))
 
 
 class _Side(NamedTuple):

@@ -24,6 +24,7 @@ class Fit(NamedTuple):
     y_mean: Array  # (q,)
     x_var: Array  # (p,), about that mean
     y_var: Array  # (q,)
+    correlations: Array  # (k,), of the codes
     code_cov: Array  # (2k, 2k), of [x codes, y codes]
     x_cross_cov: Array  # (2k, p), of the codes with x
     y_cross_cov: Array  # (2k, q)

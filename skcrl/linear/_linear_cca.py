@@ -81,9 +81,14 @@ class LinearCCA(TwoViewTransformer):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Singular values of T, largest first: the correlations of the training codes,
-        shrunk by the ridge. 0 past `rank_`. With `shrinkage` they are no correlations:
-        they reach up to :math:`1 / \sqrt{(1 - s_x)(1 - s_y)}`.
+        Pearson correlation of each pair of codes of the training views, with their
+        weights. 0 past `rank_`. They say how well the training views were fitted, and
+        on few samples they are large even for noise: ``score`` on held-out views and
+        :mod:`skcrl.inspection` say what is real.
+    singular_values_ : ndarray of shape (n_components,)
+        Singular values of T, largest first, which put the components in order. Without
+        a penalty they are `correlations_`; a ridge makes them smaller, and `shrinkage`
+        larger, up to :math:`1 / \sqrt{(1 - s_x)(1 - s_y)}`.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
         Projections of the centred views, whose codes are uncorrelated and of unit
         variance but for ridge and shrinkage. Zero past `rank_`.
@@ -292,9 +297,10 @@ class LinearCCA(TwoViewTransformer):
 
     def _keep(self, fit, solver):
         self.solver_ = solver
-        self.n_components_ = len(fit.solution.correlations)
+        self.n_components_ = len(fit.correlations)
         self.x_weights_, self.y_weights_ = fit.solution[:2]
-        self.correlations_, self.rank_ = fit.solution[2:]
+        self.correlations_ = fit.correlations
+        self.singular_values_, self.rank_ = fit.solution[2:]
         self.x_mean_, self.y_mean_ = fit.x_mean, fit.y_mean
         self.x_var_, self.y_var_ = fit.x_var, fit.y_var
         self._decoders = {
@@ -401,7 +407,10 @@ class LinearCCA(TwoViewTransformer):
 
     def _fitted_arrays(self):
         k = self.n_components_
-        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
+        arrays: dict[str, tuple] = {
+            name: (getattr(self, name), (k,))
+            for name in ("correlations_", "singular_values_")
+        }
         for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
             arrays |= {
                 f"{side}_weights_": (getattr(self, f"{side}_weights_"), (p, k)),

@@ -166,7 +166,7 @@ def refitted_canonical_total(Zx, Zy):
     """  # noqa: E501
     Zx, Zy = _check_codes(Zx, Zy)
     cov = _moments.covariances(_moments.moments(Zx, Zy))
-    return float(_linalg.cca(cov, min(cov.xy.shape)).correlations.sum())
+    return float(_linalg.cca(cov, min(cov.xy.shape)).singular_values.sum())
 
 
 def effective_rank(Z):

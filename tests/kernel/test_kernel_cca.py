@@ -66,7 +66,9 @@ def test_a_linear_kernel_is_linear_cca(views, new_views, reg):
     kernel = KernelCCA(K, kernel="linear", reg=reg, random_state=0).fit(*views)
     linear = LinearCCA(K, reg=reg).fit(*views)
     assert_same_codes(kernel, linear, new_views)
-    np.testing.assert_allclose(kernel.correlations_, linear.correlations_, atol=1e-9)
+    np.testing.assert_allclose(
+        kernel.singular_values_, linear.singular_values_, atol=1e-9
+    )
     assert kernel.rank_ == linear.rank_ == K
 
 
@@ -110,7 +112,7 @@ def test_the_documented_objective_is_stationary(views, kernel):
     Mx = Kx @ Kx / (N - 1) + 0.01 * Kx
     My = Ky @ Ky / (N - 1) + 0.02 * Ky
     between = Kx @ Ky / (N - 1)
-    R = np.diag(kcca.correlations_)
+    R = np.diag(kcca.singular_values_)
     # The constraints, each component apart from the others, and the value.
     np.testing.assert_allclose(a.T @ Mx @ a, np.eye(K), atol=1e-7)
     np.testing.assert_allclose(b.T @ My @ b, np.eye(K), atol=1e-7)
@@ -122,7 +124,7 @@ def test_the_documented_objective_is_stationary(views, kernel):
     roots = [linalg.sqrtm(M + 1e-12 * np.eye(N)).real for M in (Mx, My)]
     T = np.linalg.solve(roots[0], np.linalg.solve(roots[1], between.T).T)
     top = np.linalg.svd(T, compute_uv=False)[:K]
-    np.testing.assert_allclose(kcca.correlations_, top, atol=1e-5)
+    np.testing.assert_allclose(kcca.singular_values_, top, atol=1e-5)
 
 
 @pytest.mark.parametrize("reg", [1e-4, 1e-2, 1e2])
@@ -135,7 +137,7 @@ def test_factors_and_features_agree(views, kernel, reg):
     )
     by_features = _exact._by_features(*grams, 5, (reg, 2 * reg))
     np.testing.assert_allclose(
-        by_factors.correlations, by_features.correlations, rtol=1e-8
+        by_factors.singular_values, by_features.singular_values, rtol=1e-8
     )
     for one, other in zip(by_factors[2:4], by_features[2:4], strict=True):
         assert_same_up_to_sign(one, other, 1e-7)
@@ -164,10 +166,10 @@ def test_codes_are_kernels_centred_by_training_means(views, new_views):
 def test_codes_are_uncorrelated_matched_and_ordered(views, settings):
     # Under a small ridge all but the variances are those of linear CCA.
     kcca = KernelCCA(4, reg=1e-3, gamma=0.05, random_state=0, **settings).fit(*views)
-    assert (np.diff(kcca.correlations_) <= 0).all()
+    assert (np.diff(kcca.singular_values_) <= 0).all()
     Zx, Zy = kcca.transform_pair(*views)
     between = (Zx - Zx.mean(0)).T @ Zy / (N - 1)
-    np.testing.assert_allclose(between, np.diag(kcca.correlations_), atol=1e-7)
+    np.testing.assert_allclose(between, np.diag(kcca.singular_values_), atol=1e-7)
     np.testing.assert_allclose([Zx.mean(0), Zy.mean(0)], 0, atol=1e-9)
 
 
@@ -239,7 +241,9 @@ def test_nystroem_with_every_landmark_is_exact(views, new_views, reg):
     nystroem = KernelCCA(
         K, reg=reg, approximation="nystroem", approximation_size=N, random_state=0
     ).fit(*views)
-    np.testing.assert_allclose(nystroem.correlations_, exact.correlations_, atol=1e-9)
+    np.testing.assert_allclose(
+        nystroem.singular_values_, exact.singular_values_, atol=1e-9
+    )
     assert_same_codes(nystroem, exact, new_views)
 
 
@@ -280,7 +284,9 @@ def test_approximations_never_hold_a_wide_array(approximation, rng, monkeypatch)
         monkeypatch.setattr(cls, "__call__", watched)
     monkeypatch.setattr("skcrl.kernel._decoder._MAX_ROWS", 64)
     blocked = KernelCCA(2, random_state=0, **settings).fit(X, y)
-    np.testing.assert_allclose(blocked.correlations_, whole.correlations_, atol=1e-10)
+    np.testing.assert_allclose(
+        blocked.singular_values_, whole.singular_values_, atol=1e-10
+    )
     assert max(tall) == 64
 
 
@@ -305,9 +311,9 @@ def test_equal_correlations_are_all_found(rng):
     z = np.tile(z[:80], 4)[:, None] * blocks
     y = z + 0.5 * np.tile(noise[:80], 4)[:, None] * blocks
     kcca = KernelCCA(4, kernel="linear", reg=0.01, random_state=0).fit(z, y)
-    expected = LinearCCA(4, reg=0.01).fit(z, y).correlations_
-    np.testing.assert_allclose(kcca.correlations_, expected, atol=1e-9)
-    assert np.ptp(kcca.correlations_) < 0.02
+    expected = LinearCCA(4, reg=0.01).fit(z, y).singular_values_
+    np.testing.assert_allclose(kcca.singular_values_, expected, atol=1e-9)
+    assert np.ptp(kcca.singular_values_) < 0.02
 
 
 @pytest.mark.parametrize("approximation", [None, "nystroem", "rbf_sampler"])
@@ -327,7 +333,7 @@ def test_rows_twice_and_a_constant_view(approximation, reg, rng):
     names = ("rbf", "linear") if approximation != "rbf_sampler" else "rbf"
     nothing = KernelCCA(2, kernel=names, **settings).fit(X, np.full_like(y, 0.1))
     assert nothing.rank_ == 0
-    assert not nothing.correlations_.any()
+    assert not nothing.singular_values_.any()
     assert not nothing.transform(X).any()
     np.testing.assert_allclose(nothing.predict(X), 0.1)
     if approximation != "rbf_sampler":
@@ -342,15 +348,15 @@ def test_components_past_the_rank_are_zero(views):
         kcca = KernelCCA(5, kernel="linear", reg=reg, random_state=0)
         kcca.fit(X[:, :2] @ [[1.0, 2, 3], [1, 0, 1]], y)
         assert kcca.rank_ == 2
-        assert (kcca.correlations_[:2] > 0.01).all()
-        assert not kcca.correlations_[2:].any()
+        assert (kcca.singular_values_[:2] > 0.01).all()
+        assert not kcca.singular_values_[2:].any()
         assert not kcca.x_dual_coef_[:, 2:].any()
         assert not kcca.y_dual_coef_[:, 2:].any()
 
 
 def test_without_a_ridge_everything_correlates(views):
     kcca = KernelCCA(K, reg=0, gamma=2.0, random_state=0).fit(*views)
-    np.testing.assert_allclose(kcca.correlations_, 1.0, atol=1e-6)
+    np.testing.assert_allclose(kcca.singular_values_, 1.0, atol=1e-6)
     assert kcca.rank_ == K
 
 
@@ -362,7 +368,7 @@ def test_an_indefinite_kernel_loses_its_negative_part(rng):
     settings = {"kernel": "precomputed", "reg": 1e-2, "random_state": 0}
     one = KernelCCA(K, **settings).fit(indefinite, y)
     other = KernelCCA(K, **settings).fit(positive, y)
-    np.testing.assert_allclose(one.correlations_, other.correlations_, atol=1e-6)
+    np.testing.assert_allclose(one.singular_values_, other.singular_values_, atol=1e-6)
 
 
 def test_reconstruction_is_as_nonlinear_as_the_views(rng):

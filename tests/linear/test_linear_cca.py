@@ -28,10 +28,10 @@ def test_linnerud():
 def test_codes_are_uncorrelated_matched_and_ordered(views):
     cca = LinearCCA(reg=0).fit(*views)
     codes = np.hstack(cca.transform_pair(*views))
-    R = np.diag(cca.correlations_)
+    R = np.diag(cca.singular_values_)
     expected = np.block([[np.eye(5), R], [R, np.eye(5)]])
     np.testing.assert_allclose(np.cov(codes.T), expected, atol=1e-10)
-    assert (np.diff(cca.correlations_) < 0).all()
+    assert (np.diff(cca.singular_values_) < 0).all()
 
 
 def test_planted_correlations_are_found():
@@ -81,12 +81,12 @@ def test_ridge_solves_the_documented_problem(views):
     # Stationarity of max w'Sxy v under w'(Sxx + r I)w = v'(Syy + s I)v = 1.
     np.testing.assert_allclose(
         Sxy @ cca.y_weights_,
-        (Sxx + 0.5 * np.eye(6)) @ cca.x_weights_ * cca.correlations_,
+        (Sxx + 0.5 * np.eye(6)) @ cca.x_weights_ * cca.singular_values_,
         atol=1e-10,
     )
     np.testing.assert_allclose(
         Sxy.T @ cca.x_weights_,
-        (Syy + 2.0 * np.eye(5)) @ cca.y_weights_ * cca.correlations_,
+        (Syy + 2.0 * np.eye(5)) @ cca.y_weights_ * cca.singular_values_,
         atol=1e-10,
     )
 

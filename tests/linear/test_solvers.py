@@ -58,7 +58,7 @@ def test_the_documented_problem_is_solved(solver, shape, scale, reg, shrinkage):
     cca = LinearCCA(4, reg=reg, shrinkage=shrinkage, scale=scale, solver=solver)
     cca.fit(X, y)
     expected = documented_correlations(X, y, reg, shrinkage, scale)[:4]
-    np.testing.assert_allclose(cca.correlations_, expected, atol=1e-9)
+    np.testing.assert_allclose(cca.singular_values_, expected, atol=1e-9)
     assert (cca.rank_, cca.solver_) == (4, solver)
 
 
@@ -89,8 +89,8 @@ def test_solvers_agree(solver, shape, parameters, weighted):
     other = LinearCCA(3, solver=solver, random_state=0, **parameters)
     other.fit(X, y, weights)
     assert other.rank_ == exact.rank_
-    names = ["correlations_", "x_mean_", "y_mean_", "x_var_", "y_var_"]
-    if exact.correlations_[0] < 0.999:  # else the components are all but arbitrary
+    names = ["singular_values_", "x_mean_", "y_mean_", "x_var_", "y_var_"]
+    if exact.singular_values_[0] < 0.999:  # else the components are all but arbitrary
         names += ["x_weights_", "y_weights_", "x_loadings_", "y_loadings_"]
         names += ["x_explained_variance_ratio_", "y_explained_variance_ratio_"]
         np.testing.assert_allclose(other.predict(X), exact.predict(X), atol=1e-7)
@@ -140,8 +140,10 @@ def test_lanczos_on_correlations_that_crowd_below_one():
     X, y = views_of(500, 520, 510)
     exact = LinearCCA(8, reg=0.1, solver="covariance").fit(X, y)
     lanczos = LinearCCA(8, reg=0.1, solver="lanczos", random_state=0).fit(X, y)
-    assert exact.correlations_[7] > 0.98
-    np.testing.assert_allclose(lanczos.correlations_, exact.correlations_, atol=1e-12)
+    assert exact.singular_values_[7] > 0.98
+    np.testing.assert_allclose(
+        lanczos.singular_values_, exact.singular_values_, atol=1e-12
+    )
     np.testing.assert_allclose(lanczos.x_weights_, exact.x_weights_, atol=1e-7)
     other = LinearCCA(8, reg=0.1, solver="lanczos", random_state=1).fit(X, y)
     np.testing.assert_allclose(other.x_weights_, lanczos.x_weights_, atol=1e-7)
@@ -169,7 +171,9 @@ def test_estimated_shrinkage_is_scikit_learns(shape, as_sparse):
     if as_sparse:
         X, y = sparse.csr_array(X), sparse.csr_array(y)
     cca = LinearCCA(3, reg=0, shrinkage=("ledoit_wolf", "oas")).fit(X, y)
-    np.testing.assert_allclose(cca.correlations_, expected.correlations_, atol=1e-10)
+    np.testing.assert_allclose(
+        cca.singular_values_, expected.singular_values_, atol=1e-10
+    )
     np.testing.assert_allclose(cca.x_weights_, expected.x_weights_, atol=1e-8)
 
 
@@ -240,8 +244,8 @@ def test_sparse_views_give_the_dense_answer(solver, sides, reg, center, scale):
     )
     cca = LinearCCA(3, random_state=0, **parameters).fit(*given)
     assert cca.rank_ == dense.rank_
-    np.testing.assert_allclose(cca.correlations_, dense.correlations_, atol=1e-9)
-    if dense.correlations_[0] > 0.999:
+    np.testing.assert_allclose(cca.singular_values_, dense.singular_values_, atol=1e-9)
+    if dense.singular_values_[0] > 0.999:
         return  # any basis will do
     for name in ("x_weights_", "y_weights_", "x_loadings_", "y_loadings_"):
         np.testing.assert_allclose(
@@ -292,12 +296,14 @@ def test_scale_makes_the_ridge_free_of_units():
     units = np.array([1e-3, 1.0, 10.0, 1e4])
     expected = LinearCCA(reg=0.5, scale=True).fit(X, y)
     cca = LinearCCA(reg=0.5, scale=True).fit(X * units, y)
-    np.testing.assert_allclose(cca.correlations_, expected.correlations_, atol=1e-12)
+    np.testing.assert_allclose(
+        cca.singular_values_, expected.singular_values_, atol=1e-12
+    )
     np.testing.assert_allclose(
         cca.x_weights_ * units[:, None], expected.x_weights_, atol=1e-10
     )
-    assert LinearCCA(reg=0.5).fit(X, y).correlations_[0] != pytest.approx(
-        LinearCCA(reg=0.5).fit(X * units, y).correlations_[0], abs=1e-4
+    assert LinearCCA(reg=0.5).fit(X, y).singular_values_[0] != pytest.approx(
+        LinearCCA(reg=0.5).fit(X * units, y).singular_values_[0], abs=1e-4
     )
 
 
@@ -378,7 +384,7 @@ def test_gram_keeps_what_one_column_of_large_units_outweighs(
         X, y = sparse.csr_array(X), sparse.csr_array(y)
     gram = LinearCCA(4, **parameters).fit(X, y)
     assert gram.solver_ == "gram"
-    np.testing.assert_allclose(gram.correlations_, exact.correlations_, atol=1e-6)
+    np.testing.assert_allclose(gram.singular_values_, exact.singular_values_, atol=1e-6)
 
 
 @pytest.mark.parametrize("mean", [1e4, 1e6])
@@ -394,7 +400,9 @@ def test_a_dense_view_beside_a_sparse_one_keeps_its_digits(mean, weighted):
         ((sparse.csr_array(y), X), True),
     ):
         cca = LinearCCA(3).fit(*given, weights)
-        np.testing.assert_allclose(cca.correlations_, expected.correlations_, atol=1e-9)
+        np.testing.assert_allclose(
+            cca.singular_values_, expected.singular_values_, atol=1e-9
+        )
         var = cca.y_var_ if swapped else cca.x_var_
         np.testing.assert_allclose(var, expected.x_var_, rtol=1e-9)
 
@@ -405,7 +413,7 @@ def test_equal_correlations_are_all_found():
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((200, 47))
         cca = LinearCCA(10, reg=0).fit(X, X @ rng.standard_normal((47, 47)))
-        np.testing.assert_allclose(cca.correlations_, 1, atol=1e-9)
+        np.testing.assert_allclose(cca.singular_values_, 1, atol=1e-9)
         assert cca.x_weights_.any(axis=0).all()
 
 
@@ -413,9 +421,9 @@ def test_equal_correlations_are_all_found():
 def test_lanczos_leaves_tiny_correlations_to_the_exact_solver(units):
     X, y = (units * view for view in views_of(700, 520, 510))
     exact = LinearCCA(5, solver="covariance").fit(X, y)
-    assert exact.correlations_[0] < 1e-4
+    assert exact.singular_values_[0] < 1e-4
     auto = LinearCCA(5, random_state=0).fit(X, y)
-    np.testing.assert_allclose(auto.correlations_, exact.correlations_, rtol=1e-9)
+    np.testing.assert_allclose(auto.singular_values_, exact.singular_values_, rtol=1e-9)
     np.testing.assert_allclose(auto.x_weights_, exact.x_weights_, atol=1e-6)
 
 
@@ -433,7 +441,9 @@ def test_units_beyond_squares_are_named_or_do_no_harm(solver, shrinkage):
     expected = LinearCCA(2, reg=0, shrinkage=shrinkage, solver=solver).fit(X, y)
     tiny = LinearCCA(2, reg=0, shrinkage=shrinkage, solver=solver)
     tiny.fit(X * 1e-70, y * 1e-70)
-    np.testing.assert_allclose(tiny.correlations_, expected.correlations_, rtol=1e-9)
+    np.testing.assert_allclose(
+        tiny.singular_values_, expected.singular_values_, rtol=1e-9
+    )
     if shrinkage != 0.5:
         with (
             np.errstate(over="ignore", invalid="ignore"),
