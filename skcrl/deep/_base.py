@@ -217,7 +217,8 @@ class BaseDeepTwoView(TwoViewTransformer):
                 groups = None if groups is None else groups[weighty]
             _require_some_paired(self, present)
             x_array, y_array = untensored(X), untensored(y)
-            data = PairDataset.from_arrays(x_array, y_array, *present, weights=weights)
+            has_x, has_y = present or (None, None)
+            data = PairDataset.from_arrays(x_array, y_array, has_x, has_y, weights)
             data.partners = self._partners(data, groups)
             self._check_training(data)
             checkpoint = (
@@ -282,7 +283,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _held_out_score(self, net, train, valid):
         """Score on validation data of the estimator that training would end in now."""
         probe = copy(self)
-        probe._hold(net, *train.complete(), train.complete_weights())
+        X, y = train.complete()
+        probe._hold(net, X, y, train.complete_weights())
         X, y = valid.complete()
         codes = probe._encode(X, "x"), probe._encode(y, "y")
         weights = valid.complete_weights()

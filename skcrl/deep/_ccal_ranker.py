@@ -443,9 +443,9 @@ class CCALRanker(BaseTwoBranch):
 
 def _refit(net, train):
     """Fit the projection of a net to the training data."""
-    outputs = [
+    x_outputs, y_outputs = (
         finite(net.evaluate("encode", view, side=side))
         for view, side in zip(train.complete(), ("x", "y"), strict=True)
-    ]
-    weights = train.complete_weights()
-    net.module_.projection.refit(_moments.moments(*outputs, weights=weights))
+    )
+    m = _moments.moments(x_outputs, y_outputs, weights=train.complete_weights())
+    net.module_.projection.refit(m)

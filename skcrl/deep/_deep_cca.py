@@ -351,7 +351,7 @@ class DeepCCA(BaseTwoBranch):
     def _prepare(self, net, X, y, weights):
         if self.pretraining_epochs > 0:
             pretrain(
-                net, X, y, weights, self.pretraining_epochs, self.pretraining_noise
+                net, X, y, self.pretraining_epochs, self.pretraining_noise, weights
             )
 
     def _projection(self, m):

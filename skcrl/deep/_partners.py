@@ -38,9 +38,11 @@ class Partners:
         groups : ndarray of int, shape (n_samples,), or None, default=None
             Groups of the rows.
         """
-        numbers = [_numbers_of_equal_rows(view) for view in (X, y)]
-        repeats = any(number.max() + 1 < len(number) for number in numbers)
-        return cls(*numbers, groups) if repeats or groups is not None else None
+        x_numbers, y_numbers = _numbers_of_equal_rows(X), _numbers_of_equal_rows(y)
+        n_fewest = 1 + min(x_numbers.max(), y_numbers.max())
+        if n_fewest == len(x_numbers) and groups is None:
+            return None
+        return cls(x_numbers, y_numbers, groups)
 
     def among(self, rows):
         """CSR of bool (n_rows, n_rows): whether the y of a column is partner of an x.

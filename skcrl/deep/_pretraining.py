@@ -6,7 +6,7 @@ from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import DenoisingPair
 
 
-def pretrain(net, X, y, weights, n_epochs, noise):
+def pretrain(net, X, y, n_epochs, noise, weights=None):
     """Train each layer of the dense encoders of a net, the first layer first.
 
     Each is a tied denoising autoencoder of what the layers before it make of the views,
@@ -19,12 +19,12 @@ def pretrain(net, X, y, weights, n_epochs, noise):
         Initialised, with a TwoBranch for module, whose encoders are changed.
     X, y : ndarray of shape (n_samples, ...)
         Paired views.
-    weights : ndarray of shape (n_samples,) or None
-        How many samples each row stands for; None is one each.
     n_epochs : int
         Epochs for each layer.
     noise : float
         Standard deviation of the noise on the input of each layer.
+    weights : ndarray of shape (n_samples,) or None, default=None
+        How many samples each row stands for; None is one each.
 
     Raises
     ------
