@@ -71,11 +71,18 @@ def inverse_square_root(cov, ridge):
     return eigenvectors * (eigenvalues.clip(0.0) + ridge) ** -0.5 @ eigenvectors.T
 
 
-def standardise(Z):
+def standardise(Z, weights=None):
     """Columns with mean 0 and variance 1 over n rows; dead ones come out as 0."""
-    Z = Z - Z.mean(0)
+    Z = Z - row_mean(Z, weights)
     # Far below the variance of codes: it keeps gradients of dead columns finite.
-    return Z * ((Z * Z).mean(0) + 1e-8) ** -0.5
+    return Z * (row_mean(Z * Z, weights) + 1e-8) ** -0.5
+
+
+def row_mean(Z, weights=None):
+    """Mean of the rows, of which each may weigh as many as its weight says."""
+    if weights is None:
+        return Z.mean(0)
+    return (weights / weights.sum()) @ Z
 
 
 def cca(cov, n_components, ridge=(0.0, 0.0), keep=(1.0, 1.0), random_state=None):

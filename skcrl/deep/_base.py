@@ -13,10 +13,12 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skcrl import _linalg, _moments
 from skcrl._arrays import untensored
 from skcrl._validation import (
     check_available,
     check_pair,
+    check_weights,
     random_source,
     restored_on_error,
 )
@@ -27,6 +29,7 @@ from skcrl.deep._data import PairDataset, PairSplit
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
+from skcrl.metrics._relevance import check_classes
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {}),
@@ -119,14 +122,14 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_net(self, net, X, y):
         """Raise ValueError for an untrained net that does not suit the data."""
 
-    def _prepare(self, net, X, y):
+    def _prepare(self, net, X, y, weights):
         """Give a fresh net better weights than those drawn, before it is trained."""
 
-    def _finish(self, X, y):
+    def _finish(self, X, y, weights):
         """Compute fitted state from the trained `net_` and the training views."""
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Train on paired views.
 
         Parameters
@@ -136,6 +139,10 @@ class BaseDeepTwoView(TwoViewTransformer):
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
             TiedBidirectional take a row of NaN in either view for a missing one.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each. Whole
+            numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
+            several, on average.
 
         Returns
         -------
@@ -146,17 +153,16 @@ class BaseDeepTwoView(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If the views or the parameters do not fit together, or `checkpoint` names a
-            file of another training or none of skcrl's. As after any error and
-            KeyboardInterrupt, the estimator is then as it was before.
+            If the views, the weights or the parameters do not fit together, or
+            `checkpoint` names a file of another training or none of skcrl's. As after
+            any error and KeyboardInterrupt, the estimator is then as it was before.
         FloatingPointError
             If training diverges.
         """
-        going_on = self.warm_start and hasattr(self, "net_")
-        return self._train(X, y, self.max_epochs, going_on)
+        return self._fit(X, y, sample_weight)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y, sample_weight=None):
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
@@ -171,6 +177,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
             TiedBidirectional take a row of NaN in either view for a missing one.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, as in ``fit``.
 
         Returns
         -------
@@ -182,32 +190,56 @@ class BaseDeepTwoView(TwoViewTransformer):
         ValueError, FloatingPointError
             As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
         """
+        return self._partial_fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight, groups=None):
+        going_on = self.warm_start and hasattr(self, "net_")
+        return self._train(X, y, sample_weight, groups, self.max_epochs, going_on)
+
+    def _partial_fit(self, X, y, sample_weight, groups=None):
         if self.checkpoint is not None:
             raise ValueError(
                 f"checkpoint={self.checkpoint!r} keeps the training of fit, and "
                 "partial_fit is one epoch of a training of yours: set checkpoint=None."
             )
-        return self._train(X, y, 1, going_on=hasattr(self, "net_"))
+        return self._train(X, y, sample_weight, groups, 1, hasattr(self, "net_"))
 
-    def _train(self, X, y, n_epochs, going_on):
+    def _train(self, X, y, sample_weight, groups, n_epochs, going_on):
         with restored_on_error(self), _drawn_from(self.random_state):
             X, y, *present = self._check_views(X, y, reset=not going_on)
+            if groups is not None:
+                groups = _check_groups(groups, X.shape[0])
+            X, y, weights = check_weights(X, y, sample_weight)
+            if weights is not None:
+                _require_samples(weights)
+                weighty = np.asarray(sample_weight, dtype=np.float64) > 0
+                present = [there[weighty] for there in present]
+                groups = None if groups is None else groups[weighty]
+            _require_some_paired(self, present)
             x_array, y_array = untensored(X), untensored(y)
-            data = PairDataset.from_arrays(x_array, y_array, *present)
+            has_x, has_y = present or (None, None)
+            data = PairDataset.from_arrays(x_array, y_array, has_x, has_y, weights)
+            data.partners = self._partners(data, groups)
             self._check_training(data)
             checkpoint = (
-                None if self.checkpoint is None else Checkpoint(self, x_array, y_array)
+                None
+                if self.checkpoint is None
+                else Checkpoint(self, x_array, y_array, weights, groups)
             )
             seed = checkpoint.seed if checkpoint else None
             net = self._go_on() if going_on else self._make_net(self._draw_seed(seed))
             self._check_net(net, x_array, y_array)
             if not going_on and seed is None:
-                self._prepare(net, x_array, y_array)
+                self._prepare(net, x_array, y_array, weights)
             self._run_epochs(net, data, n_epochs, checkpoint)
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
-            self._hold(net, X, y)
+            self._hold(net, X, y, weights)
         return self
+
+    def _partners(self, data, groups):
+        """Which rows of the data share a partner; None where no one asks."""
+        return None
 
     def _run_epochs(self, net, data, n_epochs, checkpoint):
         callbacks, n_done = self._callbacks(), 0
@@ -228,19 +260,13 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Both views and, where rows may be unpaired, which rows are there."""
         if X is None or y is None or not self._trains_on_unpaired:
             return check_pair(self, X, y, reset=reset, min_samples=2)
-        X, y, has_x, has_y = check_available(self, X, y, reset=reset, min_samples=2)
-        if not (has_x & has_y).any():
-            raise ValueError(
-                f"All {len(has_x)} samples are missing one view: "
-                f"{type(self).__name__} needs some that have both."
-            )
-        return X, y, has_x, has_y
+        return check_available(self, X, y, reset=reset, min_samples=2)
 
-    def _hold(self, net, X, y):
+    def _hold(self, net, X, y, weights):
         """Become the estimator that `net` makes, trained on `X` and `y`."""
         self.net_ = net
         self.n_components_ = self.n_components
-        self._finish(X, y)
+        self._finish(X, y, weights)
 
     def _callbacks(self):
         """Callbacks of a training, the user's among them."""
@@ -257,9 +283,15 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _held_out_score(self, net, train, valid):
         """Score on validation data of the estimator that training would end in now."""
         probe = copy(self)
-        probe._hold(net, *train.complete())
+        X, y = train.complete()
+        probe._hold(net, X, y, train.complete_weights())
         X, y = valid.complete()
-        return pearson_sum(probe._encode(X, "x"), probe._encode(y, "y"))
+        codes = probe._encode(X, "x"), probe._encode(y, "y")
+        weights = valid.complete_weights()
+        if weights is None:
+            return pearson_sum(*codes)
+        m = _moments.moments(*codes, weights=weights)
+        return float(_linalg.matched(_moments.covariances(m)).correlations.sum())
 
     def _draw_seed(self, begun_with):
         """Seed of a training, drawn even if it began with one already.
@@ -422,6 +454,30 @@ def _lasting_parameters(net):
         if name != "weight_decay":
             parameters[f"optimizer__{name}"] = value
     return parameters
+
+
+def _require_some_paired(estimator, present):
+    """Raise ValueError unless some samples have both views."""
+    if present and not (present[0] & present[1]).any():
+        raise ValueError(
+            f"All {len(present[0])} samples are missing one view: "
+            f"{type(estimator).__name__} needs some that have both."
+        )
+
+
+def _require_samples(weights):
+    if not weights.sum() > 1:
+        raise ValueError(
+            "sample_weight says how many samples each row stands for, and must add up "
+            f"to more than 1, got {weights.sum():.3g}: multiply it by the number of "
+            "samples."
+        )
+
+
+def _check_groups(groups, n_samples):
+    """Groups as numbers, one for each row."""
+    groups = check_classes(groups, n_samples, "groups")
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _check_hidden_layer_sizes(sizes):

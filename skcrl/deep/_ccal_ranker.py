@@ -1,13 +1,16 @@
 """Retrieval across views: encoders, a CCA layer and a ranking loss."""
 
+from functools import partial
 from math import prod
 from numbers import Integral, Real
 
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _moments
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._callbacks import BeforeValidation
+from skcrl.deep._partners import Partners
 from skcrl.deep._two_branch import BaseTwoBranch, finite
 from skcrl.deep._users_modules import USERS_MODULES
 from skcrl.deep.losses import RANKING_OBJECTIVES, with_reconstruction
@@ -168,6 +171,16 @@ class CCALRanker(BaseTwoBranch):
     and :class:`~skcrl.CrossViewRetriever` do. The latter weights canonical variates by
     their correlations if asked to, which gains much with ``projection="cca"``.
 
+    Rows with equal partners, such as five captions of one picture, are no negatives of
+    each other, in either objective: every y that comes with an equal x somewhere in the
+    data is a partner of that x, and so the other way. Equal are rows that are equal
+    in float32. ``fit(X, y, groups=...)`` says so of rows whose partners differ.
+
+    With weights, a row of weight w is as often a sample and a negative as w rows would
+    be; as these are equal, none is a negative of another. Targets among which the
+    mean reciprocal rank of validation rows is found stand there once each, whatever
+    they weigh.
+
     The schedule of [1]_: ``early_stopping=True, lr_schedule="refine",
     n_iter_no_change=50, validation_fraction=0.1, weight_decay=1e-4``, and more epochs
     than that takes, ``max_epochs=1000`` say.
@@ -290,6 +303,80 @@ class CCALRanker(BaseTwoBranch):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Train on paired views.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view, perhaps sparse.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each. Whole
+            numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
+            several, on average.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Numbers or strings. Rows of one group are no negatives of each other, all
+            targets of its group count as found in the mean reciprocal rank of the
+            validation rows, and all rows of a group are validation rows or none is: so
+            many groups, drawn at random, that they hold `validation_fraction` of the
+            rows or more. None groups nothing, beyond rows with equal partners.
+
+        Returns
+        -------
+        self : CCALRanker
+            Fitted estimator; with ``warm_start=True``, trained on from where it was,
+            and if `checkpoint` names a file, from where that is.
+
+        Raises
+        ------
+        ValueError
+            If the views, the weights, the groups or the parameters do not fit together,
+            or `checkpoint` names a file of another training or none of skcrl's. As
+            after any error and KeyboardInterrupt, the estimator is then as it was
+            before.
+        FloatingPointError
+            If training diverges.
+        """
+        return self._fit(X, y, sample_weight, groups)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, groups=None):
+        """Train for one more epoch.
+
+        Calls with the same data add up to one ``fit`` with as many epochs, but for
+        callbacks, early stopping and schedules of the learning rate, which begin anew
+        in each call. The projections that follow the training are fitted to the rows of
+        the last call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view, perhaps sparse.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, as in ``fit``.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Rows that are no negatives of each other, as in ``fit``.
+
+        Returns
+        -------
+        self : CCALRanker
+            Trained estimator.
+
+        Raises
+        ------
+        ValueError, FloatingPointError
+            As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
+        """
+        return self._partial_fit(X, y, sample_weight, groups)
+
+    def _partners(self, data, groups):
+        return Partners.find(data.x, data.y, groups)
+
     @property
     def _min_batch_rows(self):
         return self.n_components + 1 if self.projection == "cca" else 2
@@ -345,7 +432,10 @@ class CCALRanker(BaseTwoBranch):
             net.evaluate("embed", view, side=side)
             for view, side in zip(valid.complete(), ("x", "y"), strict=True)
         )
-        return mean_both_ways(mean_of_reciprocal_ranks, x, y)
+        relevant = valid.partners and valid.partners.among(valid.rows.numpy())
+        weights = valid.complete_weights()
+        mean_rank = partial(mean_of_reciprocal_ranks, weights=weights)
+        return mean_both_ways(mean_rank, x, y, relevant)
 
     def _projection(self, m):
         return self.net_.module_.projection.refit(m)
@@ -353,8 +443,9 @@ class CCALRanker(BaseTwoBranch):
 
 def _refit(net, train):
     """Fit the projection of a net to the training data."""
-    outputs = [
+    x_outputs, y_outputs = (
         finite(net.evaluate("encode", view, side=side))
         for view, side in zip(train.complete(), ("x", "y"), strict=True)
-    ]
-    net.module_.projection.refit(_moments.moments(*outputs))
+    )
+    m = _moments.moments(x_outputs, y_outputs, weights=train.complete_weights())
+    net.module_.projection.refit(m)

@@ -29,6 +29,8 @@ class Checkpoint:
         Whose training it is; `random_state` has not been drawn from.
     X, y : ndarray or CSR array
         What it is trained on.
+    weights, groups : ndarray of shape (n_samples,) or None
+        The weights and the groups of the rows, where they were given.
 
     Attributes
     ----------
@@ -45,9 +47,9 @@ class Checkpoint:
         If there is a file that does not hold this training.
     """
 
-    def __init__(self, estimator, X, y):
+    def __init__(self, estimator, X, y, weights, groups):
         self.path = estimator.checkpoint
-        self.training = _described(estimator, X, y)
+        self.training = _described(estimator, X, y, weights, groups)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -103,7 +105,7 @@ def _check_folder(folder):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
-def _described(estimator, X, y):
+def _described(estimator, X, y, weights, groups):
     """What must be the same for a training to be the same, by name, as plain data."""
     return {
         "estimator": type(estimator).__name__,
@@ -114,6 +116,8 @@ def _described(estimator, X, y):
         },
         "X": _view(X),
         "y": _view(y),
+        "sample_weight": None if weights is None else _view(weights),
+        "groups": None if groups is None else _view(groups),
     }
 
 

@@ -17,13 +17,18 @@ class PairBatch:
 
     Parameters
     ----------
+    about : dict of str to Tensor or None, default=None
+        What else the loss is to know of the rows, by the names of its arguments:
+        `weights` of the complete rows, `x_only_weights` and `y_only_weights` of the
+        others, and `partners`. None stands for nothing.
     **views : Tensor of shape (n_rows, ...)
         `x` and `y`, which are paired, and perhaps `x_only` and `y_only`, rows of which
         the other view is missing.
     """
 
-    def __init__(self, **views):
+    def __init__(self, about=None, **views):
         self.views = views
+        self.about = about or {}
 
     def keys(self):
         """Names of the views."""
@@ -47,18 +52,26 @@ class PairDataset(torch.utils.data.Dataset):
         Complete rows of the data set; None stands for all.
     x_only, y_only : Tensor of int of shape (n_rows,) or None, default=None
         Rows of which the other view is missing; None stands for none.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many samples each row stands for; None is one each.
+    partners : Partners or None, default=None
+        Which rows share a partner; None stands for none.
     """  # noqa: E501
 
-    def __init__(self, x, y, rows=None, x_only=None, y_only=None):
+    def __init__(
+        self, x, y, rows=None, x_only=None, y_only=None, weights=None, partners=None
+    ):
         self.x = x
         self.y = y
         self.rows = torch.arange(x.shape[0]) if rows is None else rows
         none = torch.empty(0, dtype=torch.long)
         self.x_only = none if x_only is None else x_only
         self.y_only = none if y_only is None else y_only
+        self.weights = weights
+        self.partners = partners
 
     @classmethod
-    def from_arrays(cls, X, y, has_x=None, has_y=None):
+    def from_arrays(cls, X, y, has_x=None, has_y=None, weights=None, partners=None):
         """Wrap arrays, copying only what is not writable contiguous float32.
 
         Parameters
@@ -67,12 +80,21 @@ class PairDataset(torch.utils.data.Dataset):
             The views.
         has_x, has_y : ndarray of bool, shape (n_samples,), or None, default=None
             Rows that are there; None stands for all.
+        weights : ndarray of shape (n_samples,) or None, default=None
+            How many samples each row stands for.
+        partners : Partners or None, default=None
+            Which rows share a partner.
         """
         x, y = _as_float32(X, "X"), _as_float32(y, "y")
+        about = {
+            "weights": None if weights is None else torch.from_numpy(weights),
+            "partners": partners,
+        }
         if has_x is None:
-            return cls(x, y)
+            return cls(x, y, **about)
         parts = (has_x & has_y, has_x & ~has_y, has_y & ~has_x)
-        return cls(x, y, *(torch.from_numpy(np.flatnonzero(part)) for part in parts))
+        rows = (torch.from_numpy(np.flatnonzero(part)) for part in parts)
+        return cls(x, y, *rows, **about)
 
     def __len__(self):
         return len(self.rows) + len(self.x_only) + len(self.y_only)
@@ -80,15 +102,25 @@ class PairDataset(torch.utils.data.Dataset):
     def batch(self, device, rows, x_only=None, y_only=None, sparse_sides=()):
         """Some of the complete, the x-only and the y-only rows, on `device`."""
         rows = self.rows[rows]
+        about = {}
         views = {
             side: _take(getattr(self, side), rows, device, side in sparse_sides)
             for side in ("x", "y")
         }
         if x_only is not None and len(self.x_only):
             views["x_only"] = _take(self.x, self.x_only[x_only], device)
+            if self.weights is not None:
+                about["x_only_weights"] = self.weights[self.x_only[x_only]].to(device)
         if y_only is not None and len(self.y_only):
             views["y_only"] = _take(self.y, self.y_only[y_only], device)
-        return PairBatch(**views)
+            if self.weights is not None:
+                about["y_only_weights"] = self.weights[self.y_only[y_only]].to(device)
+        if self.weights is not None:
+            about["weights"] = self.weights[rows].to(device)
+        if self.partners is not None:
+            among = self.partners.among(rows.numpy()).toarray()
+            about["partners"] = torch.from_numpy(among).to(device)
+        return PairBatch(about, **views)
 
     def complete(self):
         """Both views of the complete rows, as float32 arrays."""
@@ -97,6 +129,16 @@ class PairDataset(torch.utils.data.Dataset):
             if sparse.issparse(view)
             else view[self.rows].numpy()
             for view in (self.x, self.y)
+        )
+
+    def complete_weights(self):
+        """Weights of the complete rows, or None if each weighs one."""
+        return None if self.weights is None else self.weights[self.rows].numpy()
+
+    def part(self, rows, x_only=None, y_only=None):
+        """Some of the rows, by their numbers in the data set."""
+        return PairDataset(
+            self.x, self.y, rows, x_only, y_only, self.weights, self.partners
         )
 
 
@@ -170,16 +212,33 @@ class PairSplit:
 
     def __call__(self, dataset):
         """Return the training and the validation part."""
-        n = len(dataset.rows)
-        order = torch.randperm(n, generator=stream(self.seed, 0, SPLIT))
-        valid, train = order.tensor_split([round(n * self.fraction)])
-        x, y = dataset.x, dataset.y
+        rows, generator = dataset.rows, stream(self.seed, 0, SPLIT)
+        n_valid = round(len(rows) * self.fraction)
+        groups = None if dataset.partners is None else dataset.partners.groups
+        if groups is None:
+            order = torch.randperm(len(rows), generator=generator)
+            valid, train = order.tensor_split([n_valid])
+        else:
+            held = _whole_groups(groups[rows.numpy()], n_valid, generator)
+            valid, train = held.nonzero()[:, 0], (~held).nonzero()[:, 0]
         return (
-            PairDataset(
-                x, y, dataset.rows[train.sort().values], dataset.x_only, dataset.y_only
-            ),
-            PairDataset(x, y, dataset.rows[valid.sort().values]),
+            dataset.part(rows[train.sort().values], dataset.x_only, dataset.y_only),
+            dataset.part(rows[valid.sort().values]),
         )
+
+
+def _whole_groups(groups, n_rows, generator):
+    """Which rows belong to randomly chosen groups that hold `n_rows` rows or more."""
+    _, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    order = torch.randperm(len(counts), generator=generator).numpy()
+    n_chosen = 1 + np.searchsorted(np.cumsum(counts[order]), n_rows)
+    if n_chosen >= len(counts):
+        raise ValueError(
+            f"{len(counts)} groups cannot be divided into {n_rows} validation samples "
+            "and others to train on, as each stays whole: lower validation_fraction, "
+            "or pass smaller groups."
+        )
+    return torch.from_numpy(np.isin(members, order[:n_chosen]))
 
 
 def stream_seed(*what_for):

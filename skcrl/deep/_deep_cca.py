@@ -348,9 +348,11 @@ class DeepCCA(BaseTwoBranch):
                 "pretrain these yourself and set pretraining_epochs=0."
             )
 
-    def _prepare(self, net, X, y):
+    def _prepare(self, net, X, y, weights):
         if self.pretraining_epochs > 0:
-            pretrain(net, X, y, self.pretraining_epochs, self.pretraining_noise)
+            pretrain(
+                net, X, y, self.pretraining_epochs, self.pretraining_noise, weights
+            )
 
     def _projection(self, m):
         cov = _moments.covariances(m)

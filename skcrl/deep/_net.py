@@ -39,7 +39,7 @@ class Objective(nn.Module):
 
     def forward(self, outputs, batch):
         """Loss of the outputs on the batch they were computed from."""
-        return self.function(outputs, **batch, **self.hyper)
+        return self.function(outputs, **batch, **batch.about, **self.hyper)
 
 
 class TwoViewNet(NeuralNet):
@@ -151,10 +151,13 @@ class TwoViewNet(NeuralNet):
 
     def infer(self, batch, **fit_params):
         """Outputs of the module for a batch, in float32."""
+        views = batch.views
+        if "weights" in batch.about and getattr(self.module_, "weighs_rows", False):
+            views = {**views, "weights": batch.about["weights"]}
         if not self.mixed_precision:
-            return self.module_(**batch)
+            return self.module_(**views)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            outputs = self.module_(**batch)
+            outputs = self.module_(**views)
         return type(outputs)(*(_in_float32(output) for output in outputs))
 
     def get_loss(self, outputs, _, X=None, training=False):

@@ -6,7 +6,7 @@ from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import DenoisingPair
 
 
-def pretrain(net, X, y, n_epochs, noise):
+def pretrain(net, X, y, n_epochs, noise, weights=None):
     """Train each layer of the dense encoders of a net, the first layer first.
 
     Each is a tied denoising autoencoder of what the layers before it make of the views,
@@ -23,6 +23,8 @@ def pretrain(net, X, y, n_epochs, noise):
         Epochs for each layer.
     noise : float
         Standard deviation of the noise on the input of each layer.
+    weights : ndarray of shape (n_samples,) or None, default=None
+        How many samples each row stands for; None is one each.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def pretrain(net, X, y, n_epochs, noise):
             activations={side: e.activations[i] for side, e in encoders.items()},
             noise=noise,
         )
-        data = PairDataset.from_arrays(views["x"], views["y"])
+        data = PairDataset.from_arrays(views["x"], views["y"], weights=weights)
         try:
             autoencoder.train_epochs(data, n_epochs)
         except FloatingPointError as error:

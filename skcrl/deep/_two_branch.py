@@ -34,12 +34,12 @@ class BaseTwoBranch(BaseDeepTwoView):
                 shape = view.shape[1:]
                 try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
-    def _finish(self, X, y):
+    def _finish(self, X, y, weights):
         given = X
         X, y = untensored(X), untensored(y)
         x_codes = finite(self._outputs(X, "x"))
         y_codes = finite(self._outputs(y, "y"))
-        m = _moments.moments(x_codes, y_codes)
+        m = _moments.moments(x_codes, y_codes, weights=weights)
         solution = self._projection(m)
         self.x_mean_ = following(m.x_mean, given)
         self.y_mean_ = following(m.y_mean, given)
@@ -64,6 +64,7 @@ class BaseTwoBranch(BaseDeepTwoView):
             codes,
             x_codes if "x" in decoders else X,
             y_codes if "y" in decoders else y,
+            weights,
         )
 
     def _outputs(self, view, side):
@@ -120,17 +121,24 @@ def finite(outputs):
     return outputs
 
 
-def _fit_decoders(codes, x, y):
+def _fit_decoders(codes, x, y, weights):
     """Ridge regressions from centred codes to views, or to encoders' outputs."""
-    scale = 1.0 / (len(codes) - 1)
-    code_cov = _moments.inner(codes, codes) * scale
+    n = len(codes) if weights is None else weights.sum()
+    scale = 1.0 / max(n - 1, 1)
+    weighed = codes if weights is None else codes * weights[:, None]
+    code_cov = _moments.inner(weighed, codes) * scale
+
+    def mean(target):
+        if weights is None:
+            return target.mean(axis=0, dtype=np.float64)
+        return _moments.inner(weights[:, None], target)[0] / n
 
     def towards(target):
         target = target.reshape(len(target), -1) if target.ndim > 2 else target
         return {
-            "mean": target.mean(axis=0, dtype=np.float64),
+            "mean": mean(target),
             # The networks are float32, and views of texts wide: half the memory.
-            "cross_cov": (_moments.inner(codes, target) * scale).astype(np.float32),
+            "cross_cov": (_moments.inner(weighed, target) * scale).astype(np.float32),
         }
 
     ridge = _DECODER_RIDGE * code_cov.diagonal().mean()

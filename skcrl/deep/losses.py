@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def trace_norm(outputs, x, y, *, reg):
+def trace_norm(outputs, x, y, weights=None, *, reg):
     r"""Negative total correlation of two batches of codes.
 
     :math:`-\|T\|_{tr}`, the sum of the singular values of
@@ -39,6 +39,8 @@ def trace_norm(outputs, x, y, *, reg):
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     x, y : Tensor of shape (n_samples, ...)
         The batch; not looked at.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
     reg : float
         Ridge r, positive.
 
@@ -62,11 +64,11 @@ def trace_norm(outputs, x, y, *, reg):
     >>> round(trace_norm(outputs, None, None, reg=1e-6).item(), 4)
     -2.0
     """
-    m = _moments.moments(outputs.x_code, outputs.y_code)
+    m = _moments.moments(outputs.x_code, outputs.y_code, weights=weights)
     return -_linalg.canonical_correlations(_moments.covariances(m), (reg, reg)).sum()
 
 
-def correlation_gap(outputs, x, y, *, decorrelation_weight):
+def correlation_gap(outputs, x, y, weights=None, *, decorrelation_weight):
     r"""How far codes are from correlating fully, each with its partner alone.
 
     :math:`\sum_i (1 - C_{ii})^2
@@ -81,6 +83,8 @@ def correlation_gap(outputs, x, y, *, decorrelation_weight):
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     x, y : Tensor of shape (n_samples, ...)
         The batch; not looked at.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
     decorrelation_weight : float
         :math:`\lambda`.
 
@@ -104,13 +108,19 @@ def correlation_gap(outputs, x, y, *, decorrelation_weight):
     >>> round(correlation_gap(outputs, None, None, decorrelation_weight=1.0).item(), 4)
     2.0
     """
-    a, b = (_linalg.standardise(code) for code in (outputs.x_code, outputs.y_code))
-    gaps = 1 - (a * b).mean(0)  # (n_components,)
-    redundancy = sum(_off_diagonal(z.T @ z / len(z)).square().sum() for z in (a, b))
+    weights = _like(outputs.x_code, weights)
+    a, b = (
+        _linalg.standardise(code, weights) for code in (outputs.x_code, outputs.y_code)
+    )
+    gaps = 1 - _linalg.row_mean(a * b, weights)  # (n_components,)
+    redundancy = sum(
+        _off_diagonal(z.T @ _weighed(z, weights) / _n_rows(z, weights)).square().sum()
+        for z in (a, b)
+    )
     return gaps.square().sum() + decorrelation_weight * redundancy
 
 
-def soft_cca(outputs, x, y, *, decorrelation_weight):
+def soft_cca(outputs, x, y, weights=None, *, decorrelation_weight):
     r"""Distance between paired codes, and what is left of correlation within a view.
 
     :math:`\frac{1}{n} \|Z_1 - Z_2\|_F^2 + \lambda (\mathrm{SDL}_1 + \mathrm{SDL}_2)`
@@ -125,6 +135,8 @@ def soft_cca(outputs, x, y, *, decorrelation_weight):
         moments `x_running`, `y_running` of the standardised codes.
     x, y : Tensor of shape (n_samples, ...)
         The batch; not looked at.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
     decorrelation_weight : float
         :math:`\lambda`. As gradients reach a running covariance through the newest
         batch alone, it acts through the share that this batch has of the covariance.
@@ -150,15 +162,19 @@ def soft_cca(outputs, x, y, *, decorrelation_weight):
     >>> round(soft_cca(outputs, None, None, decorrelation_weight=2.0).item(), 4)
     8.8
     """
-    a, b = (_linalg.standardise(code) for code in (outputs.x_code, outputs.y_code))
+    weights = _like(outputs.x_code, weights)
+    a, b = (
+        _linalg.standardise(code, weights) for code in (outputs.x_code, outputs.y_code)
+    )
     redundancy = sum(
         _off_diagonal(running.covariance).abs().sum()
         for running in (outputs.x_running, outputs.y_running)
     )
-    return (a - b).square().sum() / len(a) + decorrelation_weight * redundancy
+    distance = _weighed((a - b).square(), weights).sum() / _n_rows(a, weights)
+    return distance + decorrelation_weight * redundancy
 
 
-def noi(outputs, x, y, *, reg):
+def noi(outputs, x, y, weights=None, *, reg):
     r"""Error of each view's codes as a regression on the whitened codes of the other.
 
     :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
@@ -173,6 +189,8 @@ def noi(outputs, x, y, *, reg):
         moments `x_running`, `y_running`.
     x, y : Tensor of shape (n_samples, ...)
         The batch; not looked at.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
     reg : float
         Ridge r, positive.
 
@@ -198,22 +216,30 @@ def noi(outputs, x, y, *, reg):
     >>> round(noi(outputs, None, None, reg=1e-9).item(), 4)  # f fits, g is twice f
     2.0
     """
+    weights = _like(outputs.x_code, weights)
     f = outputs.x_code - outputs.x_running.mean
     g = outputs.y_code - outputs.y_running.mean
     f_white, g_white = (
         _whiten(centred.detach(), running.covariance.detach(), reg)
         for centred, running in ((f, outputs.x_running), (g, outputs.y_running))
     )
-    return ((f - g_white).square().sum() + (g - f_white).square().sum()) / len(f)
+    errors = (
+        _weighed((f - g_white).square(), weights).sum(),
+        _weighed((g - f_white).square(), weights).sum(),
+    )
+    return sum(errors) / _n_rows(f, weights)
 
 
-def pairwise_ranking(outputs, x, y, *, margin, symmetric, hard_negatives):
+def pairwise_ranking(
+    outputs, x, y, weights=None, partners=None, *, margin, symmetric, hard_negatives
+):
     r"""How far mismatching codes come within a margin of the matching ones.
 
     The mean over samples and their negatives of
     :math:`\max(0, \alpha - s(x, y) + s(x, y_k))` with
     :math:`s(x, y) = \cos(x, y)`, where the negatives :math:`y_k` of a sample are
-    all other samples of the batch: eq. 8 of [1]_, which has the sum over them.
+    all other samples of the batch that are no partners of it: eq. 8 of [1]_, which has
+    the sum over them. A sample without negatives costs nothing.
 
     Parameters
     ----------
@@ -221,6 +247,11 @@ def pairwise_ranking(outputs, x, y, *, margin, symmetric, hard_negatives):
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     x, y : Tensor of shape (n_samples, ...)
         The batch; not looked at.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
+    partners : Tensor of bool of shape (n_samples, n_samples) or None, default=None
+        Whether the y of each column is a partner of the x of each row; None stands for
+        the rows' own alone.
     margin : float
         :math:`\alpha`.
     symmetric : bool
@@ -253,20 +284,31 @@ def pairwise_ranking(outputs, x, y, *, margin, symmetric, hard_negatives):
     similarity = _cosines(outputs)
     n = len(similarity)
     own = torch.eye(n, dtype=torch.bool, device=similarity.device)
+    weights = _like(similarity, weights)
 
-    def one_direction(similarity):
+    def one_direction(similarity, partners):
         costs = (margin - similarity.diagonal()[:, None] + similarity).clamp(min=0)
-        costs = costs.masked_fill(own, 0.0)
-        return costs.amax(1).mean() if hard_negatives else costs.sum() / (n * (n - 1))
+        costs = costs.masked_fill(own if partners is None else own | partners, 0.0)
+        if hard_negatives:
+            return _linalg.row_mean(costs.amax(1), weights)
+        if weights is None and partners is None:
+            return costs.sum() / (n * (n - 1))
+        # A pair of rows of weights v and w counts as v w pairs.
+        counts = _pair_weights(similarity, weights)
+        n_pairs = counts.masked_fill(own if partners is None else own | partners, 0.0)
+        # Without a negative in the batch the sum is 0 as well.
+        return (costs * counts).sum() / n_pairs.sum().clamp(min=1e-12)
 
-    return _mean_of_directions(one_direction, similarity, symmetric)
+    return _mean_of_directions(one_direction, similarity, partners, symmetric)
 
 
-def infonce(outputs, x, y, *, temperature, symmetric):
+def infonce(outputs, x, y, weights=None, partners=None, *, temperature, symmetric):
     r"""Cross-entropy of finding each sample's partner among those of the batch.
 
     :math:`-\frac1n \sum_i \log \frac{\exp(s(x_i, y_i) / \tau)}
-    {\sum_k \exp(s(x_i, y_k) / \tau)}` with :math:`s(x, y) = \cos(x, y)` [1]_.
+    {\sum_k \exp(s(x_i, y_k) / \tau)}` with :math:`s(x, y) = \cos(x, y)` [1]_. In the
+    denominator are the sample's own partner and its negatives: other partners of it are
+    left out.
 
     Parameters
     ----------
@@ -274,6 +316,11 @@ def infonce(outputs, x, y, *, temperature, symmetric):
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     x, y : Tensor of shape (n_samples, ...)
         The batch; not looked at.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
+    partners : Tensor of bool of shape (n_samples, n_samples) or None, default=None
+        Whether the y of each column is a partner of the x of each row; None stands for
+        the rows' own alone.
     temperature : float
         :math:`\tau`, positive.
     symmetric : bool
@@ -300,13 +347,28 @@ def infonce(outputs, x, y, *, temperature, symmetric):
     1.3863
     """
     similarity = _cosines(outputs) / temperature
-    partners = torch.arange(len(similarity), device=similarity.device)
-    return _mean_of_directions(
-        lambda logits: cross_entropy(logits, partners), similarity, symmetric
-    )
+    own = torch.arange(len(similarity), device=similarity.device)
+    weights = _like(similarity, weights)
+
+    def one_direction(logits, partners):
+        if weights is not None:
+            # A negative of weight w stands in the sum w times, the own partner once.
+            logits = logits + weights.log() - weights.log().diag()
+        if partners is not None:
+            others = partners & ~torch.eye(
+                len(own), dtype=torch.bool, device=own.device
+            )
+            logits = logits.masked_fill(others, -torch.inf)
+        if weights is None:
+            return cross_entropy(logits, own)
+        return _linalg.row_mean(cross_entropy(logits, own, reduction="none"), weights)
+
+    return _mean_of_directions(one_direction, similarity, partners, symmetric)
 
 
-def with_reconstruction(outputs, x, y, *, objective, reconstruction_weight, **hyper):
+def with_reconstruction(
+    outputs, x, y, weights=None, *, objective, reconstruction_weight, **hyper
+):
     r"""An objective of the codes, and the squared error of the views decoded from them.
 
     :math:`L(f(X), g(Y)) + \frac{\lambda}{n} \sum_i \|x_i - p(f(x_i))\|^2
@@ -322,12 +384,14 @@ def with_reconstruction(outputs, x, y, *, objective, reconstruction_weight, **hy
         `x` and `y`, or None where there is no decoder.
     x, y : Tensor of shape (n_samples, ...)
         The batch.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
     objective : callable
         L, such as ``trace_norm``.
     reconstruction_weight : float
         :math:`\lambda`.
     **hyper : object
-        Passed on to `objective`.
+        Passed on to `objective`, `partners` of those that look at pairs among them.
 
     Returns
     -------
@@ -356,20 +420,35 @@ def with_reconstruction(outputs, x, y, *, objective, reconstruction_weight, **hy
     >>> round(loss.item(), 4)
     7.0
     """
-    loss = objective(outputs, x, y, **hyper)
+    loss = objective(outputs, x, y, weights, **hyper)
     pairs = [
         (rebuilt, view)
         for rebuilt, view in ((outputs.x_rebuilt, x), (outputs.y_rebuilt, y))
         if rebuilt is not None
     ]
-    if reconstruction_weight == 0:
+    if weights is None and reconstruction_weight == 0:
         return loss + sum(mse_loss(*pair) for pair in pairs)
-    squared_error = sum(mse_loss(*pair, reduction="sum") for pair in pairs)
-    return loss + reconstruction_weight * squared_error / len(x)
+    n_rows = _n_rows(x, weights)
+    squared_errors = [(_squares(*pair, weights), pair[1]) for pair in pairs]
+    if reconstruction_weight == 0:
+        means = (error / view[:1].numel() for error, view in squared_errors)
+        return loss + sum(means) / n_rows
+    total = sum(error for error, _ in squared_errors)
+    return loss + reconstruction_weight * total / n_rows
 
 
 def corrnet(
-    outputs, x, y, x_only=None, y_only=None, *, correlation, correlation_weight
+    outputs,
+    x,
+    y,
+    x_only=None,
+    y_only=None,
+    weights=None,
+    x_only_weights=None,
+    y_only_weights=None,
+    *,
+    correlation,
+    correlation_weight,
 ):
     r"""Reconstruction of both views from each source, less their codes' correlation.
 
@@ -392,6 +471,10 @@ def corrnet(
         The complete rows of the batch.
     x_only, y_only : Tensor of shape (n_rows, ...) or None, default=None
         The rows of which only that view is there.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each complete row counts as, above 0; None is one each.
+    x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
+        The same of the rows of which only that view is there.
     correlation : {"batch", "sample"}
         Whether corr is the sum over dimensions of their correlation along the batch, or
         the mean over samples of the correlation along their dimensions.
@@ -419,15 +502,31 @@ def corrnet(
     >>> loss.item()  # 4 features wrong by 1 in one of two sources, 4 correlations of 1
     0.0
     """
-    squared_error, n_rows = _squared_error(outputs, x, y, x_only, y_only)
+    rows = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
+    squared_error, n_rows = _squared_error(
+        outputs, rows, weights, x_only_weights, y_only_weights
+    )
+    codes = outputs.x_code, outputs.y_code
+    weights = _like(outputs.x_code, weights)
     if correlation == "batch":
-        correlated = _pearson(outputs.x_code, outputs.y_code, 0).sum()
+        correlated = _pearson(*codes, 0, weights).sum()
     else:
-        correlated = _pearson(outputs.x_code, outputs.y_code, 1).mean()
+        correlated = _linalg.row_mean(_pearson(*codes, 1), weights)
     return 0.5 * squared_error / n_rows - correlation_weight * correlated
 
 
-def reconstruction(outputs, x, y, x_only=None, y_only=None, *, mean_over_features):
+def reconstruction(
+    outputs,
+    x,
+    y,
+    x_only=None,
+    y_only=None,
+    weights=None,
+    x_only_weights=None,
+    y_only_weights=None,
+    *,
+    mean_over_features,
+):
     r"""Squared error of the views rebuilt.
 
     Half of it, summed over the features of both views and averaged over the n rows of
@@ -446,6 +545,10 @@ def reconstruction(outputs, x, y, x_only=None, y_only=None, *, mean_over_feature
         The complete rows of the batch.
     x_only, y_only : Tensor of shape (n_rows, ...) or None, default=None
         The rows of which only that view is there.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each complete row counts as, above 0; None is one each.
+    x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
+        The same of the rows of which only that view is there.
     mean_over_features : bool
         Whether to take the mean over features, or half the sum.
 
@@ -467,31 +570,77 @@ def reconstruction(outputs, x, y, x_only=None, y_only=None, *, mean_over_feature
     >>> round(reconstruction(outputs, x, y, mean_over_features=True).item(), 4)
     0.3333
     """
-    squared_error, n_rows = _squared_error(outputs, x, y, x_only, y_only)
+    rows = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
+    squared_error, n_rows = _squared_error(
+        outputs, rows, weights, x_only_weights, y_only_weights
+    )
     if mean_over_features:
         return squared_error / (n_rows * (x[:1].numel() + y[:1].numel()))
     return 0.5 * squared_error / n_rows
 
 
-def _squared_error(outputs, x, y, x_only=None, y_only=None):
+def _squared_error(outputs, rows, weights, x_only_weights, y_only_weights):
     """Sum over all that was rebuilt, and the number of rows, paired or not."""
-    rows = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
+    weights_of = {
+        "x": weights,
+        "y": weights,
+        "x_only": x_only_weights,
+        "y_only": y_only_weights,
+    }
     squared_error: Any = 0.0
     for name, view in rows.items():
         rebuilt = None if view is None else getattr(outputs, f"{name}_rebuilt")
         if rebuilt is not None:
-            view = view.expand_as(rebuilt)
-            squared_error = squared_error + mse_loss(rebuilt, view, reduction="sum")
-    n_rows = sum(len(view) for view in (x, x_only, y_only) if view is not None)
+            error = _squares(rebuilt, view, weights_of[name])
+            squared_error = squared_error + error
+    n_rows = sum(
+        _n_rows(view, weights_of[name])
+        for name, view in rows.items()
+        if view is not None and name != "y"
+    )
     return squared_error, n_rows
 
 
-def _pearson(a, b, dim):
-    a = a - a.mean(dim, keepdim=True)
-    b = b - b.mean(dim, keepdim=True)
+def _squares(rebuilt, view, weights):
+    """Sum of the squared errors of a view, rebuilt once or from several sources."""
+    if weights is None:
+        return mse_loss(rebuilt, view.expand_as(rebuilt), reduction="sum")
+    errors = (rebuilt - view).square().reshape(-1, len(view), view[0].numel())
+    return (errors.sum((0, 2)) * _like(view, weights)).sum()
+
+
+def _pearson(a, b, dim, weights=None):
+    if weights is None:
+        a = a - a.mean(dim, keepdim=True)
+        b = b - b.mean(dim, keepdim=True)
+    else:
+        a, b = (z - _linalg.row_mean(z, weights) for z in (a, b))
     # The guard of the authors' code: a dead unit correlates 0 with a finite gradient.
-    lengths = torch.sqrt((a.square().sum(dim) + 1e-8) * (b.square().sum(dim) + 1e-8))
-    return (a * b).sum(dim) / lengths
+    squares = (_weighed(z.square(), weights).sum(dim) + 1e-8 for z in (a, b))
+    lengths = torch.sqrt(next(squares) * next(squares))
+    return _weighed(a * b, weights).sum(dim) / lengths
+
+
+def _n_rows(view, weights):
+    """Number of rows that the rows of a view count as."""
+    return len(view) if weights is None else weights.sum()
+
+
+def _weighed(Z, weights):
+    """Rows times their weights."""
+    return Z if weights is None else Z * weights[:, None]
+
+
+def _like(Z, weights):
+    """Weights in the precision of `Z`."""
+    return None if weights is None else weights.to(Z.dtype)
+
+
+def _pair_weights(similarity, weights):
+    """How many pairs each pair of rows counts as."""
+    if weights is None:
+        return torch.ones_like(similarity)
+    return weights[:, None] * weights
 
 
 def _cosines(outputs):
@@ -501,9 +650,12 @@ def _cosines(outputs):
     return x @ y.T
 
 
-def _mean_of_directions(loss, similarity, symmetric):
-    forth = loss(similarity)
-    return (forth + loss(similarity.T)) / 2 if symmetric else forth
+def _mean_of_directions(loss, similarity, partners, symmetric):
+    forth = loss(similarity, partners)
+    if not symmetric:
+        return forth
+    back = loss(similarity.T, None if partners is None else partners.T)
+    return (forth + back) / 2
 
 
 def _off_diagonal(matrix):

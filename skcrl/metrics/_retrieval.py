@@ -478,9 +478,10 @@ def both_ways(Zx, Zy, relevant=None):
     return {"x_to_y": x_to_y, "y_to_x": y_to_x}
 
 
-def mean_both_ways(measure, Zx, Zy):
+def mean_both_ways(measure, Zx, Zy, relevant=None):
     """Mean over both directions of a measure of standings."""
-    return float(np.mean([measure(found) for found in both_ways(Zx, Zy).values()]))
+    standings = both_ways(Zx, Zy, relevant).values()
+    return float(np.mean([measure(standing) for standing in standings]))
 
 
 def recall(standing, k):
@@ -494,9 +495,9 @@ def median_of_ranks(standing):
     return float(np.median(expected_rank(standing)))
 
 
-def mean_of_reciprocal_ranks(standing):
-    """Mean reciprocal rank."""
-    return float(expected(standing, np.reciprocal).mean())
+def mean_of_reciprocal_ranks(standing, weights=None):
+    """Mean reciprocal rank, over queries of these weights."""
+    return float(np.average(expected(standing, np.reciprocal), weights=weights))
 
 
 def _check(queries, targets, relevant, names=("queries", "targets")):

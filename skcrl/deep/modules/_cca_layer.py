@@ -122,8 +122,11 @@ class CCALayer(nn.Module):
     def reset_parameters(self, generator):
         """Do nothing: nothing is learned."""
 
-    def forward(self, x, y):
-        """Project both views; in training by CCA of this batch, which is kept."""
+    def forward(self, x, y, weights=None):
+        """Project both views; in training by CCA of this batch, which is kept.
+
+        A row of weight w, above 0, counts as w rows.
+        """
         expected = (len(self.x_mean), len(self.y_mean))
         if (x.shape[1], y.shape[1]) != expected:
             raise ValueError(
@@ -131,16 +134,16 @@ class CCALayer(nn.Module):
             )
         if not self.training:
             return self.project(x, "x"), self.project(y, "y")
-        m = _moments.moments(x, y)
+        m = _moments.moments(x, y, weights=weights)
         means, cov = (m.x_mean, m.y_mean), _moments.covariances(m)
         if self.momentum > 0:
             means, cov = self._run(means, cov)
         ridge = (self.reg, self.reg)
-        *weights, _ = _linalg.cca_by(_AlignedSVD.apply, cov, self.n_components, ridge)
-        self._keep(*means, *weights)
+        *maps, _ = _linalg.cca_by(_AlignedSVD.apply, cov, self.n_components, ridge)
+        self._keep(*means, *maps)
         return tuple(
             ((view - mean) @ w).to(view.dtype)
-            for view, mean, w in zip((x, y), means, weights, strict=True)
+            for view, mean, w in zip((x, y), means, maps, strict=True)
         )
 
     def project(self, view, side):

@@ -43,11 +43,13 @@ class LearnedProjection(nn.Module):
         for linear in self.maps.values():
             nn.init.kaiming_uniform_(linear.weight, generator=generator)
 
-    def forward(self, x, y):
-        """Project both views."""
+    def forward(self, x, y, weights=None):
+        """Project both views; a row of weight w counts as w rows in the mean."""
         if self.training:
-            self.x_mean, self.y_mean = x.detach().mean(0), y.detach().mean(0)
-            return self.maps["x"](x - x.mean(0)), self.maps["y"](y - y.mean(0))
+            weights = None if weights is None else weights.to(x)
+            x_mean, y_mean = (_linalg.row_mean(view, weights) for view in (x, y))
+            self.x_mean, self.y_mean = x_mean.detach(), y_mean.detach()
+            return self.maps["x"](x - x_mean), self.maps["y"](y - y_mean)
         return self.project(x, "x"), self.project(y, "y")
 
     def project(self, view, side):

@@ -41,10 +41,10 @@ class ProjectedBranches(TwoBranch):
         super().reset_parameters(generator)
         self.projection.reset_parameters(generator)
 
-    def forward(self, x, y):
-        """Encode both views and project them."""
-        outputs = super().forward(x, y)
-        x_code, y_code = self.projection(outputs.x_code, outputs.y_code)
+    def forward(self, x, y, weights=None):
+        """Encode both views and project them; a row of weight w counts as w rows."""
+        outputs = super().forward(x, y, weights)
+        x_code, y_code = self.projection(outputs.x_code, outputs.y_code, weights)
         return outputs._replace(x_code=x_code, y_code=y_code)
 
     def embed(self, view, side):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skcrl._linalg import row_mean
+
 
 class CodeMoments(NamedTuple):
     """Mean and covariance of codes, normalised by n."""
@@ -44,17 +46,25 @@ class RunningMoments(nn.Module):
         self.register_buffer("covariance", torch.zeros(width, width))
         self.register_buffer("weight", torch.zeros(()))
 
-    def forward(self, codes):
-        """Moments up to this batch, which are kept while training."""
+    def forward(self, codes, weights=None):
+        """Moments up to this batch, which are kept while training.
+
+        A row of weight w counts as w rows.
+        """
         # Mixed precision would lose the small differences between batches.
         with torch.autocast(codes.device.type, enabled=False):
-            return self._update(codes.to(self.mean.dtype))
+            codes = codes.to(self.mean.dtype)
+            return self._update(codes, None if weights is None else weights.to(codes))
 
-    def _update(self, codes):
-        batch_mean = codes.mean(0)
+    def _update(self, codes, weights):
+        batch_mean = row_mean(codes, weights)
         centred = codes - batch_mean
+        if weights is None:
+            batch_covariance = centred.T @ centred / len(codes)
+        else:
+            batch_covariance = centred.T @ (centred * weights[:, None]) / weights.sum()
         mean = self._mix(self.mean, batch_mean)
-        covariance = self._mix(self.covariance, centred.T @ centred / len(codes))
+        covariance = self._mix(self.covariance, batch_covariance)
         weight = self._mix(self.weight, 1.0)
         if self.training:
             self.mean = mean.detach()

@@ -53,6 +53,9 @@ class TwoBranch(nn.Module):
     (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows.
     """
 
+    # Whether ``forward`` takes weights of the rows.
+    weighs_rows = True
+
     def __init__(
         self,
         x_widths,
@@ -109,8 +112,8 @@ class TwoBranch(nn.Module):
         for side in self.mirrored_sides:
             self.decoders[side].reset_parameters(generator)
 
-    def forward(self, x, y):
-        """Encode both views."""
+    def forward(self, x, y, weights=None):
+        """Encode both views; a row of weight w counts as w rows in the moments."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
             side: self.encode(self.corruption(view), side).to(view.dtype)
@@ -128,7 +131,11 @@ class TwoBranch(nn.Module):
                 f"{side}_running": moments(
                     codes[side]
                     if self.running == "codes"
-                    else _linalg.standardise(codes[side])
+                    else _linalg.standardise(
+                        codes[side],
+                        None if weights is None else weights.to(codes[side]),
+                    ),
+                    weights,
                 )
                 for side, moments in self.moments.items()
             },
