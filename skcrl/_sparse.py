@@ -56,7 +56,8 @@ class SparseProducts(NamedTuple):
         products = self.products.diagonal()
         diagonal = products - (self.left * self.right).sum(axis=1)
         rounding = 1e4 * np.finfo(np.float64).eps * products
-        return np.where(diagonal > rounding, diagonal, 0.0)
+        # What overflowed stays, to be found.
+        return np.where(diagonal <= rounding, 0.0, diagonal)
 
     def square_norm(self):
         """Sum of the squares of all entries."""

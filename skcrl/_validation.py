@@ -265,16 +265,18 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     _refuse_texts(estimator, view, side)
     if not _refuse_namespace(estimator, view):
         view = kind.numbers(view, name)
-    view = check_array(
-        view,
-        dtype=float_types(view),
-        accept_sparse="csr" if estimator._accepts_sparse else False,
-        ensure_2d=side == "x",
-        allow_nd=estimator._takes_any_shape(side),
-        estimator=estimator,
-        input_name=name,
-        **checks,
-    )
+    # scikit-learn adds all values up, which for huge ones overflows on the way.
+    with np.errstate(over="ignore", invalid="ignore"):
+        view = check_array(
+            view,
+            dtype=float_types(view),
+            accept_sparse="csr" if estimator._accepts_sparse else False,
+            ensure_2d=side == "x",
+            allow_nd=estimator._takes_any_shape(side),
+            estimator=estimator,
+            input_name=name,
+            **checks,
+        )
     return _check_shape(estimator, view, side, reset)
 
 

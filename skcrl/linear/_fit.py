@@ -3,6 +3,8 @@
 from math import isfinite
 from typing import NamedTuple
 
+import numpy as np
+
 from skcrl._arrays import Array
 from skcrl._linalg import CCASolution
 
@@ -28,6 +30,11 @@ class Fit(NamedTuple):
     code_cov: Array  # (2k, 2k), of [x codes, y codes]
     x_cross_cov: Array  # (2k, p), of the codes with x
     y_cross_cov: Array  # (2k, q)
+
+
+def overflow_told_by_error():
+    """Silence about what overflows in a block, which ``require_finite`` then finds."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def require_finite(total_variance):

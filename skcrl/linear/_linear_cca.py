@@ -22,7 +22,7 @@ from skcrl._views import common_kind, kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.linear._by_covariance import fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
-from skcrl.linear._fit import Settings, require_finite
+from skcrl.linear._fit import Settings, overflow_told_by_error, require_finite
 from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED
 
@@ -211,7 +211,7 @@ class LinearCCA(TwoViewTransformer):
             `sample_weight` is out of its range, or `solver` does not take such views.
             The estimator is then as it was before.
         """
-        with restored_on_error(self):
+        with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             X, y, weights = check_weights(X, y, sample_weight)
             _require_samples(weights)
@@ -272,7 +272,7 @@ class LinearCCA(TwoViewTransformer):
                 "Solver 'gram' fitted this estimator, and leaves no moments to "
                 "add to: fit it with solver='covariance'."
             )
-        with restored_on_error(self):
+        with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=first)
             if not first:
                 _require_library_of_fit(X, "X", self.x_weights_)

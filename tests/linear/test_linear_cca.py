@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_linnerud
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
@@ -189,3 +190,16 @@ def test_overflow_is_named(views, solver):
         pytest.raises(ValueError, match="overflow: scale the views down"),
     ):
         LinearCCA(solver=solver).fit(views[0] * 1e300, views[1])
+
+
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_what_overflows_is_said_and_nothing_else(solver, kind):
+    X, y = make_correlated_views(30, 3, 3, correlations=(0.9,), random_state=0)
+    huge = X.copy()
+    huge[3, 1] = 1e200
+    for view in (huge, np.sign(X) * 1e308, X * 1e160):
+        with pytest.raises(ValueError, match="variances of X or y overflow"):
+            LinearCCA(2, solver=solver).fit(kind(view), y)
+        with pytest.raises(ValueError, match="variances of X or y overflow"):
+            LinearCCA(2, solver=solver, shrinkage="oas").fit(y, kind(view))
