@@ -291,7 +291,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         if weights is None:
             return pearson_sum(*codes)
         m = _moments.moments(*codes, weights=weights)
-        return float(_linalg.matched(_moments.covariances(m)).correlations.sum())
+        return float(_linalg.matched(_moments.covariances(m)).singular_values.sum())
 
     def _draw_seed(self, begun_with):
         """Seed of a training, drawn even if it began with one already.

@@ -134,4 +134,5 @@ def fourth_moment(view, weights, mean, scale, block_rows=8192):
 
 
 def _without_rounding(sums, rounding):
-    return np.where((sums > rounding) | np.isinf(sums), sums, 0.0)
+    # What overflowed stays, to be found.
+    return np.where((sums <= rounding) & np.isfinite(sums), 0.0, sums)
