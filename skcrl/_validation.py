@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from math import isfinite
 from numbers import Real
 
 import numpy as np
@@ -137,6 +138,12 @@ def check_weights(X, y, sample_weight):
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
+    with np.errstate(over="ignore"):
+        if not isfinite(float(weights.sum())):
+            raise ValueError(
+                "The sum of sample_weight overflows: it says how many samples each row "
+                "stands for, so divide all weights by one number."
+            )
     weighty = weights > 0
     if weighty.all() or kind_of(X).library == "dask":
         return X, y, weights

@@ -32,6 +32,22 @@ class Fit(NamedTuple):
     y_cross_cov: Array  # (2k, q)
 
 
+def leading(fit, k):
+    """The leading k components of a fit."""
+    n = len(fit.correlations)
+    codes = [*range(k), *range(n, n + k)]
+    x_weights, y_weights, singular_values, rank = fit.solution
+    return fit._replace(
+        solution=CCASolution(
+            x_weights[:, :k], y_weights[:, :k], singular_values[:k], rank
+        ),
+        correlations=fit.correlations[:k],
+        code_cov=fit.code_cov[codes][:, codes],
+        x_cross_cov=fit.x_cross_cov[codes],
+        y_cross_cov=fit.y_cross_cov[codes],
+    )
+
+
 def overflow_told_by_error():
     """Silence about what overflows in a block, which ``require_finite`` then finds."""
     return np.errstate(over="ignore", invalid="ignore")

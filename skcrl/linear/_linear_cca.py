@@ -1,5 +1,6 @@
 """Linear canonical correlation analysis."""
 
+import warnings
 from functools import partial
 from numbers import Integral, Real
 
@@ -7,6 +8,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._decoder import LinearDecoder
@@ -20,11 +22,20 @@ from skcrl._validation import (
 )
 from skcrl._views import common_kind, kind_of
 from skcrl.base import TwoViewTransformer
+from skcrl.exceptions import DegenerateFitWarning
 from skcrl.linear._by_covariance import fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
-from skcrl.linear._fit import Settings, overflow_told_by_error, require_finite
+from skcrl.linear._fit import (
+    Settings,
+    leading,
+    overflow_told_by_error,
+    require_finite,
+)
 from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED
+
+# A correlation of training codes that no penalty to speak of has made smaller.
+_AS_GOOD_AS_ONE = 0.999
 
 
 class LinearCCA(TwoViewTransformer):
@@ -48,7 +59,7 @@ class LinearCCA(TwoViewTransformer):
     ----------
     n_components : int or None, default=None
         Number of components, at most min(n_features_x, n_features_y). None stands for
-        that or, if there are fewer, the number of samples.
+        as many as the training data determine, `rank_`, and one at least.
     reg : float or pair of float, default=1e-4
         Ridge :math:`(r_x, r_y)`, not negative, in squared units of the views. With 0,
         collinear columns and fewer samples than features still give finite answers,
@@ -222,12 +233,14 @@ class LinearCCA(TwoViewTransformer):
                 weights = np.ones(X.shape[0]) if weights is None else weights
                 k = self._n_components(weights.sum())
                 fit = fit_by_gram(X, y, weights, k, self._settings())
-                return self._keep(fit, "gram")
-
-            m = common_kind(X, y).moments(X, y, weights)
-            self.n_samples_seen_ = _n_rows(X, weights, m)
-            _require_two(self.n_samples_seen_)
-            return self._solve(m, partial(_fourth_moment, X, y, weights))
+                self._keep(fit, "gram")
+            else:
+                m = common_kind(X, y).moments(X, y, weights)
+                self.n_samples_seen_ = _n_rows(X, weights, m)
+                _require_two(self.n_samples_seen_)
+                self._solve(m, partial(_fourth_moment, X, y, weights))
+        self._warn_of_what_is_no_fit()
+        return self
 
     def _adds_up_moments(self):
         for parameter, value in (("solver", "gram"), ("shrinkage", "ledoit_wolf")):
@@ -296,6 +309,8 @@ class LinearCCA(TwoViewTransformer):
         return self._keep(fit, "lanczos" if lanczos else "covariance")
 
     def _keep(self, fit, solver):
+        if self.n_components is None:
+            fit = leading(fit, max(1, fit.solution.rank))
         self.solver_ = solver
         self.n_components_ = len(fit.correlations)
         self.x_weights_, self.y_weights_ = fit.solution[:2]
@@ -309,6 +324,29 @@ class LinearCCA(TwoViewTransformer):
         }
         self._code_var = fit.code_cov.diagonal()
         return self
+
+    def _warn_of_what_is_no_fit(self):
+        """Warn of a constant view, and of correlations of 1 whatever the data."""
+        for name, var in (("X", self.x_var_), ("y", self.y_var_)):
+            if not (var > 0).any():
+                warnings.warn(
+                    f"{name} is constant, so it correlates with nothing: its codes are "
+                    "0.",
+                    DegenerateFitWarning,
+                    stacklevel=3,
+                )
+        left = self.n_samples_seen_ - 1
+        ranks = [min(p, left) for p in (self.n_features_in_, self.y_n_features_in_)]
+        if sum(ranks) > left and self.correlations_[0] > _AS_GOOD_AS_ONE:
+            warnings.warn(
+                f"{self.n_samples_seen_} samples of {self.n_features_in_} + "
+                f"{self.y_n_features_in_} features leave no degrees of freedom: "
+                "correlations_ would be as good as 1 for any data. Set shrinkage=0.5, "
+                "say, or a larger reg, and judge the fit by score on held-out views or "
+                "by skcrl.inspection.held_out_permutation_test.",
+                DegenerateFitWarning,
+                stacklevel=3,
+            )
 
     def _n_components(self, n_samples):
         bound = min(self.n_features_in_, self.y_n_features_in_)
@@ -378,10 +416,12 @@ class LinearCCA(TwoViewTransformer):
         return self._explained("y")
 
     def _loadings(self, side):
+        check_is_fitted(self)
         var = self.x_var_ if side == "x" else self.y_var_
         return self._cov_with_codes(side) * _linalg.unit_scale(var)[:, None]
 
     def _explained(self, side):
+        check_is_fitted(self)
         total = (self.x_var_ if side == "x" else self.y_var_).sum()
         explained = (self._cov_with_codes(side) ** 2).sum(0)
         return explained / total if total > 0 else explained

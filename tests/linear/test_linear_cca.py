@@ -1,14 +1,18 @@
 """LinearCCA against exact references and the properties CCA must have."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_linnerud
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 
 from skcrl import LinearCCA
 from skcrl.datasets import make_correlated_views
+from skcrl.exceptions import DegenerateFitWarning
 from skcrl.metrics import pearson_sum
 
 
@@ -152,9 +156,13 @@ def test_rank_is_reported(rng):
     X, y = rng.standard_normal((40, 2)), rng.standard_normal((40, 3))
     X = np.hstack([X, X @ rng.standard_normal((2, 2))])
     for reg in (0, 1e-4):
-        cca = LinearCCA(reg=reg).fit(X, y)
+        cca = LinearCCA(3, reg=reg).fit(X, y)
         assert (cca.n_components_, cca.rank_) == (3, 2)
         assert cca.transform(X)[:, 2].any() == 0
+        determined = LinearCCA(reg=reg).fit(X, y)
+        assert (determined.n_components_, determined.rank_) == (2, 2)
+        np.testing.assert_array_equal(determined.transform(X), cca.transform(X)[:, :2])
+        np.testing.assert_allclose(determined.predict(X), cca.predict(X), atol=1e-12)
 
 
 def test_held_out_score_of_noise_is_near_zero(rng):
@@ -203,3 +211,28 @@ def test_what_overflows_is_said_and_nothing_else(solver, kind):
             LinearCCA(2, solver=solver).fit(kind(view), y)
         with pytest.raises(ValueError, match="variances of X or y overflow"):
             LinearCCA(2, solver=solver, shrinkage="oas").fit(y, kind(view))
+
+
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+def test_nothing_left_to_learn_from_is_warned_of_once(rng, solver):
+    X, y = rng.standard_normal((40, 120)), rng.standard_normal((40, 21))
+    for reg in (0, 1e-4):
+        with pytest.warns(
+            DegenerateFitWarning, match="40 samples of 120 .* score"
+        ) as w:
+            LinearCCA(3, reg=reg, solver=solver).fit(X, y)
+        assert len(w) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LinearCCA(3, shrinkage=0.5, solver=solver).fit(X, y)
+        LinearCCA(2, solver=solver).fit(X[:, :10], X[:, :10])  # equal, and no noise
+    with pytest.warns(DegenerateFitWarning, match="y is constant"):
+        LinearCCA(1, solver=solver).fit(X[:, :3], np.ones(40))
+
+
+def test_loadings_before_fit_and_weights_that_overflow(views):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        LinearCCA(2).x_loadings_  # noqa: B018
+    assert not hasattr(LinearCCA(2), "y_explained_variance_ratio_")
+    with pytest.raises(ValueError, match="sum of sample_weight overflows"):
+        LinearCCA().fit(views[0][:2], views[1][:2], sample_weight=[1e308, 1e308])

@@ -128,11 +128,10 @@ def test_auto_chooses_as_documented(shape, k, expected):
     assert LinearCCA(k).fit(*views_of(*shape)).solver_ == expected
 
 
-def test_components_without_number_are_no_more_than_samples():
+def test_components_without_number_are_those_that_samples_determine():
     cca = LinearCCA().fit(*views_of(10, 300, 200))
-    assert (cca.n_components_, cca.rank_) == (10, 9)
-    assert cca.x_weights_.shape == (300, 10)
-    np.testing.assert_array_equal(cca.x_weights_[:, 9], 0)
+    assert (cca.n_components_, cca.rank_) == (9, 9)
+    assert cca.x_weights_.shape == (300, 9)
 
 
 def test_lanczos_on_correlations_that_crowd_below_one():
