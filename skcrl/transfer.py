@@ -4,6 +4,7 @@ import os
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -37,6 +38,7 @@ from sklearn.utils.validation import (
 )
 
 from skcrl._arrays import untensored
+from skcrl._labels import check_labels
 from skcrl._validation import cached, restored_on_error
 from skcrl.compose import TwoView
 from skcrl.compose._two_view import select_columns
@@ -284,6 +286,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             Higher is better.
         """
         codes = self._codes_to_predict_from(X)
+        if not sparse.issparse(y):
+            y = check_labels(y, "y")
         if _routing_enabled():
             params = process_routing(self, "score", **params).classifier.score
         return self.classifier_.score(codes, y, **params)
@@ -421,7 +425,7 @@ def transfer_score(
     _require_classifier(classifier)
     views = TwoView(X, y)
     check_consistent_length(views, labels)
-    labels = column_or_1d(untensored(labels))
+    labels = column_or_1d(check_labels(labels, "labels"))
     check_classification_targets(labels)
     train_codes = np.asarray(_encode(representation, views, fit_view))
     test_codes = np.asarray(_encode(representation, views, predict_view))
@@ -441,6 +445,10 @@ def _fit(representation, X, y, params):
 
 
 def _require_classifier(classifier):
+    if isinstance(classifier, type) or not hasattr(classifier, "fit"):
+        raise ValueError(
+            f"classifier must be a classifier such as LinearSVC(), got {classifier!r}."
+        )
     for is_other, kind in (
         (is_regressor, "regressor"),
         (is_clusterer, "clusterer"),
@@ -450,12 +458,21 @@ def _require_classifier(classifier):
             raise ValueError(
                 f"classifier must be a classifier, and {classifier!r} is a {kind}."
             )
+    # What is none yet may be one after fit, as a search over a pipeline is.
+    if hasattr(classifier, "transform") and not hasattr(classifier, "predict"):
+        raise ValueError(
+            f"classifier must be a classifier, and {classifier!r} is a transformer."
+        )
 
 
 def _check_labels(y):
     """Labels of shape (n_samples,), or one column of them for each of several."""
     labels = check_array(
-        untensored(y), ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
+        y if sparse.issparse(y) else check_labels(y, "y"),
+        ensure_2d=False,
+        dtype=None,
+        accept_sparse="csr",
+        input_name="y",
     )
     if labels.ndim == 1 or labels.shape[1] == 1:
         labels = column_or_1d(labels, warn=True)
