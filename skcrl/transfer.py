@@ -348,6 +348,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        if not hasattr(self.classifier, "__sklearn_tags__"):
+            return tags  # fit will say that it is no classifier
         of_classifier = get_tags(self.classifier)
         tags.classifier_tags = of_classifier.classifier_tags
         tags.target_tags = of_classifier.target_tags

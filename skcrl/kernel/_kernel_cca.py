@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
+from skcrl._numbers import require_squares
 from skcrl._validation import (
     check_pair,
     check_ridge,
@@ -19,7 +20,6 @@ from skcrl._validation import (
     require_samples,
     restored_on_error,
 )
-from skcrl._numbers import require_squares
 from skcrl.base import TwoViewTransformer
 from skcrl.kernel import _decoder
 from skcrl.kernel._exact import kernel_cca
@@ -224,7 +224,7 @@ class KernelCCA(TwoViewTransformer):
             kernels, ridge = self._kernels(), check_ridge(self.reg)
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             self._check_square(kernels, X, y)
-            kept = slice(None)
+            kept: slice | np.ndarray = slice(None)
             X, y, weights = check_weights(X, y, sample_weight)
             if weights is not None:
                 require_samples(weights)
