@@ -194,8 +194,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
                 routed.representation.fit,
             )
             codes = _encode(self.representation_, views, self.fit_view)
-            self.classifier_ = clone(self.classifier).fit(
-                codes, labels, **routed.classifier.fit
+            self.classifier_ = _learned(
+                self.classifier, codes, labels, **routed.classifier.fit
             )
             self.classes_ = self.classifier_.classes_
         return self
@@ -348,7 +348,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if not hasattr(self.classifier, "__sklearn_tags__"):
+        no_instance = isinstance(self.classifier, type)
+        if no_instance or not hasattr(self.classifier, "__sklearn_tags__"):
             return tags  # fit will say that it is no classifier
         of_classifier = get_tags(self.classifier)
         tags.classifier_tags = of_classifier.classifier_tags
@@ -434,9 +435,9 @@ def transfer_score(
     folds = KFold(cv) if isinstance(cv, Integral) else check_cv(cv)
     return np.array(
         [
-            clone(classifier)
-            .fit(train_codes[train], labels[train])
-            .score(test_codes[test], labels[test])
+            _learned(classifier, train_codes[train], labels[train]).score(
+                test_codes[test], labels[test]
+            )
             for train, test in folds.split(train_codes, labels)
         ]
     )
@@ -460,11 +461,17 @@ def _require_classifier(classifier):
             raise ValueError(
                 f"classifier must be a classifier, and {classifier!r} is a {kind}."
             )
-    # What is none yet may be one after fit, as a search over a pipeline is.
-    if hasattr(classifier, "transform") and not hasattr(classifier, "predict"):
+
+
+def _learned(classifier, codes, labels, **params):
+    """The classifier, fitted; what it can do may be known after fit only."""
+    fitted = clone(classifier).fit(codes, labels, **params)
+    if not (hasattr(fitted, "predict") and hasattr(fitted, "classes_")):
         raise ValueError(
-            f"classifier must be a classifier, and {classifier!r} is a transformer."
+            f"classifier must be a classifier, and {classifier!r} learned no classes "
+            "to predict."
         )
+    return fitted
 
 
 def _check_labels(y):

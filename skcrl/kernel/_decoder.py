@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from skcrl.kernel._feature_maps import NystroemMap, random_rows
+from skcrl.kernel._feature_maps import NystroemMap
 from skcrl.kernel._kernels import Kernel
 
 # Training rows that maps are fitted to, and codes that are centres of their kernel.
@@ -29,13 +29,15 @@ class KernelDecoder(NamedTuple):
     means: dict  # side to (n_features,)
 
     @classmethod
-    def fit(cls, codes, views, random_state, weights=None):
+    def fit(cls, codes, views, centres, weights=None):
         """Fit to codes (n, d) and the rows of both views, a dict by side.
+
+        The codes of the rows `centres` are those of the kernel.
 
         The ridge of each view is the one with the least generalised
         cross-validation error.
         """
-        features = CodeFeatures.fit(codes, random_state)
+        features = CodeFeatures.fit(codes[centres])
         F = features(codes)
         weights = np.ones(len(F)) if weights is None else weights
         n = weights.sum()
@@ -64,11 +66,10 @@ class CodeFeatures(NamedTuple):
     nystroem: NystroemMap
 
     @classmethod
-    def fit(cls, codes, random_state):
-        """Take some of the codes as centres."""
-        centres = codes[random_rows(len(codes), _MAX_CENTRES, random_state)]
+    def fit(cls, centres):
+        """Features about some of the codes."""
         # Squared distances between codes of variance 1 are about twice their number.
-        kernel = Kernel("rbf", {"gamma": 0.5 / codes.shape[1]})
+        kernel = Kernel("rbf", {"gamma": 0.5 / centres.shape[1]})
         return cls(NystroemMap.fit(kernel, centres))
 
     def __call__(self, codes):

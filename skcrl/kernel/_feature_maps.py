@@ -96,9 +96,9 @@ def _bytes(row):
 
 
 def cluster_centres(view, size, random_state, origin, weights=None):
-    """Centres of clusters of the rows of a view, `size` if so many rows differ."""
-    rows = distinct_rows([view], size, random_state)
-    if len(rows) < size:
+    """Centres of `size` clusters of the rows of a view, or all rows that differ."""
+    rows = distinct_rows([view], size + 1, random_state)
+    if len(rows) <= size:
         return view[rows]
     kmeans = MiniBatchKMeans(
         size, n_init=1, batch_size=max(1024, 2 * size), random_state=random_state

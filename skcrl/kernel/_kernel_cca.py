@@ -234,7 +234,7 @@ class KernelCCA(TwoViewTransformer):
                 require_squares(
                     view.data if sparse.issparse(view) else view, _NAMES[side]
                 )
-                kernels[side] = kernels[side] and kernels[side].about(view)
+                kernels[side] = kernels[side] and kernels[side].about(view, weights)
             random_state = random_source(self.random_state)
             for name in _FITTED_EITHER_WAY:
                 self.__dict__.pop(name, None)
@@ -342,11 +342,11 @@ class KernelCCA(TwoViewTransformer):
         }
 
     def _fit_decoders(self, Zx, Zy, views, weights, random_state):
+        centres = distinct_rows(
+            list(views.values()), _decoder._MAX_CENTRES, random_state
+        )
         fit = partial(
-            _decoder.KernelDecoder.fit,
-            views=views,
-            random_state=random_state,
-            weights=weights,
+            _decoder.KernelDecoder.fit, views=views, centres=centres, weights=weights
         )
         self._decoders = {"x": fit(Zx), "y": fit(Zy), "both": fit(np.hstack([Zx, Zy]))}
 

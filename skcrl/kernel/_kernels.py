@@ -23,14 +23,14 @@ class Kernel(NamedTuple):
     params: dict
     origin: Any = None  # (n_features,), of kernels that need not be about 0
 
-    def about(self, view):
+    def about(self, view, weights=None):
         """The kernel about the medians of a view, if its origin means nothing.
 
         Far from 0 the squares of lengths drown those of distances. A median of a
         column that is mostly 0 is 0, so that sparse views stay sparse.
         """
         is_free = isinstance(self.metric, str) and self.metric in _WITHOUT_ORIGIN
-        return self._replace(origin=column_medians(view)) if is_free else self
+        return self._replace(origin=column_medians(view, weights)) if is_free else self
 
     def __call__(self, A, B=None):
         """Kernel (len(A), len(B)) in float64; B is A if it is not given."""
@@ -133,16 +133,19 @@ def _rounding(K):
     return 10 * len(K) * np.finfo(np.float64).eps
 
 
-def column_medians(view):
+def column_medians(view, weights=None):
     """A middle entry of each column in float64; of an even number the upper one."""
-    middle = view.shape[0] // 2
+    weights = np.ones(view.shape[0]) if weights is None else weights
+    half = weights.sum() / 2
     if not sparse.issparse(view):
-        return np.partition(view, middle, axis=0)[middle].astype(np.float64)
-    view = view.tocsc()
+        order = view.argsort(axis=0)
+        middle = (weights[order].cumsum(axis=0) > half).argmax(axis=0)
+        columns = np.arange(view.shape[1])
+        return view[order[middle, columns], columns].astype(np.float64)
     medians = np.zeros(view.shape[1])
     # Others are 0 in more than half of the rows.
-    full = np.flatnonzero(2 * np.diff(view.indptr) >= view.shape[0])
-    medians[full] = np.partition(view[:, full].toarray(), middle, axis=0)[middle]
+    full = np.flatnonzero((view != 0).T @ weights >= half)
+    medians[full] = column_medians(view.tocsc()[:, full].toarray(), weights)
     return medians
 
 
