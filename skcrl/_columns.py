@@ -21,6 +21,8 @@ def column_correlations(A, B):
 def unit_columns(Z):
     """Centred columns of length one; constant columns become zero."""
     Z = centred(Z)
+    # By a power of two, exactly, as rows are.
+    Z = np.ldexp(Z, -np.frexp(abs(Z).max(axis=0))[1])
     length = np.sqrt(np.sum(Z**2, axis=0))
     return Z / np.where(length > 0, length, 1.0)
 

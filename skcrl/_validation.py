@@ -150,6 +150,18 @@ def check_weights(X, y, sample_weight):
     return X[weighty], y[weighty], weights[weighty]
 
 
+def require_samples(weights):
+    """Raise ValueError unless weights stand for samples that can be counted."""
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 1 < total < np.inf:
+        raise ValueError(
+            "sample_weight says how many samples each row stands for, and must add up "
+            f"to a finite number above 1, got {total:.3g}: multiply it by the number "
+            "of samples, or divide it if it overflows."
+        )
+
+
 def per_view(name, value, is_valid, expected):
     """An (x, y) pair of valid values from `value`, one for both views or a pair."""
     pair = (value, value) if np.ndim(value) == 0 else tuple(value)

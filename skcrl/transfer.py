@@ -4,6 +4,7 @@ import os
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -37,6 +38,7 @@ from sklearn.utils.validation import (
 )
 
 from skcrl._arrays import untensored
+from skcrl._labels import check_labels
 from skcrl._validation import cached, restored_on_error
 from skcrl.compose import TwoView
 from skcrl.compose._two_view import select_columns
@@ -192,8 +194,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
                 routed.representation.fit,
             )
             codes = _encode(self.representation_, views, self.fit_view)
-            self.classifier_ = clone(self.classifier).fit(
-                codes, labels, **routed.classifier.fit
+            self.classifier_ = _learned(
+                self.classifier, codes, labels, **routed.classifier.fit
             )
             self.classes_ = self.classifier_.classes_
         return self
@@ -284,6 +286,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             Higher is better.
         """
         codes = self._codes_to_predict_from(X)
+        if not sparse.issparse(y):
+            y = check_labels(y, "y")
         if _routing_enabled():
             params = process_routing(self, "score", **params).classifier.score
         return self.classifier_.score(codes, y, **params)
@@ -344,6 +348,9 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        no_instance = isinstance(self.classifier, type)
+        if no_instance or not hasattr(self.classifier, "__sklearn_tags__"):
+            return tags  # fit will say that it is no classifier
         of_classifier = get_tags(self.classifier)
         tags.classifier_tags = of_classifier.classifier_tags
         tags.target_tags = of_classifier.target_tags
@@ -421,16 +428,16 @@ def transfer_score(
     _require_classifier(classifier)
     views = TwoView(X, y)
     check_consistent_length(views, labels)
-    labels = column_or_1d(untensored(labels))
+    labels = column_or_1d(check_labels(labels, "labels"))
     check_classification_targets(labels)
     train_codes = np.asarray(_encode(representation, views, fit_view))
     test_codes = np.asarray(_encode(representation, views, predict_view))
     folds = KFold(cv) if isinstance(cv, Integral) else check_cv(cv)
     return np.array(
         [
-            clone(classifier)
-            .fit(train_codes[train], labels[train])
-            .score(test_codes[test], labels[test])
+            _learned(classifier, train_codes[train], labels[train]).score(
+                test_codes[test], labels[test]
+            )
             for train, test in folds.split(train_codes, labels)
         ]
     )
@@ -441,6 +448,10 @@ def _fit(representation, X, y, params):
 
 
 def _require_classifier(classifier):
+    if isinstance(classifier, type) or not hasattr(classifier, "fit"):
+        raise ValueError(
+            f"classifier must be a classifier such as LinearSVC(), got {classifier!r}."
+        )
     for is_other, kind in (
         (is_regressor, "regressor"),
         (is_clusterer, "clusterer"),
@@ -452,10 +463,25 @@ def _require_classifier(classifier):
             )
 
 
+def _learned(classifier, codes, labels, **params):
+    """The classifier, fitted; what it can do may be known after fit only."""
+    fitted = clone(classifier).fit(codes, labels, **params)
+    if not (hasattr(fitted, "predict") and hasattr(fitted, "classes_")):
+        raise ValueError(
+            f"classifier must be a classifier, and {classifier!r} learned no classes "
+            "to predict."
+        )
+    return fitted
+
+
 def _check_labels(y):
     """Labels of shape (n_samples,), or one column of them for each of several."""
     labels = check_array(
-        untensored(y), ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
+        y if sparse.issparse(y) else check_labels(y, "y"),
+        ensure_2d=False,
+        dtype=None,
+        accept_sparse="csr",
+        input_name="y",
     )
     if labels.ndim == 1 or labels.shape[1] == 1:
         labels = column_or_1d(labels, warn=True)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.cross_decomposition import CCA, PLSSVD
 from sklearn.decomposition import PCA
@@ -184,7 +186,7 @@ def correlation(Z, T):
     return np.diag(np.corrcoef(Z.T, T.T)[: Z.shape[1], Z.shape[1] :])
 
 
-@over(LINEAR)
+@over(ALL)
 def test_weights_are_repetitions(estimator, views, new_views, rng):
     counts = rng.integers(0, 4, 120)
     np.testing.assert_allclose(
@@ -194,7 +196,7 @@ def test_weights_are_repetitions(estimator, views, new_views, rng):
     )
 
 
-@over(LINEAR)
+@over(ALL)
 def test_weights_of_one_change_nothing(estimator, views, new_views):
     np.testing.assert_allclose(
         codes(estimator, views, new_views, sample_weight=np.ones(120)),
@@ -283,3 +285,50 @@ def test_codes_are_centred_kernels_times_dual_weights(views, new_views):
         centerer = KernelCenterer().fit(rbf_kernel(view, gamma=0.1))
         kernel = centerer.transform(rbf_kernel(new, view, gamma=0.1))
         np.testing.assert_allclose(Z, kernel @ dual, atol=1e-10)
+
+
+FAR = [
+    *(
+        clone(RBF).set_params(kernel=kernel)
+        for kernel in ("rbf", "laplacian", "linear")
+    ),
+    *(
+        clone(RBF).set_params(approximation="nystroem", landmarks=landmarks)
+        for landmarks in ("random", "kmeans")
+    ),
+    clone(RBF).set_params(approximation="rbf_sampler", approximation_size=50),
+]
+
+
+@over(FAR)
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_an_offset_does_not_matter(estimator, container, offset, views, new_views):
+    # Of 24 bits behind the point, so that the offset takes none of them away.
+    (X, y), (new_X, new_y) = (
+        [np.round(v * 2**16) / 2**16 for v in pair] for pair in (views, new_views)
+    )
+    here = clone(estimator).fit(X, y)
+    there = clone(estimator).fit(container(X + offset), y)
+    new_there = container(new_X + offset)
+    Z = there.transform(new_there)
+    np.testing.assert_allclose(Z, here.transform(new_X), atol=1e-6)
+    np.testing.assert_allclose(there.transform(new_there[:1]), Z[:1], atol=1e-9)
+    np.testing.assert_allclose(there.predict(new_there), here.predict(new_X), atol=1e-5)
+    rebuilt = there.reconstruct(y=new_y, to="x") - offset
+    np.testing.assert_allclose(rebuilt, here.reconstruct(y=new_y, to="x"), atol=1e-4)
+
+
+def test_clusters_far_from_each_other_keep_their_digits(views, new_views):
+    # No origin is near all rows, so that differences must be.
+    (X, y), (new_X, _) = (
+        [np.round(v * 2**16) / 2**16 for v in pair] for pair in (views, new_views)
+    )
+    X = np.vstack([X, X[:40] + 1e9])
+    y = np.vstack([y, y[:40] + 1e9])
+    grams = [rbf_kernel(v[:120], gamma=0.1) for v in (X, y)]
+    grams = [block_diag(gram, gram[:40, :40]) for gram in grams]
+    given = clone(RBF).set_params(kernel="precomputed").fit(*grams)
+    new = np.hstack([np.zeros((40, 120)), rbf_kernel(new_X, X[:40], gamma=0.1)])
+    found = clone(RBF).fit(X, y).transform(new_X + 1e9)
+    np.testing.assert_allclose(found, given.transform(new), atol=1e-9)

@@ -31,7 +31,7 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC, OneClassSVM
 
 from skcrl import (
@@ -664,3 +664,32 @@ def test_a_frozen_representation_stays(digits):
             cca, left[900:], right[900:], labels[900:], classifier=RidgeClassifier()
         ),
     )
+
+
+@pytest.mark.parametrize(
+    "classifier", [StandardScaler(), None, LinearSVC, 3, "svc"], ids=repr
+)
+def test_what_is_no_classifier_is_named(classifier):
+    X, y = np.random.default_rng(0).standard_normal((2, 30, 3))
+    labels = [0, 1] * 15
+    transfer = CrossViewClassifier(LinearCCA(2), classifier)
+    with pytest.raises(ValueError, match="classifier"):
+        transfer.fit(TwoView(X, y), labels)
+    with pytest.raises(NotFittedError):
+        transfer.predict(TwoView(X, y))
+    if classifier is not None:
+        with pytest.raises(ValueError, match="classifier must be a classifier"):
+            transfer_score(LinearCCA(2).fit(X, y), X, y, labels, classifier=classifier)
+
+
+@pytest.mark.parametrize("labels", [["a", 1] * 15, [np.nan] * 30, ["a", None] * 15])
+def test_labels_that_are_none_are_named(labels):
+    X, y = np.random.default_rng(0).standard_normal((2, 30, 3))
+    transfer = CrossViewClassifier(LinearCCA(2), LinearSVC())
+    match = "labels of different kinds|holds no label"
+    with pytest.raises(ValueError, match=match):
+        transfer.fit(TwoView(X, y), labels)
+    with pytest.raises(ValueError, match=match):
+        transfer_score(LinearCCA(2).fit(X, y), X, y, labels)
+    with pytest.raises(ValueError, match=match):
+        transfer.fit(TwoView(X, y), [0, 1] * 15).score(TwoView(X, y), labels)

@@ -20,6 +20,7 @@ from skcrl import (
     RoutedView,
     TwoView,
     ViewPipeline,
+    metrics,
 )
 from skcrl._views import kind_of
 from skcrl.inspection import permutation_test
@@ -233,6 +234,12 @@ CALLS = {
     "pipeline": lambda X, y, est: ViewPipeline(est, x=StandardScaler()).fit(X, y),
     "TwoView": lambda X, y, est: TwoView(X, y),
     "retriever": lambda X, y, est: CrossViewRetriever(est).fit(X, y),
+    "pearson_sum": lambda X, y, est: metrics.pearson_sum(X[["v0", "v1"]], y),
+    "canonical_total": lambda X, y, est: metrics.canonical_total(X, X, X, y),
+    "reconstruction_error": lambda X, y, est: metrics.reconstruction_error(
+        X[["v0", "v1"]], y
+    ),
+    "retrieval_report": lambda X, y, est: metrics.retrieval_report(X[["v0", "v1"]], y),
     "permutation_test": lambda X, y, est: permutation_test(X, y, n_permutations=1),
 }
 

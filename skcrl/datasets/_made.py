@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.ndimage import rotate
 
+from skcrl._labels import check_labels
+from skcrl._numbers import check_numbers
 from skcrl._validation import random_source
 
 
@@ -107,7 +109,8 @@ def make_noisy_mnist(images, labels, *, random_state=None):
     >>> X.shape, y.shape
     ((1797, 64), (1797, 64))
     """
-    images, labels = np.asarray(images, dtype=np.float32), np.asarray(labels)
+    images = check_numbers(images, "images", ensure_2d=False, allow_nd=True)
+    labels = check_labels(labels, "labels")
     if images.ndim != 3 or labels.shape != (len(images),):
         raise ValueError(
             "images must be of shape (n_samples, height, width) and labels of shape "
@@ -115,6 +118,7 @@ def make_noisy_mnist(images, labels, *, random_state=None):
         )
     if not ((images >= 0) & (images <= 1)).all():
         raise ValueError("Pixels must lie in [0, 1]: divide by their largest value.")
+    images = images.astype(np.float32)
     rng = random_source(random_state)
     angles = rng.uniform(-45, 45, len(images))
     rotated = np.stack(

@@ -8,7 +8,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from skcrl._arrays import untensored
+from skcrl._labels import check_labels
 from skcrl._validation import random_source
 
 
@@ -69,7 +69,10 @@ def class_disjoint_split(*arrays, classes, test_size=0.2, random_state=None):
     """
     labels = column_or_1d(
         check_array(
-            untensored(classes), ensure_2d=False, dtype=None, input_name="classes"
+            check_labels(classes, "classes"),
+            ensure_2d=False,
+            dtype=None,
+            input_name="classes",
         )
     )
     check_consistent_length(*arrays, labels)

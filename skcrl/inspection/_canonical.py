@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
 from skcrl._columns import unit_columns
-from skcrl._views import check_paired, kind_of
+from skcrl._numbers import check_numbers
+from skcrl._views import check_paired
 
 
 class CanonicalForm(NamedTuple):
@@ -20,13 +20,7 @@ class CanonicalForm(NamedTuple):
 def check_arrays(X, y, min_samples=2):
     """Paired arrays of finite float64; a one-dimensional `y` is a column."""
     x_array, y_array = (
-        check_array(
-            kind_of(view, name).numbers(view, name),
-            dtype=np.float64,
-            ensure_2d=name == "X",
-            ensure_min_samples=min_samples,
-            input_name=name,
-        )
+        check_numbers(view, name, ensure_2d=name == "X", ensure_min_samples=min_samples)
         for name, view in (("X", X), ("y", y))
     )
     check_paired(X, y)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from skcrl.kernel._feature_maps import NystroemMap, random_rows
+from skcrl.kernel._feature_maps import NystroemMap
 from skcrl.kernel._kernels import Kernel
 
 # Training rows that maps are fitted to, and codes that are centres of their kernel.
@@ -29,26 +29,28 @@ class KernelDecoder(NamedTuple):
     means: dict  # side to (n_features,)
 
     @classmethod
-    def fit(cls, codes, views, random_state):
+    def fit(cls, codes, views, centres, weights=None):
         """Fit to codes (n, d) and the rows of both views, a dict by side.
+
+        The codes of the rows `centres` are those of the kernel.
 
         The ridge of each view is the one with the least generalised
         cross-validation error.
         """
-        features = CodeFeatures.fit(codes, random_state)
+        features = CodeFeatures.fit(codes[centres])
         F = features(codes)
-        feature_mean = F.mean(axis=0)
+        weights = np.ones(len(F)) if weights is None else weights
+        n = weights.sum()
+        feature_mean = weights @ F / n
         F -= feature_mean
-        eigenvalues, U = np.linalg.eigh(F.T @ F / len(F))
+        weighted = weights[:, None] * F
+        eigenvalues, U = np.linalg.eigh(F.T @ weighted / n)
         eigenvalues = eigenvalues.clip(0.0)
         coefs, means = {}, {}
         for side, view in views.items():
-            means[side] = np.asarray(view.mean(axis=0, dtype=np.float64)).ravel()
-            # F is centred, so the view need not be; sparse views stay sparse.
-            cross = U.T @ (view.T @ F).T / len(F)
-            ridge = _best_ridge(
-                eigenvalues, cross, _variance(view, means[side]), len(F)
-            )
+            means[side], variance, products = _against(view, weighted, weights)
+            cross = U.T @ products / n
+            ridge = _best_ridge(eigenvalues, cross, variance, n)
             coefs[side] = U @ (cross / (eigenvalues + ridge)[:, None])
         return cls(features, feature_mean, coefs, means)
 
@@ -64,11 +66,10 @@ class CodeFeatures(NamedTuple):
     nystroem: NystroemMap
 
     @classmethod
-    def fit(cls, codes, random_state):
-        """Take some of the codes as centres."""
-        centres = codes[random_rows(len(codes), _MAX_CENTRES, random_state)]
+    def fit(cls, centres):
+        """Features about some of the codes."""
         # Squared distances between codes of variance 1 are about twice their number.
-        kernel = Kernel("rbf", {"gamma": 0.5 / codes.shape[1]})
+        kernel = Kernel("rbf", {"gamma": 0.5 / centres.shape[1]})
         return cls(NystroemMap.fit(kernel, centres))
 
     def __call__(self, codes):
@@ -89,8 +90,17 @@ def _best_ridge(eigenvalues, cross, variance, n):
     return _RIDGES[np.argmin(residual.clip(0.0) / freedom.clip(1.0 / n) ** 2)]
 
 
-def _variance(view, mean):
-    """Total variance of the columns of a view, dense or sparse."""
+def _against(view, features, weights):
+    """Means (p,) of a view, its total variance, and centred products (m, p)."""
     if sparse.issparse(view):
-        return mean_variance_axis(view, axis=0)[1].sum()
-    return np.square(view - mean).mean(axis=0).sum()
+        mean, variances = mean_variance_axis(
+            view.astype(np.float64, copy=False), axis=0, weights=weights
+        )
+        # The features are centred, so the view need not be, and stays sparse.
+        return mean, variances.sum(), (view.T @ features).T
+    share = weights / weights.sum()
+    mean = share @ view
+    view = view - mean
+    error = share @ view  # of the mean, where it is large
+    view -= error
+    return mean + error, share @ np.square(view).sum(axis=1), features.T @ view

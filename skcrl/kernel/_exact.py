@@ -6,8 +6,9 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
-from skcrl import _linalg, _moments
+from skcrl import _linalg
 from skcrl._eigen import top_eigenpairs
+from skcrl._moments import Covariances
 from skcrl.kernel._kernels import range_eigenpairs
 
 # Shifts in units of the trace. Below, a shift is no safe ridge on the rounding of a
@@ -30,7 +31,7 @@ class KernelSolution(NamedTuple):
     rank: int
 
 
-def kernel_cca(Kx, Ky, n_components, ridge, random_state):
+def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
     r"""Kernel CCA with a ridge on each view.
 
     With shifts c = (n - 1) ridge and hat matrices :math:`G = K (K + c I)^{-1}`, the
@@ -44,6 +45,10 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
     a ridge that exceeds its rounding, or with one that drowns it, is decomposed in
     full instead.
 
+    A row of weight w counts as w rows. Kernels and codes are multiplied by
+    :math:`\sqrt{w}` in all of the above, and so is the constant vector, which they are
+    orthogonal to.
+
     Parameters
     ----------
     Kx, Ky : ndarray of shape (n, n)
@@ -52,6 +57,8 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
         At most n.
     ridge : pair of float
     random_state : RandomState
+    weights : ndarray of shape (n,) or None, default=None
+        Of the rows, all above 0; the kernels are centred by them.
 
     Returns
     -------
@@ -59,17 +66,25 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
         Each column of weights adds up to 0, and is 0 past the rank.
     """
     n = len(Kx)
+    root = np.ones(n) if weights is None else np.sqrt(weights)
+    if weights is not None:
+        for K in (Kx, Ky):
+            K *= root
+            K *= root[:, None]
+    n_samples = root @ root
     traces = Kx.trace(), Ky.trace()
-    shifts = [(n - 1) * r for r in ridge]
+    shifts = [(n_samples - 1) * r for r in ridge]
     if min(traces) <= 0:
         nothing = np.zeros((2, n, n_components))
-        return _solution(nothing, nothing, np.zeros(n_components), 0)
+        return _solution(nothing, nothing, np.zeros(n_components), 0, root)
     low, high = _SAFE_SHIFTS
     if not all(low * t <= c <= high * t for c, t in zip(shifts, traces, strict=True)):
-        return _by_features(Kx, Ky, n_components, ridge)
+        return _by_features(Kx, Ky, n_components, ridge, root)
     # Kx is singular along the constant vector, which would have no length in its
     # metric. This gives it some, and leaves it an eigenvector of no correlation.
-    Kx += traces[0] / n**2
+    constant = traces[0] / n / n_samples
+    constant = constant if weights is None else constant * np.outer(root, root)
+    Kx += constant
     diagonals = Kx.diagonal().copy(), Ky.diagonal().copy()
     try:
         x_factor, y_factor = _factor(Kx, shifts[0]), _factor(Ky, shifts[1])
@@ -77,11 +92,13 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state):
         # An indefinite kernel: its negative part is left out.
         for K, diagonal in zip((Kx, Ky), diagonals, strict=True):
             K.flat[:: n + 1] = diagonal
-        Kx -= traces[0] / n**2
-        return _by_features(Kx, Ky, n_components, ridge)
+        Kx -= constant
+        return _by_features(Kx, Ky, n_components, ridge, root)
     # No less than the norm of either hat matrix.
     norms = [t / (t + c) for c, t in zip(shifts, traces, strict=True)]
-    return _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state)
+    return _by_factors(
+        x_factor, y_factor, shifts, norms, n_components, random_state, root
+    )
 
 
 def _factor(K, shift):
@@ -97,7 +114,7 @@ def _solve(factor, block):
     return lapack.dpotrs(factor, block, lower=1)[0]
 
 
-def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state):
+def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state, root):
     n = len(x_factor)
     x_shift, y_shift = shifts
 
@@ -122,31 +139,40 @@ def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state):
     t = s / rho - y_shift * b
     a = _solve(x_factor, t) / rho
     s = t / rho - x_shift * a
-    scale = determined * np.sqrt(n - 1)
+    n_samples = root @ root
+    scale = determined * np.sqrt(n_samples - 1)
     weights = np.stack([a, b]) * scale
     # The constant vector changes no code, and without it kernels need no centring.
-    weights -= weights.mean(axis=1, keepdims=True)
+    weights -= root[:, None] * (root @ weights / n_samples)[:, None]
     codes = np.stack([s, t]) * scale
-    return _solution(weights, codes, rho * determined, int(determined.sum()))
+    return _solution(weights, codes, rho * determined, int(determined.sum()), root)
 
 
-def _by_features(Kx, Ky, n_components, ridge):
+def _by_features(Kx, Ky, n_components, ridge, root):
     """Linear CCA of the principal components of either kernel."""
     (x_values, x_vectors), (y_values, y_vectors) = map(range_eigenpairs, (Kx, Ky))
     Fx, Fy = x_vectors * x_values**0.5, y_vectors * y_values**0.5
-    cov = _moments.covariances(_moments.moments(Fx, Fy))
+    share = 1 / (root @ root - 1)
+    cov = Covariances(
+        np.diag(x_values * share), np.diag(y_values * share), Fx.T @ Fy * share
+    )
     solution = _linalg.cca(cov, n_components, ridge)
     Wx, Wy = solution.x_weights, solution.y_weights
     weights = np.stack(
         [x_vectors * x_values**-0.5 @ Wx, y_vectors * y_values**-0.5 @ Wy]
     )
     codes = np.stack([Fx @ Wx, Fy @ Wy])
-    return _solution(weights, codes, solution.singular_values, solution.rank)
+    return _solution(weights, codes, solution.singular_values, solution.rank, root)
 
 
-def _solution(weights, codes, singular_values, rank):
-    """Signs chosen so that the largest weight of each x component is positive."""
-    a = weights[0]
+def _solution(weights, codes, singular_values, rank, root):
+    """Signs chosen so that the largest weight of each x component is positive.
+
+    Weights and codes come multiplied by the roots of the weights of the rows. A weight
+    is compared by the sample, since it is that of all samples that a row stands for.
+    """
+    codes = codes / root[:, None]
+    a = weights[0] / root[:, None]
     sign = np.sign(a[abs(a).argmax(axis=0), np.arange(a.shape[1])])
-    (a, b), (s, t) = weights * sign, codes * sign
+    (a, b), (s, t) = weights * root[:, None] * sign, codes * sign
     return KernelSolution(a, b, s, t, singular_values, rank)

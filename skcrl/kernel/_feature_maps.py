@@ -1,13 +1,12 @@
 """Feature maps of finite width whose inner products approximate a kernel."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 
-from skcrl.kernel._kernels import Kernel, range_eigenpairs
+from skcrl.kernel._kernels import Kernel, range_eigenpairs, shifted
 
 
 class NystroemMap(NamedTuple):
@@ -25,6 +24,11 @@ class NystroemMap(NamedTuple):
     def fit(cls, kernel, landmarks):
         """Map of the kernel with these landmarks."""
         eigenvalues, eigenvectors = range_eigenpairs(kernel(landmarks))
+        if eigenvectors.size:
+            # So that the order of landmarks decides no sign.
+            largest = abs(eigenvectors).argmax(axis=0)
+            columns = np.arange(len(largest))
+            eigenvectors = eigenvectors * np.sign(eigenvectors[largest, columns])
         root = eigenvectors * eigenvalues**-0.5
         # A kernel that is 0 has one feature, which is 0.
         return cls(kernel, landmarks, root if root.size else np.zeros((len(root), 1)))
@@ -43,19 +47,27 @@ class FourierMap(NamedTuple):
 
     directions: np.ndarray  # (n_features, m)
     phases: np.ndarray  # (m,)
+    origin: np.ndarray | None = None  # (n_features,), subtracted from every row
 
     @classmethod
-    def draw(cls, n_features, gamma, size, random_state):
+    def draw(cls, n_features, gamma, size, random_state, origin=None):
         """Draw `size` features for exp(-gamma |x - x'|^2); None is 1 / n_features."""
         gamma = 1.0 / n_features if gamma is None else gamma
         directions = random_state.standard_normal((n_features, size))
         return cls(
-            directions * (2 * gamma) ** 0.5, random_state.uniform(0, 2 * np.pi, size)
+            directions * (2 * gamma) ** 0.5,
+            random_state.uniform(0, 2 * np.pi, size),
+            origin,
         )
 
     def __call__(self, view):
         """Features (n, m) in float64."""
-        angles = view.astype(np.float64, copy=False) @ self.directions + self.phases
+        with np.errstate(over="ignore", invalid="ignore"):
+            angles = shifted(view, self.origin) @ self.directions + self.phases
+        if not np.isfinite(angles).all():
+            raise ValueError(
+                "Random Fourier features of the view overflow: scale it down."
+            )
         return np.cos(angles) * (2 / len(self.phases)) ** 0.5
 
 
@@ -64,12 +76,32 @@ def random_rows(n_samples, size, random_state):
     return np.sort(random_state.permutation(n_samples)[:size])
 
 
-def cluster_centres(view, size, random_state):
-    """Centres of `size` clusters of the rows of a view."""
+def distinct_rows(views, size, random_state):
+    """Indices of `size` rows, no two equal in all views; of all there are, if fewer."""
+    n, rows, seen = views[0].shape[0], [], set()
+    for i in random_state.permutation(n):
+        row = b"".join(_bytes(view[[i]]) for view in views)
+        if row not in seen:
+            seen.add(row)
+            rows.append(i)
+        if len(rows) == size:
+            break
+    return np.sort(rows)
+
+
+def _bytes(row):
+    if sparse.issparse(row):
+        return row.indices.tobytes() + row.data.tobytes()
+    return row.tobytes()
+
+
+def cluster_centres(view, size, random_state, origin, weights=None):
+    """Centres of `size` clusters of the rows of a view, or all rows that differ."""
+    rows = distinct_rows([view], size + 1, random_state)
+    if len(rows) <= size:
+        return view[rows]
     kmeans = MiniBatchKMeans(
         size, n_init=1, batch_size=max(1024, 2 * size), random_state=random_state
     )
-    with warnings.catch_warnings():
-        # Fewer different rows than clusters: some centres are the same.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return kmeans.fit(view.astype(np.float64, copy=False)).cluster_centers_
+    kmeans.fit(shifted(view, origin), sample_weight=weights)
+    return kmeans.cluster_centers_ + (0.0 if origin is None else origin)

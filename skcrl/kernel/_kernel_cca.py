@@ -4,17 +4,20 @@ from functools import partial, reduce
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
-from skcrl._columns import column_correlations
+from skcrl._numbers import require_squares
 from skcrl._validation import (
     check_pair,
     check_ridge,
+    check_weights,
     per_view,
     random_source,
+    require_samples,
     restored_on_error,
 )
 from skcrl.base import TwoViewTransformer
@@ -24,6 +27,7 @@ from skcrl.kernel._feature_maps import (
     FourierMap,
     NystroemMap,
     cluster_centres,
+    distinct_rows,
     random_rows,
 )
 from skcrl.kernel._kernels import Encoder, Kernel, KernelRows, centre
@@ -193,7 +197,7 @@ class KernelCCA(TwoViewTransformer):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Fit to paired views.
 
         Parameters
@@ -203,6 +207,9 @@ class KernelCCA(TwoViewTransformer):
         y : array-like or sparse matrix of shape (n_samples, n_features_y) or \
 (n_samples,)
             Second view, paired with `X`, or its kernel.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each. They
+            must add up to more than 1. Rows of weight 0 are left out.
 
         Returns
         -------
@@ -214,37 +221,63 @@ class KernelCCA(TwoViewTransformer):
         ValueError
             If the views are not finite numbers with paired rows, at least two of
             them, `n_components` exceeds what there is, a precomputed kernel is not
-            square, or parameters contradict each other. The estimator is then as
-            it was before.
+            square, squares of values overflow, weights are out of their range, or
+            parameters contradict each other. The estimator is then as it was before.
         """
         with restored_on_error(self):
             kernels, ridge = self._kernels(), check_ridge(self.reg)
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
+            self._check_square(kernels, X, y)
+            kept: slice | np.ndarray = slice(None)
+            X, y, weights = check_weights(X, y, sample_weight)
+            if weights is not None:
+                require_samples(weights)
+                kept = np.asarray(sample_weight) > 0
             views = {"x": X, "y": y}
+            for side, view in views.items():
+                require_squares(
+                    view.data if sparse.issparse(view) else view, _NAMES[side]
+                )
+                kernels[side] = kernels[side] and kernels[side].about(view, weights)
             random_state = random_source(self.random_state)
             for name in _FITTED_EITHER_WAY:
                 self.__dict__.pop(name, None)
-            rows = random_rows(X.shape[0], _decoder._MAX_ROWS, random_state)
             if self.approximation is None:
-                Zx, Zy = self._fit_exact(views, kernels, ridge, random_state)
+                Zx, Zy = self._fit_exact(
+                    views, kernels, ridge, weights, kept, random_state
+                )
+            else:
+                self._fit_approximately(views, kernels, ridge, weights, random_state)
+            rows = random_rows(X.shape[0], _decoder._MAX_ROWS, random_state)
+            views = {"x": X[rows], "y": y[rows]}
+            if self.approximation is None:
                 Zx, Zy = Zx[rows], Zy[rows]
             else:
-                self._fit_approximately(views, kernels, ridge, random_state)
-                Zx, Zy = self._encode(X[rows], "x"), self._encode(y[rows], "y")
-            self._fit_decoders(Zx, Zy, {"x": X[rows], "y": y[rows]}, random_state)
+                Zx, Zy = (self._encode(view, side) for side, view in views.items())
+            weights = None if weights is None else weights[rows]
+            self._fit_decoders(Zx, Zy, views, weights, random_state)
             self.n_components_ = self.n_components
             return self
 
-    def _fit_exact(self, views, kernels, ridge, random_state):
+    def _fit_exact(self, views, kernels, ridge, weights, kept, random_state):
         n = views["x"].shape[0]
         self._check_n_components(n, "the number of samples")
         rows = {s: None if kernels[s] is None else v.copy() for s, v in views.items()}
-        grams = {s: self._gram(v, kernels[s], s) for s, v in views.items()}
-        means = {s: centre(K) for s, K in grams.items()}
+        grams = {
+            side: view[:, kept].astype(np.float64)  # an array of our own
+            if kernels[side] is None
+            else kernels[side](view)
+            for side, view in views.items()
+        }
+        means = {s: centre(K, weights) for s, K in grams.items()}
         solution = kernel_cca(
-            grams["x"], grams["y"], self.n_components, ridge, random_state
+            grams["x"], grams["y"], self.n_components, ridge, random_state, weights
         )
         coefs = {"x": solution.x_weights, "y": solution.y_weights}
+        for side, view in views.items():
+            if kernels[side] is None:  # its rows go on having a column for each sample
+                coefs[side] = _spread(coefs[side], kept, view.shape[1])
+                means[side] = _spread(means[side], kept, view.shape[1])
         self._encoders = {
             side: Encoder(
                 KernelRows(kernels[side], rows[side]), means[side], coefs[side]
@@ -257,18 +290,22 @@ class KernelCCA(TwoViewTransformer):
         if rows["y"] is not None:
             self.y_fit_ = rows["y"]
         self.singular_values_, self.rank_ = solution.singular_values, solution.rank
-        self.correlations_ = column_correlations(solution.x_codes, solution.y_codes)
+        codes = _moments.moments(solution.x_codes, solution.y_codes, weights=weights)
+        cov = _moments.covariances(codes)
+        self.correlations_ = _linalg.normalised(*(c.diagonal() for c in reversed(cov)))
         return solution.x_codes, solution.y_codes
 
-    def _fit_approximately(self, views, kernels, ridge, random_state):
+    def _fit_approximately(self, views, kernels, ridge, weights, random_state):
         X, y = views["x"], views["y"]
         n = X.shape[0]
-        maps = self._feature_maps(views, kernels, random_state)
+        maps = self._feature_maps(views, kernels, weights, random_state)
         m = reduce(
             _moments.merge_moments,
             (
                 _moments.moments(
-                    maps["x"](X[i : i + _BLOCK_ROWS]), maps["y"](y[i : i + _BLOCK_ROWS])
+                    maps["x"](X[i : i + _BLOCK_ROWS]),
+                    maps["y"](y[i : i + _BLOCK_ROWS]),
+                    weights=None if weights is None else weights[i : i + _BLOCK_ROWS],
                 )
                 for i in range(0, n, _BLOCK_ROWS)
             ),
@@ -285,13 +322,17 @@ class KernelCCA(TwoViewTransformer):
             cov, self.x_weights_, self.y_weights_
         )
 
-    def _feature_maps(self, views, kernels, random_state):
+    def _feature_maps(self, views, kernels, weights, random_state):
         n, size = views["x"].shape[0], self.approximation_size
         if self.approximation == "rbf_sampler":
             self._check_n_components(size, "`approximation_size`")
             return {
                 side: FourierMap.draw(
-                    view.shape[1], kernels[side].params.get("gamma"), size, random_state
+                    view.shape[1],
+                    kernels[side].params.get("gamma"),
+                    size,
+                    random_state,
+                    kernels[side].origin,
                 )
                 for side, view in views.items()
             }
@@ -299,19 +340,24 @@ class KernelCCA(TwoViewTransformer):
         self._check_n_components(size, "the number of landmarks")
         if self.landmarks == "kmeans":
             landmarks = {
-                side: cluster_centres(view, size, random_state)
+                side: cluster_centres(
+                    view, size, random_state, kernels[side].origin, weights
+                )
                 for side, view in views.items()
             }
         else:
-            rows = random_rows(n, size, random_state)
+            rows = distinct_rows(list(views.values()), size, random_state)
             landmarks = {side: view[rows] for side, view in views.items()}
         return {
             side: NystroemMap.fit(kernels[side], landmarks[side]) for side in _SIDES
         }
 
-    def _fit_decoders(self, Zx, Zy, views, random_state):
+    def _fit_decoders(self, Zx, Zy, views, weights, random_state):
+        centres = distinct_rows(
+            list(views.values()), _decoder._MAX_CENTRES, random_state
+        )
         fit = partial(
-            _decoder.KernelDecoder.fit, views=views, random_state=random_state
+            _decoder.KernelDecoder.fit, views=views, centres=centres, weights=weights
         )
         self._decoders = {"x": fit(Zx), "y": fit(Zy), "both": fit(np.hstack([Zx, Zy]))}
 
@@ -360,16 +406,13 @@ class KernelCCA(TwoViewTransformer):
                 f"{self.n_components} instead. Reduce `n_components`."
             )
 
-    def _gram(self, view, kernel, side):
-        """Kernel (n, n) of the training rows, an array of our own."""
-        if kernel is not None:
-            return kernel(view)
-        if view.shape[0] != view.shape[1]:
-            raise ValueError(
-                f"A precomputed kernel of {_NAMES[side]} must be square in fit, "
-                f"(n_samples, n_samples), got {view.shape}."
-            )
-        return view.astype(np.float64)
+    def _check_square(self, kernels, X, y):
+        for side, view in (("x", X), ("y", y)):
+            if kernels[side] is None and view.shape[0] != view.shape[1]:
+                raise ValueError(
+                    f"A precomputed kernel of {_NAMES[side]} must be square in fit, "
+                    f"(n_samples, n_samples), got {view.shape}."
+                )
 
     def _encode(self, view, side):
         return self._encoders[side].encode(view)
@@ -421,6 +464,13 @@ _FITTED_EITHER_WAY = (
     "x_weights_",
     "y_weights_",
 )
+
+
+def _spread(values, kept, n):
+    """Values of the rows that are kept among n rows, and 0 of the others."""
+    spread = np.zeros((n, *values.shape[1:]))
+    spread[kept] = values
+    return spread
 
 
 def _is_kernel(value):

@@ -3,10 +3,17 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
+from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.utils.extmath import row_norms
 
 # Kernel rows of new samples that are held at once.
 _BLOCK_BYTES = 2**25
+# Kernels that change with an origin by no more than what centring takes away again.
+_WITHOUT_ORIGIN = "rbf", "linear"
+# Squares of lengths, times gamma, whose rounding is no longer far below 1.
+_LONG = 1e5
 
 
 class Kernel(NamedTuple):
@@ -14,22 +21,53 @@ class Kernel(NamedTuple):
 
     metric: Any  # name or callable
     params: dict
+    origin: Any = None  # (n_features,), of kernels that need not be about 0
+
+    def about(self, view, weights=None):
+        """The kernel about the medians of a view, if its origin means nothing.
+
+        Far from 0 the squares of lengths drown those of distances. A median of a
+        column that is mostly 0 is 0, so that sparse views stay sparse.
+        """
+        is_free = isinstance(self.metric, str) and self.metric in _WITHOUT_ORIGIN
+        return self._replace(origin=column_medians(view, weights)) if is_free else self
 
     def __call__(self, A, B=None):
         """Kernel (len(A), len(B)) in float64; B is A if it is not given."""
-        K = pairwise_kernels(
-            _in_float64(A),
-            None if B is None else _in_float64(B),
-            metric=self.metric,
-            filter_params=True,
-            **self.params,
-        )
-        if not np.isfinite(K.sum()):
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
+            A = shifted(A, self.origin)
+            B = A if B is None else shifted(B, self.origin)
+            K = pairwise_kernels(
+                A,
+                None if B is A else B,
+                metric=self.metric,
+                filter_params=True,
+                **self.params,
+            )
+            if isinstance(self.metric, str) and self.metric == "rbf":
+                self._mend(K, A, B)
+            is_finite = np.isfinite(K.sum())
+        if not is_finite:
             raise ValueError(
-                f"The kernel {self.metric!r} is not finite on these samples: scale "
-                "the view down or change the parameters of the kernel."
+                f"The kernel {self.metric!r} is not finite on these samples, it "
+                "overflows: scale the view down or change the parameters of the kernel."
             )
         return K
+
+    def _mend(self, K, A, B):
+        """Compute the rbf kernel of long rows by differences, not by products."""
+        gamma = self.params.get("gamma", 1 / A.shape[1])
+        a_long, b_long = (
+            np.flatnonzero(~(gamma * row_norms(view, squared=True) <= _LONG))
+            for view in (A, B)
+        )
+        for rows, columns in (
+            (a_long, np.arange(K.shape[1])),
+            (np.setdiff1d(np.arange(len(K)), a_long), b_long),
+        ):
+            for i, j in _blocks(rows, columns, A.shape[1]):
+                squares = cdist(_dense(A[i]), _dense(B[j]), "sqeuclidean")
+                K[np.ix_(i, j)] = np.exp(-gamma * squares)
 
 
 class KernelRows(NamedTuple):
@@ -57,18 +95,23 @@ class Encoder(NamedTuple):
         step = max(1, _BLOCK_BYTES // (8 * len(self.mean)))
         for i in range(0, n, step):
             block = self.features(view[i : i + step]) - self.mean
-            codes[i : i + step] = block @ self.weights
+            with np.errstate(over="ignore", invalid="ignore"):
+                codes[i : i + step] = block @ self.weights
+        if not np.isfinite(codes).all():
+            raise ValueError(
+                f"Codes of the view overflow {codes.dtype}: scale it down."
+            )
         return codes
 
 
-def centre(K):
+def centre(K, weights=None):
     """Centre the kernel of a sample with itself in feature space, in place.
 
     What is constant up to rounding becomes exactly 0. Returns the means of the columns
     before.
     """
-    mean, trace = K.mean(axis=0), K.trace()
-    deviation = (mean - mean.mean())[:, None]
+    mean, trace = np.average(K, axis=0, weights=weights), K.trace()
+    deviation = (mean - np.average(mean, weights=weights))[:, None]
     step = max(1, 2**16 // len(K))  # rows that stay in the cache
     for i in range(0, len(K), step):
         K[i : i + step] -= mean
@@ -90,5 +133,46 @@ def _rounding(K):
     return 10 * len(K) * np.finfo(np.float64).eps
 
 
-def _in_float64(view):
-    return view.astype(np.float64, copy=False)
+def column_medians(view, weights=None):
+    """A middle entry of each column in float64; of an even number the upper one."""
+    weights = np.ones(view.shape[0]) if weights is None else weights
+    half = weights.sum() / 2
+    if not sparse.issparse(view):
+        order = view.argsort(axis=0)
+        middle = (weights[order].cumsum(axis=0) > half).argmax(axis=0)
+        columns = np.arange(view.shape[1])
+        return view[order[middle, columns], columns].astype(np.float64)
+    medians = np.zeros(view.shape[1])
+    # Others are 0 in more than half of the rows.
+    full = np.flatnonzero((view != 0).T @ weights >= half)
+    medians[full] = column_medians(view.tocsc()[:, full].toarray(), weights)
+    return medians
+
+
+def shifted(view, origin):
+    """A view in float64 about another origin; sparse if it was."""
+    view = view.astype(np.float64, copy=False)
+    if origin is None or not origin.any():
+        return view
+    if not sparse.issparse(view):
+        return view - origin
+    n, columns = view.shape[0], np.flatnonzero(origin)
+    starts = len(columns) * np.arange(n + 1)
+    # scikit-learn takes indices of 32 bits, as those of the view are.
+    columns, starts = (a.astype(view.indices.dtype) for a in (columns, starts))
+    origins = sparse.csr_array(
+        (np.tile(origin[columns], n), np.tile(columns, n), starts), shape=view.shape
+    )
+    return (view - origins).tocsr()
+
+
+def _blocks(rows, columns, n_features):
+    """Blocks of rows and columns, of each as many as fit into memory when dense."""
+    step = max(1, _BLOCK_BYTES // (8 * n_features))
+    for i in range(0, len(rows), step):
+        for j in range(0, len(columns), step):
+            yield rows[i : i + step], columns[j : j + step]
+
+
+def _dense(view):
+    return view.toarray() if sparse.issparse(view) else view

@@ -18,6 +18,7 @@ from skcrl._validation import (
     check_weights,
     per_view,
     random_source,
+    require_samples,
     restored_on_error,
 )
 from skcrl._views import common_kind, kind_of
@@ -225,7 +226,8 @@ class LinearCCA(TwoViewTransformer):
         with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             X, y, weights = check_weights(X, y, sample_weight)
-            _require_samples(weights)
+            if weights is not None:
+                require_samples(weights)
             self.__dict__.pop("moments_", None)
             self.n_samples_seen_ = X.shape[0]
             if self._by_gram(X):
@@ -478,15 +480,6 @@ def _n_rows(X, weights, m):
     if weights is not None:
         return int((weights > 0).sum())
     return int(m.n) if np.isnan(X.shape[0]) else X.shape[0]
-
-
-def _require_samples(weights):
-    if weights is not None and not weights.sum() > 1:
-        raise ValueError(
-            "sample_weight says how many samples each row stands for, and must add up "
-            f"to more than 1, got {weights.sum():.3g}: multiply it by the number of "
-            "samples."
-        )
 
 
 def _require_two(n_samples):

@@ -6,11 +6,11 @@ numbers of one kind say nothing about numbers of another.
 """
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_consistent_length
 
 from skcrl import _linalg, _moments
-from skcrl._arrays import untensored
 from skcrl._columns import centred, column_correlations, unit_columns
+from skcrl._numbers import check_numbers, require_squares
+from skcrl._views import check_paired
 
 __all__ = [
     "canonical_total",
@@ -41,7 +41,7 @@ def pearson_sum(Zx, Zy):
     Raises
     ------
     ValueError
-        If the codes differ in shape or hold NaN or infinity.
+        If the codes differ in shape, hold NaN or infinity, or their squares overflow.
 
     See Also
     --------
@@ -93,8 +93,8 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train):
     Raises
     ------
     ValueError
-        If rows are not paired, held-out and training codes differ in width, or any
-        holds NaN or infinity.
+        If rows are not paired, held-out and training codes differ in width, any holds
+        NaN or infinity, or their squares overflow.
 
     References
     ----------
@@ -120,11 +120,13 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train):
                 "Held-out and training codes must have the same number of dimensions, "
                 f"got {held_out.shape[1]} and {train.shape[1]}."
             )
-    m = _moments.moments(Zx_train, Zy_train)
+    x_unit, y_unit = _unit(Zx_train), _unit(Zy_train)
+    m = _moments.moments(np.ldexp(Zx_train, x_unit), np.ldexp(Zy_train, y_unit))
     cov = _moments.covariances(m)
     solution = _linalg.cca(cov, min(cov.xy.shape))
     return pearson_sum(
-        (Zx - m.x_mean) @ solution.x_weights, (Zy - m.y_mean) @ solution.y_weights
+        (np.ldexp(Zx, x_unit) - m.x_mean) @ solution.x_weights,
+        (np.ldexp(Zy, y_unit) - m.y_mean) @ solution.y_weights,
     )
 
 
@@ -149,7 +151,7 @@ def refitted_canonical_total(Zx, Zy):
     Raises
     ------
     ValueError
-        If rows are not paired or hold NaN or infinity.
+        If rows are not paired, hold NaN or infinity, or their squares overflow.
 
     References
     ----------
@@ -164,7 +166,7 @@ def refitted_canonical_total(Zx, Zy):
     >>> round(refitted_canonical_total(X, Y), 4)  # 0.7956 + 0.2006 + 0.0726
     1.0687
     """  # noqa: E501
-    Zx, Zy = _check_codes(Zx, Zy)
+    Zx, Zy = (np.ldexp(Z, _unit(Z)) for Z in _check_codes(Zx, Zy))
     cov = _moments.covariances(_moments.moments(Zx, Zy))
     return float(_linalg.cca(cov, min(cov.xy.shape)).singular_values.sum())
 
@@ -189,7 +191,8 @@ def effective_rank(Z):
     Raises
     ------
     ValueError
-        If `Z` has fewer than two samples or holds NaN or infinity.
+        If `Z` has fewer than two samples, holds NaN or infinity, or its squares
+        overflow.
 
     References
     ----------
@@ -204,7 +207,9 @@ def effective_rank(Z):
     >>> round(effective_rank([[1, 2], [-1, -2], [0, 0]]), 6)
     1.0
     """
-    Z = unit_columns(check_array(untensored(Z), dtype=np.float64, ensure_min_samples=2))
+    Z = check_numbers(Z, "Z", ensure_min_samples=2)
+    require_squares(Z, "Z")
+    Z = unit_columns(Z)
     # The eigenvalues of the small Gram matrix are the squared singular values.
     eigenvalues = np.linalg.eigvalsh(Z.T @ Z if Z.shape[0] > Z.shape[1] else Z @ Z.T)
     noise = len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues[-1]
@@ -232,7 +237,7 @@ def reconstruction_error(X, X_rebuilt):
     Raises
     ------
     ValueError
-        If the shapes differ or hold NaN or infinity.
+        If the shapes differ, hold NaN or infinity, or squares overflow.
 
     Examples
     --------
@@ -242,24 +247,43 @@ def reconstruction_error(X, X_rebuilt):
     >>> reconstruction_error([[0.0], [2.0]], [[1.0], [1.0]])
     1.0
     """
-    X = check_array(untensored(X), dtype=np.float64, ensure_2d=False)
-    X_rebuilt = check_array(untensored(X_rebuilt), dtype=np.float64, ensure_2d=False)
+    given = X, X_rebuilt
+    X = check_numbers(X, "X", ensure_2d=False)
+    X_rebuilt = check_numbers(X_rebuilt, "X_rebuilt", ensure_2d=False)
     if X.shape != X_rebuilt.shape:
         raise ValueError(
             "X and X_rebuilt must have the same shape, "
             f"got {X.shape} and {X_rebuilt.shape}."
         )
-    error = np.sum((X - X_rebuilt) ** 2)
-    variation = np.sum(centred(X) ** 2)
-    return float(error / variation) if variation > 0 else float(error > 0)
+    check_paired(*given, names=("X", "X_rebuilt"))
+    require_squares(X, "X")
+    require_squares(X_rebuilt, "X_rebuilt")
+    deviations, residuals = centred(X), X - X_rebuilt
+    if not deviations.any():
+        return float(residuals.any())
+    with np.errstate(over="ignore"):
+        # In units of the data, whose squares may vanish though they do not.
+        unit = -np.frexp(abs(deviations).max())[1]
+        error = np.sum(np.ldexp(residuals, unit) ** 2)
+        error = float(error / np.sum(np.ldexp(deviations, unit) ** 2))
+    if not np.isfinite(error):
+        raise ValueError(
+            "The residuals overflow float64 in units of X, which hardly varies."
+        )
+    return error
 
 
 def _check_codes(Zx, Zy):
-    Zx = check_array(
-        untensored(Zx), dtype=np.float64, ensure_min_samples=2, input_name="Zx"
-    )
-    Zy = check_array(
-        untensored(Zy), dtype=np.float64, ensure_min_samples=2, input_name="Zy"
-    )
-    check_consistent_length(Zx, Zy)
-    return Zx, Zy
+    codes = [
+        check_numbers(Z, name, ensure_min_samples=2)
+        for Z, name in ((Zx, "Zx"), (Zy, "Zy"))
+    ]
+    check_paired(Zx, Zy, ("Zx", "Zy"))
+    for Z, name in zip(codes, ("Zx", "Zy"), strict=True):
+        require_squares(Z, name)
+    return codes
+
+
+def _unit(Z):
+    """Power of two that brings each column to 1: squares of tiny codes would vanish."""
+    return -np.frexp(abs(Z).max(axis=0))[1]

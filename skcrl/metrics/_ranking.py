@@ -14,10 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import check_array
 
-from skcrl._arrays import untensored
 from skcrl._columns import unit_rows
+from skcrl._numbers import check_numbers
 
 
 class Standing(NamedTuple):
@@ -37,9 +36,7 @@ def check_unit_rows(codes, name):
             f"{name} must be codes, which are numbers, got strings: encode them first, "
             "with transform or transform_y of an estimator that takes text."
         )
-    codes = check_array(
-        untensored(codes), dtype=np.float64, ensure_min_samples=0, input_name=name
-    )
+    codes = check_numbers(codes, name, ensure_min_samples=0)
     if len(codes) == 0:
         raise ValueError(f"{name} is empty, of shape {codes.shape}.")
     return unit_rows(codes)

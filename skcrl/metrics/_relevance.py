@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d
 
-from skcrl._arrays import untensored
+from skcrl._labels import check_labels
 
 
 class ByMatrix(NamedTuple):
@@ -78,7 +78,7 @@ def check_all_have_relevant(relevance, queries_name):
 def check_classes(classes, n_rows, name):
     """One class for each of `n_rows` rows."""
     classes = check_array(
-        untensored(classes), ensure_2d=False, dtype=None, input_name=name
+        check_labels(classes, name), ensure_2d=False, dtype=None, input_name=name
     )
     classes = column_or_1d(classes)
     if len(classes) != n_rows:

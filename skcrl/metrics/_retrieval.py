@@ -4,8 +4,11 @@ Targets are ranked by the cosine of their codes with the query's. To search the 
 way, swap the arguments.
 """
 
+from numbers import Integral
+
 import numpy as np
 
+from skcrl._views import check_paired
 from skcrl.metrics._ranking import (
     check_unit_codes,
     check_unit_rows,
@@ -398,7 +401,7 @@ def class_codes(codes, classes):
     return sums / sizes[:, None], classes
 
 
-def retrieval_report(Zx, Zy, *, k=(1, 5, 10, 25), relevant=None):
+def retrieval_report(Zx, Zy, *, k=None, relevant=None):
     """Recall at several k, median rank and mean reciprocal rank, both ways.
 
     Without `relevant`, both ways are counted in one pass over the similarities.
@@ -409,9 +412,9 @@ def retrieval_report(Zx, Zy, *, k=(1, 5, 10, 25), relevant=None):
         Codes of the first view.
     Zy : array-like of shape (n_y, n_components)
         Codes of the second view.
-    k : int or sequence of int, default=(1, 5, 10, 25)
+    k : int, sequence of int or None, default=None
         Targets to look at for each recall, from 1 to the number of codes of either
-        view.
+        view. None takes those of 1, 5, 10 and 25 that are not beyond it.
     relevant : None, tuple or boolean matrix, default=None
         What belongs together, as in :func:`recall_at_k` with `Zx` as queries.
 
@@ -447,6 +450,10 @@ def retrieval_report(Zx, Zy, *, k=(1, 5, 10, 25), relevant=None):
      'recall_at_1': 0.08,
      'recall_at_10': 0.36}
     """
+    standings = both_ways(Zx, Zy, relevant)
+    if k is None:
+        fewest = min(standing.n_targets for standing in standings.values())
+        k = [each for each in (1, 5, 10, 25) if each <= fewest]
     return {
         direction: {
             **{
@@ -455,7 +462,7 @@ def retrieval_report(Zx, Zy, *, k=(1, 5, 10, 25), relevant=None):
             "median_rank": median_of_ranks(standing),
             "mean_reciprocal_rank": mean_of_reciprocal_ranks(standing),
         }
-        for direction, standing in both_ways(Zx, Zy, relevant).items()
+        for direction, standing in standings.items()
     }
 
 
@@ -501,14 +508,18 @@ def mean_of_reciprocal_ranks(standing, weights=None):
 
 
 def _check(queries, targets, relevant, names=("queries", "targets")):
+    given = queries, targets
     queries, targets = check_unit_codes(queries, targets, names)
     relevance = check_relevance(relevant, len(queries), len(targets))
+    if relevant is None:
+        check_paired(*given, names=names)
     check_all_have_relevant(relevance, names[0])
     return queries, targets, relevance
 
 
 def _check_k(k, n_targets):
-    if not isinstance(k, (int, np.integer)) or not 1 <= k <= n_targets:
+    is_integer = isinstance(k, Integral) and not isinstance(k, bool)
+    if not is_integer or not 1 <= k <= n_targets:
         raise ValueError(
             f"k must be a whole number from 1 to {n_targets}, the number of targets, "
             f"got {k}."

@@ -319,6 +319,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         if X is None and y is None:
             raise ValueError("X and y are both None: pass at least one view.")
+        for name, view in (("X", X), ("y", y)):
+            if isinstance(view, (str, bytes)):
+                raise ValueError(
+                    f"{name} is one text, {view!r:.40}: put it in a list, as in "
+                    f"{name}=[text]."
+                )
         if y is None:
             return self._encode(X, "x")
         if X is None:

@@ -130,3 +130,9 @@ def test_noisy_mnist_bad_input():
         make_noisy_mnist(np.zeros((3, 4)), np.zeros(3))
     with pytest.raises(ValueError, match=r"Pixels must lie in \[0, 1\]"):
         make_noisy_mnist(np.full((3, 4, 4), 255.0), np.zeros(3))
+    with pytest.raises(ValueError, match="labels holds no label in row 0"):
+        make_noisy_mnist(np.zeros((3, 4, 4)), [np.nan] * 3)
+    with pytest.raises(ValueError, match="Pixels must lie in"):
+        make_noisy_mnist(np.full((3, 4, 4), 1e300), np.zeros(3))
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        make_noisy_mnist(np.zeros((3, 4, 4)) * 1j, np.zeros(3))

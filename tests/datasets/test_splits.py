@@ -74,7 +74,8 @@ def test_the_seed_decides_and_the_global_one_is_left_alone():
         ({"test_size": 1.5}, "'test_size' parameter"),
         ({"classes": CLASSES[:69]}, r"inconsistent numbers of samples: \[70, 69\]"),
         ({"classes": np.zeros(70)}, "takes 1 of the 1 different classes"),
-        ({"classes": np.where(ROWS, 1, np.nan)}, "classes contains NaN"),
+        ({"classes": np.where(ROWS, 1, np.nan)}, "classes holds no label in row 0"),
+        ({"classes": ["a", 1] * 35}, "classes holds labels of different kinds"),
     ],
 )
 def test_splits_that_cannot_be(arguments, message):

@@ -135,7 +135,7 @@ def test_factors_and_features_agree(views, kernel, reg):
     by_factors = _exact.kernel_cca(
         *(gram.copy() for gram in grams), 5, (reg, 2 * reg), np.random.RandomState(0)
     )
-    by_features = _exact._by_features(*grams, 5, (reg, 2 * reg))
+    by_features = _exact._by_features(*grams, 5, (reg, 2 * reg), np.ones(N))
     np.testing.assert_allclose(
         by_factors.singular_values, by_features.singular_values, rtol=1e-8
     )

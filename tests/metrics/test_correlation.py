@@ -112,3 +112,46 @@ def test_units_do_not_matter(rng):
 def test_bad_codes(rng, call, message):
     with pytest.raises(ValueError, match=message):
         call(rng.standard_normal((5, 2)))
+
+
+# Sums of such columns may overflow too, to infinity or, of both signs, to NaN.
+@pytest.mark.parametrize("scale", [1e155, 1e200, 1e308])
+def test_squares_that_overflow_are_named(rng, scale):
+    Z = np.sign(rng.standard_normal((20, 2)))
+    huge = Z * scale
+    for call in (
+        lambda: pearson_sum(huge, Z),
+        lambda: pearson_sum(Z, huge),
+        lambda: canonical_total(Z, huge, Z, huge),
+        lambda: canonical_total(Z, Z, huge, Z),
+        lambda: refitted_canonical_total(huge, Z),
+        lambda: reconstruction_error(huge, Z),
+        lambda: reconstruction_error(huge, huge),
+        lambda: reconstruction_error(Z, huge),
+        lambda: effective_rank(huge),
+    ):
+        with pytest.raises(ValueError, match="The squares of .* overflow"):
+            call()
+
+
+def test_numbers_beyond_float64_are_named():
+    with pytest.raises(ValueError, match="Z holds numbers that overflow float64"):
+        effective_rank(np.array([[10**400], [1]], dtype=object))
+    if np.finfo(np.longdouble).max > 1e400:
+        with pytest.raises(ValueError, match="Zx contains infinity"):
+            pearson_sum(np.longdouble("1e400") * np.ones((3, 1)), np.ones((3, 1)))
+
+
+def test_tiny_codes_have_the_same_measures(rng):
+    # Their squares are 0 in float64.
+    Z, noise = rng.standard_normal((2, 50, 2))
+    for tiny in (1e-170, 1e-300):
+        codes, small = (Z, Z + noise), (Z * tiny, (Z + noise) * tiny)
+        for measure in (pearson_sum, refitted_canonical_total, reconstruction_error):
+            assert measure(*small) == pytest.approx(measure(*codes), rel=1e-6)
+        assert canonical_total(*small, *small) == pytest.approx(
+            canonical_total(*codes, *codes), rel=1e-6
+        )
+        assert effective_rank(small[0]) == pytest.approx(effective_rank(Z), rel=1e-6)
+        with pytest.raises(ValueError, match="overflow"):
+            reconstruction_error(Z * 1e-320, Z)

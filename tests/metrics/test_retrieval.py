@@ -328,7 +328,8 @@ LABELS = list("aabbc")
         (lambda: precision_at_k(Z, Z, k=2.5), "whole number from 1 to 5.*got 2.5"),
         (lambda: precision_at_k(Z, Z), "from 1 to 5, the number of targets, got 10"),
         (lambda: average_precision_at_k(Z, Z, LABELS, LABELS), "to 5.*got 50"),
-        (lambda: retrieval_report(Z, Z), "from 1 to 5, the number of targets, got 10"),
+        (lambda: retrieval_report(Z, Z, k=(1, 6)), "from 1 to 5.* targets, got 6"),
+        (lambda: recall_at_k(Z, Z, k=True), "whole number from 1 to 5.*got True"),
         (lambda: median_rank(Z, Z[:, :2]), "queries and targets.*got 3 and 2"),
         (lambda: retrieval_report(Z[:, :2], Z), "Zx and Zy must have.*got 2 and 3"),
         (lambda: median_rank(Z[:0], Z), r"queries is empty, of shape \(0, 3\)"),
@@ -374,11 +375,29 @@ LABELS = list("aabbc")
         ),
         (
             lambda: median_rank(Z, Z, relevant=(Z[:, 0] * np.nan, LABELS)),
-            "query_classes contains NaN",
+            "query_classes holds no label in row 0",
         ),
         (lambda: class_codes(Z, LABELS[:3]), "each of 5 rows, got 3"),
+        (lambda: class_codes(Z, ["a", 1] * 2 + ["a"]), "of different kinds, 'a' and 1"),
+        (lambda: class_codes(Z, ["a", None] * 2 + ["a"]), "no label in row 1"),
     ],
 )
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_report_takes_the_k_that_fit(rng):
+    Zx, Zy = rng.standard_normal((2, 12, 3))
+    expected = retrieval_report(Zx, Zy, k=(1, 5, 10))
+    assert retrieval_report(Zx, Zy) == expected
+    relevant = (np.zeros(12), np.zeros(4))
+    report = retrieval_report(Zx, Zy[:4], relevant=relevant)
+    assert [name for name in report["x_to_y"] if "recall" in name] == ["recall_at_1"]
+
+
+def test_cosines_know_no_units(rng):
+    Zx, Zy = rng.standard_normal((2, 12, 3))
+    signs = np.sign(Zx)
+    assert retrieval_report(signs * 1e308, Zy) == retrieval_report(signs, Zy)
+    assert retrieval_report(Zx * 1e-300, Zy) == retrieval_report(Zx, Zy)

@@ -535,3 +535,12 @@ def test_unfitted_and_empty(views):
     ):
         with pytest.raises(NotFittedError, match="index is empty: call fit_index"):
             call()
+
+
+def test_a_bare_string_is_one_text(rng):
+    X, y = rng.standard_normal((2, 20, 3))
+    retriever = CrossViewRetriever(LinearCCA(2)).fit(X, y).fit_index(y=y)
+    with pytest.raises(ValueError, match=r"X is one text, 'a cat': put it in a list"):
+        retriever.search("a cat")
+    with pytest.raises(ValueError, match=r"y is one text"):
+        retriever.kneighbors(y="a cat")

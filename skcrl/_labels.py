@@ -1,0 +1,83 @@
+"""Labels of rows: classes and groups."""
+
+from datetime import date
+from numbers import Number
+
+import numpy as np
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+
+from skcrl._arrays import untensored
+
+
+def check_labels(labels, name):
+    """An array of labels, of the shape that they came in.
+
+    Parameters
+    ----------
+    labels : array-like
+        Texts, numbers or dates, which NumPy would turn into texts if they were mixed.
+    name : str
+        Name of the argument, for errors.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, of different kinds, or neither of those.
+    """
+    labels = untensored(labels)
+    is_list = isinstance(labels, (list, tuple))
+    array = _objects(labels) if is_list else np.asarray(labels)
+    if array.dtype.kind == "O":
+        _check_objects(array, name)
+        return np.asarray(labels) if is_list else array
+    missing = array != array if array.dtype.kind in "fcmM" else np.zeros(1, dtype=bool)
+    if missing.any():
+        _refuse_missing(name, np.argwhere(missing)[0])
+    return array
+
+
+def _objects(labels):
+    try:
+        return np.array(labels, dtype=object)
+    except ValueError:  # lists of different shapes
+        array = np.empty(len(labels), dtype=object)
+        array[:] = labels
+        return array
+
+
+def _check_objects(array, name):
+    first = None
+    for at, label in np.ndenumerate(array):
+        if label is None or is_scalar_nan(label) or is_pandas_na(label):
+            _refuse_missing(name, at)
+        if type(label).__name__ == "NaTType":
+            _refuse_missing(name, at)
+        kind = _kind(label)
+        if kind is None:
+            raise ValueError(
+                f"{name} must hold labels that are texts, numbers or dates, got one of "
+                f"type {type(label).__name__} in row {at[0] if at else 0}."
+            )
+        if first is None:
+            first = kind, label
+        elif kind != first[0]:
+            raise ValueError(
+                f"{name} holds labels of different kinds, {first[1]!r} and {label!r}: "
+                "convert them to one type."
+            )
+
+
+def _kind(label):
+    """What a label can be compared with; None if it is none."""
+    kinds = str, bytes, (Number, np.bool_), (date, np.datetime64, np.timedelta64)
+    of_label = next((kind for kind in kinds if isinstance(label, kind)), None)
+    if of_label is None and type(label).__name__ in ("Period", "Interval", "Timedelta"):
+        return type(label)
+    return of_label
+
+
+def _refuse_missing(name, at):
+    raise ValueError(
+        f"{name} holds no label in row {at[0] if len(at) else 0}: leave out the rows "
+        "that have none."
+    )
