@@ -135,7 +135,7 @@ def test_squares_that_overflow_are_named(rng, scale):
 
 
 def test_numbers_beyond_float64_are_named():
-    with pytest.raises(ValueError, match="Z holds numbers that overflow float64"):
+    with pytest.raises(ValueError, match="Z holds 1000.* too large to convert"):
         effective_rank(np.array([[10**400], [1]], dtype=object))
     if np.finfo(np.longdouble).max > 1e400:
         with pytest.raises(ValueError, match="Zx contains infinity"):
