@@ -1,6 +1,7 @@
 """Rows and columns of codes as vectors: of length one, centred, correlated."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 
 def unit_rows(codes, out=None):
@@ -16,6 +17,24 @@ def unit_rows(codes, out=None):
 def column_correlations(A, B):
     """Pearson correlation of each column of A with that of B; 0 for a constant."""
     return np.sum(unit_columns(A) * unit_columns(B), axis=0)
+
+
+def matched_components(codes, others):
+    """Which components of other codes are those of `codes`, and with which sign.
+
+    Both are (x, y) pairs of codes of the same rows. Components are matched one to one,
+    so that the codes of both views correlate most; the sign of one without a match is
+    0.
+    """
+    likeness = sum(
+        unit_columns(Z).T @ unit_columns(other)
+        for Z, other in zip(codes, others, strict=True)
+    )
+    components, matches = linear_sum_assignment(-abs(likeness))
+    match, sign = np.zeros(len(likeness), dtype=int), np.zeros(len(likeness))
+    match[components] = matches
+    sign[components] = np.sign(likeness[components, matches])
+    return match, sign
 
 
 def unit_columns(Z):

@@ -250,7 +250,10 @@ def test_rows_of_other_labels_are_no_pairs(frames, call):
     est = LinearCCA(2).fit(X, y)
     for other, label in (
         (y.iloc[::-1], "row 0 is 'sample 0' in .* and 'sample 39' in"),
-        (y.rename(index={"sample 4": "other"}), "row 4 is 'sample 4' in .* and 'other'"),
+        (
+            y.rename(index={"sample 4": "other"}),
+            "row 4 is 'sample 4' in .* and 'other'",
+        ),
     ):
         with pytest.raises(ValueError, match=rf"index.*{label}.*\.loc\[.*reset_index"):
             call(X, other, est)

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from skcrl._columns import column_correlations, unit_columns
+from skcrl._columns import column_correlations, matched_components, unit_columns
 from skcrl._validation import random_source
 from skcrl.inspection._canonical import check_arrays
 
@@ -176,9 +175,7 @@ def _resample(estimator, X, y, codes, seed):
     out = np.setdiff1d(np.arange(n), rows)
     fitted = clone(estimator).fit(X[rows], y[rows])
     Zx, Zy = (np.asarray(Z) for Z in fitted.transform_pair(X, y))
-    likeness = _loadings(codes[0], Zx) + _loadings(codes[1], Zy)
-    components, match = linear_sum_assignment(-abs(likeness))
-    sign = np.sign(likeness[components, match])
+    match, sign = matched_components(codes, (Zx, Zy))
     Zx, Zy = Zx[:, match] * sign, Zy[:, match] * sign
     return (
         column_correlations(Zx[rows], Zy[rows]),

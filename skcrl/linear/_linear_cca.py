@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -416,6 +417,53 @@ class LinearCCA(TwoViewTransformer):
     def y_explained_variance_ratio_(self):
         """Share of the variance of y that each y code accounts for."""
         return self._explained("y")
+
+    def loadings_frame(self, side="x"):
+        """Loadings of one view as a data frame, with the names of its columns.
+
+        Parameters
+        ----------
+        side : {"x", "y"}, default="x"
+            View whose loadings to take: `x_loadings_` or `y_loadings_`.
+
+        Returns
+        -------
+        loadings : DataFrame of shape (n_features, n_components)
+            A row for each column of the view, under its name in the frame that was
+            fitted, or else x0, x1 and so on, y0, y1 for the second view; a column for
+            each component, under its name in ``get_feature_names_out()``.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `side` is another.
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_linnerud
+        >>> from skcrl import LinearCCA
+        >>> exercise, physiology = load_linnerud(return_X_y=True, as_frame=True)
+        >>> cca = LinearCCA(2, reg=0).fit(exercise, physiology)
+        >>> cca.loadings_frame("y").round(2)
+                linearcca0  linearcca1
+        Weight       -0.62       -0.77
+        Waist        -0.93       -0.38
+        Pulse         0.33        0.04
+        """
+        check_is_fitted(self)
+        if side not in ("x", "y"):
+            raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
+        pandas = check_pandas_support("loadings_frame")
+        loadings = _arrays.to_numpy(self._loadings(side))
+        known = "feature_names_in_" if side == "x" else "y_feature_names_in_"
+        names = getattr(self, known, [f"{side}{i}" for i in range(len(loadings))])
+        return pandas.DataFrame(
+            loadings, index=names, columns=self.get_feature_names_out()
+        )
 
     def _loadings(self, side):
         check_is_fitted(self)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -20,6 +21,7 @@ from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file
 from skcrl.retrieval._backends import BACKENDS
 from skcrl.retrieval._codes import check_codes
+from skcrl.retrieval._held_out import held_out_correlations
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
 
@@ -58,6 +60,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     correlation_power : float, default=0.0
         The power p, not negative. Zero leaves the codes alone; any other needs an
         estimator with `correlations_`, of which negative ones count as zero.
+    cv : int or None, default=None
+        Which correlations weigh. None takes `correlations_` of the estimator, those of
+        the training samples. An integer, at least 2, takes held-out correlations: that
+        many folds of consecutive samples are each encoded by a clone fitted to the
+        others, whose components are matched with those of the estimator. Set it where
+        the fit is loose, with a weak penalty and not many more samples than
+        features: correlations of training samples are then large for components that
+        the views do not share. It takes as many further fits, and any estimator.
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
@@ -121,6 +131,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012
         "estimator": [HasMethods(["fit", "transform", "transform_y"])],
         "correlation_power": [Interval(Real, 0, None, closed="left")],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "backend": [StrOptions(set(BACKENDS))],
         "backend_params": [dict, None],
@@ -131,12 +142,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         estimator,
         *,
         correlation_power=0.0,
+        cv=None,
         n_neighbors=10,
         backend="exact",
         backend_params=None,
     ):
         self.estimator = estimator
         self.correlation_power = correlation_power
+        self.cv = cv
         self.n_neighbors = n_neighbors
         self.backend = backend
         self.backend_params = backend_params
@@ -166,7 +179,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y)
-            self.weights_ = self._weights()
+            self.weights_ = self._weights(X, y)
             self._index = None
         return self
 
@@ -465,9 +478,32 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         if self._index is not None and k not in (None, self._index.codes.shape[1]):
             raise ValueError(f"its index is not of codes of {k} components")
 
-    def _weights(self):
+    def _weights(self, X, y):
         if self.correlation_power == 0:
             return None
+        if self.cv is None:
+            correlations = self._training_correlations()
+        else:
+            correlations = self._held_out_correlations(X, y)
+        shares = np.clip(correlations, 0, None)
+        if not shares.any():
+            source = "correlations_" if self.cv is None else "held-out correlations"
+            raise ValueError(
+                f"{source}={correlations} are none above zero, so the views share "
+                "nothing by which to search: check them, or set correlation_power=0."
+            )
+        # Of the largest, so that high powers do not underflow: lengths do not matter.
+        return (shares / shares.max()) ** self.correlation_power
+
+    def _held_out_correlations(self, X, y):
+        if isinstance(self.estimator, FrozenEstimator):
+            raise ValueError(
+                f"cv={self.cv} fits the estimator to parts of the samples, and a "
+                "FrozenEstimator is never fitted: set cv=None."
+            )
+        return held_out_correlations(self.estimator, self.estimator_, X, y, self.cv)
+
+    def _training_correlations(self):
         correlations = _found_in(self.estimator_, "correlations_")
         if correlations is None:
             raise ValueError(
@@ -482,14 +518,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"correlation a component, got correlations_={correlations}: set "
                 "correlation_power=0."
             )
-        shares = np.clip(correlations, 0, None)
-        if not shares.any():
-            raise ValueError(
-                f"correlations_={correlations} are none above zero, so the views share "
-                "nothing by which to search: check them, or set correlation_power=0."
-            )
-        # Of the largest, so that high powers do not underflow: lengths do not matter.
-        return (shares / shares.max()) ** self.correlation_power
+        return correlations
 
     def _encode(self, view, side):
         method = {"x": "transform", "y": "transform_y"}[side]

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_linnerud
@@ -236,3 +237,16 @@ def test_loadings_before_fit_and_weights_that_overflow(views):
     assert not hasattr(LinearCCA(2), "y_explained_variance_ratio_")
     with pytest.raises(ValueError, match="sum of sample_weight overflows"):
         LinearCCA().fit(views[0][:2], views[1][:2], sample_weight=[1e308, 1e308])
+
+
+def test_loadings_as_a_frame_with_names(views):
+    X, y = pd.DataFrame(views[0]).add_prefix("gene "), views[1]
+    cca = LinearCCA(2).fit(X, y)
+    frame = cca.loadings_frame()
+    assert list(frame.index) == list(X.columns)
+    assert list(frame.columns) == ["linearcca0", "linearcca1"]
+    expected = np.corrcoef(X["gene 3"], cca.transform(X)[:, 1])[0, 1]
+    assert frame.loc["gene 3", "linearcca1"] == pytest.approx(expected)
+    assert list(cca.loadings_frame("y").index) == ["y0", "y1", "y2", "y3", "y4"]
+    with pytest.raises(ValueError, match="side must be 'x' or 'y', got 'z'"):
+        cca.loadings_frame("z")

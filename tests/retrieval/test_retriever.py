@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linear_sum_assignment
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
@@ -544,3 +545,39 @@ def test_a_bare_string_is_one_text(rng):
         retriever.search("a cat")
     with pytest.raises(ValueError, match=r"y is one text"):
         retriever.kneighbors(y="a cat")
+
+
+def test_held_out_correlations_weigh_where_the_fit_is_loose():
+    X, y = make_correlated_views(
+        320, 40, 40, correlations=(0.97, 0.95, 0.9, 0.85), random_state=0
+    )
+    learn, rest = (X[:120], y[:120]), (X[120:], y[120:])
+    cca = LinearCCA(30)
+    plain = CrossViewRetriever(cca, correlation_power=2).fit(*learn)
+    held = CrossViewRetriever(cca, correlation_power=2, cv=5).fit(*learn)
+    assert held.score(*rest) > plain.score(*rest) + 0.1
+    # By hand: each fold by a fit to the others, its components matched by likeness.
+    expected = np.zeros(30)
+    for train, test in KFold(5).split(X[:120]):
+        here = LinearCCA(30).fit(X[train], y[train])
+        likeness = sum(
+            np.corrcoef(getattr(held.estimator_, f)(v).T, getattr(here, f)(v).T)[
+                :30, 30:
+            ]
+            for f, v in (("transform", X[train]), ("transform_y", y[train]))
+        )
+        match = linear_sum_assignment(-abs(likeness))[1]
+        Zx, Zy = here.transform_pair(X[test], y[test])
+        r = np.corrcoef(Zx.T, Zy.T)[:30, 30:].diagonal()
+        expected += r[match] / 5
+    expected = expected.clip(0)
+    np.testing.assert_allclose(held.weights_, (expected / expected.max()) ** 2)
+
+
+def test_held_out_correlations_that_cannot_be(views):
+    X, y = views[:2]
+    with pytest.raises(ValueError, match="cv=5 folds need at least 3 samples each"):
+        CrossViewRetriever(LinearCCA(2), correlation_power=1, cv=5).fit(X[:12], y[:12])
+    frozen = FrozenEstimator(LinearCCA(2).fit(X, y))
+    with pytest.raises(ValueError, match="a FrozenEstimator is never fitted"):
+        CrossViewRetriever(frozen, correlation_power=1, cv=5).fit(X, y)

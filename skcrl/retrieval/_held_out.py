@@ -1,0 +1,48 @@
+"""Correlations of the components of a fit on samples that it has not seen."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+from sklearn.utils.validation import _num_samples
+
+from skcrl._arrays import to_numpy
+from skcrl._columns import column_correlations, matched_components
+from skcrl._views import kind_of
+
+# Fewer rows tell no correlation: through two points goes a line.
+_LEAST_ROWS = 3
+
+
+def held_out_correlations(estimator, fitted, X, y, n_folds):
+    """Mean over folds of the correlations (n_components,) of the rows held out.
+
+    Each fold is encoded by a clone of `estimator` fitted to the others. Its
+    components are matched with those of `fitted`, one to one and with signs, by the
+    codes of the rows that both were fitted to.
+    """
+    n = _num_samples(X)
+    if n < _LEAST_ROWS * n_folds:
+        raise ValueError(
+            f"cv={n_folds} folds need at least {_LEAST_ROWS} samples each, "
+            f"{_LEAST_ROWS * n_folds} in all, got {n}: use fewer folds."
+        )
+    codes = _codes(fitted, X, y)
+    x_kind, y_kind = kind_of(X, "X"), kind_of(y, "y")
+    total = np.zeros(codes[0].shape[1])
+    for train, test in KFold(n_folds).split(np.zeros(n)):
+        X_train, y_train = x_kind.take(X, train), y_kind.take(y, train)
+        clone_ = clone(estimator).fit(X_train, y_train)
+        here = tuple(Z[train] for Z in codes)
+        match, sign = matched_components(here, _codes(clone_, X_train, y_train))
+        Zx, Zy = _codes(clone_, x_kind.take(X, test), y_kind.take(y, test))
+        # A sign belongs to both codes of a pair; clones may have fewer components.
+        found = column_correlations(Zx[:, match], Zy[:, match]) * (sign != 0)
+        total += found * len(test)
+    return total / n
+
+
+def _codes(estimator, X, y):
+    return tuple(
+        np.asarray(to_numpy(Z), dtype=np.float64)
+        for Z in (estimator.transform(X), estimator.transform_y(y))
+    )
