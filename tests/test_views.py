@@ -235,7 +235,9 @@ CALLS = {
     "TwoView": lambda X, y, est: TwoView(X, y),
     "retriever": lambda X, y, est: CrossViewRetriever(est).fit(X, y),
     "pearson_sum": lambda X, y, est: metrics.pearson_sum(X[["v0", "v1"]], y),
-    "canonical_total": lambda X, y, est: metrics.canonical_total(X, X, X, y),
+    "canonical_total": lambda X, y, est: metrics.canonical_total(
+        X, X, X, X.iloc[: len(y)].set_axis(y.index)
+    ),
     "reconstruction_error": lambda X, y, est: metrics.reconstruction_error(
         X[["v0", "v1"]], y
     ),
