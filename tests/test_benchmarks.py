@@ -40,6 +40,11 @@ TINY = {
         "x bare",
     ),
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
+    "exchangeability": (["--sets", "2", "--permutations", "9"], "whole"),
+    "wide_pvalue": (
+        ["--sets", "2", "--planted", "2", "--permutations", "3", "--features", "60"],
+        "KS p",
+    ),
     "crash": (["--quick"], "1 of 1 trainings identical"),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }

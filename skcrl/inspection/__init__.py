@@ -1,12 +1,14 @@
 """How much of what two views share is real: tests, intervals, and how many."""
 
 from skcrl.inspection._bootstrap import bootstrap_intervals
+from skcrl.inspection._held_out import held_out_permutation_test
 from skcrl.inspection._multivariate import multivariate_tests
 from skcrl.inspection._permutation import permutation_test
 from skcrl.inspection._selection import select_n_components
 
 __all__ = [
     "bootstrap_intervals",
+    "held_out_permutation_test",
     "multivariate_tests",
     "permutation_test",
     "select_n_components",

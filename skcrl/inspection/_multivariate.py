@@ -7,9 +7,11 @@ from scipy import stats
 from sklearn.utils._param_validation import validate_params
 
 from skcrl.inspection._canonical import canonical_form, check_arrays
+from skcrl.inspection._results import data_frame, short_repr
 
 # A correlation nearer to 1 is 1: a combination of one view equals one of the other.
 _ROUNDING = 1e-12
+_OVERALL = ("Wilks", "Pillai", "Hotelling-Lawley", "Roy")
 
 
 class FTest(NamedTuple):
@@ -33,6 +35,8 @@ class FTest(NamedTuple):
     df2: float | np.ndarray
     pvalue: float | np.ndarray
 
+    __repr__ = short_repr
+
 
 class Chi2Test(NamedTuple):
     """Likelihood ratio statistics; one entry a dimension.
@@ -50,6 +54,8 @@ class Chi2Test(NamedTuple):
     statistic: np.ndarray
     df: np.ndarray
     pvalue: np.ndarray
+
+    __repr__ = short_repr
 
 
 class MultivariateTests(NamedTuple):
@@ -75,12 +81,30 @@ class MultivariateTests(NamedTuple):
     sequential: FTest
     sequential_chi2: Chi2Test
 
+    __repr__ = short_repr
+
+    def to_frame(self):
+        """Data frame of the tables that ``print`` shows, one below the other."""
+        overall = np.array(self[1:5], dtype=np.float64)
+        none = np.full((4, 3), np.nan)
+        columns = np.vstack(
+            [
+                np.hstack([overall, none]),
+                np.column_stack([*self.sequential, *self.sequential_chi2]),
+            ]
+        ).T
+        names = (*FTest._fields, "chi2", "chi2_df", "chi2_pvalue")
+        dimensions = range(1, len(self.correlations) + 1)
+        return data_frame(
+            dict(zip(names, columns, strict=True)),
+            [*_OVERALL, *(f"from dimension {k}" for k in dimensions)],
+        )
+
     def __str__(self):
-        names = ("Wilks", "Pillai", "Hotelling-Lawley", "Roy")
         header = f"{'value':>10}{'F':>10}{'df1':>6}{'df2':>8}{'p':>11}"
         lines = [f"{'':16}{header}"]
         lines += [
-            _line(name, test) for name, test in zip(names, self[1:5], strict=True)
+            _line(name, test) for name, test in zip(_OVERALL, self[1:5], strict=True)
         ]
         lines += ["", f"{'from dimension':16}{header}{'chi2':>10}{'p':>11}"]
         for k, r in enumerate(self.correlations):
@@ -178,8 +202,9 @@ def multivariate_tests(X, y):
     if n < p + q + 2:
         raise ValueError(
             f"The tests need at least {p + q + 2} samples, two more than the ranks "
-            f"{p} and {q} of the views together, got {n}. Reduce the views, by PCA "
-            "say, or test held-out codes of an estimator."
+            f"{p} and {q} of the views together, got {n}. Use "
+            "held_out_permutation_test with a penalised estimator, or reduce the "
+            "views, by PCA say."
         )
     squares = form.correlations**2
     squares[1 - squares < _ROUNDING] = 1.0

@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import check_array
 
-from skcrl._arrays import untensored
-from skcrl._validation import random_source
 from skcrl.inspection._canonical import canonical_form, check_arrays
+from skcrl.inspection._exchange import PERMUTE, draws, exchange
+from skcrl.inspection._results import data_frame, short_repr
 
 # Correlations that differ by less are equal: permuting often repeats one exactly.
 ROUNDING = 1e-10
@@ -41,6 +40,19 @@ class PermutationTestResult(NamedTuple):
     null_correlations: np.ndarray
     null_weights: np.ndarray
 
+    __repr__ = short_repr
+
+    def to_frame(self):
+        """Data frame of a row for each dimension, from 1 on."""
+        return data_frame(
+            {
+                "correlation": self.correlations,
+                "pvalue": self.pvalues,
+                "adjusted_pvalue": self.adjusted_pvalues,
+            },
+            range(1, len(self.correlations) + 1),
+        )
+
 
 @validate_params(
     {
@@ -48,6 +60,7 @@ class PermutationTestResult(NamedTuple):
         "y": ["array-like"],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "groups": ["array-like", None],
+        "permute": PERMUTE,
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -60,6 +73,7 @@ def permutation_test(
     *,
     n_permutations=999,
     groups=None,
+    permute=None,
     n_jobs=None,
     random_state=None,
     verbose=0,
@@ -166,7 +180,13 @@ def permutation_test(
     X, y = check_arrays(X, y)
     form = canonical_form(X, y)
     null, log_weights = under_permutation(
-        _stages, form, n_permutations, groups, n_jobs, random_state, verbose
+        _stages,
+        form,
+        n_permutations,
+        exchange(len(X), groups, permute),
+        n_jobs,
+        random_state,
+        verbose,
     )
     pvalues, weights = _weighted_pvalues(form.correlations, null, log_weights)
     missing = min(X.shape[1], y.shape[1]) - len(pvalues)
@@ -182,7 +202,7 @@ def permutation_test(
 
 
 def under_permutation(
-    statistics, form, n_permutations, groups, n_jobs, random_state, verbose
+    statistics, form, n_permutations, exchange, n_jobs, random_state, verbose
 ):
     """Statistics of `form` with the rows of its first view permuted.
 
@@ -195,57 +215,21 @@ def under_permutation(
         raise ValueError(
             f"X and y have ranks {p} and {q}: on {n} samples, not more than these "
             "together, some combination of one view equals one of the other however "
-            "rows are permuted. Reduce the views, by PCA say, or test held-out codes "
-            "of an estimator."
+            "rows are permuted. Use held_out_permutation_test with a penalised "
+            "estimator, or reduce the views, by PCA say."
         )
-    members = _group_numbers(groups, n)
     # Batches of 64, or of what fits in 32 MB; each has its own seed, so their size may
     # not depend on n_jobs.
     largest = max(1, min(64, 2**22 // (n * max(p, 1))))
-    sizes = [
-        min(largest, n_permutations - start)
-        for start in range(0, n_permutations, largest)
-    ]
-    seeds = random_source(random_state).randint(2**31 - 1, size=len(sizes))
     batches = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_batch)(statistics, form, members, size, seed)
-        for size, seed in zip(sizes, seeds, strict=True)
+        delayed(_batch)(statistics, form, draw)
+        for draw in draws(exchange, n_permutations, largest, random_state)
     )
     return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
-def _group_numbers(groups, n_samples):
-    """Number of the group of each row; rows of one group may be exchanged."""
-    if groups is None:
-        return np.zeros(n_samples, dtype=int)
-    groups = check_array(
-        untensored(groups), ensure_2d=False, dtype=None, input_name="groups"
-    )
-    if groups.shape != (n_samples,):
-        raise ValueError(
-            f"groups must hold a group for each of the {n_samples} samples, got shape "
-            f"{groups.shape}."
-        )
-    try:
-        _, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    except TypeError as error:
-        raise ValueError(
-            f"groups must be all numbers or all strings, but {error}."
-        ) from error
-    if counts.max() == 1:
-        raise ValueError(
-            "Each of the groups holds one sample, so there is nothing to permute: use "
-            "coarser groups, or None."
-        )
-    return members
-
-
-def _batch(statistics, form, members, size, seed):
-    """Statistics of `size` permutations that stay within groups."""
-    keys = members + np.random.default_rng(seed).random((size, len(members)))
-    rows = np.empty(keys.shape, dtype=np.intp)
-    rows[:, np.argsort(members, kind="stable")] = np.argsort(keys, axis=1)
-    return statistics(form, form.x_variates[rows])
+def _batch(statistics, form, draw):
+    return statistics(form, form.x_variates[draw()])
 
 
 def _stages(form, permuted):

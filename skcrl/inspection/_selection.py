@@ -17,11 +17,13 @@ from sklearn.utils._param_validation import (
 
 from skcrl._columns import column_correlations
 from skcrl.inspection._canonical import canonical_form, check_arrays
+from skcrl.inspection._exchange import PERMUTE, exchange
 from skcrl.inspection._permutation import (
     ROUNDING,
     permutation_test,
     under_permutation,
 )
+from skcrl.inspection._results import data_frame, short_repr
 from skcrl.linear import LinearCCA
 
 
@@ -42,6 +44,15 @@ class ComponentSelection(NamedTuple):
     correlations: np.ndarray
     pvalues: np.ndarray
 
+    __repr__ = short_repr
+
+    def to_frame(self):
+        """Data frame of a row for each dimension, from 1 on."""
+        return data_frame(
+            {"correlation": self.correlations, "pvalue": self.pvalues},
+            range(1, len(self.correlations) + 1),
+        )
+
 
 @validate_params(
     {
@@ -53,6 +64,7 @@ class ComponentSelection(NamedTuple):
         "cv": ["cv_object"],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "groups": ["array-like", None],
+        "permute": PERMUTE,
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -69,6 +81,7 @@ def select_n_components(
     cv=5,
     n_permutations=999,
     groups=None,
+    permute=None,
     n_jobs=None,
     random_state=None,
     verbose=0,
@@ -140,12 +153,18 @@ def select_n_components(
     (2, array([0.9, 0.5, 0.1]))
     """
     X, y = check_arrays(X, y)
+    if method == "held_out" and permute is not None:
+        raise ValueError(
+            f"method='held_out' permutes nothing, so permute must be None, got "
+            f"{permute!r}: choose another method, or use held_out_permutation_test."
+        )
     if method == "permutation":
         result = permutation_test(
             X,
             y,
             n_permutations=n_permutations,
             groups=groups,
+            permute=permute,
             n_jobs=n_jobs,
             random_state=random_state,
             verbose=verbose,
@@ -153,7 +172,13 @@ def select_n_components(
         correlations, pvalues = result.correlations, result.pvalues
     elif method == "parallel":
         correlations, pvalues = _parallel_analysis(
-            X, y, n_permutations, groups, n_jobs, random_state, verbose
+            X,
+            y,
+            n_permutations,
+            exchange(len(X), groups, permute),
+            n_jobs,
+            random_state,
+            verbose,
         )
     else:
         correlations, pvalues = _held_out(
@@ -168,17 +193,17 @@ def select_n_components(
     return ComponentSelection(int((pvalues <= alpha).sum()), correlations, pvalues)
 
 
-def _parallel_analysis(X, y, n_permutations, groups, n_jobs, random_state, verbose):
+def _parallel_analysis(X, y, n_permutations, exchange, n_jobs, random_state, verbose):
     """Correlations of min(p, q) dimensions and their p-values, rank by rank."""
     form = canonical_form(X, y)
     (null,) = under_permutation(
-        _correlations, form, n_permutations, groups, n_jobs, random_state, verbose
+        _correlations, form, n_permutations, exchange, n_jobs, random_state, verbose
     )
     as_large = (null >= form.correlations - ROUNDING).sum(axis=0)
     missing = min(X.shape[1], y.shape[1]) - len(as_large)
     return (
         np.pad(form.correlations, (0, missing)),
-        np.pad((1 + as_large) / (1 + n_permutations), (0, missing), constant_values=1),
+        np.pad((1 + as_large) / (1 + len(null)), (0, missing), constant_values=1),
     )
 
 

@@ -1,0 +1,156 @@
+"""Which rows may change places, and the arrangements of them that a test compares."""
+
+import math
+from functools import partial
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array
+
+from skcrl._arrays import untensored
+from skcrl._validation import random_source
+
+# What `permute` may be, for `validate_params`.
+PERMUTE = [StrOptions({"rows", "within", "whole", "shifts"}), None]
+
+
+class Exchange(NamedTuple):
+    """Sets of units that change places among themselves; other rows stay.
+
+    A unit is one row, or the rows of a group in their order. Arrangements are arrays of
+    row numbers, one line each.
+    """
+
+    n_samples: int
+    sets: list[np.ndarray]  # each (units, rows of a unit), at least two units
+    cyclic: bool  # units of a set move on by one number of places, past the end to 0
+
+    def n_arrangements(self):
+        """Number of arrangements as a float, the data's own included."""
+        if self.cyclic:
+            return math.prod(float(len(units)) for units in self.sets)
+        return math.prod(
+            float(math.factorial(min(len(units), 150))) for units in self.sets
+        )
+
+    def drawn(self, size, seed):
+        """Arrangements at random, (size, n_samples)."""
+        rng = np.random.default_rng(seed)
+        return self._arranged(
+            [self._random_orders(rng, size, len(units)) for units in self.sets], size
+        )
+
+    def numbered(self, numbers):
+        """The arrangements of these numbers, of which 0 leaves all rows."""
+        orders = [self._all_orders(len(units)) for units in self.sets]
+        choices = np.unravel_index(numbers, [len(order) for order in orders])
+        return self._arranged(
+            [order[choice] for order, choice in zip(orders, choices, strict=True)],
+            len(numbers),
+        )
+
+    def _arranged(self, orders, size):
+        rows = np.tile(np.arange(self.n_samples), (size, 1))
+        for units, order in zip(self.sets, orders, strict=True):
+            rows[:, units] = units[order]
+        return rows
+
+    def _random_orders(self, rng, size, m):
+        if self.cyclic:
+            return (np.arange(m) + rng.integers(m, size=(size, 1))) % m
+        return np.argsort(rng.random((size, m)), axis=1)
+
+    def _all_orders(self, m):
+        if self.cyclic:
+            return (np.arange(m) + np.arange(m)[:, None]) % m
+        return np.array(list(permutations(range(m))))
+
+
+def exchange(n_samples, groups, permute):
+    """The :class:`Exchange` that `permute` names; None is its default."""
+    if permute is None:
+        permute = "rows" if groups is None else "within"
+    if groups is None:
+        if permute in ("within", "whole"):
+            raise ValueError(
+                f"permute={permute!r} needs groups, which say what group each row "
+                "belongs to, got None."
+            )
+        groups = np.zeros(n_samples, dtype=int)
+    elif permute == "rows":
+        raise ValueError(
+            "permute='rows' exchanges all rows, whatever their groups: leave groups "
+            "out, or choose permute='within', 'whole' or 'shifts'."
+        )
+    members = _members(groups, n_samples)
+    if permute == "whole":
+        sets = _of_equal_size(members)
+    else:
+        sets = [rows[:, None] for rows in members if len(rows) > 1]
+        if not sets:
+            raise ValueError(
+                "Each of the groups holds one sample, so there is nothing to permute "
+                "within them: use coarser groups, or None."
+            )
+    return Exchange(n_samples, sets, permute == "shifts")
+
+
+def draws(exchange, n_permutations, largest, random_state):
+    """Functions without arguments that return arrangements, at most `largest` each.
+
+    They are drawn at random. Where there are no more of them than `n_permutations`,
+    they are instead all that there are, the data's own left out.
+    """
+    others = exchange.n_arrangements() - 1
+    every = others <= n_permutations
+    n = int(others) if every else n_permutations
+    starts = range(0, n, largest)
+    if every:
+        numbers = np.arange(1, n + 1)
+        return [partial(exchange.numbered, numbers[i : i + largest]) for i in starts]
+    seeds = random_source(random_state).randint(2**31 - 1, size=len(starts))
+    return [
+        partial(exchange.drawn, min(largest, n - i), seed)
+        for i, seed in zip(starts, seeds, strict=True)
+    ]
+
+
+def _members(groups, n_samples):
+    """Row numbers of each group, in their order."""
+    groups = check_array(
+        untensored(groups), ensure_2d=False, dtype=None, input_name="groups"
+    )
+    if groups.shape != (n_samples,):
+        raise ValueError(
+            f"groups must hold a group for each of the {n_samples} samples, got shape "
+            f"{groups.shape}."
+        )
+    try:
+        _, group_of_row, sizes = np.unique(
+            groups, return_inverse=True, return_counts=True
+        )
+    except TypeError as error:
+        raise ValueError(
+            f"groups must be all numbers or all strings, but {error}."
+        ) from error
+    rows = np.argsort(group_of_row, kind="stable")
+    return np.split(rows, np.cumsum(sizes)[:-1])
+
+
+def _of_equal_size(members):
+    """Sets of groups of one size, (groups, size)."""
+    by_size: dict[int, list] = {}
+    for rows in members:
+        by_size.setdefault(len(rows), []).append(rows)
+    sets = [np.stack(alike) for alike in by_size.values() if len(alike) > 1]
+    if not sets:
+        sizes = ", ".join(str(size) for size in sorted(by_size)[:5])
+        raise ValueError(
+            "permute='whole' exchanges groups of equal size, and no two groups have "
+            f"the same size (sizes {sizes}{', ...' if len(by_size) > 5 else ''}), so "
+            "there is nothing to permute: make the groups equally large, or choose "
+            "permute='within'."
+        )
+    return sets

@@ -1,0 +1,216 @@
+"""Permutation test of a held-out score: for views too wide for in-sample tests."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import GroupKFold, check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import _num_samples
+
+from skcrl._validation import check_paired
+from skcrl.inspection._exchange import PERMUTE, draws, exchange
+from skcrl.inspection._permutation import ROUNDING
+from skcrl.inspection._results import data_frame, short_repr
+
+
+class HeldOutPermutationTestResult(NamedTuple):
+    """What :func:`held_out_permutation_test` returns.
+
+    Attributes
+    ----------
+    score : float
+        Score of the data on held-out folds, the mean over folds.
+    pvalue : float
+        Of the hypothesis that the views share nothing.
+    null_scores : ndarray of shape (n_permutations,)
+        The same score of each permutation.
+    """
+
+    score: float
+    pvalue: float
+    null_scores: np.ndarray
+
+    __repr__ = short_repr
+
+    def to_frame(self):
+        """Data frame of one row, with the score and its p-value."""
+        return data_frame({"score": [self.score], "pvalue": [self.pvalue]}, [0])
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit"])],
+        "X": ["array-like", "sparse matrix"],
+        "y": ["array-like", "sparse matrix"],
+        "cv": ["cv_object"],
+        "scoring": [str, callable, None],
+        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "groups": ["array-like", None],
+        "permute": PERMUTE,
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def held_out_permutation_test(
+    estimator,
+    X,
+    y,
+    *,
+    cv=5,
+    scoring=None,
+    n_permutations=199,
+    groups=None,
+    permute=None,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    r"""P-value that two views of any width share something, by their held-out score.
+
+    Where the ranks of the views add up to the number of samples or more, the
+    correlations of training samples are 1 whatever the data, and no test of them says
+    anything. A penalised estimator may still find what holds on samples that it has not
+    seen. Its score on held-out folds is compared with the scores it gets once the rows
+    of `y` are permuted, on the same folds, where each permutation is fitted anew [1]_.
+
+    The p-value is right if the permutations would not change the distribution of the
+    data were the views independent. ``permute="rows"`` needs rows that are
+    independent of each other. Where they hang together, exchange what
+    is exchangeable [2]_: rows ``"within"`` groups, ``"whole"`` groups, or
+    ``"shifts"`` of a time series; :func:`permutation_test` explains them.
+
+    Parameters
+    ----------
+    estimator : two-view estimator
+        With a `score`, unless `scoring` is given. Cloned and fitted
+        ``cv * (n_permutations + 1)`` times. If it is random, set its `random_state`.
+    X : array-like or sparse matrix of shape (n_samples, n_features_x)
+        First view, or whatever the estimator takes as one.
+    y : array-like or sparse matrix of shape (n_samples, n_features_y) or (n_samples,)
+        Second view, paired with `X`.
+    cv : int, splitter or iterable, default=5
+        Folds, which are made once. An integer is a number of contiguous folds, and with
+        ``permute="whole"`` of folds of whole groups. `groups` are passed to a splitter.
+    scoring : str, callable or None, default=None
+        Scorer ``scoring(estimator, X, y)``, higher is better. None stands for the
+        estimator's `score`.
+    n_permutations : int, default=199
+        Permutations. No p-value is below 1 / (n_permutations + 1). Where there are no
+        more permutations than this, each is taken once.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Group of each row, such as its subject, site or family.
+    permute : {"rows", "within", "whole", "shifts"} or None, default=None
+        What changes places. None stands for "within" if `groups` are given, else for
+        "rows".
+    n_jobs : int or None, default=None
+        Processes of joblib. The numbers are the same for any.
+    random_state : int, RandomState instance or None, default=None
+        Source of the permutations.
+    verbose : int, default=0
+        Progress, as joblib reports it.
+
+    Returns
+    -------
+    result : HeldOutPermutationTestResult
+        Named tuple of `score`, `pvalue` and `null_scores`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, the rows of the views are not paired, the
+        groups leave nothing to permute, or a score is not finite.
+
+    See Also
+    --------
+    permutation_test : P-value of every canonical correlation, for narrower views.
+    sklearn.model_selection.permutation_test_score : The same for one view and labels.
+
+    Notes
+    -----
+    The p-value is :math:`(1 + \#) / (1 + B)`, where :math:`\#` of the B
+    permutations score at least as high as the data [3]_. The test is one of all
+    components of the estimator together: with ``n_components=1`` it has most power for
+    a single strong one.
+
+    References
+    ----------
+    .. [1] Ojala and Garriga (2010). Permutation tests for studying classifier
+       performance. Journal of Machine Learning Research 11.
+    .. [2] Winkler, Webster, Vidaurre, Nichols and Smith (2015). Multi-level block
+       permutation. NeuroImage 123.
+    .. [3] Phipson and Smyth (2010). Permutation p-values should never be zero.
+       Statistical Applications in Genetics and Molecular Biology 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl import LinearCCA
+    >>> from skcrl.inspection import held_out_permutation_test
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.standard_normal((40, 1))
+    >>> genes = shared + 3 * rng.standard_normal((40, 120))
+    >>> organs = shared + 3 * rng.standard_normal((40, 100))
+    >>> result = held_out_permutation_test(
+    ...     LinearCCA(1, shrinkage=0.5),
+    ...     genes,
+    ...     organs,
+    ...     n_permutations=49,
+    ...     random_state=0,
+    ... )
+    >>> result.pvalue
+    0.02
+    """
+    check_paired(X, y)
+    n = _num_samples(X)
+    scorer = check_scoring(estimator, scoring=scoring)
+    exchangeable = exchange(n, groups, permute)
+    if permute == "whole" and isinstance(cv, Integral):
+        cv = GroupKFold(cv)
+    folds = list(check_cv(cv).split(np.empty((n, 0)), groups=groups))
+    score = _held_out_score(estimator, scorer, X, y, folds)
+    null = np.concatenate(
+        Parallel(n_jobs=n_jobs, verbose=verbose)(
+            delayed(_permuted_scores)(estimator, scorer, X, y, folds, draw)
+            for draw in draws(exchangeable, n_permutations, 1, random_state)
+        )
+    )
+    as_high = null >= score - ROUNDING * abs(score)
+    return HeldOutPermutationTestResult(
+        score, (1 + int(as_high.sum())) / (1 + len(null)), null
+    )
+
+
+def _permuted_scores(estimator, scorer, X, y, folds, draw):
+    return [
+        _held_out_score(estimator, scorer, X, _in_order(y, rows), folds)
+        for rows in draw()
+    ]
+
+
+def _in_order(view, rows):
+    """Rows of a view, with the row names they had in these places before."""
+    permuted = _safe_indexing(view, rows)
+    return permuted.set_axis(view.index) if hasattr(view, "iloc") else permuted
+
+
+def _held_out_score(estimator, scorer, X, y, folds):
+    """Mean over folds of the score of what was fitted to the others."""
+    scores = []
+    for train, test in folds:
+        fitted = clone(estimator).fit(
+            _safe_indexing(X, train), _safe_indexing(y, train)
+        )
+        scores.append(scorer(fitted, _safe_indexing(X, test), _safe_indexing(y, test)))
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"The score of a held-out fold must be finite, got {scores}: use fewer "
+            "folds, or another scoring."
+        )
+    return float(np.mean(scores))
