@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _num_samples
 
-from skcrl._validation import check_paired
+from skcrl._views import check_paired
 from skcrl.inspection._exchange import PERMUTE, draws, exchange
 from skcrl.inspection._permutation import ROUNDING
 from skcrl.inspection._results import data_frame, short_repr
