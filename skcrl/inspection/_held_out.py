@@ -7,7 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import GroupKFold, check_cv
+from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _num_samples
@@ -35,7 +35,8 @@ class HeldOutPermutationTestResult(NamedTuple):
     pvalue: float
     null_scores: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self):
+        return short_repr(self)
 
     def to_frame(self):
         """Data frame of one row, with the score and its p-value."""
@@ -103,7 +104,7 @@ def held_out_permutation_test(
         estimator's `score`.
     n_permutations : int, default=199
         Permutations. No p-value is below 1 / (n_permutations + 1). Where there are no
-        more permutations than this, each is taken once.
+        more than this, each is taken once.
     groups : array-like of shape (n_samples,) or None, default=None
         Group of each row, such as its subject, site or family.
     permute : {"rows", "within", "whole", "shifts"} or None, default=None
@@ -171,9 +172,7 @@ def held_out_permutation_test(
     n = _num_samples(X)
     scorer = check_scoring(estimator, scoring=scoring)
     exchangeable = exchange(n, groups, permute)
-    if permute == "whole" and isinstance(cv, Integral):
-        cv = GroupKFold(cv)
-    folds = list(check_cv(cv).split(np.empty((n, 0)), groups=groups))
+    folds = _folds(cv, n, groups, permute)
     score = _held_out_score(estimator, scorer, X, y, folds)
     null = np.concatenate(
         Parallel(n_jobs=n_jobs, verbose=verbose)(
@@ -185,6 +184,15 @@ def held_out_permutation_test(
     return HeldOutPermutationTestResult(
         score, (1 + int(as_high.sum())) / (1 + len(null)), null
     )
+
+
+def _folds(cv, n_samples, groups, permute):
+    rows = np.empty((n_samples, 0))
+    if not isinstance(cv, Integral):
+        return list(check_cv(cv).split(rows, groups=groups))
+    if permute == "whole":
+        return list(GroupKFold(cv).split(rows, groups=groups))
+    return list(KFold(cv).split(rows))
 
 
 def _permuted_scores(estimator, scorer, X, y, folds, draw):

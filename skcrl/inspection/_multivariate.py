@@ -35,7 +35,8 @@ class FTest(NamedTuple):
     df2: float | np.ndarray
     pvalue: float | np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self):
+        return short_repr(self)
 
 
 class Chi2Test(NamedTuple):
@@ -55,7 +56,8 @@ class Chi2Test(NamedTuple):
     df: np.ndarray
     pvalue: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self):
+        return short_repr(self)
 
 
 class MultivariateTests(NamedTuple):
@@ -81,7 +83,8 @@ class MultivariateTests(NamedTuple):
     sequential: FTest
     sequential_chi2: Chi2Test
 
-    __repr__ = short_repr
+    def __repr__(self):
+        return short_repr(self)
 
     def to_frame(self):
         """Data frame of the tables that ``print`` shows, one below the other."""
@@ -159,12 +162,14 @@ def multivariate_tests(X, y):
 
     See Also
     --------
-    permutation_test : P-values without normality.
+    permutation_test : P-values without normality, also for rows that hang together.
+    held_out_permutation_test : For views too wide for these tests.
 
     Notes
     -----
-    p and q are the ranks of the views, so that collinear columns do not count. Where
-    sequential tests are read in turn, the first p-value above alpha ends the reading.
+    Rows must be independent of each other. p and q are the ranks of the views, so that
+    collinear columns do not count. Where sequential tests are read in turn, the first
+    p-value above alpha ends the reading.
 
     References
     ----------

@@ -28,7 +28,8 @@ class PermutationTestResult(NamedTuple):
         Step-down: the dimensions with at most alpha are all real but for a
         probability of at most alpha.
     null_correlations : ndarray of shape (n_permutations, n_dimensions)
-        Largest correlation that was left at each stage once rows were permuted.
+        Largest correlation that was left at each stage once rows were permuted. There
+        are fewer rows where there are fewer permutations.
     null_weights : ndarray of shape (n_permutations, n_dimensions)
         Weight of each of them in the null distribution, 1 on average. 1 throughout
         for the first dimension.
@@ -40,7 +41,8 @@ class PermutationTestResult(NamedTuple):
     null_correlations: np.ndarray
     null_weights: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self):
+        return short_repr(self)
 
     def to_frame(self):
         """Data frame of a row for each dimension, from 1 on."""
@@ -97,6 +99,16 @@ def permutation_test(
     uniform; where they are noise too, they are too large, but
     less so than without weights.
 
+    All this holds if the rows are exchangeable: if, were the views independent, the
+    permutations would not change the distribution of the data. Repeated measures
+    of a subject, members of a family and neighbours in time or space are not, and when
+    they are exchanged freely, views that share nothing come out significant more often
+    than alpha, without limit. Then exchange what is exchangeable [5]_ [6]_, by
+    `permute`: within groups, where rows of one group hang together no more with one
+    than with another; whole groups, where the groups are independent of each other; or
+    cyclic shifts, where a series is stationary. Shifts are approximate, since the end
+    of a series does not lead on to its start: better the longer it is.
+
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
@@ -105,11 +117,23 @@ def permutation_test(
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, or codes of it, paired with `X`.
     n_permutations : int, default=999
-        Permutations. No p-value is below 1 / (n_permutations + 1).
+        Permutations. Where there are no more than this, each is taken once; drawn ones
+        may repeat. No p-value is below 1 / (n_permutations + 1), nor below one over
+        the number of arrangements: n of shifts of n rows, 120 of five whole groups.
     groups : array-like of shape (n_samples,) or None, default=None
-        Rows are exchanged within groups only, such as sites or families: what the
-        views share because groups differ then counts as noise. Where that is much,
-        centre both views within groups first, or it hides the rest.
+        Group of each row, such as its subject, site or family.
+    permute : {"rows", "within", "whole", "shifts"} or None, default=None
+        What changes places. None stands for "within" if `groups` are given, else for
+        "rows".
+
+        - "rows": all rows, which must be independent of each other.
+        - "within": rows of one group, such as a site. What the views share because
+          groups differ then counts as noise. Where that is much, centre both views
+          within groups first, or it hides the rest.
+        - "whole": groups of equal size, such as subjects, each as a block whose rows
+          keep their order. Groups of a size of their own stay.
+        - "shifts": all rows of a time series move on by one number of places, and those
+          past the end come to the start; with `groups`, within each of them.
     n_jobs : int or None, default=None
         Processes of joblib. The numbers are the same for any.
     random_state : int, RandomState instance or None, default=None
@@ -129,10 +153,12 @@ def permutation_test(
     ------
     ValueError
         If the views are not finite numbers with paired rows, their ranks add up to
-        n_samples or more, or groups do not match them or hold one row each.
+        n_samples or more, or groups are missing, do not match the rows, or leave
+        nothing to permute.
 
     See Also
     --------
+    held_out_permutation_test : For views too wide for this one.
     multivariate_tests : The same question under normality, without permutations.
     select_n_components : How many dimensions to keep.
 
@@ -155,6 +181,10 @@ def permutation_test(
        importance sampling. Biometrika 99.
     .. [4] Phipson and Smyth (2010). Permutation p-values should never be zero.
        Statistical Applications in Genetics and Molecular Biology 9.
+    .. [5] Winkler, Ridgway, Webster, Smith and Nichols (2014). Permutation inference
+       for the general linear model. NeuroImage 92.
+    .. [6] Winkler, Webster, Vidaurre, Nichols and Smith (2015). Multi-level block
+       permutation. NeuroImage 123.
 
     Examples
     --------

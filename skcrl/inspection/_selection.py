@@ -44,7 +44,8 @@ class ComponentSelection(NamedTuple):
     correlations: np.ndarray
     pvalues: np.ndarray
 
-    __repr__ = short_repr
+    def __repr__(self):
+        return short_repr(self)
 
     def to_frame(self):
         """Data frame of a row for each dimension, from 1 on."""
@@ -88,6 +89,12 @@ def select_n_components(
 ):
     """Count the leading components whose correlation is not chance.
 
+    Rows must be exchangeable: if the views were independent, the permutations would
+    not change the distribution of the data. Where rows hang together, as repeated
+    measures or time series do, `permute` says what is exchanged instead [3]_; the
+    p-values of "held_out" take the rows for independent whatever the folds are, so
+    there use :func:`held_out_permutation_test`.
+
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
@@ -115,7 +122,10 @@ def select_n_components(
     n_permutations : int, default=999
         For the others.
     groups : array-like of shape (n_samples,) or None, default=None
-        For the others, rows are exchanged within groups only.
+        Group of each row. For the others it says, with `permute`, what is exchanged.
+    permute : {"rows", "within", "whole", "shifts"} or None, default=None
+        For the others, what changes places, as in :func:`permutation_test`. None stands
+        for "within" if `groups` are given, else for "rows".
     n_jobs : int or None, default=None
         Processes of joblib. The numbers are the same for any.
     random_state : int, RandomState instance or None, default=None
@@ -140,6 +150,8 @@ def select_n_components(
        analysis. Psychometrika 30.
     .. [2] Nadeau and Bengio (2003). Inference for the generalization error. Machine
        Learning 52.
+    .. [3] Winkler, Webster, Vidaurre, Nichols and Smith (2015). Multi-level block
+       permutation. NeuroImage 123.
 
     Examples
     --------
