@@ -87,7 +87,8 @@ class KernelCCA(TwoViewTransformer):
     landmarks : {"random", "kmeans"}, default="random"
         Landmarks of "nystroem": the same random rows of both views, or the centres of
         clusters of each, which takes longer and serves kernels of distances
-        better.
+        better. Rows that are the same are taken once, and where no more rows differ
+        than landmarks are asked for, they are the landmarks.
     random_state : int, RandomState or None, default=None
         Draws landmarks, Fourier features and the training codes that `reconstruct` is
         fitted to, and starts the eigensolver.
