@@ -19,6 +19,9 @@ from sklearn.utils.validation import (
 from skcrl._arrays import is_tensor, namespace, to_numpy, untensored
 from skcrl._dask import aligned, check_dask, is_dask
 
+# The largest number there is in float64.
+MOST = float(np.finfo(np.float64).max)
+
 
 def check_loaded(arrays):
     """Raise ValueError for fitted arrays that are not finite or of another shape.
@@ -140,12 +143,13 @@ def require_samples(weights):
     """Raise ValueError unless weights stand for samples that can be counted."""
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if not 1 < total < np.inf:
+    if not total > 1:
         raise ValueError(
             "sample_weight says how many samples each row stands for, and must add up "
-            f"to a finite number above 1, got {total:.3g}: multiply it by the number "
-            "of samples, or divide it if it overflows."
+            f"to more than 1, got {total:.3g}: multiply it by the number of samples."
         )
+    if total == np.inf:
+        raise ValueError("The sum of sample_weight overflows: scale the weights down.")
 
 
 def per_view(name, value, is_valid, expected):
@@ -164,7 +168,7 @@ def check_ridge(reg):
 
 
 def _is_ridge(value):
-    return isinstance(value, Real) and 0 <= float(value) < np.inf
+    return isinstance(value, Real) and value >= 0 and value <= MOST
 
 
 def check_paired(X, y):

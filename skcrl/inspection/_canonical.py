@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
-from skcrl._arrays import untensored
 from skcrl._columns import unit_columns
+from skcrl._numbers import check_numbers
 from skcrl._validation import check_paired
 
 
@@ -20,16 +19,8 @@ class CanonicalForm(NamedTuple):
 
 def check_arrays(X, y, min_samples=2):
     """Paired arrays of finite float64; a one-dimensional `y` is a column."""
-    X = check_array(
-        untensored(X), dtype=np.float64, ensure_min_samples=min_samples, input_name="X"
-    )
-    y = check_array(
-        untensored(y),
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_min_samples=min_samples,
-        input_name="y",
-    )
+    X = check_numbers(X, "X", ensure_min_samples=min_samples)
+    y = check_numbers(y, "y", ensure_2d=False, ensure_min_samples=min_samples)
     check_paired(X, y)
     return X, y.reshape(len(y), -1)
 

@@ -74,9 +74,9 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
         for K in (Kx, Ky):
             K *= root
             K *= root[:, None]
-    n_samples = root @ root
+    n_samples = float(root @ root)
     traces = Kx.trace(), Ky.trace()
-    shifts = [(n_samples - 1) * r for r in ridge]
+    shifts = [(n_samples - 1) * float(r) for r in ridge]
     if min(traces) <= 0:
         nothing = np.zeros((2, n, n_components))
         return _solution(nothing, nothing, np.zeros(n_components), 0, root)

@@ -424,7 +424,8 @@ class LinearCCA(TwoViewTransformer):
 
 def _sums(X, y, weights):
     moments = _dask.moments if _dask.is_dask(X) else _moments.moments
-    return moments(X, y, weights=weights)
+    with np.errstate(over="ignore", invalid="ignore"):  # require_finite names it
+        return moments(X, y, weights=weights)
 
 
 def _fourth_moment(X, y, weights, side, mean, scale):
