@@ -81,7 +81,9 @@ ESTIMATORS = {
         KernelCCA(),
         KernelCCA(1, kernel=("linear", "laplacian"), reg=0),
         KernelCCA(approximation="nystroem", approximation_size=20),
-        KernelCCA(1, approximation="nystroem", landmarks="kmeans"),
+        KernelCCA(
+            1, approximation="nystroem", landmarks="kmeans", approximation_size=20
+        ),
         KernelCCA(approximation="rbf_sampler", approximation_size=50),
         KernelCCA(kernel=("precomputed", "rbf")),
     ],

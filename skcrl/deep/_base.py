@@ -20,6 +20,7 @@ from skcrl._validation import (
     check_pair,
     check_weights,
     random_source,
+    require_samples,
     restored_on_error,
 )
 from skcrl.base import TwoViewTransformer
@@ -211,7 +212,7 @@ class BaseDeepTwoView(TwoViewTransformer):
                 groups = _check_groups(groups, X.shape[0])
             X, y, weights = check_weights(X, y, sample_weight)
             if weights is not None:
-                _require_samples(weights)
+                require_samples(weights)
                 weighty = np.asarray(sample_weight, dtype=np.float64) > 0
                 present = [there[weighty] for there in present]
                 groups = None if groups is None else groups[weighty]
@@ -462,15 +463,6 @@ def _require_some_paired(estimator, present):
         raise ValueError(
             f"All {len(present[0])} samples are missing one view: "
             f"{type(estimator).__name__} needs some that have both."
-        )
-
-
-def _require_samples(weights):
-    if not weights.sum() > 1:
-        raise ValueError(
-            "sample_weight says how many samples each row stands for, and must add up "
-            f"to more than 1, got {weights.sum():.3g}: multiply it by the number of "
-            "samples."
         )
 
 

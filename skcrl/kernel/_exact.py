@@ -1,5 +1,6 @@
 """Ridge CCA in the feature spaces of two centred kernels."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ _SAFE_SHIFTS = 1e-8, 1e4
 _JITTER = 1e-11
 # Residuals of the squared correlations: the correlations themselves err by 1e-12 or so.
 _TOL = 1e-8
+# Correlations that differ by no more than the rounding of kernels are equal.
+_TIED = 1e-9
 
 
 class KernelSolution(NamedTuple):
@@ -71,9 +74,9 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
         for K in (Kx, Ky):
             K *= root
             K *= root[:, None]
-    n_samples = root @ root
+    n_samples = float(root @ root)
     traces = Kx.trace(), Ky.trace()
-    shifts = [(n_samples - 1) * r for r in ridge]
+    shifts = [(n_samples - 1) * float(r) for r in ridge]
     if min(traces) <= 0:
         nothing = np.zeros((2, n, n_components))
         return _solution(nothing, nothing, np.zeros(n_components), 0, root)
@@ -156,13 +159,35 @@ def _by_features(Kx, Ky, n_components, ridge, root):
     cov = Covariances(
         np.diag(x_values * share), np.diag(y_values * share), Fx.T @ Fy * share
     )
-    solution = _linalg.cca(cov, n_components, ridge)
-    Wx, Wy = solution.x_weights, solution.y_weights
+    rank = min(len(x_values), len(y_values))
+    solution = _linalg.cca(cov, max(rank, n_components), ridge)
+    solution = _ties_broken(solution)
+    Wx, Wy, correlations = (part[..., :n_components] for part in solution[:3])
     weights = np.stack(
         [x_vectors * x_values**-0.5 @ Wx, y_vectors * y_values**-0.5 @ Wy]
     )
     codes = np.stack([Fx @ Wx, Fy @ Wy])
-    return _solution(weights, codes, solution.singular_values, solution.rank, root)
+    rank = min(solution.rank, n_components)
+    return _solution(weights, codes, correlations, rank, root)
+
+
+def _ties_broken(solution):
+    """Components of equal correlations, as an infinitely small ridge parts them.
+
+    It lowers a correlation by the squared lengths of both weights. Without one,
+    kernels of full rank correlate in many components alike.
+    """
+    weights = np.vstack(solution[:2])[:, : solution.rank]
+    steps = np.diff(solution.singular_values[: solution.rank], prepend=2.0)
+    starts = np.flatnonzero(steps < -_TIED)
+    for start, stop in pairwise([*starts, solution.rank]):
+        tied = weights[:, start:stop]
+        weights[:, start:stop] = tied @ np.linalg.eigh(tied.T @ tied)[1]
+    x_weights, y_weights = (W.copy() for W in solution[:2])
+    x_weights[:, : solution.rank], y_weights[:, : solution.rank] = np.split(
+        weights, [len(x_weights)]
+    )
+    return solution._replace(x_weights=x_weights, y_weights=y_weights)
 
 
 def _solution(weights, codes, singular_values, rank, root):

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skcrl import _linalg, _moments
 from skcrl._numbers import require_squares
 from skcrl._validation import (
+    MOST,
     check_pair,
     check_ridge,
     check_weights,
@@ -87,7 +88,8 @@ class KernelCCA(TwoViewTransformer):
     landmarks : {"random", "kmeans"}, default="random"
         Landmarks of "nystroem": the same random rows of both views, or the centres of
         clusters of each, which takes longer and serves kernels of distances
-        better.
+        better. Rows that are the same are taken once, and where no more rows differ
+        than landmarks are asked for, they are the landmarks.
     random_state : int, RandomState or None, default=None
         Draws landmarks, Fourier features and the training codes that `reconstruct` is
         fitted to, and starts the eigensolver.
@@ -271,7 +273,12 @@ class KernelCCA(TwoViewTransformer):
         }
         means = {s: centre(K, weights) for s, K in grams.items()}
         solution = kernel_cca(
-            grams["x"], grams["y"], self.n_components, ridge, random_state, weights
+            grams["x"],
+            grams["y"],
+            int(self.n_components),
+            ridge,
+            random_state,
+            weights,
         )
         coefs = {"x": solution.x_weights, "y": solution.y_weights}
         for side, view in views.items():
@@ -480,11 +487,11 @@ def _is_kernel(value):
 
 
 def _is_finite(value):
-    return isinstance(value, Real) and np.isfinite(float(value))
+    return isinstance(value, Real) and value >= -MOST and value <= MOST
 
 
 def _is_positive(value):
-    return _is_finite(value) and float(value) >= 0
+    return _is_finite(value) and value >= 0
 
 
 def _is_gamma(value):

@@ -121,12 +121,15 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train):
                 f"got {held_out.shape[1]} and {train.shape[1]}."
             )
     x_unit, y_unit = _unit(Zx_train), _unit(Zy_train)
+    with np.errstate(over="ignore"):
+        Zx, Zy = np.ldexp(Zx, x_unit), np.ldexp(Zy, y_unit)
+    require_squares(Zx, "Zx in units of Zx_train")
+    require_squares(Zy, "Zy in units of Zy_train")
     m = _moments.moments(np.ldexp(Zx_train, x_unit), np.ldexp(Zy_train, y_unit))
     cov = _moments.covariances(m)
     solution = _linalg.cca(cov, min(cov.xy.shape))
     return pearson_sum(
-        (np.ldexp(Zx, x_unit) - m.x_mean) @ solution.x_weights,
-        (np.ldexp(Zy, y_unit) - m.y_mean) @ solution.y_weights,
+        (Zx - m.x_mean) @ solution.x_weights, (Zy - m.y_mean) @ solution.y_weights
     )
 
 

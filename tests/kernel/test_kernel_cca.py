@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy import linalg, sparse
+from sklearn.base import clone
 from sklearn.metrics.pairwise import (
     PAIRWISE_KERNEL_FUNCTIONS,
     pairwise_kernels,
@@ -488,6 +489,8 @@ BAD = {
         "`kernel_params` must be None or a dict",
     ),
     "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be .* pair of such, got"),
+    "ridge beyond float64": ({"reg": 10**400}, "`reg` must be a finite number"),
+    "degree beyond float64": ({"degree": 10**400}, "`degree` must be a number"),
     "negative ridge": ({"reg": (1, -1)}, "`reg` must be a finite number that is not"),
     "more components than samples": (
         {"n_components": 301},
@@ -509,7 +512,6 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_bad_settings_are_named_and_change_nothing(views, case):
     settings, message = BAD[case]
     kcca = KernelCCA(**settings)
@@ -547,3 +549,67 @@ def test_parameters_of_a_callable_are_copied(rng):
     codes = cca.transform(X)
     parameters["power"] = 2.0
     np.testing.assert_array_equal(cca.transform(X), codes)
+
+
+HUGE = {
+    "one entry": lambda X: np.where(np.arange(X.size).reshape(X.shape) > 0, X, 1e200),
+    "1e155": lambda X: X * 1e155,
+    "all of float64": lambda X: np.sign(X) * 1.7e308,
+}
+
+
+@pytest.mark.parametrize("huge", HUGE)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel": "rbf"},
+        {"kernel": "laplacian"},
+        {"kernel": "poly"},
+        {"approximation": "nystroem", "landmarks": "kmeans"},
+        {"approximation": "rbf_sampler"},
+    ],
+    ids=str,
+)
+def test_squares_that_overflow_are_named(views, settings, container, huge):
+    X, y = (view[:30] for view in views)
+    kcca = KernelCCA(2, random_state=0, approximation_size=10, **settings)
+    view = HUGE[huge](X)
+    # That 1.7e308 of both signs pass the check of a view is not for this test.
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="overflow"):
+        kcca.fit(container(view), y)
+
+
+def test_a_far_row_has_no_kernel_with_others(views):
+    kcca = KernelCCA(2, kernel="rbf", random_state=0).fit(*views)
+    far = np.full((1, 6), 1e200)
+    none = KernelCCA(2, kernel="precomputed", random_state=0).fit(
+        *(rbf_kernel(view) for view in views)
+    )
+    np.testing.assert_allclose(
+        kcca.transform(far), none.transform(np.zeros((1, N))), atol=1e-9
+    )
+
+
+def test_weights_of_a_precomputed_kernel_are_repetitions(views, rng):
+    counts = rng.integers(0, 3, 80)
+    rows = np.repeat(np.arange(80), counts)
+    grams = [rbf_kernel(view[:80], gamma=0.1) for view in views]
+    kcca = KernelCCA(2, kernel="precomputed", reg=0.1, random_state=0)
+    weighted = clone(kcca).fit(*grams, sample_weight=counts)
+    repeated = kcca.fit(*(gram[np.ix_(rows, rows)] for gram in grams))
+    assert_same_codes_of(
+        weighted.transform_pair(*grams),
+        repeated.transform_pair(*(gram[:, rows] for gram in grams)),
+    )
+
+
+def test_decoders_are_weighted(views, rng):
+    counts = rng.integers(0, 3, 80)
+    X, y = (view[:80] for view in views)
+    kcca = KernelCCA(2, reg=0.1, gamma=0.1, random_state=0)
+    weighted = clone(kcca).fit(X, y, sample_weight=counts)
+    repeated = kcca.fit(*(np.repeat(view, counts, axis=0) for view in (X, y)))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-6)
+    with pytest.raises(ValueError, match="more than 1, got 0.8"):
+        kcca.fit(X, y, sample_weight=np.full(80, 0.01))

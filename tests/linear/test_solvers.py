@@ -203,6 +203,10 @@ def test_integer_weights_are_repeated_rows(solver, as_sparse):
 
 def test_weights_must_count_samples():
     X, y = views_of(30, 3, 2)
+    with pytest.raises(ValueError, match="The sum of sample_weight overflows"):
+        LinearCCA().fit(X, y, sample_weight=np.full(30, 1e308))
+    with pytest.raises(ValueError, match="The variances of X or y overflow"):
+        LinearCCA(solver="covariance").fit(X * 1e200, y)
     with pytest.raises(ValueError, match=r"more than 1, got 0\.5: multiply it by"):
         LinearCCA().fit(X, y, sample_weight=np.full(30, 0.5 / 30))
     for solver in SOLVERS:
