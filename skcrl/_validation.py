@@ -179,7 +179,7 @@ def check_ridge(reg):
 
 
 def _is_ridge(value):
-    return isinstance(value, Real) and value >= 0 and value <= MOST
+    return isinstance(value, Real) and value <= MOST and not value < 0
 
 
 def check_view(estimator, view, side):

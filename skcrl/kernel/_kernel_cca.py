@@ -487,11 +487,11 @@ def _is_kernel(value):
 
 
 def _is_finite(value):
-    return isinstance(value, Real) and value >= -MOST and value <= MOST
+    return isinstance(value, Real) and value <= MOST and not value < -MOST
 
 
 def _is_positive(value):
-    return _is_finite(value) and value >= 0
+    return _is_finite(value) and not value < 0
 
 
 def _is_gamma(value):
