@@ -16,6 +16,8 @@ from skcrl._moments import Covariances, dense
 # Beyond the largest squared correlation there is: the closer, the further apart lie the
 # inverted eigenvalues, and the less of their digits is left to the smallest.
 _SHIFT = 1 + 1e-3
+_LEAST_VARIANCE = 1e-300
+
 # Squared correlations that the residuals of Lanczos, 1e-10, tell from 0.
 _RESOLVED = 1e-8
 
@@ -57,7 +59,9 @@ class CCASolution(NamedTuple):
 def unit_scale(variances):
     """What makes columns of these variances have variance 1; 1 where there is none."""
     xp = namespace(variances)
-    return xp.where(variances > 0, variances, xp.ones_like(variances)) ** -0.5
+    # Below, what scales up a product of two columns would overflow.
+    varies = variances > _LEAST_VARIANCE
+    return xp.where(varies, variances, xp.ones_like(variances)) ** -0.5
 
 
 def inverse_square_root(cov, ridge):

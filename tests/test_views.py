@@ -235,9 +235,7 @@ CALLS = {
     "TwoView": lambda X, y, est: TwoView(X, y),
     "retriever": lambda X, y, est: CrossViewRetriever(est).fit(X, y),
     "pearson_sum": lambda X, y, est: metrics.pearson_sum(X[["v0", "v1"]], y),
-    "canonical_total": lambda X, y, est: metrics.canonical_total(
-        X, X, X, X.iloc[: len(y)].set_axis(y.index)
-    ),
+    "canonical_total": lambda X, y, est: metrics.canonical_total(X, y, X, y),
     "reconstruction_error": lambda X, y, est: metrics.reconstruction_error(
         X[["v0", "v1"]], y
     ),

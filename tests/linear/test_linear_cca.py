@@ -250,3 +250,15 @@ def test_loadings_as_a_frame_with_names(views):
     assert list(cca.loadings_frame("y").index) == ["y0", "y1", "y2", "y3", "y4"]
     with pytest.raises(ValueError, match="side must be 'x' or 'y', got 'z'"):
         cca.loadings_frame("z")
+
+
+@pytest.mark.parametrize("tiny", [1e-100, 1e-160, 1e-310])
+def test_tiny_views_give_finite_codes_and_reconstructions(views, tiny):
+    X, y = views
+    for reg in (0, 1e-4):
+        cca = LinearCCA(2, reg=reg).fit(X * tiny, y)
+        for found in (
+            cca.transform(X * tiny),
+            *cca.reconstruct(X * tiny, y, to="both"),
+        ):
+            assert np.isfinite(found).all()
