@@ -332,7 +332,8 @@ def _unit_diagonal(cov):
     A column without variance keeps a row and column of zeros.
     """
     scale = unit_scale(cov.diagonal())
-    return cov * scale[:, None] * scale, scale
+    live = cov.diagonal() > _LEAST_VARIANCE
+    return cov * (scale * live)[:, None] * (scale * live), scale
 
 
 def _rounding(cov):
