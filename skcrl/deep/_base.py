@@ -4,6 +4,7 @@ import sys
 from abc import abstractmethod
 from contextlib import contextmanager
 from copy import copy, deepcopy
+from inspect import signature
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any
@@ -24,9 +25,20 @@ from skcrl._validation import (
     restored_on_error,
 )
 from skcrl.base import TwoViewTransformer
-from skcrl.deep._callbacks import Checkpoints, HeldOutScore, Patience, clipping
+from skcrl.deep._callbacks import (
+    Checkpoints,
+    HeldOutScore,
+    Patience,
+    check_callbacks,
+    clipping,
+)
 from skcrl.deep._checkpoint import Checkpoint
-from skcrl.deep._data import PairDataset, PairSplit
+from skcrl.deep._data import PairBatches, PairDataset, PairSplit
+from skcrl.deep._learned import (
+    N_ROWS,
+    warn_of_constant_codes,
+    warn_of_no_reconstruction,
+)
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
@@ -195,7 +207,24 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _fit(self, X, y, sample_weight, groups=None):
         going_on = self.warm_start and hasattr(self, "net_")
-        return self._train(X, y, sample_weight, groups, self.max_epochs, going_on)
+        return self._train(
+            X, y, sample_weight, groups, self.max_epochs, going_on, watched=True
+        )
+
+    def _warn_of_nothing_learned(self, X, y, has_x=None, has_y=None):
+        """Warn where codes are constant, or views rebuilt no better than by means."""
+        rows = slice(N_ROWS)
+        if has_x is not None:
+            rows = np.flatnonzero(has_x & has_y)[:N_ROWS]
+        X, y = X[rows], y[rows]
+        warn_of_constant_codes(self, "X", X, self._encode(X, "x"))
+        warn_of_constant_codes(self, "y", y, self._encode(y, "y"))
+        for name, view, rebuilt in self._rebuilt_in_training(X, y):
+            warn_of_no_reconstruction(self, name, view, rebuilt)
+
+    def _rebuilt_in_training(self, X, y):
+        """Names of views, the views, and what the objective had them rebuilt as."""
+        return ()
 
     def _partial_fit(self, X, y, sample_weight, groups=None):
         if self.checkpoint is not None:
@@ -205,7 +234,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             )
         return self._train(X, y, sample_weight, groups, 1, hasattr(self, "net_"))
 
-    def _train(self, X, y, sample_weight, groups, n_epochs, going_on):
+    def _train(self, X, y, sample_weight, groups, n_epochs, going_on, watched=False):
         with restored_on_error(self), _drawn_from(self.random_state):
             X, y, *present = self._check_views(X, y, reset=not going_on)
             if groups is not None:
@@ -236,6 +265,8 @@ class BaseDeepTwoView(TwoViewTransformer):
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
             self._hold(net, X, y, weights)
+            if watched:
+                self._warn_of_nothing_learned(x_array, y_array, *present)
         return self
 
     def _partners(self, data, groups):
@@ -355,7 +386,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_training(self, data):
         self._check_parameters()
         _check_hidden_layer_sizes(self.hidden_layer_sizes)
-        _check_net_params(self.net_params or {})
+        check_callbacks(self.callbacks or [])
+        _check_net_params(self.net_params or {}, OPTIMIZERS[self.optimizer][0])
         _check_device(self.device)
         if self.gradient_clip is not None and self.optimizer == "lbfgs":
             raise ValueError(
@@ -482,8 +514,11 @@ def _check_hidden_layer_sizes(sizes):
         )
 
 
-def _check_net_params(net_params):
+def _check_net_params(net_params, optimizer):
+    """Raise an error for what skorch would not take, or takes from elsewhere."""
     for name in net_params:
+        if not isinstance(name, str):
+            raise TypeError(f"net_params must have strings for keys, got {name!r}.")
         if name in _OWN_PARAMETERS:
             raise ValueError(
                 f"net_params holds {name!r}, which contradicts the parameter "
@@ -493,6 +528,14 @@ def _check_net_params(net_params):
             raise ValueError(
                 "net_params may hold names that begin with "
                 f"{', '.join(_NET_PREFIXES)}, got {name!r}."
+            )
+        part, _, parameter = name.partition("__")
+        made = optimizer if part == "optimizer" else PairBatches
+        known = list(signature(made).parameters)[1:]  # the first is what it works on
+        if parameter not in known:
+            raise ValueError(
+                f"net_params holds {name!r}, and {made.__name__} takes no "
+                f"{parameter!r}: it takes {', '.join(known)}."
             )
 
 

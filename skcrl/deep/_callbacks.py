@@ -192,6 +192,18 @@ class Checkpoints(Callback):
             self.checkpoint.write(net, finished=True)
 
 
+def check_callbacks(callbacks):
+    """Raise TypeError for what skorch would not call."""
+    for given in callbacks:
+        callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+        is_class = isinstance(callback, type) and issubclass(callback, Callback)
+        if not is_class and not isinstance(callback, Callback):
+            raise TypeError(
+                "callbacks must hold skorch callbacks, objects of a class derived from "
+                f"skorch.callbacks.Callback, got {given!r}."
+            )
+
+
 def clipping(norm):
     """Scale down gradients, all parameters' together, that are longer than `norm`."""
     return GradientNormClipping(norm)

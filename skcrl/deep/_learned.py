@@ -1,0 +1,49 @@
+"""A look at what came out of a training: codes that vary, views that were rebuilt."""
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+
+from skcrl.exceptions import DegenerateFitWarning
+
+# Rows that are looked at.
+N_ROWS = 1000
+# The spread of codes, beside their size, that rounding alone gives in float32.
+_ROUNDING = 1e-5
+
+
+def warn_of_constant_codes(estimator, name, view, codes):
+    """Warn where all codes of a view are one, and the view is not."""
+    if _spread(codes) <= _ROUNDING * np.abs(codes).max() and _varies(view):
+        _warn(estimator, f"The codes of {name} are constant")
+
+
+def warn_of_no_reconstruction(estimator, name, view, rebuilt):
+    """Warn where a view was rebuilt no better than by its means."""
+    if sparse.issparse(view) or not _varies(view):
+        return
+    view, rebuilt = (a.reshape(len(a), -1).astype(np.float64) for a in (view, rebuilt))
+    error = np.square(view - rebuilt).sum()
+    if not error < np.square(view - view.mean(axis=0)).sum():
+        _warn(estimator, f"{name} is rebuilt no better than by its mean, a constant")
+
+
+def _varies(view):
+    values = view.data if sparse.issparse(view) else view
+    return view.shape[0] > 1 and _spread(values) > _ROUNDING * np.abs(values).max()
+
+
+def _spread(values):
+    return float(np.max(np.ptp(values, axis=0), initial=0.0))
+
+
+def _warn(estimator, what):
+    warnings.warn(
+        f"{what}: {type(estimator).__name__} has learned nothing there. Networks need "
+        "columns of mean 0 and deviation 1: put StandardScaler in front of both views, "
+        "by make_view_pipeline. Or train longer, or with another activation or lr="
+        f"{estimator.lr}.",
+        DegenerateFitWarning,
+        stacklevel=2,
+    )

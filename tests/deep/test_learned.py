@@ -1,0 +1,67 @@
+"""Trainings that learned nothing say so, and parameters of the net are looked at."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from skcrl import CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
+from skcrl.datasets import make_correlated_views
+from skcrl.exceptions import DegenerateFitWarning
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X = load_breast_cancer().data
+    return X[:, :15], X[:, 15:]
+
+
+def test_constant_codes_are_warned_of(cancer):
+    with pytest.warns(
+        DegenerateFitWarning, match="codes of X are constant: Tied.*Stand"
+    ):
+        tied = TiedBidirectional(2, random_state=0).fit(*cancer)
+    assert tied.transform(cancer[0]).std(axis=0).max() < 1e-6
+
+
+@pytest.mark.parametrize("estimator", [CorrNet, MultimodalAutoencoder])
+def test_views_rebuilt_no_better_than_by_means_are_warned_of(cancer, estimator):
+    far = [1e4 + view for view in cancer]
+    with pytest.warns(
+        DegenerateFitWarning, match="is rebuilt no better than by its me"
+    ):
+        estimator(2, max_epochs=2, random_state=0).fit(*far)
+
+
+def test_no_warning_where_something_was_learned():
+    X, y = make_correlated_views(200, 6, 5, correlations=(0.9, 0.8), random_state=0)
+    gaps = X.copy()
+    gaps[::5] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        DeepCCA(2, hidden_layer_sizes=(8,), max_epochs=5, random_state=0).fit(X, y)
+        CorrNet(2, max_epochs=100, lr=0.01, random_state=0).fit(gaps, y)
+        # A constant view has constant codes.
+        DeepCCA(1, hidden_layer_sizes=(8,), max_epochs=1).fit(X, np.ones(200))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"net_params": {1: 2}}, TypeError, "net_params must have strings for keys"),
+        (
+            {"net_params": {"optimizer__momentum": 0.9}},
+            ValueError,
+            "'optimizer__momentum', and Adam takes no 'momentum': it takes lr, betas",
+        ),
+        ({"callbacks": [print]}, TypeError, "callbacks must hold skorch callbacks"),
+    ],
+)
+def test_parameters_of_the_net_are_named_before_training(
+    cancer, parameters, error, message
+):
+    est = DeepCCA(2, max_epochs=1, **parameters)
+    with pytest.raises(error, match=message):
+        est.fit(*cancer)
+    assert not hasattr(est, "net_")
