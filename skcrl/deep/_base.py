@@ -213,10 +213,9 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _warn_of_nothing_learned(self, X, y, has_x=None, has_y=None):
         """Warn where codes are constant, or views rebuilt no better than by means."""
-        rows = slice(N_ROWS)
         if has_x is not None:
-            rows = np.flatnonzero(has_x & has_y)[:N_ROWS]
-        X, y = X[rows], y[rows]
+            X, y = X[has_x & has_y], y[has_x & has_y]
+        X, y = X[:N_ROWS], y[:N_ROWS]
         warn_of_constant_codes(self, "X", X, self._encode(X, "x"))
         warn_of_constant_codes(self, "y", y, self._encode(y, "y"))
         for name, view, rebuilt in self._rebuilt_in_training(X, y):
