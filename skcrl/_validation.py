@@ -27,9 +27,6 @@ from skcrl._views._texts import holds
 # What errors call the two sides.
 NAMES = {"x": "X", "y": "y"}
 
-# The largest number there is in float64.
-MOST = float(np.finfo(np.float64).max)
-
 
 def check_loaded(arrays):
     """Raise ValueError for fitted arrays that are not finite or of another shape.
@@ -147,6 +144,8 @@ def check_weights(X, y, sample_weight):
                 "The sum of sample_weight overflows: it says how many samples each row "
                 "stands for, so divide all weights by one number."
             )
+    if (weights == 1).all():
+        return X, y, None
     weighty = weights > 0
     if weighty.all() or kind_of(X).library == "dask":
         return X, y, weights
@@ -178,8 +177,16 @@ def check_ridge(reg):
     return per_view("reg", reg, _is_ridge, "a finite number that is not negative")
 
 
+def is_finite(value):
+    """Whether a parameter is a number that float64 holds."""
+    try:
+        return isinstance(value, Real) and isfinite(float(value))
+    except OverflowError:  # of a whole number
+        return False
+
+
 def _is_ridge(value):
-    return isinstance(value, Real) and value <= MOST and not value < 0
+    return is_finite(value) and value >= 0
 
 
 def check_view(estimator, view, side):

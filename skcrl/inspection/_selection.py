@@ -115,7 +115,7 @@ def select_n_components(
         Largest p-value of a component to keep.
     estimator : two-view estimator or None, default=None
         For "held_out". Its components must be ordered, as they are where it ends in
-        CCA, and its `n_components` bounds the count. None stands for ``LinearCCA()``.
+        CCA, and its `n_components` bounds the count. None stands for ``LinearCCA`` of all components.
     cv : int, splitter or iterable, default=5
         For "held_out". An integer is a number of contiguous folds. `groups` are passed
         to a splitter.
@@ -194,7 +194,7 @@ def select_n_components(
         )
     else:
         correlations, pvalues = _held_out(
-            LinearCCA() if estimator is None else estimator,
+            LinearCCA(min(X.shape[1], y.shape[1])) if estimator is None else estimator,
             X,
             y,
             check_cv(cv),
@@ -232,12 +232,13 @@ def _held_out(estimator, X, y, cv, groups, parallel):
             f"Each fold must hold out at least 4 samples to tell a correlation from "
             f"chance, got {smallest}: use fewer folds."
         )
-    r = np.array(
-        parallel(
-            delayed(_fold_correlations)(estimator, X, y, train, test)
-            for train, test in folds
-        )
+    found = parallel(
+        delayed(_fold_correlations)(estimator, X, y, train, test)
+        for train, test in folds
     )
+    # A fold may determine fewer components than another.
+    k = max(map(len, found))
+    r = np.array([np.pad(of_fold, (0, k - len(of_fold))) for of_fold in found])
     z = np.arctanh(r.clip(-1 + ROUNDING, 1 - ROUNDING)).mean(axis=0)
     # Under independence Fisher's z has variance 1 / (n - 3) in a fold of n. Folds are
     # alike because they share training samples: Nadeau and Bengio (2003) add the ratio

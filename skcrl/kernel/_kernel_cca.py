@@ -12,10 +12,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skcrl import _linalg, _moments
 from skcrl._numbers import require_squares
 from skcrl._validation import (
-    MOST,
     check_pair,
     check_ridge,
     check_weights,
+    is_finite,
     per_view,
     random_source,
     require_samples,
@@ -377,7 +377,7 @@ class KernelCCA(TwoViewTransformer):
             "kernel": per_view("kernel", self.kernel, _is_kernel, expected),
             "gamma": per_view("gamma", self.gamma, _is_gamma, f"None or {positive}"),
             "degree": per_view("degree", self.degree, _is_positive, positive),
-            "coef0": per_view("coef0", self.coef0, _is_finite, "a finite number"),
+            "coef0": per_view("coef0", self.coef0, is_finite, "a finite number"),
             "kernel_params": per_view(
                 "kernel_params", self.kernel_params, _is_params, "None or a dict"
             ),
@@ -432,6 +432,7 @@ class KernelCCA(TwoViewTransformer):
         arrays: dict[str, tuple] = {
             name: (getattr(self, name), (k,))
             for name in ("correlations_", "singular_values_")
+            if hasattr(self, name)  # files of version 1 have no singular values
         }
         for side, (_, mean, weights) in self._encoders.items():
             arrays |= {
@@ -486,12 +487,8 @@ def _is_kernel(value):
     )
 
 
-def _is_finite(value):
-    return isinstance(value, Real) and value <= MOST and not value < -MOST
-
-
 def _is_positive(value):
-    return _is_finite(value) and not value < 0
+    return is_finite(value) and not value < 0
 
 
 def _is_gamma(value):

@@ -500,6 +500,7 @@ class LinearCCA(TwoViewTransformer):
         arrays: dict[str, tuple] = {
             name: (getattr(self, name), (k,))
             for name in ("correlations_", "singular_values_")
+            if hasattr(self, name)  # files of version 1 have no singular values
         }
         for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
             arrays |= {
