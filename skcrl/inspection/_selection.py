@@ -115,7 +115,8 @@ def select_n_components(
         Largest p-value of a component to keep.
     estimator : two-view estimator or None, default=None
         For "held_out". Its components must be ordered, as they are where it ends in
-        CCA, and its `n_components` bounds the count. None stands for ``LinearCCA`` of all components.
+        CCA, and its `n_components` bounds the count. None stands for ``LinearCCA``
+        with all components.
     cv : int, splitter or iterable, default=5
         For "held_out". An integer is a number of contiguous folds. `groups` are passed
         to a splitter.
