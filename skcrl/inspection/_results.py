@@ -1,0 +1,30 @@
+"""What the results of all inspections share: a short repr, and a data frame."""
+
+import numpy as np
+
+
+def short_repr(result):
+    """Repr of a named tuple: its short arrays in three digits, the shape of others."""
+    fields = zip(result._fields, result, strict=True)
+    parts = ", ".join(f"{name}={_short(value)}" for name, value in fields)
+    return f"{type(result).__name__}({parts})"
+
+
+def _short(value):
+    if isinstance(value, np.ndarray):
+        if value.ndim == 1 and len(value) <= 5:
+            return "[" + ", ".join(f"{entry:.3g}" for entry in value) + "]"
+        return f"<array of shape {value.shape}>"
+    return f"{value:.3g}" if isinstance(value, float) else repr(value)
+
+
+def data_frame(columns, index):
+    """DataFrame of a dict of columns, with the row names `index`."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            "to_frame() returns a pandas DataFrame, and pandas cannot be imported: "
+            "pip install pandas."
+        ) from error
+    return pd.DataFrame(columns, index=index)
