@@ -162,10 +162,10 @@ def bootstrap_intervals(
         holds those for which it would not be in a tail; samples of that size and
         those ranks are simulated. This takes away the bias that Lawley [2]_ describes,
         also where n_samples is not large [3]_, and a component that the data do not
-        tell from noise has the lower end 0. The simulated views are normal. Where the codes
-        have heavier tails, intervals are longer by as much as the standard
-        error of a correlation is; heavy tails that all features of a row share, a scale
-        of its own for each row, look like correlation, and intervals are then too high.
+        tell from noise has the lower end 0. The simulated views are normal. Where
+        codes have heavier tails, intervals are longer by as much as the standard error
+        of a correlation is. Heavy tails that all features of a row share, a scale of
+        its own for each row, look like correlation: intervals are then too high.
     "held_out"
         The correlation that codes of the fitted estimator have on new samples, for all
         other estimators and for views without degrees of freedom: their ranks
