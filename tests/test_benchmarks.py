@@ -39,6 +39,10 @@ TINY = {
         ["--quick", "--case", "million", "--only", "exact", "bare"],
         "x bare",
     ),
+    "interval_coverage": (
+        ["--sets", "2", "--penalised-sets", "2", "--resamples", "3", "--rows", "40"],
+        "own interval: 0",
+    ),
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
     "exchangeability": (["--sets", "2", "--permutations", "9"], "whole"),
     "wide_pvalue": (

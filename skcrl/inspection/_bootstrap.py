@@ -1,25 +1,33 @@
 """Bootstrap intervals of correlations and loadings."""
 
+from itertools import product
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy import stats
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import _get_feature_names
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
 from skcrl._validation import random_source
-from skcrl.inspection._canonical import check_arrays
+from skcrl.inspection._canonical import canonical_form, check_arrays
+from skcrl.inspection._population import population_intervals
+from skcrl.inspection._results import data_frame, short_repr
+
+# Correlations, and codes and their projections, that differ by less are equal.
+_ROUNDING = 1e-8
 
 
 class Estimate(NamedTuple):
-    """A statistic of all samples and the ends of its interval, arrays of one shape.
+    """A statistic and the ends of its interval, arrays of one shape.
 
     Attributes
     ----------
     value : ndarray
-        The statistic.
+        The estimate, never outside of its interval.
     low, high : ndarray
         Ends of the interval.
     """
@@ -28,6 +36,9 @@ class Estimate(NamedTuple):
     low: np.ndarray
     high: np.ndarray
 
+    def __repr__(self):
+        return short_repr(self)
+
 
 class BootstrapIntervals(NamedTuple):
     """What :func:`bootstrap_intervals` returns.
@@ -35,19 +46,74 @@ class BootstrapIntervals(NamedTuple):
     Attributes
     ----------
     correlations : Estimate of shape (n_components,)
-        Correlation of the codes of the samples that were fitted.
+        Of the correlation that `of` names.
     x_loadings : Estimate of shape (n_features_x, n_components)
         Correlation of each feature of the first view with each of its codes.
     y_loadings : Estimate of shape (n_features_y, n_components)
         The same for the second view.
+    of : {"population", "held_out"}
+        What `correlations` estimates: the canonical correlations of the population,
+        or the correlations that the codes of the fitted estimator have on new samples.
+    in_sample : ndarray of shape (n_components,)
+        Correlation of the codes of the samples that were fitted, which is too large.
     out_of_bag : ndarray of shape (n_components,)
         Correlation of the codes of samples that were not drawn, mean over resamples.
+    component_names : ndarray of str of shape (n_components,)
+        Names of the components.
+    x_names, y_names : ndarray of str
+        Names of the features of either view: the columns of a data frame, else "x0",
+        "x1" and "y0", "y1" and so on.
     """
 
     correlations: Estimate
     x_loadings: Estimate
     y_loadings: Estimate
+    of: str
+    in_sample: np.ndarray
     out_of_bag: np.ndarray
+    component_names: np.ndarray
+    x_names: np.ndarray
+    y_names: np.ndarray
+
+    def __repr__(self):
+        return short_repr(self)
+
+    def to_frame(self, part="correlations"):
+        """Return the intervals as a data frame with columns value, low and high.
+
+        Parameters
+        ----------
+        part : {"correlations", "x_loadings", "y_loadings"}, default="correlations"
+            "correlations" gives one row a component, with further columns `in_sample`
+            and `out_of_bag`; the others one row a feature and component.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Indexed by the names of components, or of features and components.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        ValueError
+            If there is no such part.
+        """
+        if part == "correlations":
+            columns = self.correlations._asdict()
+            columns |= {"in_sample": self.in_sample, "out_of_bag": self.out_of_bag}
+            return data_frame(columns, self.component_names)
+        names = {"x_loadings": self.x_names, "y_loadings": self.y_names}
+        if part not in names:
+            raise ValueError(
+                "part must be 'correlations', 'x_loadings' or 'y_loadings', got "
+                f"{part!r}."
+            )
+        columns = {
+            name: entries.ravel()
+            for name, entries in getattr(self, part)._asdict().items()
+        }
+        return data_frame(columns, list(product(names[part], self.component_names)))
 
 
 @validate_params(
@@ -83,12 +149,32 @@ def bootstrap_intervals(
     correlate most. They are not rotated onto them: that would hide how little the
     data tell components of equal correlation apart.
 
-    The correlations of fitted samples are too large, and those of a resample too large
-    once more. Their intervals are the basic ones on Fisher's scale,
-    :math:`\tanh(2 z - z^*_{1 - \alpha / 2})` to
-    :math:`\tanh(2 z - z^*_{\alpha / 2})` with :math:`z = \mathrm{artanh}\, r`, which
-    take that away where percentiles would double it. Loadings have percentile
-    intervals.
+    The correlations of fitted samples are too large, and those of resamples larger
+    still, so that percentiles of these miss the truth. What takes their place depends
+    on the estimator, and `of` says which it is:
+
+    "population"
+        The canonical correlations of the population, if the codes are linear in
+        the views and their correlations those of CCA without a penalty. These may
+        differ by a twentieth of their standard error, as they do under a ridge that is
+        small against the variances of the columns. The estimate is the population
+        correlation for which the observed one would be the median, and the interval
+        holds those for which it would not be in a tail; samples of that size and
+        those ranks are simulated. This takes away the bias that Lawley [2]_ describes,
+        also where n_samples is not large [3]_, and a component that the data do not
+        tell from noise has the lower end 0. The simulated views are normal. Where
+        codes have heavier tails, intervals are longer by as much as the standard error
+        of a correlation is. Heavy tails that all features of a row share, a scale of
+        its own for each row, look like correlation: intervals are then too high.
+    "held_out"
+        The correlation that codes of the fitted estimator have on new samples, for all
+        other estimators and for views without degrees of freedom: their ranks
+        must add up to at most n_samples - 2. The estimate is the correlation of
+        held-out codes in 10-fold cross-validation, Fisher's z over three
+        orders of the rows. Its variance is the sampling variance 1 / (n_samples - 3)
+        and what the out-of-bag correlations of resamples vary beyond theirs.
+
+    Loadings have percentile intervals, widened to hold the loading of all samples.
 
     Parameters
     ----------
@@ -101,9 +187,8 @@ def bootstrap_intervals(
     n_resamples : int, default=999
         Samples of n_samples rows, drawn with replacement; at least 2.
     confidence_level : float in (0, 1), default=0.95
-        Share of samples of the population whose interval is to hold the truth, which
-        is met approximately, and worse where n_samples is not much larger than
-        the number of features.
+        Share of data sets whose interval is to hold the truth, which is met
+        approximately.
     n_jobs : int or None, default=None
         Processes of joblib. The numbers are the same for any.
     random_state : int, RandomState instance or None, default=None
@@ -115,7 +200,8 @@ def bootstrap_intervals(
     -------
     intervals : BootstrapIntervals
         Named tuple of `correlations`, `x_loadings` and `y_loadings`, each with
-        `value`, `low` and `high`, and of the array `out_of_bag`.
+        `value`, `low` and `high`; of `of`, which names what the correlations are;
+        and of the arrays `in_sample` and `out_of_bag`. Its `to_frame` gives tables.
 
     Raises
     ------
@@ -127,6 +213,9 @@ def bootstrap_intervals(
     ----------
     .. [1] Milan and Whittaker (1995). Application of the parametric bootstrap to models
        that incorporate a singular value decomposition. Applied Statistics 44.
+    .. [2] Lawley (1959). Tests of significance in canonical analysis. Biometrika 46.
+    .. [3] Bao, Hu, Pan and Zhou (2019). Canonical correlation coefficients of
+       high-dimensional Gaussian vectors: finite rank case. Annals of Statistics 47.
 
     Examples
     --------
@@ -137,53 +226,171 @@ def bootstrap_intervals(
     >>> intervals = bootstrap_intervals(
     ...     LinearCCA(3), X, y, n_resamples=200, random_state=0
     ... )
+    >>> intervals.of
+    'population'
     >>> low, high = intervals.correlations.low, intervals.correlations.high
     >>> bool(low[0] < 0.9 < high[0]), bool(low[1] < 0.6 < high[1])
     (True, True)
     >>> intervals.x_loadings.low.shape
     (10, 3)
     """
+    names = _get_feature_names(X), _get_feature_names(y)
     X, y = check_arrays(X, y, min_samples=10)
     fitted = clone(estimator).fit(X, y)
     codes = tuple(np.asarray(Z) for Z in fitted.transform_pair(X, y))
-    seeds = random_source(random_state).randint(2**31 - 1, size=n_resamples)
-    resamples = Parallel(n_jobs=n_jobs, verbose=verbose)(
+    source = random_source(random_state)
+    seeds = source.randint(2**31 - 1, size=n_resamples)
+    rng = np.random.default_rng(source.randint(2**31 - 1))
+    parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
+    resamples = parallel(
         delayed(_resample)(estimator, X, y, codes, seed) for seed in seeds
     )
-    r, x_loadings, y_loadings, out_of_bag, n_out = (
+    x_loadings, y_loadings, out_of_bag, n_out = (
         np.array(parts) for parts in zip(*resamples, strict=True)
     )
-    tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2
-    value = column_correlations(*codes)
-    low, high = np.quantile(_fisher(r), tails, axis=0)
+    in_sample = column_correlations(*codes)
+    form = canonical_form(X, y)
+    if _is_unpenalised(codes, in_sample, form):
+        of, correlations = "population", _population(codes, form, confidence_level, rng)
+    else:
+        held_out = _cross_validated(estimator, X, y, codes, parallel, rng)
+        of, correlations = (
+            "held_out",
+            _held_out_interval(held_out, out_of_bag, n_out, confidence_level),
+        )
     return BootstrapIntervals(
-        Estimate(value, *np.tanh(2 * _fisher(value) - [high, low])),
-        Estimate(_loadings(X, codes[0]), *np.quantile(x_loadings, tails, axis=0)),
-        Estimate(_loadings(y, codes[1]), *np.quantile(y_loadings, tails, axis=0)),
+        correlations,
+        _percentiles(_loadings(X, codes[0]), x_loadings, confidence_level),
+        _percentiles(_loadings(y, codes[1]), y_loadings, confidence_level),
+        of,
+        in_sample,
         np.average(out_of_bag, axis=0, weights=n_out),
+        _component_names(fitted, len(in_sample)),
+        *(
+            _default_names(side, view.shape[1]) if given is None else given
+            for side, view, given in zip("xy", (X, y), names, strict=True)
+        ),
     )
 
 
 def _resample(estimator, X, y, codes, seed):
     """Statistics of the components of one resample, in the order of those of `codes`.
 
-    Returns correlations, loadings of both views, out-of-bag correlations and the
-    number of rows that these are of.
+    Returns loadings of both views, out-of-bag correlations and the number of rows that
+    these are of.
     """
     n = len(X)
     rows = np.random.default_rng(seed).integers(0, n, n)
     out = np.setdiff1d(np.arange(n), rows)
+    Zx, Zy = _matched_codes(estimator, X, y, codes, rows)
+    return (
+        _loadings(X[rows], Zx[rows]),
+        _loadings(y[rows], Zy[rows]),
+        column_correlations(Zx[out], Zy[out]) if len(out) else np.zeros(Zx.shape[1]),
+        len(out),
+    )
+
+
+def _matched_codes(estimator, X, y, codes, rows):
+    """Codes of all rows by a fit to some, each component the one of `codes` it is."""
     fitted = clone(estimator).fit(X[rows], y[rows])
     Zx, Zy = (np.asarray(Z) for Z in fitted.transform_pair(X, y))
     match, sign = matched_components(codes, (Zx, Zy))
-    Zx, Zy = Zx[:, match] * sign, Zy[:, match] * sign
-    return (
-        column_correlations(Zx[rows], Zy[rows]),
-        _loadings(X[rows], Zx[rows]),
-        _loadings(y[rows], Zy[rows]),
-        column_correlations(Zx[out], Zy[out]) if len(out) else np.zeros(len(match)),
-        len(out),
+    return Zx[:, match] * sign, Zy[:, match] * sign
+
+
+def _is_unpenalised(codes, in_sample, form):
+    """Whether codes are those of unpenalised CCA, with degrees of freedom left."""
+    n, p = form.x_variates.shape
+    if p + form.y_variates.shape[1] > n - 2:
+        return False
+    expected = _leading(form.correlations, len(in_sample))
+    error = abs(np.sort(in_sample)[::-1] - expected)
+    linear = all(
+        _is_within(Z, variates) for Z, variates in zip(codes, form[:2], strict=True)
     )
+    return linear and bool(
+        (error <= 0.05 * (1 - expected**2) / np.sqrt(n) + _ROUNDING).all()
+    )
+
+
+def _is_within(Z, basis):
+    """Whether the columns of Z are constant or combinations of orthonormal ones."""
+    Z = unit_columns(Z)
+    return bool((abs(Z - basis @ (basis.T @ Z)) < _ROUNDING**0.5).all())
+
+
+def _leading(correlations, n_components):
+    """As many correlations, with zeros where the ranks of the views allow no more."""
+    missing = max(0, n_components - len(correlations))
+    return np.pad(correlations, (0, missing))[:n_components]
+
+
+def _population(codes, form, confidence_level, rng):
+    """Intervals of population correlations, in the order of the components."""
+    order = np.argsort(-column_correlations(*codes), kind="stable")
+    heaviness = _heaviness(*codes)[order][: len(form.correlations)]
+    found = population_intervals(form, heaviness, confidence_level, rng)
+    sorted_back = np.argsort(order)
+    return Estimate(*(_leading(part, len(order))[sorted_back] for part in found))
+
+
+def _cross_validated(estimator, X, y, codes, parallel, rng):
+    """Held-out codes of both views in each of three 10-fold cross-validations."""
+    n = len(X)
+    orders = [rng.permutation(n) for _ in range(3)]
+    folds = [fold for order in orders for fold in np.array_split(order, 10)]
+    parts = parallel(delayed(_fold)(estimator, X, y, codes, fold) for fold in folds)
+    held_out = np.empty((3, 2, *codes[0].shape))
+    for i, (fold, part) in enumerate(zip(folds, parts, strict=True)):
+        held_out[i // 10][:, fold] = part
+    return held_out
+
+
+def _fold(estimator, X, y, codes, fold):
+    """Codes of a fold, in units of those of the rows of training."""
+    rows = np.setdiff1d(np.arange(len(X)), fold)
+    held_out = []
+    for Z in _matched_codes(estimator, X, y, codes, rows):
+        deviation = Z[rows].std(axis=0)
+        unit = np.where(deviation > 0, deviation, 1.0)
+        held_out.append((Z[fold] - Z[rows].mean(axis=0)) / unit)
+    return held_out
+
+
+def _held_out_interval(held_out, out_of_bag, n_out, confidence_level):
+    """Normal intervals on Fisher's scale around the cross-validated correlation."""
+    n = held_out.shape[2]
+    z = np.mean([_fisher(column_correlations(*pair)) for pair in held_out], axis=0)
+    heaviness = np.mean([_heaviness(*pair) for pair in held_out], axis=0)
+    variance = heaviness**2 / (n - 3)
+    enough = n_out > 4
+    if enough.sum() > 1:  # a correlation of few rows says next to nothing
+        of_rows = heaviness**2 * np.mean(1 / (n_out[enough] - 3))
+        of_fits = np.var(_fisher(out_of_bag[enough]), axis=0) - of_rows
+        variance = variance + np.maximum(of_fits, 0.0)
+    reach = stats.norm.ppf((1 + confidence_level) / 2) * np.sqrt(variance)
+    return Estimate(np.tanh(z), np.tanh(z - reach), np.tanh(z + reach))
+
+
+def _heaviness(Zx, Zy):
+    """Standard error of each correlation by that of normal codes; at least 1.
+
+    The influence of a row of standardised codes u and v on their correlation r is
+    u v - r (u^2 + v^2) / 2, with the standard deviation 1 - r^2 if they are normal.
+    """
+    u, v = (unit_columns(Z) * np.sqrt(len(Z)) for Z in (Zx, Zy))
+    r = np.mean(u * v, axis=0)
+    influence = np.std(u * v - r * (u**2 + v**2) / 2, axis=0)
+    exact = 1 - r**2 < _ROUNDING
+    return np.maximum(1.0, influence / np.where(exact, np.inf, 1 - r**2))
+
+
+def _percentiles(value, resampled, confidence_level):
+    """Percentile interval, with the value of all samples inside."""
+    tails = (1 - confidence_level) / 2, (1 + confidence_level) / 2
+    low, high = np.quantile(resampled, tails, axis=0)
+    return Estimate(value, np.minimum(low, value), np.maximum(high, value))
 
 
 def _loadings(view, Z):
@@ -194,3 +401,14 @@ def _loadings(view, Z):
 def _fisher(r):
     """Fisher's z of correlations, finite for 1 too."""
     return np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
+
+
+def _component_names(fitted, n_components):
+    """Names of the codes, as the estimator gives them where it can."""
+    if hasattr(fitted, "get_feature_names_out"):
+        return np.asarray(fitted.get_feature_names_out(), dtype=object)
+    return _default_names("component", n_components)
+
+
+def _default_names(stem, n):
+    return np.array([f"{stem}{i}" for i in range(n)], dtype=object)
