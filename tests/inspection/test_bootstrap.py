@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skcrl import LinearCCA
 from skcrl.datasets import make_correlated_views
@@ -66,7 +67,7 @@ def test_nearly_equal_correlations_do_not_cancel(rng):
 
 def test_intervals_cover_planted_correlations_and_loadings():
     rho = np.array([0.8, 0.5])
-    r_covered, percentile_covered, loadings_covered, out_of_bag = [], [], [], []
+    r_covered, loadings_covered, out_of_bag = [], [], []
     for seed in range(20):
         rng = np.random.default_rng(seed)
         a, b = rng.standard_normal((2, 80, 4))
@@ -76,10 +77,8 @@ def test_intervals_cover_planted_correlations_and_loadings():
         found = bootstrap_intervals(
             LinearCCA(2, reg=0), X, y, n_resamples=50, random_state=seed
         )
-        value, low, high = (np.arctanh(part) for part in found.correlations)
-        z = np.arctanh(rho)
-        r_covered.append((low < z) & (z < high))
-        percentile_covered.append((2 * value - high < z) & (z < 2 * value - low))
+        _, low, high = found.correlations
+        r_covered.append((low < rho) & (rho < high))
         truth = (x_mixing / np.linalg.norm(x_mixing, axis=0)).T[:, :2]
         truth = truth * np.sign(np.sum(truth * found.x_loadings.value, axis=0))
         low, high = found.x_loadings.low, found.x_loadings.high
@@ -88,7 +87,6 @@ def test_intervals_cover_planted_correlations_and_loadings():
     # 0.95 is the aim: 40 correlations, and 160 loadings of which four go together.
     assert np.mean(r_covered) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 40)
     assert np.mean(loadings_covered) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 40)
-    assert np.mean(percentile_covered) < np.mean(r_covered) - 0.05
     # Codes of samples that were not drawn correlate less.
     assert (np.mean(out_of_bag, axis=0) < rho).all()
 
@@ -115,7 +113,9 @@ def test_values_are_those_of_all_samples(views):
     found = bootstrap_intervals(LinearCCA(2), X, y, n_resamples=5, random_state=0)
     Zx, Zy = LinearCCA(2).fit(X, y).transform_pair(X, y)
     R = np.corrcoef(np.hstack([Zx, Zy, X, y]).T)
-    np.testing.assert_allclose(found.correlations.value, [R[0, 2], R[1, 3]])
+    np.testing.assert_allclose(found.in_sample, [R[0, 2], R[1, 3]])
+    # Correlations of fitted samples are too large.
+    assert (found.correlations.value < found.in_sample).all()
     np.testing.assert_allclose(found.x_loadings.value, R[4:8, :2])
     np.testing.assert_allclose(found.y_loadings.value, R[8:, 2:4])
 
@@ -174,3 +174,44 @@ def test_bad_views(views):
     ):
         with pytest.raises(ValueError, match=message):
             bootstrap_intervals(LinearCCA(), X_bad, y_bad)
+
+
+def test_a_component_that_is_noise_is_not_told_from_0():
+    held = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((2, 100, 5))
+        y[:, 0] = 0.6 * X[:, 0] + 0.8 * y[:, 0]
+        found = bootstrap_intervals(
+            LinearCCA(2), X, y, n_resamples=2, random_state=seed
+        )
+        assert found.of == "population"
+        value, low, high = found.correlations
+        assert ((low <= value) & (value <= high)).all()
+        held.append((low[0] <= 0.6 <= high[0], low[1] == 0))
+    assert (np.mean(held, axis=0) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 20)).all()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [LinearCCA(2, shrinkage=0.5), LinearCCA(2, reg=10.0)],
+    ids=repr,
+)
+def test_penalised_estimators_get_intervals_of_held_out_correlations(estimator):
+    X, y = make_correlated_views(3000, 30, 20, correlations=(0.9,), random_state=0)
+    found = bootstrap_intervals(
+        estimator, X[:80], y[:80], n_resamples=10, random_state=0
+    )
+    assert found.of == "held_out"
+    value, low, high = found.correlations
+    assert ((low < value) & (value < high)).all()
+    # What the fit is worth on samples that it has not seen.
+    fitted = clone(estimator).fit(X[:80], y[:80])
+    truth = pearson_of(*fitted.transform_pair(X[80:], y[80:]))
+    assert low[0] < truth[0] < high[0]
+    assert found.in_sample[0] > high[0]
+
+
+def pearson_of(Zx, Zy):
+    k = Zx.shape[1]
+    return np.corrcoef(Zx.T, Zy.T)[:k, k:].diagonal()
