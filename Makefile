@@ -16,6 +16,9 @@ test: .venv/installed-test
 
 bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/exchangeability.py
+	$(BIN)/python benchmarks/wide_pvalue.py
+	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/linear_peers.py
 	$(BIN)/python benchmarks/linear_peers.py --case growth
 	$(BIN)/python benchmarks/linear_scale.py
