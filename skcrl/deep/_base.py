@@ -531,7 +531,7 @@ def _check_net_params(net_params, optimizer):
         part, _, parameter = name.partition("__")
         made = optimizer if part == "optimizer" else PairBatches
         known = list(signature(made).parameters)[1:]  # the first is what it works on
-        if parameter not in known:
+        if parameter not in known and name != "optimizer__param_groups":
             raise ValueError(
                 f"net_params holds {name!r}, and {made.__name__} takes no "
                 f"{parameter!r}: it takes {', '.join(known)}."

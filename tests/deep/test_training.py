@@ -594,7 +594,7 @@ def test_net_params_reach_skorch(est, views):
     est.set_params(net_params={"iterator_train__shuffle": False}).fit(*views)
     assert est.net_.iterator_train__shuffle is False
     est.set_params(net_params={"optimizer__no_such_thing": 1})
-    with pytest.raises(TypeError, match="no_such_thing"):
+    with pytest.raises(ValueError, match="SGD takes no .no_such_thing"):
         est.fit(*views)
 
 
