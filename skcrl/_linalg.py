@@ -16,10 +16,10 @@ from skcrl._moments import Covariances, dense
 # Beyond the largest squared correlation there is: the closer, the further apart lie the
 # inverted eigenvalues, and the less of their digits is left to the smallest.
 _SHIFT = 1 + 1e-3
-_LEAST_VARIANCE = 1e-300
-
 # Squared correlations that the residuals of Lanczos, 1e-10, tell from 0.
 _RESOLVED = 1e-8
+# Columns of less variance are constant: what scales up a product of two overflows.
+_LEAST_VARIANCE = 1e-300
 
 
 class Root(NamedTuple):
@@ -59,7 +59,6 @@ class CCASolution(NamedTuple):
 def unit_scale(variances):
     """What makes columns of these variances have variance 1; 1 where there is none."""
     xp = namespace(variances)
-    # Below, what scales up a product of two columns would overflow.
     varies = variances > _LEAST_VARIANCE
     return xp.where(varies, variances, xp.ones_like(variances)) ** -0.5
 
@@ -138,6 +137,12 @@ def code_correlations(cov, x_weights, y_weights):
     x_var = (x_weights * (cov.xx @ x_weights)).sum(0)
     y_var = (y_weights * (cov.yy @ y_weights)).sum(0)
     return normalised((x_weights * (cov.xy @ y_weights)).sum(0), x_var, y_var)
+
+
+def pair_correlations(code_cov):
+    """Correlations (k,) of pairs from the covariance (2k, 2k) of [x codes, y codes]."""
+    k, var = len(code_cov) // 2, code_cov.diagonal()
+    return normalised(code_cov.diagonal(k), var[:k], var[k:])
 
 
 def normalised(covariances, x_var, y_var):

@@ -127,9 +127,20 @@ def require_y(estimator, y):
 
 
 def check_weights(X, y, sample_weight):
-    """Rows that weigh something, and their weights, or None if each weighs one."""
+    """Rows that weigh something.
+
+    Returns
+    -------
+    X, y : as they came, without rows of weight 0
+        Dask arrays keep them.
+    weights : ndarray of shape (n_kept,) or None
+        None if each weighs one.
+    kept : ndarray of bool of shape (n_samples,) or slice
+        Which rows are left, as an index of them.
+    """
+    everything = slice(None)
     if sample_weight is None:
-        return X, y, None
+        return X, y, None, everything
     if np.isnan(X.shape[0]):
         raise ValueError(
             "sample_weight needs chunks of known lengths: call compute_chunk_sizes() "
@@ -145,11 +156,11 @@ def check_weights(X, y, sample_weight):
                 "stands for, so divide all weights by one number."
             )
     if (weights == 1).all():
-        return X, y, None
-    weighty = weights > 0
-    if weighty.all() or kind_of(X).library == "dask":
-        return X, y, weights
-    return X[weighty], y[weighty], weights[weighty]
+        return X, y, None, everything
+    kept = weights > 0
+    if kept.all() or kind_of(X).library == "dask":
+        return X, y, weights, everything
+    return X[kept], y[kept], weights[kept], kept
 
 
 def require_samples(weights):

@@ -1,5 +1,7 @@
 """Warnings of skcrl's own."""
 
+__all__ = ["DegenerateFitWarning"]
+
 
 class DegenerateFitWarning(UserWarning):
     """What was fitted says nothing of the data, and looks as if it did.

@@ -6,6 +6,6 @@ are taken, summed into moments and projected. No other module asks what a view i
 """
 
 from skcrl._views._kinds import common_kind, kind_of
-from skcrl._views._pairs import check_paired, row_labels
+from skcrl._views._pairs import check_paired
 
-__all__ = ["check_paired", "common_kind", "kind_of", "row_labels"]
+__all__ = ["check_paired", "common_kind", "kind_of"]

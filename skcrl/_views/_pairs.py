@@ -6,7 +6,7 @@ from sklearn.utils.validation import _num_samples
 from skcrl._views._values import is_missing
 
 
-def row_labels(view):
+def _row_labels(view):
     """Labels of the rows of a data frame or series, None where they are mere numbers.
 
     An index that counts the rows from 0 says nothing, and is None too.
@@ -26,7 +26,7 @@ def check_paired(X, y, names=("X", "y")):
             "Found input variables with inconsistent numbers of samples: "
             f"{[n_x, n_y]}. Rows of {names[0]} and {names[1]} must be paired."
         )
-    x_labels, y_labels = row_labels(X), row_labels(y)
+    x_labels, y_labels = _row_labels(X), _row_labels(y)
     if x_labels is None or y_labels is None or x_labels.equals(y_labels):
         return
     difference = _first_difference(x_labels, y_labels)

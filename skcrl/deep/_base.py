@@ -238,12 +238,11 @@ class BaseDeepTwoView(TwoViewTransformer):
             X, y, *present = self._check_views(X, y, reset=not going_on)
             if groups is not None:
                 groups = _check_groups(groups, X.shape[0])
-            X, y, weights = check_weights(X, y, sample_weight)
+            X, y, weights, kept = check_weights(X, y, sample_weight)
             if weights is not None:
                 require_samples(weights)
-                weighty = np.asarray(sample_weight, dtype=np.float64) > 0
-                present = [there[weighty] for there in present]
-                groups = None if groups is None else groups[weighty]
+            present = [there[kept] for there in present]
+            groups = None if groups is None else groups[kept]
             _require_some_paired(self, present)
             x_array, y_array = untensored(X), untensored(y)
             has_x, has_y = present or (None, None)

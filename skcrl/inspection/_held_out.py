@@ -1,5 +1,6 @@
 """Permutation test of a held-out score: for views too wide for in-sample tests."""
 
+from functools import partial
 from numbers import Integral
 from typing import NamedTuple
 
@@ -8,11 +9,10 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GroupKFold, KFold, check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _num_samples
 
-from skcrl._views import check_paired
+from skcrl._views import check_paired, kind_of
 from skcrl.inspection._exchange import PERMUTE, draws, exchange
 from skcrl.inspection._permutation import ROUNDING
 from skcrl.inspection._results import data_frame, short_repr
@@ -204,18 +204,17 @@ def _permuted_scores(estimator, scorer, X, y, folds, draw):
 
 def _in_order(view, rows):
     """Rows of a view, with the row names they had in these places before."""
-    permuted = _safe_indexing(view, rows)
+    permuted = kind_of(view).take(view, rows)
     return permuted.set_axis(view.index) if hasattr(view, "iloc") else permuted
 
 
 def _held_out_score(estimator, scorer, X, y, folds):
     """Mean over folds of the score of what was fitted to the others."""
     scores = []
+    take_x, take_y = (partial(kind_of(view).take, view) for view in (X, y))
     for train, test in folds:
-        fitted = clone(estimator).fit(
-            _safe_indexing(X, train), _safe_indexing(y, train)
-        )
-        scores.append(scorer(fitted, _safe_indexing(X, test), _safe_indexing(y, test)))
+        fitted = clone(estimator).fit(take_x(train), take_y(train))
+        scores.append(scorer(fitted, take_x(test), take_y(test)))
     if not np.isfinite(scores).all():
         raise ValueError(
             f"The score of a held-out fold must be finite, got {scores}: use fewer "

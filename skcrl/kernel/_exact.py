@@ -8,6 +8,7 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from skcrl import _linalg
+from skcrl._degenerate import free_rank, warn_of_constant, warn_without_freedom
 from skcrl._eigen import top_eigenpairs
 from skcrl._moments import Covariances
 from skcrl.kernel._kernels import range_eigenpairs
@@ -21,6 +22,8 @@ _JITTER = 1e-11
 _TOL = 1e-8
 # Correlations that differ by no more than the rounding of kernels are equal.
 _TIED = 1e-9
+# What to do about kernels that correlate anything with everything.
+LARGER_RIDGE = "Set a larger reg"
 
 
 class KernelSolution(NamedTuple):
@@ -78,6 +81,8 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
     traces = Kx.trace(), Ky.trace()
     shifts = [(n_samples - 1) * float(r) for r in ridge]
     if min(traces) <= 0:
+        views = zip(("X", "y"), traces, strict=True)
+        warn_of_constant([name for name, trace in views if trace <= 0])
         nothing = np.zeros((2, n, n_components))
         return _solution(nothing, nothing, np.zeros(n_components), 0, root)
     low, high = _SAFE_SHIFTS
@@ -161,6 +166,16 @@ def _by_features(Kx, Ky, n_components, ridge, root):
     )
     rank = min(len(x_values), len(y_values))
     solution = _linalg.cca(cov, max(rank, n_components), ridge)
+    warn_without_freedom(
+        solution.singular_values[0],
+        (len(Kx), len(Ky)),
+        lambda: (
+            free_rank(x_values * share, ridge[0]),
+            free_rank(y_values * share, ridge[1]),
+        ),
+        len(Kx) - 1,
+        LARGER_RIDGE,
+    )
     solution = _ties_broken(solution)
     Wx, Wy, correlations = (part[..., :n_components] for part in solution[:3])
     weights = np.stack(

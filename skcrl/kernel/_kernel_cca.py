@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
+from skcrl._degenerate import free_rank_of, warn_of_constant, warn_without_freedom
 from skcrl._numbers import require_squares
 from skcrl._validation import (
     check_pair,
@@ -23,7 +24,7 @@ from skcrl._validation import (
 )
 from skcrl.base import TwoViewTransformer
 from skcrl.kernel import _decoder
-from skcrl.kernel._exact import kernel_cca
+from skcrl.kernel._exact import LARGER_RIDGE, kernel_cca
 from skcrl.kernel._feature_maps import (
     FourierMap,
     NystroemMap,
@@ -225,16 +226,22 @@ class KernelCCA(TwoViewTransformer):
             them, `n_components` exceeds what there is, a precomputed kernel is not
             square, squares of values overflow, weights are out of their range, or
             parameters contradict each other. The estimator is then as it was before.
+
+        Warns
+        -----
+        DegenerateFitWarning
+            If a kernel is constant, or if the ranks of both add up to more than
+            n_samples - 1 and the ridge is next to nothing, below 1e-8 of the trace of
+            a kernel over n_samples where the fit is exact: the first `correlations_`
+            are then 1 whatever the data.
         """
         with restored_on_error(self):
             kernels, ridge = self._kernels(), check_ridge(self.reg)
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             self._check_square(kernels, X, y)
-            kept: slice | np.ndarray = slice(None)
-            X, y, weights = check_weights(X, y, sample_weight)
+            X, y, weights, kept = check_weights(X, y, sample_weight)
             if weights is not None:
                 require_samples(weights)
-                kept = np.asarray(sample_weight) > 0
             views = {"x": X, "y": y}
             for side, view in views.items():
                 require_squares(
@@ -297,9 +304,9 @@ class KernelCCA(TwoViewTransformer):
         if rows["y"] is not None:
             self.y_fit_ = rows["y"]
         self.singular_values_, self.rank_ = solution.singular_values, solution.rank
-        codes = _moments.moments(solution.x_codes, solution.y_codes, weights=weights)
-        cov = _moments.covariances(codes)
-        self.correlations_ = _linalg.normalised(*(c.diagonal() for c in reversed(cov)))
+        codes = np.hstack([solution.x_codes, solution.y_codes])
+        cov = _moments.covariances(_moments.moments(codes, codes, weights=weights))
+        self.correlations_ = _linalg.pair_correlations(cov.xx)
         return solution.x_codes, solution.y_codes
 
     def _fit_approximately(self, views, kernels, ridge, weights, random_state):
@@ -327,6 +334,20 @@ class KernelCCA(TwoViewTransformer):
         self.singular_values_, self.rank_ = solution.singular_values, solution.rank
         self.correlations_ = _linalg.code_correlations(
             cov, self.x_weights_, self.y_weights_
+        )
+        warn_of_constant(
+            [
+                name
+                for name, c in (("X", cov.xx), ("y", cov.yy))
+                if not c.diagonal().any()
+            ]
+        )
+        warn_without_freedom(
+            self.correlations_[0],
+            cov.xy.shape,
+            lambda: tuple(map(free_rank_of, (cov.xx, cov.yy), ridge)),
+            n - 1,
+            LARGER_RIDGE,
         )
 
     def _feature_maps(self, views, kernels, weights, random_state):

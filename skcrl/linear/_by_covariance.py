@@ -1,7 +1,8 @@
 """Linear CCA through the covariances of the columns."""
 
 from skcrl import _arrays, _linalg, _moments
-from skcrl.linear._fit import Fit
+from skcrl._degenerate import free_rank_of
+from skcrl.linear._fit import Fit, constant_views
 from skcrl.linear._shrinkage import ESTIMATED, Scatter, penalty
 
 
@@ -42,14 +43,24 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
     join = _arrays.join_columns
     x_cross_cov = join(cov.xx @ x_weights, cov.xy @ y_weights).T
     y_cross_cov = join(cov.xy.T @ x_weights, cov.yy @ y_weights).T
+    code_cov = join(x_cross_cov @ x_weights, y_cross_cov @ y_weights)
+    if settings.center:
+        correlations = _linalg.pair_correlations(code_cov)
+    else:
+        correlations = _linalg.code_correlations(centred, x_weights, y_weights)
     return Fit(
         solution._replace(x_weights=x_weights, y_weights=y_weights),
         x_mean,
         y_mean,
         cov.xx.diagonal(),
         cov.yy.diagonal(),
-        _linalg.code_correlations(centred, x_weights, y_weights),
-        join(x_cross_cov @ x_weights, y_cross_cov @ y_weights),
+        correlations,
+        code_cov,
         x_cross_cov,
         y_cross_cov,
+        constant_views(centred.xx.diagonal(), centred.yy.diagonal()),
+        lambda: (
+            free_rank_of(within.xx, x.ridge, x.keep),
+            free_rank_of(within.yy, y.ridge, y.keep),
+        ),
     )

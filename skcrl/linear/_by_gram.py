@@ -7,7 +7,8 @@ import numpy as np
 from scipy import linalg
 
 from skcrl import _linalg
-from skcrl.linear._fit import Fit, require_finite
+from skcrl._degenerate import free_rank
+from skcrl.linear._fit import Fit, constant_views, require_finite
 from skcrl.linear._rows import Rows, rows_of
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
@@ -43,15 +44,19 @@ def fit_by_gram(X, Y, weights, n_components, settings):
         codes.T @ codes / (n - 1),
         x.cross_cov(codes),
         y.cross_cov(codes),
+        constant_views(x.var_about_mean, y.var_about_mean),
+        lambda: (x.free_rank(), y.free_rank()),
     )
 
 
 def _correlations(codes, weights):
     """Correlations of pairs of codes, whose rows are multiplied by sqrt(weights)."""
-    root = weights[:, None] ** 0.5
+    root, squares = weights[:, None] ** 0.5, (codes * codes).sum(axis=0)
     codes = codes - root * (root.T @ codes / weights.sum())
-    x, y = np.hsplit(codes, 2)
-    return _linalg.normalised((x * y).sum(0), (x * x).sum(0), (y * y).sum(0))
+    # A code of which hardly anything is left without its mean is constant.
+    rounding = (100 * np.finfo(np.float64).eps) ** 2 * squares
+    codes *= (codes * codes).sum(axis=0) > rounding
+    return _linalg.pair_correlations(codes.T @ codes)
 
 
 class _Side(NamedTuple):
@@ -59,6 +64,7 @@ class _Side(NamedTuple):
 
     rows: Rows
     var: np.ndarray  # (p,), of the columns of the view
+    var_about_mean: np.ndarray  # (p,), the same but for views that are not centred
     values: np.ndarray  # (r,), l, all above 0
     vectors: np.ndarray  # (n, r), U
     penalty: Penalty
@@ -72,6 +78,10 @@ class _Side(NamedTuple):
         variances = (self.rows.n - 1) * self.values
         M = M / (variances**0.5 * self._penalised() ** 0.5)[:, None]
         return self.rows.scale[:, None] * self.rows.back(self.vectors @ M)
+
+    def free_rank(self):
+        """Number of directions that the penalty hardly changes."""
+        return free_rank(self.values, self.penalty.ridge, self.penalty.keep)
 
     def deviations(self):
         """Deviations of the columns, with the ridge, that standardise weights."""
@@ -92,7 +102,7 @@ def _side(view, weights, settings, i):
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
     rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5)
     rows = replace(rows, mean=rows.weighted_sums() / n)
-    var = rows.sums_of_squares() / (n - 1)
+    var = var_about_mean = rows.sums_of_squares() / (n - 1)
     scale = _linalg.unit_scale(var) if settings.scale else rows.scale
     if not settings.center:
         rows = replace(rows, mean=0 * rows.mean)
@@ -114,7 +124,8 @@ def _side(view, weights, settings, i):
         (weights * lengths**2).sum() if estimated else None,
     )
     values, vectors = _spectrum(rows, gram)
-    return _Side(rows, var, values, vectors, penalty(reg, shrinkage, scatter))
+    drawn = penalty(reg, shrinkage, scatter)
+    return _Side(rows, var, var_about_mean, values, vectors, drawn)
 
 
 def _spectrum(rows, gram):

@@ -1,5 +1,6 @@
 """What LinearCCA solves, and what either of its solvers gives back."""
 
+from collections.abc import Callable
 from math import isfinite
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ class Fit(NamedTuple):
     code_cov: Array  # (2k, 2k), of [x codes, y codes]
     x_cross_cov: Array  # (2k, p), of the codes with x
     y_cross_cov: Array  # (2k, q)
+    constant: list[str]  # names of the views that do not vary about their means
+    free_ranks: Callable  # gives the ranks of (x, y) that no penalty holds back
 
 
 def leading(fit, k):
@@ -46,6 +49,11 @@ def leading(fit, k):
         x_cross_cov=fit.x_cross_cov[codes],
         y_cross_cov=fit.y_cross_cov[codes],
     )
+
+
+def constant_views(x_var, y_var):
+    """Names of the views of which no column has a variance."""
+    return [name for name, var in (("X", x_var), ("y", y_var)) if not (var > 0).any()]
 
 
 def overflow_told_by_error():

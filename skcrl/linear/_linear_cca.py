@@ -1,6 +1,5 @@
 """Linear canonical correlation analysis."""
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
 
@@ -13,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._decoder import LinearDecoder
+from skcrl._degenerate import warn_of_constant, warn_without_freedom
 from skcrl._validation import (
     check_pair,
     check_ridge,
@@ -24,7 +24,6 @@ from skcrl._validation import (
 )
 from skcrl._views import common_kind, kind_of
 from skcrl.base import TwoViewTransformer
-from skcrl.exceptions import DegenerateFitWarning
 from skcrl.linear._by_covariance import fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
 from skcrl.linear._fit import (
@@ -35,9 +34,6 @@ from skcrl.linear._fit import (
 )
 from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED
-
-# A correlation of training codes that no penalty to speak of has made smaller.
-_AS_GOOD_AS_ONE = 0.999
 
 
 class LinearCCA(TwoViewTransformer):
@@ -223,10 +219,18 @@ class LinearCCA(TwoViewTransformer):
             `n_components` exceeds the narrower view, `reg`, `shrinkage` or
             `sample_weight` is out of its range, or `solver` does not take such views.
             The estimator is then as it was before.
+
+        Warns
+        -----
+        DegenerateFitWarning
+            If a view is constant, or if the ranks of the views add up to more than the
+            samples leave, n_samples - 1 with centring: the first `correlations_` are
+            then 1 whatever the data. Directions of which the penalty is a hundredth of
+            the variance or more do not count.
         """
         with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
-            X, y, weights = check_weights(X, y, sample_weight)
+            X, y, weights, _ = check_weights(X, y, sample_weight)
             if weights is not None:
                 require_samples(weights)
             self.__dict__.pop("moments_", None)
@@ -241,8 +245,8 @@ class LinearCCA(TwoViewTransformer):
                 m = common_kind(X, y).moments(X, y, weights)
                 self.n_samples_seen_ = _n_rows(X, weights, m)
                 _require_two(self.n_samples_seen_)
-                self._solve(m, partial(_fourth_moment, X, y, weights))
-        self._warn_of_what_is_no_fit()
+                fit = self._solve(m, partial(_fourth_moment, X, y, weights))
+            self._warn(fit)
         return self
 
     def _adds_up_moments(self):
@@ -292,14 +296,15 @@ class LinearCCA(TwoViewTransformer):
             X, y = check_pair(self, X, y, reset=first)
             if not first:
                 _require_library_of_fit(X, "X", self.x_weights_)
-            X, y, weights = check_weights(X, y, sample_weight)
+            X, y, weights, _ = check_weights(X, y, sample_weight)
             m = common_kind(X, y).moments(X, y, weights)
             seen = _n_rows(X, weights, m)
             if not first:
                 m = _moments.merge_moments(self.moments_, m)
                 seen += self.n_samples_seen_
             self.n_samples_seen_ = seen
-            return self._solve(m)
+            self._solve(m)
+        return self
 
     def _solve(self, m, fourth=None):
         require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
@@ -309,7 +314,8 @@ class LinearCCA(TwoViewTransformer):
         random_state = random_source(self.random_state) if lanczos else None
         fit = fit_by_covariance(m, k, settings, fourth, random_state)
         self.moments_ = m
-        return self._keep(fit, "lanczos" if lanczos else "covariance")
+        self._keep(fit, "lanczos" if lanczos else "covariance")
+        return fit
 
     def _keep(self, fit, solver):
         if self.n_components is None:
@@ -326,30 +332,16 @@ class LinearCCA(TwoViewTransformer):
             "y": LinearDecoder.fit(fit.y_mean, fit.code_cov, fit.y_cross_cov),
         }
         self._code_var = fit.code_cov.diagonal()
-        return self
 
-    def _warn_of_what_is_no_fit(self):
-        """Warn of a constant view, and of correlations of 1 whatever the data."""
-        for name, var in (("X", self.x_var_), ("y", self.y_var_)):
-            if not (var > 0).any():
-                warnings.warn(
-                    f"{name} is constant, so it correlates with nothing: its codes are "
-                    "0.",
-                    DegenerateFitWarning,
-                    stacklevel=3,
-                )
-        left = self.n_samples_seen_ - 1
-        ranks = [min(p, left) for p in (self.n_features_in_, self.y_n_features_in_)]
-        if sum(ranks) > left and self.correlations_[0] > _AS_GOOD_AS_ONE:
-            warnings.warn(
-                f"{self.n_samples_seen_} samples of {self.n_features_in_} + "
-                f"{self.y_n_features_in_} features leave no degrees of freedom: "
-                "correlations_ would be as good as 1 for any data. Set shrinkage=0.5, "
-                "say, or a larger reg, and judge the fit by score on held-out views or "
-                "by skcrl.inspection.held_out_permutation_test.",
-                DegenerateFitWarning,
-                stacklevel=3,
-            )
+    def _warn(self, fit):
+        warn_of_constant(fit.constant)
+        warn_without_freedom(
+            float(fit.correlations[0]),
+            (self.n_features_in_, self.y_n_features_in_),
+            fit.free_ranks,
+            self.n_samples_seen_ - self.center,
+            "Set shrinkage, to 0.5 or 'ledoit_wolf' say, or a larger reg",
+        )
 
     def _n_components(self, n_samples):
         bound = min(self.n_features_in_, self.y_n_features_in_)

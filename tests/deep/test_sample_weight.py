@@ -6,7 +6,14 @@ import torch
 from sklearn.base import clone
 from torch.autograd import gradcheck
 
-from skcrl import CCALRanker, CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
+from skcrl import (
+    CCALRanker,
+    CorrNet,
+    DeepCCA,
+    KernelCCA,
+    MultimodalAutoencoder,
+    TiedBidirectional,
+)
 from skcrl.datasets import make_correlated_views
 from skcrl.deep import losses
 from skcrl.deep._data import PairDataset
@@ -223,3 +230,17 @@ def test_a_checkpoint_knows_weights_and_groups(views, tmp_path):
         est.fit(*views, groups=COUNTS)
     with pytest.raises(ValueError, match="another training: groups was 'int"):
         est.fit(*views, sample_weight=COUNTS)
+
+
+def test_one_weight_for_all_rows_is_that_of_each():
+    X, y = np.random.default_rng(0).standard_normal((2, 30, 3))
+    gaps = X.copy()
+    gaps[3] = np.nan
+    for est, view in (
+        (DeepCCA(1, hidden_layer_sizes=(4,), max_epochs=1, random_state=0), X),
+        (CorrNet(1, max_epochs=1, random_state=0), gaps),
+        (KernelCCA(1, kernel="linear"), X),
+    ):
+        one = clone(est).fit(view, y, sample_weight=2.0)
+        each = clone(est).fit(view, y, sample_weight=np.full(30, 2.0))
+        np.testing.assert_array_equal(one.transform(X), each.transform(X))

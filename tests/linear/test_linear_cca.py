@@ -1,7 +1,5 @@
 """LinearCCA against exact references and the properties CCA must have."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +11,6 @@ from sklearn.linear_model import LinearRegression
 
 from skcrl import LinearCCA
 from skcrl.datasets import make_correlated_views
-from skcrl.exceptions import DegenerateFitWarning
 from skcrl.metrics import pearson_sum
 
 
@@ -212,23 +209,6 @@ def test_what_overflows_is_said_and_nothing_else(solver, kind):
             LinearCCA(2, solver=solver).fit(kind(view), y)
         with pytest.raises(ValueError, match="variances of X or y overflow"):
             LinearCCA(2, solver=solver, shrinkage="oas").fit(y, kind(view))
-
-
-@pytest.mark.parametrize("solver", ["covariance", "gram"])
-def test_nothing_left_to_learn_from_is_warned_of_once(rng, solver):
-    X, y = rng.standard_normal((40, 120)), rng.standard_normal((40, 21))
-    for reg in (0, 1e-4):
-        with pytest.warns(
-            DegenerateFitWarning, match="40 samples of 120 .* score"
-        ) as w:
-            LinearCCA(3, reg=reg, solver=solver).fit(X, y)
-        assert len(w) == 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        LinearCCA(3, shrinkage=0.5, solver=solver).fit(X, y)
-        LinearCCA(2, solver=solver).fit(X[:, :10], X[:, :10])  # equal, and no noise
-    with pytest.warns(DegenerateFitWarning, match="y is constant"):
-        LinearCCA(1, solver=solver).fit(X[:, :3], np.ones(40))
 
 
 def test_loadings_before_fit_and_weights_that_overflow(views):
