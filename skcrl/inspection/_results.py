@@ -13,13 +13,14 @@ def short_repr(result):
 def _short(value):
     if isinstance(value, np.ndarray):
         if value.ndim == 1 and len(value) <= 5:
-            return "[" + ", ".join(f"{entry:.3g}" for entry in value) + "]"
+            entries = (e if isinstance(e, str) else f"{e:.3g}" for e in value)
+            return "[" + ", ".join(entries) + "]"
         return f"<array of shape {value.shape}>"
     return f"{value:.3g}" if isinstance(value, float) else repr(value)
 
 
 def data_frame(columns, index):
-    """DataFrame of a dict of columns, with the row names `index`."""
+    """DataFrame of a dict of columns, with the row names, or tuples, of `index`."""
     try:
         import pandas as pd
     except ImportError as error:
@@ -27,4 +28,4 @@ def data_frame(columns, index):
             "to_frame() returns a pandas DataFrame, and pandas cannot be imported: "
             "pip install pandas."
         ) from error
-    return pd.DataFrame(columns, index=index)
+    return pd.DataFrame(columns, index=pd.Index(index))
