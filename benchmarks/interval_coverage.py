@@ -85,6 +85,11 @@ def print_title(n, law, population, what, n_components):
     print(f"{'':12}{cells}")
 
 
+def print_outside(own):
+    """Line below a table, from whether each interval holds its own estimate."""
+    print(f"skcrl's estimates outside of their own interval: {np.sum(~np.array(own))}")
+
+
 def of_population(n, population, law, n_sets, n_resamples):
     """Table of one kind of data set, for LinearCCA without a penalty to speak of."""
     k = len(population) + 1
@@ -103,13 +108,13 @@ def of_population(n, population, law, n_sets, n_resamples):
     print_title(n, law, population, "correlations of the population", k)
     for name, pairs in ends.items():
         print_row(name, np.array([*population, 0]), *np.array(pairs).swapaxes(0, 1))
-    print(f"skcrl's estimates outside of their own interval: {np.sum(~np.array(own))}")
+    print_outside(own)
 
 
 def of_new_samples(n, population, estimator, n_sets, n_resamples):
     """Table of one kind of data set, for an estimator with a penalty."""
     k = estimator.n_components
-    truth, ends = [], {"percentiles": [], "skcrl": []}
+    truth, own, ends = [], [], {"percentiles": [], "skcrl": []}
     for seed in range(n_sets):
         rng = np.random.default_rng(seed)
         X, y = make_views(rng, n, population)
@@ -119,12 +124,15 @@ def of_new_samples(n, population, estimator, n_sets, n_resamples):
         found = bootstrap_intervals(
             estimator, X, y, n_resamples=n_resamples, random_state=seed
         )
-        ends["skcrl"].append(found.correlations[1:])
+        value, low, high = found.correlations
+        ends["skcrl"].append((low, high))
+        own.append((low <= value) & (value <= high))
         truth.append(on_new_samples(estimator.fit(X, y), population))
     print_title(n, "normal", population, f"new samples, {estimator}", k)
     for name, pairs in ends.items():
         print_row(name, np.array(truth), *np.array(pairs).swapaxes(0, 1))
     print(f"true correlations, mean: {np.mean(truth, axis=0).round(3)}")
+    print_outside(own)
 
 
 def main(argv=None):

@@ -169,13 +169,21 @@ def bootstrap_intervals(
         of a correlation is. Heavy tails that all features of a row share, a scale of
         its own for each row, look like correlation: intervals are then too high.
     "held_out"
-        The correlation that codes of the fitted estimator have on new samples, for all
-        other estimators, and for views whose ranks add up to more than n_samples - 2,
-        which leaves no degrees of freedom. The estimate is the correlation of held-out
-        codes in 10-fold cross-validation, Fisher's z over three orders of the
-        rows, which takes 30 further fits. Its variance is the sampling variance
-        1 / (n_samples - 3) and what the out-of-bag correlations of resamples vary
-        beyond theirs.
+        The correlation that codes of the estimator fitted to all samples have on new
+        samples, for all other estimators, and for views whose ranks add up to more
+        than n_samples - 2, which leaves no degrees of freedom. The estimate is the
+        correlation of held-out codes in 10-fold cross-validation, Fisher's z over
+        three orders of the rows, which takes 30 further fits. The interval is normal
+        on the scale of z. Its variance is 1 / (n_samples - 3), that of a correlation of
+        independent samples, times 2 - s for each view, where s is the share of the
+        variance of its codes that another training set would give again. For a
+        component that all training sets find, s is 1. For noise it is 0: what a row
+        adds to the held-out code of another, that one adds to its own, so that each
+        pair of rows counts twice, as in a degenerate U-statistic [4]_; intervals that
+        neglect this are too short [5]_. The square of the mean correlation of the codes
+        with those of a resample, over the rows that it did not draw, estimates s.
+        Heavier tails count as above. All of this is approximate, and meant for 100
+        samples or more.
 
     Loadings have percentile intervals, widened to hold the loading of all samples.
 
@@ -219,6 +227,10 @@ def bootstrap_intervals(
     .. [2] Lawley (1959). Tests of significance in canonical analysis. Biometrika 46.
     .. [3] Bao, Hu, Pan and Zhou (2019). Canonical correlation coefficients of
        high-dimensional Gaussian vectors: finite rank case. Annals of Statistics 47.
+    .. [4] Hoeffding (1948). A class of statistics with asymptotically normal
+       distribution. Annals of Mathematical Statistics 19, Section 5.
+    .. [5] Bates, Hastie and Tibshirani (2024). Cross-validation: what does it estimate
+       and how well does it do it? Journal of the American Statistical Association 119.
 
     Examples
     --------
@@ -237,7 +249,7 @@ def bootstrap_intervals(
     >>> intervals.x_loadings.low.shape
     (10, 3)
     """
-    names = _get_feature_names(X), _get_feature_names(y)
+    given = X, y
     X, y = check_arrays(X, y, min_samples=10)
     fitted = clone(estimator).fit(X, y)
     codes = tuple(np.asarray(Z) for Z in fitted.transform_pair(X, y))
@@ -245,52 +257,68 @@ def bootstrap_intervals(
     seeds = source.randint(2**31 - 1, size=n_resamples)
     rng = np.random.default_rng(source.randint(2**31 - 1))
     parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
-    resamples = parallel(
-        delayed(_resample)(estimator, X, y, codes, seed) for seed in seeds
+    drawn = _resampled(estimator, X, y, codes, parallel, seeds)
+    out_of_bag, likeness = (
+        np.average(part, axis=0, weights=drawn.n_out)
+        for part in (drawn.correlations, drawn.likeness)
     )
-    x_loadings, y_loadings, out_of_bag, n_out = (
-        np.array(parts) for parts in zip(*resamples, strict=True)
-    )
-    in_sample = column_correlations(*codes)
     form = canonical_form(X, y)
-    if not _shrinks(estimator) and _is_unpenalised(codes, in_sample, form):
+    if not _shrinks(estimator) and _is_unpenalised(codes, form):
         of, correlations = "population", _population(codes, form, confidence_level, rng)
     else:
         held_out = _cross_validated(estimator, X, y, codes, parallel, rng)
-        of, correlations = (
-            "held_out",
-            _held_out_interval(held_out, out_of_bag, n_out, confidence_level),
-        )
+        of, correlations = "held_out", _held_out(held_out, likeness, confidence_level)
     return BootstrapIntervals(
         correlations,
-        _percentiles(_loadings(X, codes[0]), x_loadings, confidence_level),
-        _percentiles(_loadings(y, codes[1]), y_loadings, confidence_level),
+        _percentiles(_loadings(X, codes[0]), drawn.x_loadings, confidence_level),
+        _percentiles(_loadings(y, codes[1]), drawn.y_loadings, confidence_level),
         of,
-        in_sample,
-        np.average(out_of_bag, axis=0, weights=n_out),
-        _component_names(fitted, len(in_sample)),
-        *(
-            _default_names(side, view.shape[1]) if given is None else given
-            for side, view, given in zip("xy", (X, y), names, strict=True)
-        ),
+        column_correlations(*codes),
+        out_of_bag,
+        _component_names(fitted, codes[0].shape[1]),
+        _feature_names("x", given[0], X),
+        _feature_names("y", given[1], y),
     )
 
 
-def _resample(estimator, X, y, codes, seed):
-    """Statistics of the components of one resample, in the order of those of `codes`.
+class _Resamples(NamedTuple):
+    """Statistics of the components of one resample, or of many, stacked.
 
-    Returns loadings of both views, out-of-bag correlations and the number of rows that
-    these are of.
+    `correlations` between the codes of both views, and the `likeness` of those of
+    either view to the codes of all samples, are over the `n_out` rows not drawn.
     """
+
+    x_loadings: np.ndarray
+    y_loadings: np.ndarray
+    correlations: np.ndarray
+    likeness: np.ndarray
+    n_out: np.ndarray
+
+
+def _resampled(estimator, X, y, codes, parallel, seeds):
+    """Statistics of resamples, with components in the order of those of `codes`."""
+    resamples = parallel(
+        delayed(_resample)(estimator, X, y, codes, seed) for seed in seeds
+    )
+    return _Resamples(*map(np.array, zip(*resamples, strict=True)))
+
+
+def _resample(estimator, X, y, codes, seed):
+    """Statistics of one resample."""
     n = len(X)
     rows = np.random.default_rng(seed).integers(0, n, n)
     out = np.setdiff1d(np.arange(n), rows)
     Zx, Zy = _matched_codes(estimator, X, y, codes, rows)
-    return (
+    pairs = (Zx, Zy), (Zx, codes[0]), (Zy, codes[1])
+    r = np.zeros((3, Zx.shape[1]))
+    if len(out):
+        r[:] = [column_correlations(A[out], B[out]) for A, B in pairs]
+    return _Resamples(
         _loadings(X[rows], Zx[rows]),
         _loadings(y[rows], Zy[rows]),
-        column_correlations(Zx[out], Zy[out]) if len(out) else np.zeros(Zx.shape[1]),
-        len(out),
+        correlations=r[0],
+        likeness=r[1:],
+        n_out=np.array(len(out)),
     )
 
 
@@ -311,11 +339,12 @@ def _shrinks(estimator):
     )
 
 
-def _is_unpenalised(codes, in_sample, form):
+def _is_unpenalised(codes, form):
     """Whether codes are those of unpenalised CCA, with degrees of freedom left."""
     n, p = form.x_variates.shape
     if p + form.y_variates.shape[1] > n - 2:
         return False
+    in_sample = column_correlations(*codes)
     expected = _leading(form.correlations, len(in_sample))
     error = abs(np.sort(in_sample)[::-1] - expected)
     linear = all(
@@ -370,17 +399,17 @@ def _fold(estimator, X, y, codes, fold):
     return held_out
 
 
-def _held_out_interval(held_out, out_of_bag, n_out, confidence_level):
-    """Normal intervals on Fisher's scale around the cross-validated correlation."""
-    n = held_out.shape[2]
+def _held_out(held_out, likeness, confidence_level):
+    """Normal intervals on Fisher's scale around the cross-validated correlation.
+
+    `likeness` is the correlation of the codes of either view and each component with
+    those of resamples. Two training sets are as far from each other as each is from
+    what they share, hence the square.
+    """
     z = np.mean([_fisher(column_correlations(*pair)) for pair in held_out], axis=0)
     heaviness = np.mean([_heaviness(*pair) for pair in held_out], axis=0)
-    variance = heaviness**2 / (n - 3)
-    enough = n_out > 4
-    if enough.sum() > 1:  # a correlation of few rows says next to nothing
-        of_rows = heaviness**2 * np.mean(1 / (n_out[enough] - 3))
-        of_fits = np.var(_fisher(out_of_bag[enough]), axis=0) - of_rows
-        variance = variance + np.maximum(of_fits, 0.0)
+    shared = np.maximum(likeness, 0.0) ** 2
+    variance = heaviness**2 / (held_out.shape[2] - 3) * np.prod(2 - shared, axis=0)
     reach = stats.norm.ppf((1 + confidence_level) / 2) * np.sqrt(variance)
     return Estimate(np.tanh(z), np.tanh(z - reach), np.tanh(z + reach))
 
@@ -420,6 +449,12 @@ def _component_names(fitted, n_components):
     if hasattr(fitted, "get_feature_names_out"):
         return np.asarray(fitted.get_feature_names_out(), dtype=object)
     return _default_names("component", n_components)
+
+
+def _feature_names(side, given, view):
+    """Names of the columns of a view as it was given, or default ones."""
+    names = _get_feature_names(given)
+    return _default_names(side, view.shape[1]) if names is None else names
 
 
 def _default_names(stem, n):
