@@ -1,12 +1,24 @@
 """Labels of rows: classes and groups."""
 
-from datetime import date
+from datetime import date, datetime
 from numbers import Number
 
 import numpy as np
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 
 from skcrl._arrays import untensored
+
+# Floats that scikit-learn cannot cast to integers, as it does to tell classes.
+_LARGE = 2.0**63
+# Labels of one of these can be sorted.
+_KINDS: tuple = (
+    str,
+    bytes,
+    (Number, np.bool_),
+    (datetime, np.datetime64),
+    date,
+    np.timedelta64,
+)
 
 
 def check_labels(labels, name):
@@ -22,17 +34,24 @@ def check_labels(labels, name):
     Raises
     ------
     ValueError
-        If labels are missing, of different kinds, or neither of those.
+        If labels are missing, infinite, of different kinds, or neither of those.
     """
     labels = untensored(labels)
+    if np.ma.is_masked(labels):
+        _refuse_missing(name, np.argwhere(np.ma.getmaskarray(labels))[0])
     is_list = isinstance(labels, (list, tuple))
     array = _objects(labels) if is_list else np.asarray(labels)
-    if array.dtype.kind == "O":
+    if array.dtype.kind in "OcV":
         _check_objects(array, name)
-        return np.asarray(labels) if is_list else array
-    missing = array != array if array.dtype.kind in "fcmM" else np.zeros(1, dtype=bool)
-    if missing.any():
-        _refuse_missing(name, np.argwhere(missing)[0])
+        array = np.asarray(labels) if is_list else array
+    if array.dtype.kind in "fmM":
+        missing = np.argwhere(np.isnan(array))
+        if len(missing):
+            _refuse_missing(name, missing[0])
+    if array.dtype.kind == "f":
+        large = np.argwhere(abs(array) >= _LARGE)
+        if len(large):
+            _refuse_large(name, large[0])
     return array
 
 
@@ -50,8 +69,10 @@ def _check_objects(array, name):
     for at, label in np.ndenumerate(array):
         if label is None or is_scalar_nan(label) or is_pandas_na(label):
             _refuse_missing(name, at)
-        if type(label).__name__ == "NaTType":
+        if label is np.ma.masked or type(label).__name__ == "NaTType":
             _refuse_missing(name, at)
+        if isinstance(label, (float, np.floating)) and abs(float(label)) >= _LARGE:
+            _refuse_large(name, at)
         kind = _kind(label)
         if kind is None:
             raise ValueError(
@@ -69,11 +90,19 @@ def _check_objects(array, name):
 
 def _kind(label):
     """What a label can be compared with; None if it is none."""
-    kinds = str, bytes, (Number, np.bool_), (date, np.datetime64, np.timedelta64)
-    of_label = next((kind for kind in kinds if isinstance(label, kind)), None)
+    if isinstance(label, (complex, np.complexfloating)):
+        return None
+    of_label = next((kind for kind in _KINDS if isinstance(label, kind)), None)
     if of_label is None and type(label).__name__ in ("Period", "Interval", "Timedelta"):
         return type(label)
     return of_label
+
+
+def _refuse_large(name, at):
+    raise ValueError(
+        f"{name} holds a float in row {at[0] if len(at) else 0} that is infinite or no "
+        f"less than {_LARGE:.3g}: label rows by smaller numbers, or by texts."
+    )
 
 
 def _refuse_missing(name, at):

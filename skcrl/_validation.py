@@ -3,12 +3,13 @@
 import os
 from contextlib import contextmanager
 from math import isfinite
-from numbers import Real
+from numbers import Integral, Number, Real
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -26,6 +27,8 @@ from skcrl._views._texts import holds
 
 # What errors call the two sides.
 NAMES = {"x": "X", "y": "y"}
+# What `n_jobs` may be, for `validate_params`: far beyond, joblib overflows.
+N_JOBS = [Interval(Integral, -(2**15), 2**15, closed="both"), None]
 
 
 def check_loaded(arrays):
@@ -146,8 +149,13 @@ def check_weights(X, y, sample_weight):
             "sample_weight needs chunks of known lengths: call compute_chunk_sizes() "
             "on X and y."
         )
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(X.shape[0], sample_weight)
+    weights = kind_of(sample_weight, "sample_weight").numbers(
+        sample_weight, "sample_weight"
+    )
     weights = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        weights, X, dtype=np.float64, ensure_non_negative=True
     )
     with np.errstate(over="ignore"):
         if not isfinite(float(weights.sum())):
@@ -405,10 +413,29 @@ def _refuse_texts(estimator, view, side):
         )
 
 
+def check_codes(codes, n_components):
+    """Codes of one view as floats, from which it is to be rebuilt."""
+    kind = kind_of(codes, "X")
+    if not _is_foreign(codes):
+        codes = kind.numbers(codes, "X")
+    with np.errstate(over="ignore", invalid="ignore"):  # as in _check_numbers
+        codes = check_array(codes, dtype=float_types(codes), input_name="X")
+    if codes.shape[1] != n_components:
+        raise ValueError(
+            f"Codes must be of shape (n_samples, {n_components}), got {codes.shape}."
+        )
+    return codes
+
+
+def _is_foreign(view):
+    """Whether scikit-learn leaves a view in its own library, which is not NumPy."""
+    xp, under_array_api = get_namespace(view)
+    return under_array_api and not _is_numpy_namespace(xp)
+
+
 def _refuse_namespace(estimator, view):
     """Whether a view is computed with in its own library, which may be refused."""
-    xp, under_array_api = get_namespace(view)
-    if not under_array_api or _is_numpy_namespace(xp):
+    if not _is_foreign(view):
         return False
     if estimator._accepts_tensors and kind_of(view).library == "torch":
         return True

@@ -17,15 +17,15 @@ from sklearn.utils._set_output import (
     _get_output_config,
     _wrap_data_with_container,
 )
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import empty, like, to_numpy
 from skcrl._validation import (
     check_available,
+    check_codes,
     check_loaded,
     check_view,
     complete_rows,
-    float_types,
     require_y,
 )
 from skcrl._views import check_paired, kind_of
@@ -465,12 +465,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
             The view that was named by `side`.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=float_types(X))
-        if codes.shape[1] != self.estimator.n_components_:
-            raise ValueError(
-                "Codes must be of shape (n_samples, "
-                f"{self.estimator.n_components_}), got {codes.shape}."
-            )
+        codes = check_codes(X, self.estimator.n_components_)
         return self.estimator._as_in_fit(
             self.estimator._decode(codes, self.side), self.side
         )

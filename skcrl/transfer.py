@@ -40,6 +40,7 @@ from sklearn.utils.validation import (
 from skcrl._arrays import untensored
 from skcrl._labels import check_labels
 from skcrl._validation import cached, restored_on_error
+from skcrl._views import kind_of
 from skcrl.compose import TwoView
 from skcrl.compose._two_view import select_columns
 from skcrl.persistence._saved import Saved
@@ -330,7 +331,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             return X
         X = validate_data(
             self,
-            X,
+            kind_of(X, "X").values(X),
             reset=reset,
             dtype=None,
             accept_sparse=get_tags(self).input_tags.sparse and ("csr", "csc"),

@@ -1,5 +1,6 @@
 """Transfer of a classifier, against loops written by hand."""
 
+import datetime as dt
 from itertools import pairwise
 
 import joblib
@@ -682,11 +683,25 @@ def test_what_is_no_classifier_is_named(classifier):
             transfer_score(LinearCCA(2).fit(X, y), X, y, labels, classifier=classifier)
 
 
-@pytest.mark.parametrize("labels", [["a", 1] * 15, [np.nan] * 30, ["a", None] * 15])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a", 1] * 15,
+        [np.nan] * 30,
+        ["a", None] * 15,
+        [np.ma.masked, 1] * 15,
+        np.ma.array([0, 1] * 15, mask=[False] * 29 + [True]),
+        [0.0, np.inf] * 15,
+        [0.0, 2**63] * 15,
+        np.array([0, -np.inf] * 15, dtype=object),
+        [0, 1j] * 15,
+        [dt.date(2020, 1, 1), dt.datetime(2020, 1, 2)] * 15,
+    ],
+)
 def test_labels_that_are_none_are_named(labels):
     X, y = np.random.default_rng(0).standard_normal((2, 30, 3))
     transfer = CrossViewClassifier(LinearCCA(2), LinearSVC())
-    match = "labels of different kinds|holds no label"
+    match = "labels of different kinds|holds no label|float in row|of type complex"
     with pytest.raises(ValueError, match=match):
         transfer.fit(TwoView(X, y), labels)
     with pytest.raises(ValueError, match=match):

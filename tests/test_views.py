@@ -90,6 +90,9 @@ MISSING = {
     "masked integers": np.ma.masked_array(np.arange(N), mask=DAYS == 3),
     "masked dates": np.ma.masked_array(DATES.to_numpy(), mask=DAYS == 3),
     "list of masked rows": list(np.ma.masked_array(DAYS[:, None], DAYS[:, None] == 3)),
+    "masked in a list": [np.ma.masked, *DAYS[1:].tolist()],
+    "masked in lists": [[np.ma.masked, 1.0], *([day, 0.0] for day in DAYS[1:])],
+    "masked among objects": np.array([[np.ma.masked], *DAYS[1:, None]], dtype=object),
 }
 
 
@@ -100,7 +103,7 @@ def test_what_is_missing_is_nan(views, gaps):
         LinearCCA(1).fit(X, gaps)
     with pytest.raises(ValueError, match="Input y contains NaN"):
         ViewPipeline(LinearCCA(1), x=StandardScaler()).fit(X, gaps)
-    if len(np.shape(gaps)) == 2:
+    if len(np.shape(np.array(gaps, dtype=object))) == 2:
         with pytest.raises(ValueError, match="Input X contains NaN"):
             DeepCCA(1).fit(gaps, y)
 
@@ -144,6 +147,12 @@ NO_NUMBERS = {
     "dates of Python": ([dt.date(2020, 1, 2)] * N, "y holds .*pandas.to_datetime"),
     "years": (np.arange(N).astype("m8[Y]"), "y holds values of type timedelta64.Y"),
     "huge": (np.array([10**400] * N, object), "y holds 1000.*too large"),
+    "huge in a list": ([[1.0]] * 9 + [[-(10**400)]] * 31, "y holds -1.* row 9.*scale"),
+    "one number": (5.0, "y must be array-like, got 5.0 of type float"),
+    "one huge number": (10**400, r"y must be array-like, got 1000.* type int"),
+    "one text": ("rows", "y must be array-like, got 'rows' of type str"),
+    "one mask": (np.ma.masked, "y must be array-like, got masked"),
+    "one object": (object(), "y must be array-like, got <object"),
     "fields": (np.zeros(N, [("a", float)]), "y is a structured array with fields"),
     "lazy": (pl.DataFrame({"a": DAYS}).lazy(), r"y is a polars LazyFrame.*collect\(\)"),
     "categories": (pd.Categorical(["a", "b"] * 20), "y holds strings.*OneHotEncoder"),

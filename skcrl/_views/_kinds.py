@@ -16,7 +16,7 @@ _KINDS = (Tensor(), Dask(), SPARSE, Texts(), Table(), Dense())
 def kind_of(view, name="The view"):
     """Kind of a view, which knows what to do with such a container.
 
-    What has to be computed before it has rows is a ValueError that names it.
+    What has no rows, or has to be computed before, is a ValueError that names it.
     """
     require_rows(view, name)
     return next(kind for kind in _KINDS if kind.recognises(view))

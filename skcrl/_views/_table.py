@@ -1,5 +1,7 @@
 """Views as data frames and series, of pandas, polars or what behaves like them."""
 
+from reprlib import repr as short_repr
+
 import numpy as np
 from sklearn.utils import _safe_indexing
 
@@ -42,7 +44,7 @@ class Table(Dense):
 
 
 def require_rows(view, name):
-    """Raise ValueError for what has to be computed before it has any rows."""
+    """Raise ValueError for what has no rows, or has to be computed before."""
     module, kind = type(view).__module__, type(view).__name__
     if kind == "LazyFrame" and module.startswith("polars"):
         raise ValueError(
@@ -53,6 +55,16 @@ def require_rows(view, name):
             f"{name} is a Dask {kind}, whose rows are not here: call its compute() or, "
             "for LinearCCA, its to_dask_array(lengths=True)."
         )
+    if view is not None and _is_single(view):
+        raise ValueError(
+            f"{name} must be array-like, got {short_repr(view)} of type {kind}."
+        )
+
+
+def _is_single(view):
+    if isinstance(view, (str, bytes)) or getattr(view, "shape", None) == ():
+        return True
+    return not any(hasattr(view, name) for name in ("__len__", "__array__", "shape"))
 
 
 def _is_series(view):

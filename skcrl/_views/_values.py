@@ -1,6 +1,7 @@
 """What the entries of a view stand for: numbers, dates, gaps."""
 
 from datetime import date
+from numbers import Number
 from reprlib import repr as short_repr
 
 import numpy as np
@@ -28,13 +29,13 @@ def is_missing(item):
 
 
 def unmasked(view):
-    """A masked array, or a list of them, with NaN or None for what is masked."""
+    """Arrays, and lists of them, with NaN or None for what is masked."""
     if isinstance(view, (list, tuple)):
-        if not any(isinstance(row, np.ma.MaskedArray) for row in view):
-            return view
-        view = np.ma.array(view)
+        return list(map(unmasked, view)) if _holds_masks(view) else view
+    if view is np.ma.masked:
+        return None
     if not isinstance(view, np.ma.MaskedArray):
-        return view
+        return _unmasked_objects(view)
     if not np.ma.is_masked(view):
         return view.data
     kind = view.dtype.kind
@@ -45,6 +46,25 @@ def unmasked(view):
     if kind in "fc":
         return np.ma.filled(view, np.nan)
     return np.ma.filled(view.astype(object), None)
+
+
+def _holds_masks(view):
+    return any(
+        isinstance(row, np.ma.MaskedArray)
+        or (isinstance(row, (list, tuple)) and _holds_masks(row))
+        for row in view
+    )
+
+
+def _unmasked_objects(view):
+    if not isinstance(view, np.ndarray) or view.dtype != object:
+        return view
+    masked = np.frompyfunc(lambda item: item is np.ma.masked, 1, 1)(view)
+    if not np.any(masked):
+        return view
+    view = view.copy()
+    view[masked.astype(bool)] = None
+    return view
 
 
 def as_numbers(values, name):
@@ -114,6 +134,8 @@ def _is_number(item):
 
 
 def _remedy(item):
+    if isinstance(item, Number):
+        return "scale down what float64 does not hold, and make real what is complex"
     if isinstance(item, date):  # and so a datetime, and pandas' Timestamp
         return "convert it with pandas.to_datetime or to numpy.datetime64"
     if isinstance(item, str):

@@ -207,7 +207,7 @@ def _require_columns(X, columns, name):
     if not asked:
         try:
             np.arange(X.shape[1])[columns]
-        except IndexError as error:
+        except (IndexError, OverflowError) as error:
             raise ValueError(
                 f"{name}={short_repr(columns)} are no positions or mask of the "
                 f"{X.shape[1]} columns of X: {error}"

@@ -514,6 +514,11 @@ def _blaming(steps, side):
         yield
     except Exception as error:
         names = ", ".join(type(step).__name__ for step in _singly(steps))
+        if type(error) in (AttributeError, OverflowError):
+            raise ValueError(
+                f"{NAMES[side]} holds what its steps do not take, {names}: {error}. "
+                "Pass what they read, and no numbers beyond float64."
+            ) from error
         error.add_note(f"Raised by the steps of {NAMES[side]}: {names}.")
         raise
 

@@ -53,7 +53,13 @@ def make_correlated_views(
     >>> LinearCCA(3).fit(X, y).correlations_.round(1)
     array([0.9, 0.5, 0. ])
     """
-    rho = np.asarray(correlations, dtype=np.float64)
+    rho = check_numbers(
+        correlations, "correlations", ensure_2d=False, ensure_min_samples=0
+    )
+    if rho.ndim != 1:
+        raise ValueError(
+            f"correlations must be a sequence of numbers, got shape {rho.shape}."
+        )
     k = len(rho)
     if min(n_features_x, n_features_y) < k:
         raise ValueError(

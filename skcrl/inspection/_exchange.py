@@ -3,17 +3,18 @@
 import math
 from functools import partial
 from itertools import permutations
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl._arrays import untensored
+from skcrl._labels import check_labels
 from skcrl._validation import random_source
 
-# What `permute` may be, for `validate_params`.
+# What `permute` and `n_permutations` may be, for `validate_params`.
 PERMUTE = [StrOptions({"rows", "within", "whole", "shifts"}), None]
+N_PERMUTATIONS = [Interval(Integral, 1, 2**31 - 1, closed="both")]
 
 
 class Exchange(NamedTuple):
@@ -119,22 +120,13 @@ def draws(exchange, n_permutations, largest, random_state):
 
 def _members(groups, n_samples):
     """Row numbers of each group, in their order."""
-    groups = check_array(
-        untensored(groups), ensure_2d=False, dtype=None, input_name="groups"
-    )
+    groups = check_labels(groups, "groups")
     if groups.shape != (n_samples,):
         raise ValueError(
             f"groups must hold a group for each of the {n_samples} samples, got shape "
             f"{groups.shape}."
         )
-    try:
-        _, group_of_row, sizes = np.unique(
-            groups, return_inverse=True, return_counts=True
-        )
-    except TypeError as error:
-        raise ValueError(
-            f"groups must be all numbers or all strings, but {error}."
-        ) from error
+    _, group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rows = np.argsort(group_of_row, kind="stable")
     return np.split(rows, np.cumsum(sizes)[:-1])
 

@@ -9,11 +9,12 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GroupKFold, KFold, check_cv
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _num_samples
 
+from skcrl._validation import N_JOBS
 from skcrl._views import check_paired, kind_of
-from skcrl.inspection._exchange import PERMUTE, draws, exchange
+from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._permutation import ROUNDING
 from skcrl.inspection._results import data_frame, short_repr
 
@@ -50,10 +51,10 @@ class HeldOutPermutationTestResult(NamedTuple):
         "y": ["array-like", "sparse matrix"],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
-        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "n_permutations": N_PERMUTATIONS,
         "groups": ["array-like", None],
         "permute": PERMUTE,
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },

@@ -1,14 +1,14 @@
 """Permutation test of every canonical correlation."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from skcrl._validation import N_JOBS
 from skcrl.inspection._canonical import canonical_form, check_arrays
-from skcrl.inspection._exchange import PERMUTE, draws, exchange
+from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._results import data_frame, short_repr
 
 # Correlations that differ by less are equal: permuting often repeats one exactly.
@@ -60,10 +60,10 @@ class PermutationTestResult(NamedTuple):
     {
         "X": ["array-like"],
         "y": ["array-like"],
-        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "n_permutations": N_PERMUTATIONS,
         "groups": ["array-like", None],
         "permute": PERMUTE,
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },

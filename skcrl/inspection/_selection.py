@@ -1,6 +1,6 @@
 """How many components to keep."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,9 @@ from sklearn.utils._param_validation import (
 )
 
 from skcrl._columns import column_correlations
+from skcrl._validation import N_JOBS
 from skcrl.inspection._canonical import canonical_form, check_arrays
-from skcrl.inspection._exchange import PERMUTE, exchange
+from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, exchange
 from skcrl.inspection._permutation import (
     ROUNDING,
     permutation_test,
@@ -63,10 +64,10 @@ class ComponentSelection(NamedTuple):
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "estimator": [HasMethods(["fit", "transform_pair"]), None],
         "cv": ["cv_object"],
-        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "n_permutations": N_PERMUTATIONS,
         "groups": ["array-like", None],
         "permute": PERMUTE,
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },

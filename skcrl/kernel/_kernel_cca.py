@@ -13,6 +13,7 @@ from skcrl import _linalg, _moments
 from skcrl._degenerate import free_rank_of, warn_of_constant, warn_without_freedom
 from skcrl._numbers import require_squares
 from skcrl._validation import (
+    N_JOBS,
     check_pair,
     check_ridge,
     check_weights,
@@ -400,7 +401,10 @@ class KernelCCA(TwoViewTransformer):
             "degree": per_view("degree", self.degree, _is_positive, positive),
             "coef0": per_view("coef0", self.coef0, is_finite, "a finite number"),
             "kernel_params": per_view(
-                "kernel_params", self.kernel_params, _is_params, "None or a dict"
+                "kernel_params",
+                self.kernel_params,
+                _is_params,
+                f"None or a dict, whose n_jobs, if any, is {N_JOBS[0]}",
             ),
         }
         return {
@@ -503,9 +507,8 @@ def _spread(values, kept, n):
 
 
 def _is_kernel(value):
-    return (
-        callable(value) or _is_precomputed(value) or value in PAIRWISE_KERNEL_FUNCTIONS
-    )
+    is_name = isinstance(value, str) and value in PAIRWISE_KERNEL_FUNCTIONS
+    return callable(value) or _is_precomputed(value) or is_name
 
 
 def _is_positive(value):
@@ -517,7 +520,9 @@ def _is_gamma(value):
 
 
 def _is_params(value):
-    return value is None or isinstance(value, dict)
+    if not isinstance(value, dict):
+        return value is None
+    return value.get("n_jobs") is None or N_JOBS[0].is_satisfied_by(value["n_jobs"])
 
 
 def _is_precomputed(kernel):

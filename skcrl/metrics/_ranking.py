@@ -17,6 +17,7 @@ from sklearn.utils import gen_batches
 
 from skcrl._columns import unit_rows
 from skcrl._numbers import check_numbers
+from skcrl._views import kind_of
 
 
 class Standing(NamedTuple):
@@ -30,7 +31,7 @@ class Standing(NamedTuple):
 
 def check_unit_rows(codes, name):
     """Codes scaled to length one, in float64; rows of zeros stay zero."""
-    array = np.asarray(codes)
+    array = np.asarray(kind_of(codes, name).values(codes))
     if array.size and isinstance(array.flat[0], str):
         raise ValueError(
             f"{name} must be codes, which are numbers, got strings: encode them first, "

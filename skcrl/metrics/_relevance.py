@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, column_or_1d
 
 from skcrl._labels import check_labels
+from skcrl._views import kind_of
 
 
 class ByMatrix(NamedTuple):
@@ -108,7 +109,7 @@ def _by_class(relevant, n_queries, n_targets):
 
 def _by_matrix(relevant, n_queries, n_targets):
     if not sparse.issparse(relevant):
-        relevant = np.asarray(relevant)
+        relevant = np.asarray(kind_of(relevant, "`relevant`").values(relevant))
     if relevant.shape != (n_queries, n_targets):
         raise ValueError(
             "`relevant` must be a tuple (query_classes, target_classes) or a matrix "

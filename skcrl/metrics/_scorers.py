@@ -70,7 +70,7 @@ def get_scorer(name):
     >>> search.best_params_
     {'n_components': 20}
     """
-    if name not in _SCORES:
+    if not isinstance(name, str) or name not in _SCORES:
         raise ValueError(
             f"There is no scorer {name!r}: choose one of {', '.join(_SCORES)}."
         )

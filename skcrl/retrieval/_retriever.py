@@ -1,5 +1,6 @@
 """Search for items of one view by the other."""
 
+import sys
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -130,7 +131,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints: dict = {  # noqa: RUF012
         "estimator": [HasMethods(["fit", "transform", "transform_y"])],
-        "correlation_power": [Interval(Real, 0, None, closed="left")],
+        "correlation_power": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "backend": [StrOptions(set(BACKENDS))],

@@ -163,8 +163,9 @@ def test_bad_views():
     for bad in ("abcdef", {"a": X}, set(TEXTS)):
         with pytest.raises(ValueError, match=r"y must hold one sample a row, got a"):
             TwoView(X, bad)
-    with pytest.raises(TypeError, match="Expected sequence or array-like"):
-        TwoView(X, 6)
+    for bad in (6, 10**400, np.ma.masked, object()):
+        with pytest.raises(ValueError, match="y must be array-like, got"):
+            TwoView([[None]] * 6, bad)
 
 
 def test_bad_rows():
@@ -246,6 +247,7 @@ def test_views_from_columns_by_name(kind):
         ("ndarray", "p", "names columns, and X, a ndarray, has no names"),
         ("csr", ["p"], "names columns, and X, a csr_array, has no names"),
         ("ndarray", [7], r"x=\[7\] are no positions or mask of the 4 columns of X"),
+        ("ndarray", 2**63, r"x=9223.* are no positions or mask of the 4 columns of X"),
         ("tensor", -5, "x=-5 are no positions or mask of the 4 columns of X"),
         ("coo", [True], "no positions or mask of the 4 columns of X: boolean"),
         ("pandas", [1.5], "no positions or mask of the 4 columns of X: only integers"),

@@ -872,9 +872,21 @@ def test_errors_of_steps_name_the_view(views):
     with pytest.raises(ValueError, match="NaN") as error:
         model.fit(X, gappy)
     assert error.value.__notes__ == ["Raised by the steps of y: StandardScaler, PCA."]
-    with pytest.raises(AttributeError, match="lower") as error:
-        model.set_params(y=TfidfVectorizer()).fit(X, y.tolist())
-    assert error.value.__notes__ == ["Raised by the steps of y: TfidfVectorizer."]
+    refused = r"y holds what its steps do not take, TfidfVectorizer: .*no attr.*'lower'"
+    for wrong in (y.tolist(), [[None]] * 60):
+        with pytest.raises(ValueError, match=refused):
+            model.set_params(y=TfidfVectorizer()).fit(X, wrong)
+    model.set_params(y=StandardScaler()).fit(X, y)
+    for huge in (10**400, -(10**400)):
+        rows = [[huge, *row[1:]] for row in y.tolist()]
+        for wrong in (rows, np.array(rows, dtype=object), pd.DataFrame(rows)):
+            with pytest.raises(ValueError, match="y holds .*: int too large"):
+                model.fit(X, wrong)
+            with pytest.raises(ValueError, match="y holds .*: int too large"):
+                model.transform_y(wrong)
+        for call in (model.transform, model.view("x").transform):
+            with pytest.raises(ValueError, match="X must be array-like, got"):
+                call(huge)
 
 
 @pytest.mark.parametrize(

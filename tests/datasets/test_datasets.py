@@ -95,6 +95,13 @@ def test_made_views_follow_the_seed():
     [
         ({"n_features_y": 2}, "at least 3 features.*got 10 and 2"),
         ({"correlations": (1.5,)}, r"must lie in \[0, 1\]"),
+        ({"correlations": 10**29}, "correlations must be array-like, got 1000"),
+        (
+            {"correlations": (0.5, 10**400)},
+            "correlations holds 1000.* row 1.*too lar",
+        ),
+        ({"correlations": [[0.5, 0.1]]}, r"sequence of numbers, got shape \(1, 2\)"),
+        ({"correlations": (0.5, np.nan)}, "correlations contains NaN"),
     ],
 )
 def test_made_views_that_cannot_be(arguments, message):

@@ -153,7 +153,7 @@ def test_whole_groups_keep_the_level_and_find_what_groups_share(shared):
         (np.zeros(60), "whole", r"no two groups have the same size \(sizes 60\)"),
         ([0] * 20 + [1] * 40, "whole", r"\(sizes 20, 40\)"),
         (np.zeros(59), "whole", r"each of the 60 samples, got shape \(59,\)"),
-        (np.full(60, np.nan), "whole", "Input groups contains NaN"),
+        (np.full(60, np.nan), "whole", "groups holds no label in row 0"),
         (None, "blocks", "'permute' parameter"),
     ],
 )

@@ -130,6 +130,8 @@ def test_no_more_shifts_than_there_are():
     ("parameters", "message"),
     [
         ({"n_permutations": 0}, "'n_permutations' parameter"),
+        ({"n_permutations": 10**29}, "'n_permutations' parameter"),
+        ({"n_jobs": 10**29}, "'n_jobs' parameter"),
         ({"estimator": "cca"}, "'estimator' parameter"),
         ({"scoring": 3}, "'scoring' parameter"),
         ({"permute": "whole"}, "permute='whole' needs groups"),

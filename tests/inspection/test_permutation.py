@@ -225,10 +225,14 @@ def test_progress_is_joblibs(capsys):
         ),
         ({"groups": np.arange(60)}, "one sample, so there is nothing to permute"),
         ({"groups": np.zeros((60, 2))}, r"got shape \(60, 2\)"),
-        ({"groups": np.full(60, np.nan)}, "Input groups contains NaN"),
-        ({"groups": ["a", None] * 30}, "groups must be all numbers or all strings"),
+        ({"groups": np.full(60, np.nan)}, "groups holds no label in row 0"),
+        ({"groups": ["a", None] * 30}, "groups holds no label in row 1"),
+        ({"groups": ["a", 1] * 30}, "groups holds labels of different kinds"),
+        ({"groups": [0.0, np.inf] * 30}, "groups holds a float in row 1"),
         ({"random_state": "a"}, "'random_state' parameter"),
         ({"n_jobs": 1.5}, "'n_jobs' parameter"),
+        ({"n_jobs": 10**29}, r"'n_jobs' parameter .* \[-32768, 32768\]"),
+        ({"n_permutations": 10**29}, "'n_permutations' parameter .* 2147483647"),
     ],
 )
 def test_bad_parameters(views, parameters, message):

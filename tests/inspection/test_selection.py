@@ -115,6 +115,7 @@ def test_a_constant_view_has_no_component(method, rng):
         ({"estimator": "cca"}, "'estimator' parameter"),
         ({"method": "held_out", "cv": 75}, "hold out at least 4 samples.*got 2"),
         ({"method": "parallel", "n_permutations": 0}, "'n_permutations' parameter"),
+        ({"method": "parallel", "n_jobs": 10**29}, "'n_jobs' parameter"),
     ],
 )
 def test_bad_parameters(views, parameters, message):

@@ -488,6 +488,11 @@ BAD = {
         {"kernel_params": ("a", None)},
         "`kernel_params` must be None or a dict",
     ),
+    "too many jobs": (
+        {"kernel": rbf_kernel, "kernel_params": {"n_jobs": 10**29}},
+        r"`kernel_params` must be .*n_jobs.*32768\]",
+    ),
+    "lists for kernels": ({"kernel": [["rbf"], ["rbf"]]}, "`kernel` must be .* got"),
     "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be .* pair of such, got"),
     "ridge beyond float64": ({"reg": 10**400}, "`reg` must be a finite number"),
     "degree beyond float64": ({"degree": 10**400}, "`degree` must be a number"),

@@ -223,6 +223,32 @@ def test_weights_must_count_samples():
         LinearCCA().fit(X, y, sample_weight=np.ones(29))
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (10**400, "sample_weight holds 1000.*too large"),
+        ([10**400, *[1] * 29], "sample_weight holds 1000.* in row 0, .*too large"),
+        ([1.0, np.ma.masked] * 15, "Input sample_weight contains NaN"),
+        (np.ma.array([1.0] * 30, mask=[True] + 29 * [False]), "sample_weight contai"),
+        (1j, "Complex data not supported"),
+        (object(), "sample_weight must be array-like"),
+        (["a"] * 30, "sample_weight holds .*'a'.* in row 0"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_named(method, weights, message):
+    X, y = views_of(30, 3, 2)
+    with pytest.raises(ValueError, match=message):
+        getattr(LinearCCA(), method)(X, y, sample_weight=weights)
+
+
+def test_one_weight_is_that_of_each_row():
+    X, y = views_of(30, 3, 2)
+    one = LinearCCA().fit(X, y, sample_weight=2)
+    each = LinearCCA().fit(X, y, sample_weight=[2] * 30)
+    np.testing.assert_array_equal(one.x_weights_, each.x_weights_)
+
+
 def sparse_views(n=300, p=40, q=30):
     """Counts, mostly zero, with an empty column and one that is always 1."""
     rng = np.random.default_rng(0)

@@ -380,6 +380,16 @@ LABELS = list("aabbc")
         (lambda: class_codes(Z, LABELS[:3]), "each of 5 rows, got 3"),
         (lambda: class_codes(Z, ["a", 1] * 2 + ["a"]), "of different kinds, 'a' and 1"),
         (lambda: class_codes(Z, ["a", None] * 2 + ["a"]), "no label in row 1"),
+        (
+            lambda: class_codes(Z, [0.0, np.inf] * 2 + [0.0]),
+            "float in row 1 that is",
+        ),
+        (lambda: class_codes([[1.0, np.ma.masked]] * 5, LABELS), "codes contains NaN"),
+        (lambda: median_rank(10**400, Z), "queries must be array-like, got 100"),
+        (
+            lambda: median_rank(Z, Z, relevant=[[True, np.ma.masked]] * 5),
+            r"matrix of shape \(5, 5\), .*, got shape \(5, 2\)",
+        ),
     ],
 )
 def test_bad_input(call, message):

@@ -127,6 +127,8 @@ def test_unknown_names_are_refused_with_those_there_are():
         ValueError, match="no scorer 'mrr': .*mean_reciprocal_rank.*pea"
     ):
         get_scorer("mrr")
+    with pytest.raises(ValueError, match=r"no scorer \['mean_reciprocal_rank'\]"):
+        get_scorer(["mean_reciprocal_rank"])
 
 
 def test_folds_smaller_than_k_say_so(fitted, views):

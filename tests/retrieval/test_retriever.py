@@ -538,6 +538,13 @@ def test_unfitted_and_empty(views):
             call()
 
 
+@pytest.mark.parametrize("power", [10**400, np.inf, -1])
+def test_powers_that_are_no_finite_numbers(views, power):
+    retriever = CrossViewRetriever(LinearCCA(2), correlation_power=power)
+    with pytest.raises(ValueError, match="'correlation_power' parameter .* must be"):
+        retriever.fit(*views[:2])
+
+
 def test_a_bare_string_is_one_text(rng):
     X, y = rng.standard_normal((2, 20, 3))
     retriever = CrossViewRetriever(LinearCCA(2)).fit(X, y).fit_index(y=y)
