@@ -254,7 +254,7 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
     views = {side: view for side, view in (("x", X), ("y", y)) if view is not None}
     if not views:
         raise ValueError("X and y are both None: pass at least one view.")
-    if any(kind_of(view).library == "dask" for view in views.values()):
+    if any(kind_of(v, NAMES[side]).library == "dask" for side, v in views.items()):
         raise ValueError(
             "Dask arrays go into fit, partial_fit, transform, transform_y and predict "
             "alone: map other methods over the blocks of rows, with map_blocks."

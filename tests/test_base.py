@@ -70,6 +70,8 @@ def test_view_rebuilds_itself(est, views):
     with pytest.raises(ValueError, match="contains NaN"):
         view.inverse_transform(X[:, :2] * np.nan)
     with pytest.raises(ValueError, match="X must be array-like, got 1000"):
+        est.reconstruct(10**400)
+    with pytest.raises(ValueError, match="X must be array-like, got 1000"):
         view.inverse_transform(10**400)
     with pytest.raises(ValueError, match="X holds 1000.* in row 1, column 0, .*too la"):
         view.inverse_transform([[1.0, 2.0], [10**400, 0.0]])

@@ -252,7 +252,7 @@ class ViewPipeline(TwoViewTransformer):
             self._lists = {**self._lists, side: _list_of(view, first)}
         items = self._lists[side]
         if items:
-            view = kind_of(view).values(view)
+            view = kind_of(view, NAMES[side]).values(view)
             _require_list(view, first, items, NAMES[side])
             gaps = np.fromiter(map(is_missing, view), bool, _num_samples(view))
         else:
