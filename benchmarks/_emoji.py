@@ -60,8 +60,11 @@ def held_out_pairs(split="test", share=100.0, seed=0):
     return _pairs(train, test)
 
 
-def zero_shot_pairs(split="test", k=10):
-    """Twenty subgroups of at least `k` emoji held out; for "val" 15 of the others."""
+def zero_shot_pairs(split="test", k=10, n_train=None):
+    """Twenty subgroups of at least `k` emoji held out; for "val" 15 of the others.
+
+    Of the rest `n_train` at random are to learn from, or all of them.
+    """
     classes = load_emoji().subgroups
     names, sizes = np.unique(classes, return_counts=True)
     large = np.isin(classes, names[sizes >= k])
@@ -73,7 +76,10 @@ def zero_shot_pairs(split="test", k=10):
         train, test, _, _ = class_disjoint_split(
             train, classes=classes[train], test_size=15, random_state=1
         )
-    return _pairs(np.concatenate([train, rows[~large]]), test)
+    train = np.concatenate([train, rows[~large]])
+    if n_train is not None:
+        train = np.random.default_rng(0).permutation(train)[:n_train]
+    return _pairs(train, test)
 
 
 def _pairs(train, test):

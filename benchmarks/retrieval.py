@@ -297,7 +297,7 @@ def main(argv=None):
         help="hidden layers of the networks",
     )
     parser.add_argument("--only", nargs="+", help="methods of these names")
-    parser.add_argument("--quick", action="store_true", help="2000 rows, one epoch")
+    parser.add_argument("--quick", action="store_true", help="few rows, one epoch")
     parser.add_argument("--csv", type=Path, help="write every run to this file")
     parser.add_argument(
         "--correlations", type=Path, help="write a picture of the codes' correlations"
@@ -355,7 +355,7 @@ def compare(args):
 
 def compare_zero_shot(args):
     """Fit the methods to some classes, and search pictures of others by class."""
-    pairs = _emoji.zero_shot_pairs(args.split)
+    pairs = _emoji.zero_shot_pairs(args.split, n_train=150 if args.quick else None)
     print(
         f"\n{len(pairs.train[0])} training samples, {len(pairs.test[0])} pictures of "
         f"{len(set(pairs.test_classes))} other classes"

@@ -2,8 +2,11 @@
 
 import csv
 import importlib.util
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
+import _peers
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -24,11 +27,18 @@ def test_every_benchmark_is_run_here():
     assert names == {"transfer_halves", "joint_retrieval", "retrieval", *TINY}
 
 
+def in_this_process(script, *arguments, python):
+    """What a script prints, as `in_fresh_process` has it."""
+    with redirect_stdout(StringIO()) as out:
+        load(Path(script).stem).main([*map(str, arguments)])
+    return out.getvalue()
+
+
 # Arguments of a tiny run, and what it must print.
 TINY = {
     "linear_peers": (["--quick", "--case", "wide twin"], "held out"),
     "kernel_peers": (["--quick", "--case", "1000"], "objective"),
-    "linear_scale": (["--quick"], "off NumPy's answer"),
+    "linear_scale": (["--quick", "--part", "dask"], "off NumPy's answer"),
     "training_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "noi"),
     "transform_memory": (["--rows", "9000", "--only", "DeepCCA"], "DeepCCA"),
     "model_files": (["--quick", "--repeats", "1"], "CCALRanker(5)"),
@@ -57,12 +67,26 @@ TINY = {
 # One epoch is too short for a classifier of codes to converge.
 @pytest.mark.filterwarnings("ignore:Liblinear failed to converge")
 @pytest.mark.parametrize("name", TINY)
-def test_benchmark(name, capsys):
+def test_benchmark(name, capsys, monkeypatch):
     arguments, expected = TINY[name]
+    if name in ("kernel_peers", "search_speed"):  # linear_peers starts processes
+        monkeypatch.setattr(_peers, "in_fresh_process", in_this_process)
     load(name).main(arguments)
     out = capsys.readouterr().out
     assert expected in out
     assert "nan" not in out
+
+
+@pytest.mark.parametrize(
+    ("part", "sizes", "expected"),
+    [
+        ("sparse", ("1000", "200"), "off the dense answer"),
+        ("stream", ("4000", "200"), "off the one-shot answer"),
+    ],
+)
+def test_parts_of_linear_scale_in_this_process(part, sizes, expected, capsys):
+    load("linear_scale").main(["--quick", "--measure", part, *sizes])
+    assert expected in capsys.readouterr().out
 
 
 # One epoch is too short for the classifier of codes to converge.

@@ -12,10 +12,15 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skcrl import CCALRanker, CorrNet, DeepCCA, MultimodalAutoencoder
+from skcrl import CCALRanker, CorrNet, DeepCCA, LinearCCA, MultimodalAutoencoder
 from skcrl.datasets import make_correlated_views
-from skcrl.inspection import bootstrap_intervals, permutation_test
+from skcrl.inspection import (
+    bootstrap_intervals,
+    held_out_permutation_test,
+    permutation_test,
+)
 
+da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
 SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 3, "batch_size": 40}
@@ -83,7 +88,7 @@ def test_24_fits_in_2_processes(fits, serial):
 # A scheduler tries ports and leaves the sockets to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_24_fits_and_a_search_in_4_threads_of_dask(fits, serial, views):
+def test_24_fits_a_search_and_arrays_in_4_threads_of_dask(fits, serial, views):
     search = GridSearchCV(
         CorrNet(**SMALL, random_state=0), {"n_components": [1, 2, 3]}, cv=4
     )
@@ -98,6 +103,12 @@ def test_24_fits_and_a_search_in_4_threads_of_dask(fits, serial, views):
             found = fits(Parallel())
         with joblib.parallel_config(backend="dask", scatter=list(views)):
             search.fit(*views)
+        X, y = (da.from_array(view, chunks=(30, -1)) for view in views)
+        cca = LinearCCA(3, shrinkage="ledoit_wolf").fit(X, y)
+        codes = cca.transform(X).compute()
+    in_memory = LinearCCA(3, shrinkage="ledoit_wolf").fit(*views)
+    np.testing.assert_allclose(cca.x_weights_, in_memory.x_weights_, atol=1e-10)
+    np.testing.assert_allclose(codes, in_memory.transform(views[0]), atol=1e-10)
     assert_same_bits(found, serial)
     for name in ("mean_test_score", "std_test_score"):
         np.testing.assert_array_equal(
@@ -110,7 +121,12 @@ def test_24_fits_and_a_search_in_4_threads_of_dask(fits, serial, views):
 
 def test_inspection_in_threads_and_processes(views):
     for compute in (
-        lambda **kwargs: permutation_test(*views, n_permutations=99, **kwargs),
+        lambda **kwargs: permutation_test(*views, n_permutations=150, **kwargs),
+        lambda **kwargs: (
+            held_out_permutation_test(
+                LinearCCA(1), *views, cv=2, n_permutations=6, **kwargs
+            ).null_scores
+        ),
         lambda **kwargs: (
             bootstrap_intervals(
                 DeepCCA(1, **SMALL, random_state=0), *views, n_resamples=4, **kwargs
@@ -144,7 +160,7 @@ def watch():
 
 n_cores = joblib.cpu_count()
 assert n_threads() == n_cores  # else nothing below could fail
-for threads, jobs in joblib.Parallel(n_jobs=2)(joblib.delayed(watch)() for _ in "ab"):
+for threads, jobs in joblib.Parallel(n_jobs=2)([joblib.delayed(watch)()]):
     assert threads <= n_cores // 2, threads
     assert jobs == 1
 """

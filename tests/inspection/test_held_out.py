@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.stats import kstest
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, permutation_test_score
 from sklearn.preprocessing import StandardScaler
@@ -31,13 +32,13 @@ def test_pvalues_of_wide_noise_are_uniform():
     p = np.array(
         [
             held_out_permutation_test(
-                CCA, *wide(seed), cv=2, n_permutations=9, random_state=seed
+                CCA, *wide(seed), cv=2, n_permutations=4, random_state=seed
             ).pvalue
             for seed in range(60)
         ]
     )
     # Ties broken at random make exact p-values uniform from 0 to 1.
-    untied = p - np.random.default_rng(0).random(60) / 10
+    untied = p - np.random.default_rng(0).random(60) / 5
     assert kstest(untied, "uniform").pvalue > 0.01
 
 
@@ -49,18 +50,28 @@ def test_a_planted_factor_is_found_where_in_sample_tests_refuse():
     assert held_out_permutation_test(CCA, X, y, n_permutations=19).pvalue == 0.05
 
 
+class Line(BaseEstimator):
+    """Least squares that take the permuted view as targets, so both test the same."""
+
+    def fit(self, X, y):
+        self.coef_ = np.linalg.lstsq(X, y)[0]
+        return self
+
+    def score(self, X, y):
+        return 1 - np.mean((y - X @ self.coef_) ** 2) / np.var(y)
+
+
 def test_score_and_pvalue_are_those_of_scikit_learn(rng):
-    # Ridge takes the permuted view as targets, so both test the same.
     X = rng.standard_normal((30, 3))
     y = X @ [1.0, 0, 0] * 0.4 + rng.standard_normal(30)
     groups = np.arange(30) // 6
     for given in (None, groups):
         folds = list(KFold(3).split(X))
         score, null, pvalue = permutation_test_score(
-            Ridge(), X, y, groups=given, cv=folds, n_permutations=200, random_state=0
+            Line(), X, y, groups=given, cv=folds, n_permutations=200, random_state=0
         )
         found = held_out_permutation_test(
-            Ridge(), X, y, groups=given, cv=3, n_permutations=200, random_state=0
+            Line(), X, y, groups=given, cv=3, n_permutations=200, random_state=0
         )
         assert found.score == pytest.approx(score)
         assert found.pvalue == pytest.approx(pvalue, abs=0.08)
@@ -88,7 +99,7 @@ def test_frames_sparse_views_and_pipelines_give_the_numbers_of_arrays():
         pd.DataFrame(v, index=names, columns=[f"c{j}" for j in range(40)])
         for v in (X, y)
     ]
-    parameters = {"n_permutations": 4, "random_state": 0}
+    parameters = {"n_permutations": 4, "random_state": 0, "cv": 2}
     pipeline = make_view_pipeline(CCA, x=StandardScaler(), y=StandardScaler())
     for estimator, pair in (
         (CCA, frames),
@@ -108,16 +119,6 @@ def test_permuted_rows_take_the_names_of_their_places():
 
     X, y = (pd.DataFrame(v, index=np.arange(24)[::-1]) for v in wide(0))
     held_out_permutation_test(Names(), X, y, n_permutations=2)
-
-
-def test_numbers_do_not_depend_on_n_jobs():
-    null = [
-        held_out_permutation_test(
-            CCA, *wide(1), cv=2, n_permutations=6, random_state=3, n_jobs=n_jobs
-        ).null_scores
-        for n_jobs in (None, 2)
-    ]
-    np.testing.assert_array_equal(*null)
 
 
 def test_no_more_shifts_than_there_are():

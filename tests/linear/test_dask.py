@@ -1,7 +1,8 @@
-"""LinearCCA on Dask arrays gives what it gives on the rows they stand for."""
+"""LinearCCA on Dask arrays gives what it gives on the rows they stand for.
 
-import subprocess
-import sys
+On the workers of a cluster it is fitted in tests/test_parallel.py.
+"""
+
 import tracemalloc
 
 import numpy as np
@@ -96,25 +97,6 @@ def test_dtypes_one_dimension_and_streams(views):
     np.testing.assert_allclose(streamed.x_weights_, expected.x_weights_, atol=1e-10)
 
 
-# A scheduler tries ports and leaves the sockets to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_two_worker_processes(views):
-    distributed = pytest.importorskip("distributed")
-    X, y = chunked(views, 50, 50)
-    expected = LinearCCA(3, shrinkage="ledoit_wolf").fit(*views)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster),
-    ):
-        cca = LinearCCA(3, shrinkage="ledoit_wolf").fit(X, y)
-        codes = cca.transform(X).compute()
-    np.testing.assert_allclose(cca.x_weights_, expected.x_weights_, atol=1e-10)
-    np.testing.assert_allclose(codes, expected.transform(views[0]), atol=1e-10)
-
-
 def test_rows_are_never_gathered():
     """Of sixty blocks, few are in memory at a time."""
     import dask
@@ -189,8 +171,3 @@ def test_what_dask_arrays_do_not_go_into(views):
         LinearCCA(2, solver="gram").fit(X, y)
     net = DeepCCA(1, hidden_layer_sizes=(4,), max_epochs=1).fit(X, y)  # loads them
     assert net.transform(X).shape == (400, 1)
-
-
-def test_dask_is_not_imported():
-    code = "import sys; from skcrl import LinearCCA; assert 'dask' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -103,6 +103,7 @@ import sys
 import joblib
 import numpy as np
 import torch
+from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import cross_validate
 from skcrl import DeepCCA
 
@@ -115,10 +116,11 @@ if __name__ == "__main__":
     X, Y = np.load(sys.argv[1])["X"], np.load(sys.argv[1])["Y"]
     model = DeepCCA(2, x_encoder=Encoder(), hidden_layer_sizes=(8,), max_epochs=2,
                     random_state=0)
-    serial, parallel = (
-        cross_validate(model, X, Y, cv=2, return_estimator=True, n_jobs=n_jobs)
-        for n_jobs in (None, 2)
-    )
+    # joblib's own pool, of one process instead of two.
+    pool = get_reusable_executor(max_workers=1)
+    parameters = {"cv": 2, "return_estimator": True}
+    parallel = pool.submit(cross_validate, model, X, Y, **parameters)
+    serial, parallel = cross_validate(model, X, Y, **parameters), parallel.result()
     for a, b in zip(serial["estimator"], parallel["estimator"], strict=True):
         assert np.array_equal(a.transform(X), b.transform(X))
         assert np.array_equal(a.partial_fit(X, Y).transform(X),

@@ -453,26 +453,3 @@ def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
     loaded = LinearCCA.load(path)
     assert loaded.reg >= 1
     assert loaded.transform(wide).shape == (50, 2)
-
-
-ELSEWHERE = """
-import sys
-import numpy as np
-from skcrl.base import TwoViewTransformer
-model = TwoViewTransformer.load(sys.argv[1])
-np.save(sys.argv[3], model.transform(np.load(sys.argv[2])))
-assert not {"torch", "skorch"} & sys.modules.keys()
-"""
-
-
-def test_another_process_computes_the_same_without_torch(tmp_path):
-    # That one with a network does is tested beside its pickles.
-    paths = [tmp_path / part for part in ("model", "x.npy", "codes.npy")]
-    fitted("pipeline").save(paths[0])
-    np.save(paths[1], X)
-    subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, *paths],
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert_same(np.load(paths[2]), fitted("pipeline").transform(X))
