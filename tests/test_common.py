@@ -198,6 +198,7 @@ WITHOUT_CHANCE = {
     "optimizer": "sgd",
     "activation": "tanh",  # the y of 0 of that check lies on the kink of "relu"
     "lr": 1e-3,
+    "input_dropout": 0.0,
     "dropout": 0.0,
     "modality_dropout": 0.0,
     "noise": 0.0,

@@ -1,6 +1,7 @@
 """The one training path of the deep estimators."""
 
 import sys
+import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from copy import copy, deepcopy
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
@@ -27,19 +30,23 @@ from skcrl._validation import (
 from skcrl.base import TwoViewTransformer
 from skcrl.deep._callbacks import (
     Checkpoints,
+    Convergence,
     HeldOutScore,
     Patience,
     check_callbacks,
     clipping,
+    is_falling,
 )
 from skcrl.deep._checkpoint import Checkpoint
-from skcrl.deep._data import PairBatches, PairDataset, PairSplit
+from skcrl.deep._data import PairBatches, PairDataset, PairSplit, require_float32
 from skcrl.deep._learned import (
     N_ROWS,
     warn_of_constant_codes,
     warn_of_no_reconstruction,
 )
 from skcrl.deep._net import Objective, TwoViewNet
+from skcrl.deep._plan import plan_of
+from skcrl.deep._units import Units
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
 from skcrl.metrics._relevance import check_classes
@@ -53,6 +60,9 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     "lbfgs": (torch.optim.LBFGS, {"line_search_fn": "strong_wolfe"}),
 }
+
+# Activations that give any number.
+_UNBOUNDED = {"identity", "leaky_relu"}
 
 # What net_params may name, and the parameters that are set elsewhere.
 _NET_PREFIXES = ("optimizer__", "iterator_train__", "iterator_valid__")
@@ -74,10 +84,12 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "lr_schedule": [StrOptions({"constant", "one_cycle", "refine"})],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left")],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "early_stopping": ["boolean"],
+    "standardize": ["boolean"],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
+    "early_stopping": ["boolean", None],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "monitor": [StrOptions({"loss", "score"})],
     "callbacks": [list, None],
@@ -118,11 +130,20 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Fewest validation rows that it can be watched on."""
         return self._min_batch_rows
 
+    def _batch_rows(self, n_rows):
+        """Rows of a batch, of data of `n_rows`, if the user names none."""
+        return 100
+
     def _takes_any_shape(self, side):
         return getattr(self, f"{side}_encoder", None) is not None
 
+    def _has_own_module(self, side):
+        """Whether a view goes through a module of the user's, made for its units."""
+        parts = (f"{side}_encoder", f"{side}_decoder")
+        return any(getattr(self, part, None) is not None for part in parts)
+
     @abstractmethod
-    def _module(self):
+    def _module(self, plan):
         """Class of the module and its keyword arguments, known once widths are."""
 
     @abstractmethod
@@ -207,9 +228,114 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _fit(self, X, y, sample_weight, groups=None):
         going_on = self.warm_start and hasattr(self, "net_")
-        return self._train(
-            X, y, sample_weight, groups, self.max_epochs, going_on, watched=True
-        )
+        return self._train(X, y, sample_weight, groups, going_on)
+
+    def _partial_fit(self, X, y, sample_weight, groups=None):
+        if self.checkpoint is not None:
+            raise ValueError(
+                f"checkpoint={self.checkpoint!r} keeps the training of fit, and "
+                "partial_fit is one epoch of a training of yours: set checkpoint=None."
+            )
+        going_on = hasattr(self, "net_")
+        return self._train(X, y, sample_weight, groups, going_on, is_part=True)
+
+    def _train(self, X, y, sample_weight, groups, going_on, is_part=False):
+        with restored_on_error(self), _drawn_from(self.random_state):
+            X, y, *present = self._check_views(X, y, reset=not going_on)
+            if groups is not None:
+                groups = _check_groups(groups, X.shape[0])
+            X, y, weights, kept = check_weights(X, y, sample_weight)
+            if weights is not None:
+                require_samples(weights)
+            present = [there[kept] for there in present]
+            groups = None if groups is None else groups[kept]
+            _require_some_paired(self, present)
+            views = {"x": untensored(X), "y": untensored(y)}
+            for view, name in zip(views.values(), ("X", "y"), strict=True):
+                require_float32(view, name)
+            units = (
+                self.net_.units if going_on else self._units(views, present, weights)
+            )
+            x_array, y_array = (
+                units[side].standardised(view, np.float32) if side in units else view
+                for side, view in views.items()
+            )
+            has_x, has_y = present or (None, None)
+            data = PairDataset.from_arrays(x_array, y_array, has_x, has_y, weights)
+            data.partners = self._partners(data, groups)
+            plan = plan_of(self, data, is_part)
+            self._check_training(data, plan)
+            checkpoint = (
+                None
+                if self.checkpoint is None
+                else Checkpoint(
+                    self, views["x"], views["y"], weights, groups, plan.n_epochs
+                )
+            )
+            seed = checkpoint.seed if checkpoint else None
+            net = (
+                self._go_on(plan)
+                if going_on
+                else self._make_net(self._draw_seed(seed), plan)
+            )
+            self._check_net(net, x_array, y_array)
+            if not going_on and seed is None:
+                self._prepare(net, x_array, y_array, weights)
+            n_before = len(net.history)
+            self._run_epochs(net, data, plan, checkpoint)
+            net.units = units
+            self.history_ = net.epochs()
+            self.n_iter_ = len(self.history_)
+            self._hold(net, X, y, weights)
+            if not is_part:
+                self._warn_of_the_end(self.history_[n_before:], plan)
+                self._warn_of_nothing_learned(*views.values(), *present)
+        return self
+
+    def _units(self, views, present, weights):
+        """Units to train in, of the views that are standardised."""
+        units = {}
+        for (side, view), there in zip(
+            views.items(), present or (slice(None),) * 2, strict=True
+        ):
+            as_it_comes = sparse.issparse(view) or self._has_own_module(side)
+            if self.standardize and not as_it_comes:
+                weights_there = None if weights is None else weights[there]
+                units[side] = Units.of(view[there], weights_there)
+        return units
+
+    def _partners(self, data, groups):
+        """Which rows of the data share a partner; None where no one asks."""
+        return None
+
+    def _run_epochs(self, net, data, plan, checkpoint):
+        callbacks, n_done = self._callbacks(plan), 0
+        if checkpoint:
+            # Last, when the others are through with an epoch.
+            callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
+            n_done = checkpoint.n_done
+        try:
+            cycle_rate = self.lr_schedule == "one_cycle"
+            net.train_epochs(data, plan.n_epochs, callbacks, cycle_rate, n_done)
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"Training diverged in epoch {len(net.history)}: {error}. "
+                f"{self._divergence_advice()} Views should be of order one."
+            ) from error
+
+    def _warn_of_the_end(self, history, plan):
+        """Warn where a training of this history ended while its loss was falling."""
+        losses = [row["train_loss"] for row in history]
+        is_whole = len(losses) == plan.n_epochs
+        if self.tol and self.lr_schedule != "one_cycle" and is_whole:
+            if len(losses) < 2 or is_falling(losses, plan.epochs_to_compare, self.tol):
+                warnings.warn(
+                    f"Training of {type(self).__name__} ended after {len(losses)} "
+                    "epochs, with its loss still falling: raise max_epochs or "
+                    f"lr={self.lr}, or set tol=0 if it is to end there.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
 
     def _warn_of_nothing_learned(self, X, y, has_x=None, has_y=None):
         """Warn where codes are constant, or views rebuilt no better than by means."""
@@ -225,67 +351,6 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Names of views, the views, and what the objective had them rebuilt as."""
         return ()
 
-    def _partial_fit(self, X, y, sample_weight, groups=None):
-        if self.checkpoint is not None:
-            raise ValueError(
-                f"checkpoint={self.checkpoint!r} keeps the training of fit, and "
-                "partial_fit is one epoch of a training of yours: set checkpoint=None."
-            )
-        return self._train(X, y, sample_weight, groups, 1, hasattr(self, "net_"))
-
-    def _train(self, X, y, sample_weight, groups, n_epochs, going_on, watched=False):
-        with restored_on_error(self), _drawn_from(self.random_state):
-            X, y, *present = self._check_views(X, y, reset=not going_on)
-            if groups is not None:
-                groups = _check_groups(groups, X.shape[0])
-            X, y, weights, kept = check_weights(X, y, sample_weight)
-            if weights is not None:
-                require_samples(weights)
-            present = [there[kept] for there in present]
-            groups = None if groups is None else groups[kept]
-            _require_some_paired(self, present)
-            x_array, y_array = untensored(X), untensored(y)
-            has_x, has_y = present or (None, None)
-            data = PairDataset.from_arrays(x_array, y_array, has_x, has_y, weights)
-            data.partners = self._partners(data, groups)
-            self._check_training(data)
-            checkpoint = (
-                None
-                if self.checkpoint is None
-                else Checkpoint(self, x_array, y_array, weights, groups)
-            )
-            seed = checkpoint.seed if checkpoint else None
-            net = self._go_on() if going_on else self._make_net(self._draw_seed(seed))
-            self._check_net(net, x_array, y_array)
-            if not going_on and seed is None:
-                self._prepare(net, x_array, y_array, weights)
-            self._run_epochs(net, data, n_epochs, checkpoint)
-            self.history_ = net.epochs()
-            self.n_iter_ = len(self.history_)
-            self._hold(net, X, y, weights)
-            if watched:
-                self._warn_of_nothing_learned(x_array, y_array, *present)
-        return self
-
-    def _partners(self, data, groups):
-        """Which rows of the data share a partner; None where no one asks."""
-        return None
-
-    def _run_epochs(self, net, data, n_epochs, checkpoint):
-        callbacks, n_done = self._callbacks(), 0
-        if checkpoint:
-            # Last, when the others are through with an epoch.
-            callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
-            n_done = checkpoint.n_done
-        try:
-            cycle_rate = self.lr_schedule == "one_cycle"
-            net.train_epochs(data, n_epochs, callbacks, cycle_rate, n_done)
-        except FloatingPointError as error:
-            raise FloatingPointError(
-                f"Training diverged in epoch {len(net.history)}: {error}. "
-                f"{self._divergence_advice()} Views should be of order one."
-            ) from error
-
     def _check_views(self, X, y, reset):
         """Both views and, where rows may be unpaired, which rows are there."""
         if X is None or y is None or not self._trains_on_unpaired:
@@ -298,14 +363,17 @@ class BaseDeepTwoView(TwoViewTransformer):
         self.n_components_ = self.n_components
         self._finish(X, y, weights)
 
-    def _callbacks(self):
+    def _callbacks(self, plan):
         """Callbacks of a training, the user's among them."""
         callbacks = deepcopy(list(self.callbacks or []))
-        if self.monitor != "loss" and self.validation_fraction > 0:
+        if self.monitor != "loss" and plan.validation_fraction:
             callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
-        if self.early_stopping:
+        if plan.stops_early:
             refine = self.lr_schedule == "refine"
-            callbacks.append(Patience(self.monitor, self.n_iter_no_change, refine))
+            patience = self.n_iter_no_change
+            callbacks.append(Patience(self.monitor, patience, refine, self.tol))
+        elif plan.stops_at_convergence:
+            callbacks.append(Convergence(plan.epochs_to_compare, self.tol))
         if self.gradient_clip is not None:
             callbacks.append(clipping(self.gradient_clip))
         return callbacks
@@ -331,10 +399,12 @@ class BaseDeepTwoView(TwoViewTransformer):
         drawn = random_source(self.random_state).randint(np.iinfo(np.int32).max)
         return drawn if begun_with is None else begun_with
 
-    def _go_on(self):
+    def _go_on(self, plan):
         """New net with the parameters of now and the state of the fitted one."""
-        net = self._make_net(self.net_.seed)
+        net = self._make_net(self.net_.seed, plan)
         before, now = (_lasting_parameters(n) for n in (self.net_, net))
+        if bool(self.net_.units) > self.standardize:
+            before["standardize"], now["standardize"] = True, False
         for name in sorted(before | now):
             if before.get(name) != now.get(name):
                 raise ValueError(
@@ -344,13 +414,13 @@ class BaseDeepTwoView(TwoViewTransformer):
                 )
         return net.set_state(self.net_.get_state())
 
-    def _make_net(self, seed):
-        module, module_kwargs = self._module()
+    def _make_net(self, seed, plan):
+        module, module_kwargs = self._module(plan)
         function, hyper = self._objective()
         optimizer, optimizer_kwargs = OPTIMIZERS[self.optimizer]
         is_full_batch = self.optimizer == "lbfgs"
         if not is_full_batch:
-            optimizer_kwargs = {**optimizer_kwargs, "weight_decay": self.weight_decay}
+            optimizer_kwargs = {**optimizer_kwargs, "weight_decay": plan.weight_decay}
         net = TwoViewNet(
             module,
             seed=seed,
@@ -359,13 +429,13 @@ class BaseDeepTwoView(TwoViewTransformer):
             criterion__hyper=hyper,
             optimizer=optimizer,
             lr=self.lr,
-            batch_size=sys.maxsize if is_full_batch else self.batch_size,
-            penalty=self.weight_decay if is_full_batch else 0.0,
+            batch_size=sys.maxsize if is_full_batch else plan.batch_size,
+            penalty=plan.weight_decay if is_full_batch else 0.0,
             mixed_precision=self.mixed_precision,
             compiled=self.compile,
             train_split=(
-                PairSplit(self.validation_fraction, seed)
-                if self.validation_fraction
+                PairSplit(plan.validation_fraction, seed)
+                if plan.validation_fraction
                 else None
             ),
             device=self.device,
@@ -381,25 +451,32 @@ class BaseDeepTwoView(TwoViewTransformer):
         )
         return net.initialize()
 
-    def _check_training(self, data):
+    def _check_training(self, data, plan):
         self._check_parameters()
         _check_hidden_layer_sizes(self.hidden_layer_sizes)
         check_callbacks(self.callbacks or [])
         _check_net_params(self.net_params or {}, OPTIMIZERS[self.optimizer][0])
         _check_device(self.device)
+        output_activation = getattr(self, "output_activation", "identity")
+        if self.standardize and output_activation not in _UNBOUNDED:
+            raise ValueError(
+                f"output_activation={output_activation!r} cannot give all the values "
+                "of standardised views: set standardize=False, and bring the views to "
+                "the range that it gives."
+            )
         if self.gradient_clip is not None and self.optimizer == "lbfgs":
             raise ValueError(
                 "gradient_clip would mislead the line search of optimizer='lbfgs': "
                 "choose another optimizer, or gradient_clip=None."
             )
         for name, needs_validation in (
-            ("early_stopping=True", self.early_stopping),
+            ("early_stopping=True", self.early_stopping and plan.stops_early),
             ("monitor='score'", self.monitor == "score"),
         ):
-            if needs_validation and self.validation_fraction == 0:
+            if needs_validation and not plan.validation_fraction:
                 raise ValueError(
-                    f"{name} needs validation data, got validation_fraction=0: "
-                    "set it to 0.1, say."
+                    f"{name} needs validation data, got validation_fraction="
+                    f"{self.validation_fraction}: set it to 0.1, say."
                 )
         if self.lr_schedule == "refine" and not self.early_stopping:
             raise ValueError(
@@ -408,7 +485,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             )
         if self.checkpoint is not None:
             self._check_checkpoint()
-        self._check_batches(data)
+        self._check_batches(data, plan)
 
     def _check_checkpoint(self):
         """Raise ValueError for trainings that a file could not bring back."""
@@ -424,16 +501,16 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "callbacks=None, or checkpoint=None."
             )
 
-    def _check_batches(self, data):
+    def _check_batches(self, data, plan):
         """Raise ValueError for batches of too few complete rows."""
         n_complete, n_unpaired = len(data.rows), len(data) - len(data.rows)
-        n_valid = round(n_complete * self.validation_fraction)
+        n_valid = round(n_complete * plan.validation_fraction)
         n_train = n_complete - n_valid
         fewest = self._min_batch_rows
         rows = {"training samples": (n_train, fewest)}
         if self.optimizer != "lbfgs":
-            rows["batch_size"] = self.batch_size, fewest
-        if self.validation_fraction:
+            rows["batch_size"] = plan.batch_size, fewest
+        if plan.validation_fraction:
             # A score is a correlation, of two rows at least.
             least = self._min_validation_rows
             least = max(least, 2) if self.monitor == "score" else least
@@ -448,13 +525,13 @@ class BaseDeepTwoView(TwoViewTransformer):
                     f"{needs} {least} rows, got {name}={n} "
                     f"(n_samples={n_complete}). {advice}."
                 )
-        n_batches = max(1, (n_train + n_unpaired) // self.batch_size)
+        n_batches = max(1, (n_train + n_unpaired) // plan.batch_size)
         if self.optimizer != "lbfgs" and n_train // n_batches < fewest:
             enough = (n_train + n_unpaired) // (n_train // fewest)
             raise ValueError(
                 f"{needs} {fewest} complete rows, but {n_train} of them spread among "
                 f"{n_unpaired} unpaired ones leave {n_train // n_batches} to a batch "
-                f"of batch_size={self.batch_size}: use {enough} or more."
+                f"of batch_size={plan.batch_size}: use {enough} or more."
             )
 
     def _divergence_advice(self):
@@ -480,7 +557,8 @@ def _lasting_parameters(net):
     parameters = {"optimizer": net.optimizer.__name__}
     for name, value in net.get_params_for("module").items():
         is_module = isinstance(value, torch.nn.Module)
-        parameters[name] = repr(value) if is_module else value
+        if name != "input_dropout":  # no weight depends on it
+            parameters[name] = repr(value) if is_module else value
     for name, value in net.get_params_for("optimizer").items():
         if name != "weight_decay":
             parameters[f"optimizer__{name}"] = value

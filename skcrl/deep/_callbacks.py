@@ -70,16 +70,20 @@ class Patience(Callback):
     refine : bool
         Before stopping, go back to the best weights and divide the learning rate by
         ten, three times over, each with a fifth of the patience.
+    tol : float
+        Share of all that the figure has gained that an epoch must add to count as
+        better.
     """
 
-    def __init__(self, monitor, patience, refine):
+    def __init__(self, monitor, patience, refine, tol):
         self.monitor = monitor
         self.patience = patience
         self.refine = refine
+        self.tol = tol
 
     def on_train_begin(self, net, **kwargs):
         """Forget earlier trainings."""
-        self.best_ = -np.inf
+        self.first_ = self.best_ = self.goal_ = -np.inf
         self.weights_ = deepcopy(net.module_.state_dict())
         self.misses_ = 0
         self.patience_ = self.patience
@@ -90,8 +94,13 @@ class Patience(Callback):
         value = net.history[-1, f"valid_{self.monitor}"]
         value = -value if self.monitor == "loss" else value
         if value > self.best_:
-            self.best_, self.misses_ = value, 0
+            self.best_ = value
             self.weights_ = deepcopy(net.module_.state_dict())
+        if value > self.goal_:
+            if np.isinf(self.first_):
+                self.first_ = value
+            self.goal_ = value + self.tol * (value - self.first_)
+            self.misses_ = 0
             return
         self.misses_ += 1
         if self.misses_ < self.patience_:
@@ -112,7 +121,9 @@ class Patience(Callback):
     def get_state(self):
         """What the epochs changed."""
         return {
+            "first": float(self.first_),
             "best": float(self.best_),
+            "goal": float(self.goal_),
             "misses": self.misses_,
             "patience": self.patience_,
             "refinements": self.refinements_,
@@ -121,11 +132,58 @@ class Patience(Callback):
 
     def set_state(self, state):
         """Go on from a state."""
+        self.first_ = float(state["first"])
         self.best_ = float(state["best"])
+        self.goal_ = float(state["goal"])
         self.misses_ = int(state["misses"])
         self.patience_ = int(state["patience"])
         self.refinements_ = int(state["refinements"])
         self.weights_ = state["weights"]
+
+
+class Convergence(Callback):
+    """Stop when the training loss does not fall any more.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs whose mean loss is compared with that of as many before.
+    tol : float
+        Share of all that the loss fell that it must have fallen between these.
+    """
+
+    def __init__(self, n_epochs, tol):
+        self.n_epochs = n_epochs
+        self.tol = tol
+
+    def on_train_begin(self, net, **kwargs):
+        """Leave the epochs of earlier trainings out, but for one that is taken up."""
+        self.begin_ = len(net.history)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Compare the last epochs with those before, each time that many have gone."""
+        losses = net.history[self.begin_ :, "train_loss"]
+        if len(losses) < 2 * self.n_epochs or len(losses) % self.n_epochs:
+            return
+        if not is_falling(losses, self.n_epochs, self.tol):
+            raise StoppedEarly
+
+
+def is_falling(losses, n_epochs, tol):
+    """Whether the last losses are lower than those before, by `tol` of the whole fall.
+
+    Parameters
+    ----------
+    losses : list of float of length >= 2
+        One an epoch.
+    n_epochs : int
+        How many are compared with as many before, if there are as many.
+    tol : float
+        Least share of what the loss fell since the first epoch.
+    """
+    n = min(n_epochs, len(losses) // 2)
+    now, before = np.mean(losses[-n:]), np.mean(losses[-2 * n : -n])
+    return before - now > tol * max(losses[0] - now, 0)
 
 
 class OneCycle(Callback):

@@ -32,7 +32,7 @@ class CCALRanker(BaseTwoBranch):
         Width of either encoder's output and of the common space.
     hidden_layer_sizes : sequence of int, default=(500, 300)
         Hidden layers of the dense encoders. Sparse views are not made dense for them.
-    activation : str, default="relu"
+    activation : str, default="tanh"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root". The outputs are linear.
     projection : {"cca", "learned"}, default="cca"
@@ -52,15 +52,18 @@ class CCALRanker(BaseTwoBranch):
         first alone, as in [1]_.
     hard_negatives : bool, default=False
         Whether "ranking" looks at the nearest negative of each sample alone.
-    reg : float, default=1e-3
+    reg : float, default=0.1
         Ridge r of CCA, positive, in squared units of the encoders' outputs. CCA fits
         the noise of batches that are not large beside `n_components`: raise it there,
         up to the variance of the outputs.
     running_momentum : float in [0, 1), default=0.0
         Share of the old that the CCA layer's running means and covariances keep
         at each batch, one less the rate of [1]_.
-    input_dropout : float in [0, 1), default=0.0
-        Share of the entries of either view that is set to 0 while training.
+    input_dropout : float in [0, 1) or None, default=None
+        Share of the entries of either view that is set to 0 while training, which keeps
+        networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
+        component, or more; with fewer for 0.2, or 0.5 if a view has more columns than
+        rows.
     x_encoder, y_encoder : nn.Module or None, default=None
         Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
         weights they come with, in place of the dense ones. They are copied. The samples
@@ -85,17 +88,35 @@ class CCALRanker(BaseTwoBranch):
         Penalty on squared weights, as the optimiser understands it.
     gradient_clip : float or None, default=None
         Norm of the gradient beyond which it is scaled down to that norm.
-    batch_size : int, default=1000
-        Fewest rows of a batch; a short last batch is shared out among the others. Each
-        sample's negatives are the others of its batch. CCA needs more rows than
-        `n_components`, and many more to tell what views share from noise.
-    max_epochs : int, default=30
-        Passes over the data.
-    validation_fraction : float, default=0.0
-        Share of the samples set aside to watch the objective on.
-    early_stopping : bool, default=False
+    standardize : bool, default=True
+        Whether networks see columns of mean 0 and deviation 1, or less for a column
+        with values further than 4 deviations from its mean. Rebuilt views come back in
+        your units, and the objective counts errors in those of the networks. A sparse
+        view, and one with an encoder or a decoder of yours, is taken as it comes.
+    batch_size : int or None, default=None
+        Fewest rows of a batch; a short last batch is shared out among the others. None
+        stands for a hundredth of the rows, but at least 200 and 20 for each component,
+        and at most 2,000, or 4 for each component if that is more.
+        Each sample's negatives are the others of its batch.
+    max_epochs : int or None, default=None
+        Passes over the data, at most. None lets training end by itself. With 1,000 rows
+        or more, and 100 or more for each component, a tenth of the rows is set aside
+        and ends it by early stopping, after 1,000 steps or 30 passes at the latest.
+        With fewer rows it ends where the loss hardly falls any more, as `tol` says,
+        after 300 steps or 30 passes at the latest.
+    tol : float, default=0.02
+        Least gain that counts, as a share of all that has been gained since the first
+        epoch. Without validation rows and with ``max_epochs=None``, training ends where
+        20 steps lower the loss by less. Early stopping counts an epoch as better if it
+        gains more. Where the last 20 steps still gained more at the end of training,
+        ``fit`` gives a ``ConvergenceWarning``. 0 stands for any gain, and no warning.
+    validation_fraction : float or None, default=None
+        Share of the samples set aside to watch the objective on. None stands for 0.1
+        with early stopping, else for none.
+    early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights.
+        keep the best weights. None stops early if `max_epochs` is None, the learning
+        rate is constant and there are enough rows.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     monitor : {"mrr", "loss"}, default="mrr"
@@ -165,7 +186,7 @@ class CCALRanker(BaseTwoBranch):
 
     Notes
     -----
-    Views are trained on as they come, in float32: bring them to order one.
+    Networks are trained in float32.
 
     Codes are to be compared by their cosine, as ``skcrl.metrics.mean_reciprocal_rank``
     and :class:`~skcrl.CrossViewRetriever` do. The latter weights canonical variates by
@@ -200,7 +221,7 @@ class CCALRanker(BaseTwoBranch):
     >>> from skcrl.metrics import recall_at_k
     >>> left, right, labels = load_digits_halves()
     >>> left, right = left / 16, right / 16
-    >>> ranker = CCALRanker(8, hidden_layer_sizes=(64,), batch_size=500, random_state=0)
+    >>> ranker = CCALRanker(8, hidden_layer_sizes=(64,), random_state=0)
     >>> ranker.fit(left[200:], right[200:]).transform(left).shape
     (1797, 8)
     >>> codes = ranker.transform_pair(left[:200], right[:200])
@@ -219,7 +240,7 @@ class CCALRanker(BaseTwoBranch):
         "hard_negatives": ["boolean"],
         "reg": [Interval(Real, 0, None, closed="neither")],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
         "monitor": [StrOptions({"mrr", "loss"})],
         **USERS_MODULES,
     }
@@ -229,16 +250,16 @@ class CCALRanker(BaseTwoBranch):
         n_components=2,
         *,
         hidden_layer_sizes=(500, 300),
-        activation="relu",
+        activation="tanh",
         projection="cca",
         objective="ranking",
         margin=0.5,
         temperature=0.1,
         symmetric=True,
         hard_negatives=False,
-        reg=1e-3,
+        reg=0.1,
         running_momentum=0.0,
-        input_dropout=0.0,
+        input_dropout=None,
         x_encoder=None,
         y_encoder=None,
         x_decoder=None,
@@ -248,10 +269,12 @@ class CCALRanker(BaseTwoBranch):
         lr_schedule="constant",
         weight_decay=0.0,
         gradient_clip=None,
-        batch_size=1000,
-        max_epochs=30,
-        validation_fraction=0.0,
-        early_stopping=False,
+        standardize=True,
+        batch_size=None,
+        max_epochs=None,
+        tol=0.02,
+        validation_fraction=None,
+        early_stopping=None,
         n_iter_no_change=10,
         monitor="mrr",
         callbacks=None,
@@ -286,8 +309,10 @@ class CCALRanker(BaseTwoBranch):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
+        self.standardize = standardize
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -385,7 +410,7 @@ class CCALRanker(BaseTwoBranch):
     def _min_validation_rows(self):
         return 2
 
-    def _module(self):
+    def _module(self, plan):
         inner = (*self.hidden_layer_sizes, self.n_components)
         shapes = self._sample_shapes
         return ProjectedBranches, {
@@ -399,7 +424,9 @@ class CCALRanker(BaseTwoBranch):
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,
             "y_decoder": self.y_decoder,
-            "input_dropout": self.input_dropout,
+            "input_dropout": (
+                plan.input_dropout if self.input_dropout is None else self.input_dropout
+            ),
         }
 
     def _objective(self):
@@ -424,8 +451,8 @@ class CCALRanker(BaseTwoBranch):
                 "it to 0, or choose another optimizer."
             )
 
-    def _callbacks(self):
-        return [BeforeValidation(_refit), *super()._callbacks()]
+    def _callbacks(self, plan):
+        return [BeforeValidation(_refit), *super()._callbacks(plan)]
 
     def _held_out_score(self, net, train, valid):
         x, y = (

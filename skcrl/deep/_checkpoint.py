@@ -31,6 +31,8 @@ class Checkpoint:
         What it is trained on.
     weights, groups : ndarray of shape (n_samples,) or None
         The weights and the groups of the rows, where they were given.
+    n_epochs : int
+        Epochs of the whole training, unless it stops early.
 
     Attributes
     ----------
@@ -47,13 +49,13 @@ class Checkpoint:
         If there is a file that does not hold this training.
     """
 
-    def __init__(self, estimator, X, y, weights, groups):
+    def __init__(self, estimator, X, y, weights, groups, n_epochs):
         self.path = estimator.checkpoint
         self.training = _described(estimator, X, y, weights, groups)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
-            self._take_up(read(self.path, _KIND), estimator.max_epochs)
+            self._take_up(read(self.path, _KIND), n_epochs)
         else:
             _check_folder(Path(self.path).absolute().parent)
 

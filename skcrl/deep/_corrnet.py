@@ -33,10 +33,11 @@ class CorrNet(BaseJointCode):
         f, after each hidden layer and in the code: one of "identity", "relu",
         "leaky_relu", "elu", "sigmoid" and "tanh".
     output_activation : str, default="identity"
-        g, of the views rebuilt; one of the same.
+        g, of the views rebuilt; one of the same. All but "identity" and "leaky_relu"
+        need ``standardize=False`` and views in the range that they give.
     terms : sequence of str, default=("joint", "from_x", "from_y")
         Codes to rebuild both views from: those of both, of x alone, of y alone.
-    correlation_weight : float, default=2.0
+    correlation_weight : float, default=20.0
         :math:`\lambda`. 0 leaves a multimodal autoencoder. More raises the correlation
         of the codes, past a point at the cost of transfer, so do not choose it by
         ``score`` alone. It weighs against errors summed over features: against the mean
@@ -66,26 +67,45 @@ class CorrNet(BaseJointCode):
         with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
         is then up to 20 iterations with line search, from a first step of `lr`, for
         which 1 is usual.
-    lr : float, default=1e-3
+    lr : float, default=1e-2
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"
         "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
         over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
         would stop, training goes back to the best weights and on with a tenth of the
         rate and a fifth of the patience, three times.
-    weight_decay : float, default=0.0
-        Penalty on squared weights, as the optimiser understands it.
+    weight_decay : float or None, default=None
+        Penalty on squared weights, as the optimiser understands it. None stands for 0
+        with 1,000 rows and 100 for each component, or more; with fewer for 0.1.
     gradient_clip : float or None, default=None
         Norm of the gradient beyond which it is scaled down to that norm.
-    batch_size : int, default=100
-        Fewest rows of a batch; a short last batch is shared out among the others.
-    max_epochs : int, default=40
-        Passes over the data.
-    validation_fraction : float, default=0.0
-        Share of the samples set aside to watch the objective on.
-    early_stopping : bool, default=False
+    standardize : bool, default=True
+        Whether networks see columns of mean 0 and deviation 1, or less for a column
+        with values further than 4 deviations from its mean. Rebuilt views come back in
+        your units, and the objective counts errors in those of the networks. A sparse
+        view, and one with an encoder or a decoder of yours, is taken as it comes.
+    batch_size : int or None, default=None
+        Fewest rows of a batch; a short last batch is shared out among the others. None
+        stands for 100.
+    max_epochs : int or None, default=None
+        Passes over the data, at most. None lets training end by itself. With 1,000 rows
+        or more, and 100 or more for each component, a tenth of the rows is set aside
+        and ends it by early stopping, after 1,000 steps or 30 passes at the latest.
+        With fewer rows it ends where the loss hardly falls any more, as `tol` says,
+        after 300 steps or 30 passes at the latest.
+    tol : float, default=0.02
+        Least gain that counts, as a share of all that has been gained since the first
+        epoch. Without validation rows and with ``max_epochs=None``, training ends where
+        20 steps lower the loss by less. Early stopping counts an epoch as better if it
+        gains more. Where the last 20 steps still gained more at the end of training,
+        ``fit`` gives a ``ConvergenceWarning``. 0 stands for any gain, and no warning.
+    validation_fraction : float or None, default=None
+        Share of the samples set aside to watch the objective on. None stands for 0.1
+        with early stopping, else for none.
+    early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights.
+        keep the best weights. None stops early if `max_epochs` is None, the learning
+        rate is constant and there are enough rows.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
@@ -145,19 +165,21 @@ class CorrNet(BaseJointCode):
 
     Notes
     -----
-    Views are trained on as they come, in float32: bring them to order one.
+    Networks are trained in float32.
 
     A row that is NaN in one view in ``fit`` is unpaired: its other view is rebuilt from
     its own code, whatever the terms, and adds nothing to the correlation. Each row
     counts as one sample in the mean.
 
     The network and objective of the paper's released code: ``CorrNet(50, tied=True,
-    output_activation="sigmoid", lr=0.01, max_epochs=50)``. That code starts from
+    output_activation="sigmoid", correlation_weight=2, standardize=False,
+    weight_decay=0, max_epochs=50)``. That code starts from
     weights drawn four times as wide, and does not shuffle; for the latter there is
     ``net_params={"iterator_train__shuffle": False}``.
 
     The Deep CorrNet of G. Bhatt's blog post: ``hidden_layer_sizes=(500, 300)``,
-    ``combine="post"``, ``terms=("from_x", "from_y")``, ``correlation_weight=3.92`` and
+    ``combine="post"``, ``terms=("from_x", "from_y")``, ``correlation_weight=3.92``,
+    ``standardize=False``, ``weight_decay=0``, ``lr=1e-3``, ``max_epochs=40`` and
     ``net_params={"optimizer__eps": 1.96e-6}``. Its loss is the mean over 392 pixels,
     ours half the sum: its weight 0.02 and RMSprop's epsilon 1e-8 count 196 times here.
 
@@ -181,6 +203,7 @@ class CorrNet(BaseJointCode):
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left"), None],
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "terms": ["array-like"],
         "correlation_weight": [Interval(Real, 0, None, closed="left")],
@@ -199,7 +222,7 @@ class CorrNet(BaseJointCode):
         activation="sigmoid",
         output_activation="identity",
         terms=_TERMS,
-        correlation_weight=2.0,
+        correlation_weight=20.0,
         correlation="batch",
         combine="pre",
         decoder="linear",
@@ -209,14 +232,16 @@ class CorrNet(BaseJointCode):
         x_decoder=None,
         y_decoder=None,
         optimizer="rmsprop",
-        lr=1e-3,
+        lr=1e-2,
         lr_schedule="constant",
-        weight_decay=0.0,
+        weight_decay=None,
         gradient_clip=None,
-        batch_size=100,
-        max_epochs=40,
-        validation_fraction=0.0,
-        early_stopping=False,
+        standardize=True,
+        batch_size=None,
+        max_epochs=None,
+        tol=0.02,
+        validation_fraction=None,
+        early_stopping=None,
         n_iter_no_change=10,
         monitor="loss",
         callbacks=None,
@@ -249,8 +274,10 @@ class CorrNet(BaseJointCode):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
+        self.standardize = standardize
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -293,7 +320,7 @@ class CorrNet(BaseJointCode):
             codes = try_module(net, "branch", f"{side}_encoder", samples, side, (k,))
             try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
-    def _module(self):
+    def _module(self, plan):
         return CorrNetModule, {
             "x_shape": self._sample_shapes["x"],
             "y_shape": self._sample_shapes["y"],

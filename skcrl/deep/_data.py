@@ -85,7 +85,7 @@ class PairDataset(torch.utils.data.Dataset):
         partners : Partners or None, default=None
             Which rows share a partner.
         """
-        x, y = _as_float32(X, "X"), _as_float32(y, "y")
+        x, y = _as_float32(X), _as_float32(y)
         about = {
             "weights": None if weights is None else torch.from_numpy(weights),
             "partners": partners,
@@ -260,7 +260,8 @@ def as_tensor(rows, device, dtype, keep_sparse=False):
     return torch.from_numpy(rows).to(device, dtype)
 
 
-def _as_float32(view, name):
+def require_float32(view, name):
+    """Raise ValueError for values that float32 cannot hold."""
     values = view.data if sparse.issparse(view) else view
     limit = np.finfo(np.float32).max
     if view.dtype == np.float64 and values.size:
@@ -271,6 +272,9 @@ def _as_float32(view, name):
                 f"{name} has values beyond {limit:.1e}, which float32 cannot hold: "
                 "scale it down."
             )
+
+
+def _as_float32(view):
     if sparse.issparse(view):
         return view.astype(np.float32, copy=False)
     # torch warns of read-only arrays, such as joblib's memory maps.

@@ -39,7 +39,7 @@ class DeepCCA(BaseTwoBranch):
         "noi" [4]_ regresses each view's outputs on the whitened ones of the other, and
         takes small batches. Each is a function of that name in ``skcrl.deep.losses``,
         "soft" being ``soft_cca``.
-    reg : float, default=1e-4
+    reg : float, default=0.02
         Ridge r of "trace_norm", of "noi" and of the closing CCA, positive, in squared
         units of the encoders' outputs.
     decorrelation_weight : float or None, default=None
@@ -59,9 +59,11 @@ class DeepCCA(BaseTwoBranch):
         denoising autoencoder with tied weights [1]_.
     pretraining_noise : float, default=0.1
         Standard deviation of the noise there on the input of each layer.
-    input_dropout : float in [0, 1), default=0.0
-        Share of the entries of either view that is set to 0 while training. It keeps
-        "trace_norm" with many components from fitting the noise of a batch.
+    input_dropout : float in [0, 1) or None, default=None
+        Share of the entries of either view that is set to 0 while training, which keeps
+        networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
+        component, or more; with fewer for 0.2, or 0.5 if a view has more columns than
+        rows.
     closing_cca : bool, default=True
         Whether linear CCA follows the training. If not, codes are the encoders' outputs
         with mean 0 and variance 1, in pairs as the objective left them; "trace_norm"
@@ -91,15 +93,34 @@ class DeepCCA(BaseTwoBranch):
         Penalty on squared weights, as the optimiser understands it.
     gradient_clip : float or None, default=None
         Norm of the gradient beyond which it is scaled down to that norm.
-    batch_size : int, default=2000
-        Fewest rows of a batch; a short last batch is shared out among the others.
-    max_epochs : int, default=30
-        Passes over the data.
-    validation_fraction : float, default=0.0
-        Share of the samples set aside to watch the objective on.
-    early_stopping : bool, default=False
+    standardize : bool, default=True
+        Whether networks see columns of mean 0 and deviation 1, or less for a column
+        with values further than 4 deviations from its mean. Rebuilt views come back in
+        your units, and the objective counts errors in those of the networks. A sparse
+        view, and one with an encoder or a decoder of yours, is taken as it comes.
+    batch_size : int or None, default=None
+        Fewest rows of a batch; a short last batch is shared out among the others. None
+        stands for a hundredth of the rows, but at least 200 and 20 for each component,
+        and at most 2,000, or 4 for each component if that is more.
+    max_epochs : int or None, default=None
+        Passes over the data, at most. None lets training end by itself. With 1,000 rows
+        or more, and 100 or more for each component, a tenth of the rows is set aside
+        and ends it by early stopping, after 1,000 steps or 30 passes at the latest.
+        With fewer rows it ends where the loss hardly falls any more, as `tol` says,
+        after 300 steps or 30 passes at the latest.
+    tol : float, default=0.02
+        Least gain that counts, as a share of all that has been gained since the first
+        epoch. Without validation rows and with ``max_epochs=None``, training ends where
+        20 steps lower the loss by less. Early stopping counts an epoch as better if it
+        gains more. Where the last 20 steps still gained more at the end of training,
+        ``fit`` gives a ``ConvergenceWarning``. 0 stands for any gain, and no warning.
+    validation_fraction : float or None, default=None
+        Share of the samples set aside to watch the objective on. None stands for 0.1
+        with early stopping, else for none.
+    early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights.
+        keep the best weights. None stops early if `max_epochs` is None, the learning
+        rate is constant and there are enough rows.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
@@ -169,7 +190,7 @@ class DeepCCA(BaseTwoBranch):
 
     Notes
     -----
-    Views are trained on as they come, in float32: bring them to order one.
+    Networks are trained in float32.
 
     References
     ----------
@@ -205,7 +226,7 @@ class DeepCCA(BaseTwoBranch):
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretraining_noise": [Interval(Real, 0, None, closed="left")],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
         "closing_cca": ["boolean"],
         **USERS_MODULES,
     }
@@ -217,13 +238,13 @@ class DeepCCA(BaseTwoBranch):
         hidden_layer_sizes=(500, 300),
         activation="relu",
         objective="trace_norm",
-        reg=1e-4,
+        reg=0.02,
         decorrelation_weight=None,
         running_momentum=0.2,
         reconstruction_weight=0.0,
         pretraining_epochs=0,
         pretraining_noise=0.1,
-        input_dropout=0.0,
+        input_dropout=None,
         closing_cca=True,
         x_encoder=None,
         y_encoder=None,
@@ -234,10 +255,12 @@ class DeepCCA(BaseTwoBranch):
         lr_schedule="constant",
         weight_decay=0.0,
         gradient_clip=None,
-        batch_size=2000,
-        max_epochs=30,
-        validation_fraction=0.0,
-        early_stopping=False,
+        standardize=True,
+        batch_size=None,
+        max_epochs=None,
+        tol=0.02,
+        validation_fraction=None,
+        early_stopping=None,
         n_iter_no_change=10,
         monitor="loss",
         callbacks=None,
@@ -272,8 +295,10 @@ class DeepCCA(BaseTwoBranch):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
+        self.standardize = standardize
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -293,7 +318,7 @@ class DeepCCA(BaseTwoBranch):
     def _min_batch_rows(self):
         return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
 
-    def _module(self):
+    def _module(self, plan):
         inner = (*self.hidden_layer_sizes, self.n_components)
         shapes = self._sample_shapes
         return TwoBranch, {
@@ -309,7 +334,9 @@ class DeepCCA(BaseTwoBranch):
             "autoencoding": self.reconstruction_weight > 0,
             "running": OBJECTIVES[self.objective].running,
             "running_momentum": self.running_momentum,
-            "input_dropout": self.input_dropout,
+            "input_dropout": (
+                plan.input_dropout if self.input_dropout is None else self.input_dropout
+            ),
         }
 
     def _objective(self):

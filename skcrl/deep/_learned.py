@@ -39,11 +39,10 @@ def _spread(values):
 
 
 def _warn(estimator, what):
+    remedy = "Train" if estimator.standardize else "Set standardize=True, or train"
     warnings.warn(
-        f"{what}: {type(estimator).__name__} has learned nothing there. Networks need "
-        "columns of mean 0 and deviation 1: put StandardScaler in front of both views, "
-        "by make_view_pipeline. Or train longer, or with another activation or lr="
-        f"{estimator.lr}.",
+        f"{what}: {type(estimator).__name__} has learned nothing there. "
+        f"{remedy} longer, or with another activation or lr={estimator.lr}.",
         DegenerateFitWarning,
         stacklevel=2,
     )

@@ -36,7 +36,8 @@ class MultimodalAutoencoder(BaseJointCode):
         "leaky_relu", "elu", "sigmoid" and "tanh". All units of a narrow "relu" code may
         die, after which it says nothing; where it is wide, "relu" often rebuilds best.
     output_activation : str, default="identity"
-        g, of the views rebuilt; one of the same.
+        g, of the views rebuilt; one of the same. All but "identity" and "leaky_relu"
+        need ``standardize=False`` and views in the range that they give.
     modality_dropout : float, default=2/3
         Probability of a row to lose one of its two views in training, either with half
         of it. 2/3 is a third of the rows with both views, a third with x alone and a
@@ -66,19 +67,38 @@ class MultimodalAutoencoder(BaseJointCode):
         over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
         would stop, training goes back to the best weights and on with a tenth of the
         rate and a fifth of the patience, three times.
-    weight_decay : float, default=0.0
-        Penalty on squared weights, as the optimiser understands it.
+    weight_decay : float or None, default=None
+        Penalty on squared weights, as the optimiser understands it. None stands for 0
+        with 1,000 rows and 100 for each component, or more; with fewer for 0.1.
     gradient_clip : float or None, default=None
         Norm of the gradient beyond which it is scaled down to that norm.
-    batch_size : int, default=100
-        Fewest rows of a batch; a short last batch is shared out among the others.
-    max_epochs : int, default=40
-        Passes over the data.
-    validation_fraction : float, default=0.0
-        Share of the samples set aside to watch the objective on.
-    early_stopping : bool, default=False
+    standardize : bool, default=True
+        Whether networks see columns of mean 0 and deviation 1, or less for a column
+        with values further than 4 deviations from its mean. Rebuilt views come back in
+        your units, and the objective counts errors in those of the networks. A sparse
+        view, and one with an encoder or a decoder of yours, is taken as it comes.
+    batch_size : int or None, default=None
+        Fewest rows of a batch; a short last batch is shared out among the others. None
+        stands for 100.
+    max_epochs : int or None, default=None
+        Passes over the data, at most. None lets training end by itself. With 1,000 rows
+        or more, and 100 or more for each component, a tenth of the rows is set aside
+        and ends it by early stopping, after 1,000 steps or 30 passes at the latest.
+        With fewer rows it ends where the loss hardly falls any more, as `tol` says,
+        after 300 steps or 30 passes at the latest.
+    tol : float, default=0.02
+        Least gain that counts, as a share of all that has been gained since the first
+        epoch. Without validation rows and with ``max_epochs=None``, training ends where
+        20 steps lower the loss by less. Early stopping counts an epoch as better if it
+        gains more. Where the last 20 steps still gained more at the end of training,
+        ``fit`` gives a ``ConvergenceWarning``. 0 stands for any gain, and no warning.
+    validation_fraction : float or None, default=None
+        Share of the samples set aside to watch the objective on. None stands for 0.1
+        with early stopping, else for none.
+    early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights.
+        keep the best weights. None stops early if `max_epochs` is None, the learning
+        rate is constant and there are enough rows.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
@@ -139,7 +159,7 @@ class MultimodalAutoencoder(BaseJointCode):
 
     Notes
     -----
-    Views are trained on as they come, in float32: bring them to order one.
+    Networks are trained in float32.
 
     A row that is NaN in one view in ``fit`` is unpaired: its other view enters alone
     and only that one is rebuilt. Each row counts as one sample in the mean.
@@ -168,6 +188,7 @@ class MultimodalAutoencoder(BaseJointCode):
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left"), None],
         "layout": [StrOptions({"split", "concatenated"})],
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "modality_dropout": [Interval(Real, 0, 1, closed="both")],
@@ -192,12 +213,14 @@ class MultimodalAutoencoder(BaseJointCode):
         optimizer="adam",
         lr=1e-3,
         lr_schedule="constant",
-        weight_decay=0.0,
+        weight_decay=None,
         gradient_clip=None,
-        batch_size=100,
-        max_epochs=40,
-        validation_fraction=0.0,
-        early_stopping=False,
+        standardize=True,
+        batch_size=None,
+        max_epochs=None,
+        tol=0.02,
+        validation_fraction=None,
+        early_stopping=None,
         n_iter_no_change=10,
         monitor="loss",
         callbacks=None,
@@ -227,8 +250,10 @@ class MultimodalAutoencoder(BaseJointCode):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
+        self.standardize = standardize
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -261,7 +286,7 @@ class MultimodalAutoencoder(BaseJointCode):
         for side, shape in self._sample_shapes.items():
             try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
-    def _module(self):
+    def _module(self, plan):
         shapes = self._sample_shapes
         return MultimodalAutoencoderModule, {
             "x_shape": shapes["x"],

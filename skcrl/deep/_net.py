@@ -22,6 +22,7 @@ from skcrl.deep._data import (
     stream_seed,
 )
 from skcrl.deep._made_with import arguments, check_weights, made_with
+from skcrl.deep._units import Units
 from skcrl.deep.modules import RandomLayer
 
 # Rows of a block in evaluation, fewer where a sample has many values.
@@ -66,6 +67,9 @@ class TwoViewNet(NeuralNet):
     **kwargs : object
         What else skorch takes.
     """
+
+    # Of the views by their sides, once training is over: it is done in these units.
+    units: dict[str, Units] = {}  # noqa: RUF012
 
     def __init__(
         self,
@@ -209,6 +213,8 @@ class TwoViewNet(NeuralNet):
     def evaluate(self, method, *views, **kwargs):
         """Apply a method of the module to arrays, in blocks of rows.
 
+        Views enter, and leave ``decode``, in the units of the user.
+
         Weights are cast to the precision of the arrays: in float32 the same row would
         come out differently by 1e-6 alone and in a batch, which float64 users notice.
 
@@ -232,7 +238,9 @@ class TwoViewNet(NeuralNet):
             out = self.evaluate(method, *map(untensored, views), **kwargs)
             return following(out, given[0])
         n = given[0].shape[0]
-        keep_sparse = kwargs.get("side") in self._sparse_sides
+        side = kwargs.get("side")
+        keep_sparse = side in self._sparse_sides and side not in self.units
+        into, back = self._units_around(method, side, len(views))
         n_values = max(_values_per_row(view, keep_sparse) for view in given)
         n_rows = min(_EVALUATION_ROWS, max(1, _EVALUATION_VALUES // n_values))
         dtype = (
@@ -242,15 +250,20 @@ class TwoViewNet(NeuralNet):
         )
         module = deepcopy(self.module_).to(dtype).eval()
 
-        def block(view, start):
+        def block(view, units, start):
             if view is None:
                 return None
             rows = view[start : start + n_rows]
+            if units is not None:
+                dense = rows.toarray() if sparse.issparse(rows) else rows
+                rows = units.standardised(dense)
             return as_tensor(rows, self.device, dtype, keep_sparse)
 
         def compute(start):
-            blocks = (block(view, start) for view in views)
-            return getattr(module, method)(*blocks, **kwargs).cpu().numpy()
+            pairs = zip(views, into, strict=True)
+            blocks = (block(view, units, start) for view, units in pairs)
+            computed = getattr(module, method)(*blocks, **kwargs).cpu().numpy()
+            return computed if back is None else back.restored(computed)
 
         with torch.inference_mode():
             first = compute(0)
@@ -261,6 +274,13 @@ class TwoViewNet(NeuralNet):
             for start in range(n_rows, n, n_rows):
                 out[start : start + n_rows] = compute(start)
         return out
+
+    def _units_around(self, method, side, n_views):
+        """Units of each argument of a method of the module, and of its result."""
+        if method == "decode":
+            return [None], self.units.get(side)
+        sides = ("x", "y") if side is None else (side,)
+        return [self.units.get(one) for one in sides[:n_views]], None
 
     def epochs(self):
         """History without its batches: one dict of plain numbers an epoch."""
@@ -274,12 +294,17 @@ class TwoViewNet(NeuralNet):
         ]
 
     def __getstate__(self):
-        return {"made_with": made_with(self), **self.get_state()}
+        return {
+            "made_with": made_with(self),
+            "units": self.units,
+            **self.get_state(),
+        }
 
     def __setstate__(self, state):
         kwargs = arguments(state["made_with"])
         self.__init__(criterion=Objective, **kwargs)  # type: ignore[misc]
         self.initialize().set_state(state)
+        self.units = state.get("units", {})
 
     def _state_to_save(self):
         """State for a file of data: that of the optimizer would be twice the rest."""
@@ -290,6 +315,11 @@ class TwoViewNet(NeuralNet):
         """Raise an error unless a state, which may be any, is one to be saved."""
         if state["optimizer"] != {}:
             raise ValueError("its network comes with a state of the optimizer")
+        units = state.get("units", {})
+        if not units.keys() <= {"x", "y"} or not all(
+            isinstance(of, Units) for of in units.values()
+        ):
+            raise ValueError("its network has units of no view")
         check_weights(state["made_with"], state["module"])
 
     def get_state(self):

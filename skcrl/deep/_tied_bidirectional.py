@@ -34,7 +34,8 @@ class TiedBidirectional(BaseDeepTwoView):
         "leaky_relu", "elu", "sigmoid" and "tanh".
     output_activation : str, default="identity"
         Of the views rebuilt; one of the same. The paper applies its "tanh" here too,
-        which suits views scaled to (-1, 1) and no others.
+        which suits views scaled to (-1, 1) and no others. All but "identity" and
+        "leaky_relu" need ``standardize=False``.
     dropout : float, default=0.2
         Share of the central activations dropped in training.
     optimizer : str, default="nesterov"
@@ -53,15 +54,33 @@ class TiedBidirectional(BaseDeepTwoView):
         Penalty on squared weights, as the optimiser understands it.
     gradient_clip : float or None, default=None
         Norm of the gradient beyond which it is scaled down to that norm.
-    batch_size : int, default=128
-        Fewest rows of a batch; a short last batch is shared out among the others.
-    max_epochs : int, default=40
-        Passes over the data.
-    validation_fraction : float, default=0.0
-        Share of the samples set aside to watch the objective on.
-    early_stopping : bool, default=False
+    standardize : bool, default=True
+        Whether networks see columns of mean 0 and deviation 1, or less for a column
+        with values further than 4 deviations from its mean. Rebuilt views come back in
+        your units, and the objective counts errors in those of the networks. A sparse
+        view, and one with an encoder or a decoder of yours, is taken as it comes.
+    batch_size : int or None, default=None
+        Fewest rows of a batch; a short last batch is shared out among the others. None
+        stands for 100.
+    max_epochs : int or None, default=None
+        Passes over the data, at most. None lets training end by itself. With 1,000 rows
+        or more, and 100 or more for each component, a tenth of the rows is set aside
+        and ends it by early stopping, after 1,000 steps or 30 passes at the latest.
+        With fewer rows it ends where the loss hardly falls any more, as `tol` says,
+        after 300 steps or 30 passes at the latest.
+    tol : float, default=0.02
+        Least gain that counts, as a share of all that has been gained since the first
+        epoch. Without validation rows and with ``max_epochs=None``, training ends where
+        20 steps lower the loss by less. Early stopping counts an epoch as better if it
+        gains more. Where the last 20 steps still gained more at the end of training,
+        ``fit`` gives a ``ConvergenceWarning``. 0 stands for any gain, and no warning.
+    validation_fraction : float or None, default=None
+        Share of the samples set aside to watch the objective on. None stands for 0.1
+        with early stopping, else for none.
+    early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights.
+        keep the best weights. None stops early if `max_epochs` is None, the learning
+        rate is constant and there are enough rows.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
@@ -119,8 +138,8 @@ class TiedBidirectional(BaseDeepTwoView):
 
     Notes
     -----
-    Views are trained on as they come, in float32: bring them to order one. At the
-    paper's learning rate training on features of deviation 10 stalls or diverges.
+    Networks are trained in float32. At the paper's learning rate, training with
+    ``standardize=False`` on features of deviation 10 stalls or diverges.
 
     Nothing in the objective makes the codes of the two views alike: with hidden layers,
     which are free, they are not, and ``score`` is near 0. They are with
@@ -176,10 +195,12 @@ class TiedBidirectional(BaseDeepTwoView):
         lr_schedule="constant",
         weight_decay=0.0,
         gradient_clip=None,
-        batch_size=128,
-        max_epochs=40,
-        validation_fraction=0.0,
-        early_stopping=False,
+        standardize=True,
+        batch_size=None,
+        max_epochs=None,
+        tol=0.02,
+        validation_fraction=None,
+        early_stopping=None,
         n_iter_no_change=10,
         monitor="loss",
         callbacks=None,
@@ -203,8 +224,10 @@ class TiedBidirectional(BaseDeepTwoView):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
+        self.standardize = standardize
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -224,7 +247,7 @@ class TiedBidirectional(BaseDeepTwoView):
     def _min_batch_rows(self):
         return 1
 
-    def _module(self):
+    def _module(self, plan):
         return TiedBidirectionalModule, {
             "n_features_x": self.n_features_in_,
             "n_features_y": self.y_n_features_in_,
@@ -239,7 +262,9 @@ class TiedBidirectional(BaseDeepTwoView):
         return reconstruction, {"mean_over_features": True}
 
     def _divergence_advice(self):
-        return f"Bring the views to order one, or reduce lr={self.lr}."
+        if self.standardize:
+            return super()._divergence_advice()
+        return f"Set standardize=True, or reduce lr={self.lr}."
 
     def _encode(self, view, side):
         return self.net_.evaluate("encode", view, side=side)

@@ -11,6 +11,9 @@ from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import BaseDeepTwoView
 from skcrl.deep._users_modules import try_module
 
+# Rows of a batch for each component, which CCA of the batch needs, and their bounds.
+_ROWS_PER_COMPONENT = 20
+_FEWEST_ROWS, _MOST_ROWS = 200, 2000
 # Share of the mean variance of the codes; it only steadies the inverse.
 _DECODER_RIDGE = 1e-6
 
@@ -25,6 +28,11 @@ class BaseTwoBranch(BaseDeepTwoView):
     @abstractmethod
     def _projection(self, m):
         """CCASolution with the projections for outputs of these moments."""
+
+    def _batch_rows(self, n_rows):
+        k = self.n_components
+        enough = max(n_rows // 100, _FEWEST_ROWS, _ROWS_PER_COMPONENT * k)
+        return min(enough, max(_MOST_ROWS, 4 * k))
 
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):

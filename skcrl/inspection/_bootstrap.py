@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import _get_feature_names
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
-from skcrl._validation import random_source
+from skcrl._validation import N_JOBS, random_source
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._population import population_intervals
 from skcrl.inspection._results import data_frame, short_repr
@@ -121,9 +121,9 @@ class BootstrapIntervals(NamedTuple):
         "estimator": [HasMethods(["fit", "transform_pair"])],
         "X": ["array-like"],
         "y": ["array-like"],
-        "n_resamples": [Interval(Integral, 2, None, closed="left")],
+        "n_resamples": [Interval(Integral, 2, 2**31 - 1, closed="both")],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },

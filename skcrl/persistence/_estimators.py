@@ -41,6 +41,7 @@ _HOMES = {
     "NystroemMap": "skcrl.kernel._feature_maps",
     "SparseProducts": "skcrl._sparse",
     "TwoViewNet": "skcrl.deep._net",
+    "Units": "skcrl.deep._units",
 }
 # Modules of scikit-learn whose estimators may be in a file.
 _SKLEARN = {

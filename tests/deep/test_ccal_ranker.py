@@ -36,7 +36,7 @@ def test_codes_are_linear_cca_of_the_encoded_training_set(views, momentum):
         est.net_.evaluate("encode", view, side=side)
         for view, side in zip(views, "xy", strict=True)
     ]
-    cca = LinearCCA(4, reg=1e-3).fit(*outputs)
+    cca = LinearCCA(4, reg=est.reg).fit(*outputs)
     np.testing.assert_allclose(est.correlations_, cca.correlations_)
     codes = est.transform_pair(*views), cca.transform_pair(*outputs)
     for code, expected in zip(*codes, strict=True):
@@ -82,6 +82,8 @@ def test_linear_encoders_come_near_linear_cca(views):
         4,
         hidden_layer_sizes=(),
         objective="infonce",
+        reg=1e-3,
+        input_dropout=0.0,
         lr=1e-2,
         max_epochs=300,
         random_state=0,
@@ -91,7 +93,8 @@ def test_linear_encoders_come_near_linear_cca(views):
 
 
 def test_watched_figures_are_those_under_projections_refitted(views):
-    est = CCALRanker(4, **SMALL, validation_fraction=0.25).fit(*views)
+    est = CCALRanker(4, **SMALL, standardize=False, validation_fraction=0.25)
+    est.fit(*views)
     train, valid = (
         [
             est.net_.evaluate("encode", view, side=side)
@@ -102,7 +105,7 @@ def test_watched_figures_are_those_under_projections_refitted(views):
     # The weights are those of the last epoch, as nothing stopped early.
     x_code, y_code = (
         code / np.linalg.norm(code, axis=1)[:, None]
-        for code in LinearCCA(4, reg=1e-3).fit(*train).transform_pair(*valid)
+        for code in LinearCCA(4, reg=est.reg).fit(*train).transform_pair(*valid)
     )
     ranks = mean_reciprocal_rank(x_code, y_code), mean_reciprocal_rank(y_code, x_code)
     assert est.history_[-1]["valid_mrr"] == pytest.approx(np.mean(ranks))
@@ -137,7 +140,8 @@ def test_sparse_views_are_not_made_dense_and_train_the_same(
 ):
     gaps = np.random.default_rng(0).random(views[0].shape) < 0.5
     X, y = np.where(gaps, 0.0, views[0]), views[1]
-    dense, est = (CCALRanker(4, **{**SMALL, **options}) for _ in range(2))
+    options = {**SMALL, **options, "standardize": False, "input_dropout": 0.0}
+    dense, est = (CCALRanker(4, **options) for _ in range(2))
     dense.fit(X, y)
     with monkeypatch.context() as patched:
         patched.setattr(sparse.csr_array, "toarray", None, raising=False)
@@ -180,7 +184,7 @@ def test_equal_codes_of_all_samples_are_no_pairs():
         ({"projection": "pca"}, "The 'projection' parameter"),
         ({"monitor": "score"}, "The 'monitor' parameter"),
         ({"n_components": 30, "batch_size": 20}, "batches of at least 31 rows"),
-        ({"early_stopping": True}, "needs validation data"),
+        ({"early_stopping": True, "validation_fraction": 0}, "needs validation data"),
         (
             {"optimizer": "lbfgs", "running_momentum": 0.5},
             "running_momentum=0.5 mixes in each batch",
@@ -231,7 +235,9 @@ def test_few_validation_rows_will_do(views):
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_divergence_is_named_when_validation_rows_are_watched(views):
-    est = CCALRanker(4, **{**SMALL, "lr": 1e30}, validation_fraction=0.2)
+    est = CCALRanker(
+        4, **{**SMALL, "lr": 1e30}, activation="relu", validation_fraction=0.2
+    )
     with pytest.raises(FloatingPointError, match="Training diverged in epoch"):
         est.fit(*views)
     assert not hasattr(est, "net_")

@@ -313,7 +313,7 @@ def test_a_process_killed_while_it_writes(views, path):
 
 
 OTHERS = [
-    ({"lr": 0.01}, "lr was 0.001 and is 0.01 now"),
+    ({"lr": 0.5}, "lr was 0.0.*1 and is 0.5 now"),
     ({"max_epochs": 6}, "max_epochs was 4 and is 6 now"),
     ({"n_components": 3}, "n_components was 2 and is 3 now"),
     (
@@ -328,8 +328,8 @@ OTHERS = [
         "net_params was None and is {'optimizer__eps': 0.1} now",
     ),
     (
-        {"lr": 0.01, "weight_decay": 1.0},
-        "lr was 0.001 and is 0.01 now; weight_decay was 0.0 and is 1.0 now",
+        {"lr": 0.5, "weight_decay": 1.0},
+        "lr was 0.0.*1 and is 0.5 now; weight_decay was .* and is 1.0 now",
     ),
 ]
 
@@ -413,7 +413,7 @@ def test_modules_of_the_users_are_told_apart_by_their_weights(views, path):
     [
         {"hidden_layer_sizes": [8]},
         {"hidden_layer_sizes": np.array([8])},
-        {"lr": np.float64(0.001)},
+        {"correlation_weight": np.float64(20)},
         {"max_epochs": np.int64(4)},
         {"verbose": 1},
         {"checkpoint_every": 3},

@@ -9,7 +9,7 @@ from skcrl.metrics import effective_rank, pearson_sum, reconstruction_error
 
 def fit(digits, **parameters):
     left, right, _ = digits
-    defaults = {"lr": 0.01, "max_epochs": 15, "random_state": 0}
+    defaults = {"max_epochs": 15, "standardize": False, "random_state": 0}
     return CorrNet(**{"n_components": 8, **defaults, **parameters}).fit(
         left[:1000], right[:1000]
     )
@@ -61,7 +61,14 @@ def test_unpaired_rows_teach_whatever_the_terms(digits, terms):
     new = digits[0][1000:]
 
     def error(rows, max_epochs):
-        est = CorrNet(16, terms=terms, lr=0.01, max_epochs=max_epochs, random_state=0)
+        est = CorrNet(
+            16,
+            terms=terms,
+            correlation_weight=2.0,
+            weight_decay=0.0,
+            max_epochs=max_epochs,
+            random_state=0,
+        )
         est.fit(left[:rows], right[:rows])
         return reconstruction_error(new, est.reconstruct(new, to="x"))
 

@@ -69,6 +69,8 @@ def test_the_recipe_is_deep_cca(ddp, halves):
         lr=0.1,
         batch_size=400,
         max_epochs=5,
+        reg=1e-4,
+        input_dropout=0.0,
         random_state=0,
         net_params={"iterator_train__shuffle": False},
     ).fit(*halves)

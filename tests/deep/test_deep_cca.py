@@ -29,7 +29,15 @@ def linear_encoders():
 
 def test_linear_encoders_find_linear_cca(views):
     deep = DeepCCA(
-        2, hidden_layer_sizes=(), max_epochs=300, lr=0.03, random_state=0, reg=1e-6
+        2,
+        hidden_layer_sizes=(),
+        standardize=False,
+        batch_size=400,
+        reg=1e-6,
+        input_dropout=0.0,
+        lr=0.03,
+        max_epochs=300,
+        random_state=0,
     ).fit(*views)
     linear = LinearCCA(2, reg=0).fit(*views)
     np.testing.assert_allclose(deep.correlations_, linear.correlations_, atol=1e-4)
@@ -42,7 +50,7 @@ def test_linear_encoders_find_linear_cca(views):
 
 
 def test_closing_cca_orders_and_decorrelates(views):
-    deep = DeepCCA(3, hidden_layer_sizes=(16,), random_state=0).fit(*views)
+    deep = DeepCCA(3, hidden_layer_sizes=(16,), reg=1e-4, random_state=0).fit(*views)
     codes = np.hstack(deep.transform_pair(*views))
     R = np.diag(deep.correlations_)
     expected = np.block([[np.eye(3), R], [R, np.eye(3)]])
@@ -106,6 +114,9 @@ def test_users_decoders(views):
     decoders = {"x_decoder": nn.Linear(4, 6), "y_decoder": nn.Linear(4, 5)}
     settings = {
         "hidden_layer_sizes": (),
+        "standardize": False,
+        "input_dropout": 0.0,
+        "reg": 1e-4,
         "max_epochs": 200,
         "lr": 0.04,
         "random_state": 0,
@@ -129,6 +140,8 @@ def test_linear_encoders_reach_linear_cca_by_every_objective(views, objective):
         2,
         hidden_layer_sizes=(),
         objective=objective,
+        reg=1e-4,
+        input_dropout=0.0,
         max_epochs=60,
         batch_size=100,
         lr=0.03,

@@ -190,6 +190,8 @@ def test_linear_autoencoder_reaches_pca(views, layout):
         hidden_layer_sizes=(),
         activation="identity",
         modality_dropout=0.0,
+        standardize=False,
+        weight_decay=0.0,
         lr=0.01,
         max_epochs=300,
         random_state=0,
@@ -205,7 +207,14 @@ def test_modality_dropout_is_what_lets_one_view_rebuild_the_other(digits):
     left, right, _ = digits
 
     def error(share):
-        est = MultimodalAutoencoder(16, modality_dropout=share, random_state=0)
+        est = MultimodalAutoencoder(
+            16,
+            modality_dropout=share,
+            standardize=False,
+            weight_decay=0.0,
+            max_epochs=40,
+            random_state=0,
+        )
         est.fit(left[:1000], right[:1000])
         return reconstruction_error(right[1000:], est.predict(left[1000:]))
 

@@ -133,6 +133,8 @@ OPTIONS = {
     "hidden_layer_sizes": (),
     "projection": "learned",
     "hard_negatives": True,
+    "standardize": False,
+    "input_dropout": 0.0,
     "lr": 1e-2,
     "max_epochs": 60,
     "random_state": 0,

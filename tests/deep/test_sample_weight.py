@@ -33,23 +33,32 @@ LBFGS = {
     "net_params": {"optimizer__max_iter": 3},
 }
 
+# Encoders that drop no entries.
+KEEPS_ALL = {"input_dropout": 0.0}
+
 # One of every objective, without random layers.
 ESTIMATORS = [
-    DeepCCA(**FULL),
-    DeepCCA(**FULL, reconstruction_weight=0.1),
-    DeepCCA(**FULL, objective="correlation_gap"),
-    DeepCCA(**SMALL, objective="soft", max_epochs=3),
-    DeepCCA(**SMALL, objective="noi", max_epochs=3),
-    DeepCCA(**FULL, pretraining_epochs=1, pretraining_noise=0, closing_cca=False),
+    DeepCCA(**FULL, **KEEPS_ALL),
+    DeepCCA(**FULL, **KEEPS_ALL, reconstruction_weight=0.1),
+    DeepCCA(**FULL, **KEEPS_ALL, objective="correlation_gap"),
+    DeepCCA(**SMALL, **KEEPS_ALL, objective="soft", max_epochs=3),
+    DeepCCA(**SMALL, **KEEPS_ALL, objective="noi", max_epochs=3),
+    DeepCCA(
+        **FULL,
+        **KEEPS_ALL,
+        pretraining_epochs=1,
+        pretraining_noise=0,
+        closing_cca=False,
+    ),
     CorrNet(**FULL),
     CorrNet(3, **FULL, correlation="sample", terms=["joint"]),
     MultimodalAutoencoder(**FULL, modality_dropout=0),
     TiedBidirectional(**FULL, dropout=0),
-    CCALRanker(**FULL),
-    CCALRanker(**FULL, hard_negatives=True, symmetric=False),
-    CCALRanker(**FULL, objective="infonce", projection="learned"),
-    CCALRanker(**FULL, running_momentum=0.5),
-    DeepCCA(**LBFGS),
+    CCALRanker(**FULL, **KEEPS_ALL),
+    CCALRanker(**FULL, **KEEPS_ALL, hard_negatives=True, symmetric=False),
+    CCALRanker(**FULL, **KEEPS_ALL, objective="infonce", projection="learned"),
+    CCALRanker(**FULL, **KEEPS_ALL, running_momentum=0.5),
+    DeepCCA(**LBFGS, **KEEPS_ALL),
     CorrNet(**LBFGS),
     TiedBidirectional(**LBFGS, dropout=0),
 ]

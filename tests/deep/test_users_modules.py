@@ -148,6 +148,7 @@ def test_joint_layer_takes_what_an_encoder_gives(views):
         x_encoder=modules["x_encoder"],
         x_decoder=modules["x_decoder"],
         hidden_layer_sizes=(9,),
+        standardize=False,
         random_state=0,
         max_epochs=1,
         lr=1e-12,

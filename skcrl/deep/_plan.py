@@ -1,0 +1,80 @@
+"""What the parameters of a training that are None stand for, on data of some size."""
+
+from math import ceil, prod
+from typing import NamedTuple
+
+# Fewer rows than these, or than these for each component, are few: networks fit their
+# noise, and a tenth of them is too little to tell when.
+_FEW, _FEW_PER_COMPONENT = 1000, 100
+# Steps of a training, and epochs that it lasts at least, which may end before.
+_STEPS, _STEPS_OF_FEW, _EPOCHS = 1000, 300, 30
+# An epoch of L-BFGS is one batch and up to as many iterations.
+_LBFGS_STEPS = 20
+# Steps over which losses are averaged, before they are compared.
+_STEPS_TO_COMPARE = 20
+# Share of the rows that is set aside.
+_FRACTION = 0.1
+# Shares of the entries of few rows that are dropped, and of those of wide views.
+_DROPOUT, _DROPOUT_WIDE = 0.2, 0.5
+_WEIGHT_DECAY = 0.1
+
+
+class Plan(NamedTuple):
+    """Length, batches and regularisation of a training."""
+
+    batch_size: int
+    n_epochs: int
+    epochs_to_compare: int
+    stops_at_convergence: bool
+    stops_early: bool
+    validation_fraction: float
+    input_dropout: float
+    weight_decay: float
+
+
+def plan_of(estimator, data, is_part):
+    """Plan of a training.
+
+    Parameters
+    ----------
+    estimator : BaseDeepTwoView
+        With the parameters.
+    data : PairDataset
+        What to train on.
+    is_part : bool
+        Whether it is one epoch of a longer training.
+    """
+    n_complete = len(data.rows)
+    are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator.n_components)
+    is_wide = max(prod(view.shape[1:]) for view in (data.x, data.y)) > n_complete
+    # No number of epochs and no schedule says when training ends.
+    is_open_ended = estimator.max_epochs is None and estimator.lr_schedule == "constant"
+    stops_early = estimator.early_stopping
+    if stops_early is None:
+        stops_early = is_open_ended and not are_few
+    stops_early = stops_early and not is_part
+    fraction = estimator.validation_fraction
+    if fraction is None:
+        fraction = _FRACTION if stops_early else 0.0
+    batch_size = estimator.batch_size or estimator._batch_rows(n_complete)
+    if estimator.optimizer == "lbfgs":
+        steps_an_epoch = _LBFGS_STEPS
+    else:
+        n_train = len(data) - round(n_complete * fraction)
+        steps_an_epoch = max(1, n_train // batch_size)
+    n_steps = _STEPS_OF_FEW if are_few else _STEPS
+    n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
+    return Plan(
+        batch_size=batch_size,
+        n_epochs=1 if is_part else n_epochs,
+        epochs_to_compare=ceil(_STEPS_TO_COMPARE / steps_an_epoch),
+        stops_at_convergence=is_open_ended and not stops_early and estimator.tol > 0,
+        stops_early=stops_early,
+        validation_fraction=fraction,
+        input_dropout=(_DROPOUT_WIDE if is_wide else _DROPOUT) if are_few else 0.0,
+        weight_decay=(
+            (_WEIGHT_DECAY if are_few else 0.0)
+            if estimator.weight_decay is None
+            else estimator.weight_decay
+        ),
+    )
