@@ -33,6 +33,7 @@ SHARED = (
     "max_epochs",
     "batch_size",
     "reg",
+    "input_dropout",
     "random_state",
 )
 
@@ -116,6 +117,7 @@ def make_methods(pairs, max_epochs, seed):
         k,
         objective="infonce",
         reg=1.0,
+        input_dropout=0.0,
         x_encoder=conv_net(k, seed),
         y_encoder=words_net(width, k, seed),
         lr=3e-3,

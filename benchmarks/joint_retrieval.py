@@ -60,9 +60,16 @@ HIDDEN, CODE, FEATURES = 200, 100, 100
 
 def methods():
     """Estimators, and whether each caption is trained on once more, alone."""
-    schedule = {"max_epochs": 20, "lr_schedule": "one_cycle"}
+    schedule = {
+        "standardize": False,
+        "weight_decay": 0.0,
+        "max_epochs": 20,
+        "lr_schedule": "one_cycle",
+    }
     autoencoder = {"hidden_layer_sizes": (HIDDEN,), "lr": 3e-4, **schedule}
-    tied = TiedBidirectional(CODE, hidden_layer_sizes=(HIDDEN,), **schedule)
+    tied = TiedBidirectional(
+        CODE, hidden_layer_sizes=(HIDDEN,), batch_size=128, **schedule
+    )
     return {
         "LinearCCA": (LinearCCA(CODE), False),
         "AE concatenated": (

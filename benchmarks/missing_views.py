@@ -27,7 +27,14 @@ from skcrl.datasets import load_digits_halves
 
 def methods(epochs):
     """Estimators that train on unpaired rows."""
-    common = {"max_epochs": epochs, "batch_size": 50, "optimizer": "adam"}
+    common = {
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "weight_decay": 0.0,
+        "standardize": False,
+        "batch_size": 50,
+        "max_epochs": epochs,
+    }
     return {
         "CorrNet": CorrNet(
             32,
@@ -41,7 +48,7 @@ def methods(epochs):
             32, hidden_layer_sizes=(256,), activation="relu", **common
         ),
         "TiedBidirectional": TiedBidirectional(
-            32, hidden_layer_sizes=(256,), activation="relu", lr=1e-3, **common
+            32, hidden_layer_sizes=(256,), activation="relu", **common
         ),
     }
 

@@ -71,18 +71,25 @@ def methods(k, epochs):
 
     Settings were chosen on the last 10,000 training images.
     """
-    common = {"hidden_layer_sizes": HIDDEN, "max_epochs": epochs, "random_state": 0}
+    common = {
+        "hidden_layer_sizes": HIDDEN,
+        "reg": 1e-4,
+        "input_dropout": 0.0,
+        "standardize": False,
+        "max_epochs": epochs,
+        "random_state": 0,
+    }
     # With many components the trace norm fits the noise of its batches.
     full_rank = {"batch_size": 2000, **common}
     if k > 50:
         full_rank = {
+            **common,
             "batch_size": 5000,
             "lr": 2e-3,
             "input_dropout": 0.2,
             "validation_fraction": 1 / 6,
             "early_stopping": True,
             "monitor": "score",
-            **common,
         }
     matched = {"batch_size": 2048, "closing_cca": False, **common}
     return {

@@ -47,6 +47,9 @@ def methods(width, epochs, batch_size):
     deep = DeepCCA(
         10,
         hidden_layer_sizes=(width,) * 3,
+        reg=1e-4,
+        input_dropout=0.0,
+        standardize=False,
         batch_size=batch_size,
         max_epochs=epochs,
         lr_schedule="one_cycle",

@@ -101,6 +101,9 @@ def multi30k(args, share, seed):
     n_batches = max(1, len(train[0]) // BATCH)
     training = {
         "hidden_layer_sizes": tuple(args.hidden),
+        "activation": "relu",
+        "input_dropout": 0.0,
+        "standardize": False,
         "batch_size": BATCH,
         "lr": 8e-3,
         "lr_schedule": "one_cycle",

@@ -15,6 +15,7 @@ import torch
 
 from skcrl import CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
 from skcrl.deep._data import PairBatches, PairDataset
+from skcrl.deep._plan import plan_of
 
 HIDDEN = (500, 300)
 
@@ -25,14 +26,17 @@ def estimators(k, batch_size):
         "batch_size": batch_size,
         "max_epochs": 1,
         "hidden_layer_sizes": HIDDEN,
+        "standardize": False,
+        "weight_decay": 0.0,
         "random_state": 0,
     }
+    keeps_all = {"input_dropout": 0.0}
     return [
         *(
-            DeepCCA(k, objective=objective, **common)
+            DeepCCA(k, objective=objective, **keeps_all, **common)
             for objective in ("trace_norm", "correlation_gap", "soft", "noi")
         ),
-        DeepCCA(k, reconstruction_weight=1e-3, **common),
+        DeepCCA(k, reconstruction_weight=1e-3, **keeps_all, **common),
         CorrNet(k, **common),
         MultimodalAutoencoder(k, modality_dropout=0.0, **common),
         TiedBidirectional(k, dropout=0.0, **common),
@@ -54,7 +58,8 @@ def compare(estimator, X, y, repeats):
     data = PairDataset.from_arrays(X, y)
     # One epoch each, so that both have their weights, moments and order of batches.
     net = estimator.fit(X, y).net_
-    module = estimator._make_net(net.seed).module_
+    plan = plan_of(estimator, data, is_part=True)
+    module = estimator._make_net(net.seed, plan).module_
     group = net.optimizer_.param_groups[0]
     settings = {
         key: value for key, value in group.items() if key not in ("params", "lr")

@@ -47,18 +47,22 @@ PAPER = {
     "output_activation": "sigmoid",
     "lr": 0.01,
     "max_epochs": 50,
+    "standardize": False,
+    "weight_decay": 0.0,
 }
 # Keras takes its loss by the mean over 392 pixels, we half the sum: 196 times as much,
 # and with it RMSprop's epsilon of 1e-8 and the weight 0.02 of the correlation.
 BLOG = {
     "combine": "post",
     "terms": ("from_x", "from_y"),
+    "standardize": False,
+    "weight_decay": 0.0,
     "net_params": {"optimizer__eps": 196e-8},
 }
 
 
 # Chosen on the last 10,000 training images, like the networks below.
-SHIFTED = {"lr": 3e-3, "lr_schedule": "one_cycle", "max_epochs": 20}
+SHIFTED = {"lr": 3e-3, "lr_schedule": "one_cycle", "max_epochs": 20, "reg": 1e-4}
 
 
 def seeded(make, seed):
@@ -106,13 +110,18 @@ def mnist_methods():
     )
     return {
         "LinearCCA": LinearCCA(50),
-        "CorrNet (paper)": CorrNet(50, **PAPER),
+        "CorrNet (paper)": CorrNet(50, **PAPER, correlation_weight=2.0),
         "CorrNet, no correlation": CorrNet(50, **PAPER, correlation_weight=0.0),
         "Deep CorrNet (blog)": CorrNet(
-            50, hidden_layer_sizes=(500, 300), correlation_weight=196 * 0.02, **BLOG
+            50,
+            hidden_layer_sizes=(500, 300),
+            correlation_weight=196 * 0.02,
+            lr=1e-3,
+            max_epochs=40,
+            **BLOG,
         ),
         "DeepCCA": DeepCCA(50),
-        "DeepCCA, shifted": DeepCCA(50, **dense, **SHIFTED),
+        "DeepCCA, shifted": DeepCCA(50, **dense, batch_size=2000, **SHIFTED),
         "DeepCCA, conv, shifted": DeepCCA(50, **conv, batch_size=1000, **SHIFTED),
     }
 
@@ -134,7 +143,14 @@ def digits_methods():
             **BLOG,
         ),
         "DeepCCA": DeepCCA(
-            20, hidden_layer_sizes=(128, 64), lr=2e-3, batch_size=250, max_epochs=50
+            20,
+            hidden_layer_sizes=(128, 64),
+            reg=1e-4,
+            input_dropout=0.0,
+            lr=2e-3,
+            standardize=False,
+            batch_size=250,
+            max_epochs=50,
         ),
     }
 

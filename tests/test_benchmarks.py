@@ -59,6 +59,7 @@ TINY = {
         ["--sets", "2", "--planted", "2", "--permutations", "3", "--features", "60"],
         "KS p",
     ),
+    "deep_defaults": (["--quick", "--seeds", "1"], "200 rows of 20 and 15"),
     "crash": (["--quick"], "1 of 1 trainings identical"),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }
