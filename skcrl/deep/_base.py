@@ -114,6 +114,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     """
 
     net_: TwoViewNet
+    # What `standardize` was in fit; models of files that do not say go on.
+    _standardized = True
 
     _accepts_sparse = True
     _accepts_tensors = True
@@ -282,13 +284,15 @@ class BaseDeepTwoView(TwoViewTransformer):
             if not going_on and seed is None:
                 self._prepare(net, x_array, y_array, weights)
             n_before = len(net.history)
-            self._run_epochs(net, data, plan, checkpoint)
+            is_cut_short = self._run_epochs(net, data, plan, checkpoint)
             net.units = units
+            self._standardized = self.standardize
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
             self._hold(net, X, y, weights)
             if not is_part:
-                self._warn_of_the_end(self.history_[n_before:], plan)
+                if is_cut_short:
+                    self._warn_if_falling(self.history_[n_before:], plan)
                 self._warn_of_nothing_learned(*views.values(), *present)
         return self
 
@@ -302,6 +306,13 @@ class BaseDeepTwoView(TwoViewTransformer):
             if self.standardize and not as_it_comes:
                 weights_there = None if weights is None else weights[there]
                 units[side] = Units.of(view[there], weights_there)
+        output_activation = getattr(self, "output_activation", "identity")
+        if units and output_activation not in _UNBOUNDED:
+            raise ValueError(
+                f"output_activation={output_activation!r} cannot give all the values "
+                "of standardised views: set standardize=False, and bring the views to "
+                "the range that it gives."
+            )
         return units
 
     def _partners(self, data, groups):
@@ -316,26 +327,26 @@ class BaseDeepTwoView(TwoViewTransformer):
             n_done = checkpoint.n_done
         try:
             cycle_rate = self.lr_schedule == "one_cycle"
-            net.train_epochs(data, plan.n_epochs, callbacks, cycle_rate, n_done)
+            return net.train_epochs(data, plan.n_epochs, callbacks, cycle_rate, n_done)
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"Training diverged in epoch {len(net.history)}: {error}. "
                 f"{self._divergence_advice()} Views should be of order one."
             ) from error
 
-    def _warn_of_the_end(self, history, plan):
-        """Warn where a training of this history ended while its loss was falling."""
+    def _warn_if_falling(self, history, plan):
+        """Warn where the loss was falling at the end of a training of this history."""
         losses = [row["train_loss"] for row in history]
-        is_whole = len(losses) == plan.n_epochs
-        if self.tol and self.lr_schedule != "one_cycle" and is_whole:
-            if len(losses) < 2 or is_falling(losses, plan.epochs_to_compare, self.tol):
-                warnings.warn(
-                    f"Training of {type(self).__name__} ended after {len(losses)} "
-                    "epochs, with its loss still falling: raise max_epochs or "
-                    f"lr={self.lr}, or set tol=0 if it is to end there.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
+        if self.tol == 0 or self.lr_schedule == "one_cycle" or len(losses) < 2:
+            return
+        if is_falling(losses, plan.epochs_to_compare, self.tol):
+            warnings.warn(
+                f"Training of {type(self).__name__} ended after {len(losses)} epochs, "
+                "with its loss still falling: set max_epochs to more, raise "
+                f"lr={self.lr}, or set tol=0 if it is to end there.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
 
     def _warn_of_nothing_learned(self, X, y, has_x=None, has_y=None):
         """Warn where codes are constant, or views rebuilt no better than by means."""
@@ -345,6 +356,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         warn_of_constant_codes(self, "X", X, self._encode(X, "x"))
         warn_of_constant_codes(self, "y", y, self._encode(y, "y"))
         for name, view, rebuilt in self._rebuilt_in_training(X, y):
+            units = self.net_.units.get("x" if name == "X" else "y")
+            if units is not None:  # in which the objective counts errors
+                view, rebuilt = map(units.standardised, (view, rebuilt))
             warn_of_no_reconstruction(self, name, view, rebuilt)
 
     def _rebuilt_in_training(self, X, y):
@@ -403,8 +417,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         """New net with the parameters of now and the state of the fitted one."""
         net = self._make_net(self.net_.seed, plan)
         before, now = (_lasting_parameters(n) for n in (self.net_, net))
-        if bool(self.net_.units) > self.standardize:
-            before["standardize"], now["standardize"] = True, False
+        before["standardize"] = self._standardized
+        now["standardize"] = self.standardize
         for name in sorted(before | now):
             if before.get(name) != now.get(name):
                 raise ValueError(
@@ -457,13 +471,6 @@ class BaseDeepTwoView(TwoViewTransformer):
         check_callbacks(self.callbacks or [])
         _check_net_params(self.net_params or {}, OPTIMIZERS[self.optimizer][0])
         _check_device(self.device)
-        output_activation = getattr(self, "output_activation", "identity")
-        if self.standardize and output_activation not in _UNBOUNDED:
-            raise ValueError(
-                f"output_activation={output_activation!r} cannot give all the values "
-                "of standardised views: set standardize=False, and bring the views to "
-                "the range that it gives."
-            )
         if self.gradient_clip is not None and self.optimizer == "lbfgs":
             raise ValueError(
                 "gradient_clip would mislead the line search of optimizer='lbfgs': "
@@ -473,10 +480,10 @@ class BaseDeepTwoView(TwoViewTransformer):
             ("early_stopping=True", self.early_stopping and plan.stops_early),
             ("monitor='score'", self.monitor == "score"),
         ):
-            if needs_validation and not plan.validation_fraction:
+            if needs_validation and self.validation_fraction == 0:
                 raise ValueError(
-                    f"{name} needs validation data, got validation_fraction="
-                    f"{self.validation_fraction}: set it to 0.1, say."
+                    f"{name} needs validation data, got validation_fraction=0: "
+                    "set it to 0.1, say."
                 )
         if self.lr_schedule == "refine" and not self.early_stopping:
             raise ValueError(
@@ -500,6 +507,13 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "yours, which would begin anew when training goes on: set "
                 "callbacks=None, or checkpoint=None."
             )
+
+    def _fitted_arrays(self):
+        return {
+            f"{part} of {side} in its network": (array, self._sample_shapes[side])
+            for side, units in self.net_.units.items()
+            for part, array in zip(units._fields, units, strict=True)
+        }
 
     def _check_batches(self, data, plan):
         """Raise ValueError for batches of too few complete rows."""

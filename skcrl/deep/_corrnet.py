@@ -88,17 +88,20 @@ class CorrNet(BaseJointCode):
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for 100.
     max_epochs : int or None, default=None
-        Passes over the data, at most. None lets training end by itself. With 1,000 rows
-        or more, and 100 or more for each component, a tenth of the rows is set aside
-        and ends it by early stopping, after 1,000 steps or 30 passes at the latest.
-        With fewer rows it ends where the loss hardly falls any more, as `tol` says,
-        after 300 steps or 30 passes at the latest.
+        Passes over the data, at most. With None and a constant rate, training ends by
+        itself: by early stopping if there are 1,000 rows or more, and 100 or more for
+        each component, or if it is asked for; else where the loss hardly falls any
+        more, as `tol` says. It ends at the latest after 30 passes or 1,000 steps, 300
+        where rows are fewer, whichever is more.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that has been gained since the first
-        epoch. Without validation rows and with ``max_epochs=None``, training ends where
-        20 steps lower the loss by less. Early stopping counts an epoch as better if it
-        gains more. Where the last 20 steps still gained more at the end of training,
-        ``fit`` gives a ``ConvergenceWarning``. 0 stands for any gain, and no warning.
+        Least gain that counts, as a share of all that was gained since the first epoch.
+        With ``max_epochs=None`` and without early stopping, training ends where the
+        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
+        than that of the 20 before. Early stopping counts an epoch as better if it gains
+        more. Training that reaches its last epoch with the loss still falling by more
+        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
+        gain counts for early stopping; otherwise training goes on to the last epoch,
+        without a warning.
     validation_fraction : float or None, default=None
         Share of the samples set aside to watch the objective on. None stands for 0.1
         with early stopping, else for none.

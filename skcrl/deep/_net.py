@@ -193,6 +193,11 @@ class TwoViewNet(NeuralNet):
         n_done : int, default=0
             How many of these epochs an interrupted training did, whose state a callback
             restores.
+
+        Returns
+        -------
+        is_cut_short : bool
+            Whether it ended with the last epoch, and not by itself.
         """
         self.callbacks = list(callbacks)
         if cycle_rate:
@@ -203,12 +208,14 @@ class TwoViewNet(NeuralNet):
             self.callbacks.insert(0, cycle)
         self.initialize_callbacks()
         self.notify("on_train_begin", X=dataset, y=None)
+        is_cut_short = False
         with suppress(StoppedEarly), _denormals_flushed():
             self.fit_loop(dataset, epochs=n_epochs - n_done)
+            is_cut_short = True
         self.notify("on_train_end", X=dataset, y=None)
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
             raise FloatingPointError("a weight is not finite")
-        return self
+        return is_cut_short
 
     def evaluate(self, method, *views, **kwargs):
         """Apply a method of the module to arrays, in blocks of rows.
@@ -255,8 +262,7 @@ class TwoViewNet(NeuralNet):
                 return None
             rows = view[start : start + n_rows]
             if units is not None:
-                dense = rows.toarray() if sparse.issparse(rows) else rows
-                rows = units.standardised(dense)
+                rows = units.standardised(rows)
             return as_tensor(rows, self.device, dtype, keep_sparse)
 
         def compute(start):
@@ -316,10 +322,14 @@ class TwoViewNet(NeuralNet):
         if state["optimizer"] != {}:
             raise ValueError("its network comes with a state of the optimizer")
         units = state.get("units", {})
-        if not units.keys() <= {"x", "y"} or not all(
-            isinstance(of, Units) for of in units.values()
-        ):
+        if not units.keys() <= {"x", "y"}:
             raise ValueError("its network has units of no view")
+        for of in units.values():
+            is_numbers = isinstance(of, Units) and all(
+                isinstance(part, np.ndarray) and part.dtype == np.float64 for part in of
+            )
+            if not is_numbers or not (of.scale > 0).all():
+                raise ValueError("its network has units that are none")
         check_weights(state["made_with"], state["module"])
 
     def get_state(self):

@@ -56,11 +56,16 @@ def plan_of(estimator, data, is_part):
     fraction = estimator.validation_fraction
     if fraction is None:
         fraction = _FRACTION if stops_early else 0.0
-    batch_size = estimator.batch_size or estimator._batch_rows(n_complete)
+    n_train = len(data) - round(n_complete * fraction)
+    batch_size = estimator.batch_size
+    if batch_size is None:
+        # Complete rows are spread among the unpaired ones.
+        n_spread = n_train - (len(data) - n_complete)
+        most_batches = max(1, n_spread // estimator._min_batch_rows)
+        batch_size = max(estimator._batch_rows(n_complete), n_train // most_batches)
     if estimator.optimizer == "lbfgs":
         steps_an_epoch = _LBFGS_STEPS
     else:
-        n_train = len(data) - round(n_complete * fraction)
         steps_an_epoch = max(1, n_train // batch_size)
     n_steps = _STEPS_OF_FEW if are_few else _STEPS
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))

@@ -95,7 +95,8 @@ class BaseTwoBranch(BaseDeepTwoView):
 
     def _fitted_arrays(self):
         k = self.n_components_
-        arrays: dict[str, tuple] = {"correlations_": (self.correlations_, (k,))}
+        arrays: dict[str, tuple] = super()._fitted_arrays()
+        arrays["correlations_"] = self.correlations_, (k,)
         for side in ("x", "y"):
             has_decoder = side in self.net_.module_.decoders
             p = k if has_decoder else prod(self._sample_shapes[side])

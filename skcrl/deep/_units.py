@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from skcrl._arrays import Array
 
@@ -11,6 +12,8 @@ from skcrl._arrays import Array
 _FARTHEST = 4.0
 # Deviations that rounding alone gives a constant column, as a share of its mean.
 _ROUNDING = 10 * np.finfo(np.float64).eps
+# Deviations that float32 does not tell from none.
+_LEAST = np.finfo(np.float32).tiny
 # Rows that are worked on at a time.
 _BLOCK = 4096
 
@@ -33,7 +36,7 @@ class Units(NamedTuple):
             How many samples each row stands for.
         """
         if weights is None:
-            weights = np.ones(len(view))
+            weights = np.ones(view.shape[0])
         # From the first row: sums of time stamps would lose the digits that tell them.
         first = view[0].astype(np.float64)
         mean = first + _mean(weights, view, lambda rows: rows - first)
@@ -42,10 +45,11 @@ class Units(NamedTuple):
         for _, rows in _blocks(view):
             np.maximum(span, np.abs(rows - mean).max(axis=0), out=span)
         scale = np.maximum(np.sqrt(variance), span / _FARTHEST)
-        return cls(mean, np.where(span > _ROUNDING * np.abs(mean), scale, 1.0))
+        noise = np.maximum(_ROUNDING * np.abs(mean), _LEAST)
+        return cls(mean, np.where(span > noise, scale, 1.0))
 
     def standardised(self, view, dtype=None):
-        """Rows of the view in these units."""
+        """Rows of the view, which may be sparse, in these units."""
         out = np.empty(view.shape, dtype or view.dtype)
         for start, rows in _blocks(view):
             out[start : start + len(rows)] = (rows - self.mean) / self.scale
@@ -66,5 +70,6 @@ def _mean(weights, view, function):
 
 def _blocks(view):
     """Rows of a view, some at a time, each lot with the number of its first."""
-    for start in range(0, len(view), _BLOCK):
-        yield start, view[start : start + _BLOCK]
+    for start in range(0, view.shape[0], _BLOCK):
+        rows = view[start : start + _BLOCK]
+        yield start, rows.toarray() if sparse.issparse(rows) else rows

@@ -79,6 +79,29 @@ def test_training_that_is_cut_short_warns():
     assert 30 < est.n_iter_ < 304
 
 
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+def test_training_that_early_stopping_ends_does_not_warn():
+    views = make_correlated_views(200, 6, 5, correlations=(0.9, 0.8), random_state=0)
+    est = CorrNet(2, early_stopping=True, max_epochs=500, random_state=0).fit(*views)
+    assert est.n_iter_ < 500
+    est.set_params(max_epochs=est.n_iter_).fit(*views)
+
+
+def test_a_score_is_watched_where_rows_are_set_aside():
+    views = make_correlated_views(120, 6, 5, correlations=(0.9, 0.8), random_state=0)
+    est = DeepCCA(2, monitor="score", random_state=0).fit(*views)
+    assert "valid_score" not in est.history_[0]
+    est.set_params(early_stopping=True).fit(*views)
+    assert "valid_score" in est.history_[0]
+
+
+def test_batches_hold_enough_complete_rows():
+    X, y = make_correlated_views(300, 6, 5, correlations=(0.9, 0.8), random_state=0)
+    y[20:] = np.nan
+    est = CorrNet(2, max_epochs=2, random_state=0).fit(X, y)
+    assert est.net_.batch_size >= 30
+
+
 @pytest.mark.parametrize(
     "kind",
     [DeepCCA, CCALRanker, CorrNet, MultimodalAutoencoder],

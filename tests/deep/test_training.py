@@ -541,7 +541,10 @@ BAD_PARAMETERS = [
         {"early_stopping": True, "validation_fraction": 0},
         "early_stopping=True needs validation data",
     ),
-    ({"monitor": "score"}, "monitor='score' needs validation data"),
+    (
+        {"monitor": "score", "validation_fraction": 0},
+        "monitor='score' needs validation data",
+    ),
     ({"lr_schedule": "refine"}, "set early_stopping=True"),
     ({"lr_schedule": "cosine"}, "'lr_schedule' parameter"),
     ({"gradient_clip": 0.0}, "'gradient_clip' parameter"),

@@ -1,5 +1,7 @@
 """Networks see columns of mean 0 and deviation 1, and users their own units."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -16,6 +18,7 @@ from skcrl import (
 )
 from skcrl.datasets import make_correlated_views
 from skcrl.deep._units import Units
+from skcrl.exceptions import DegenerateFitWarning
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5, "random_state": 0}
 ESTIMATORS = [
@@ -109,6 +112,9 @@ def test_training_that_goes_on_stays_in_its_units(views):
     est.set_params(warm_start=True, standardize=False)
     with pytest.raises(ValueError, match="standardize was True in fit and is False"):
         est.fit(X, y)
+    est = CorrNet(**SMALL, standardize=False, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="standardize was False in fit and is True"):
+        est.set_params(standardize=True).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +127,47 @@ def test_bounded_outputs_are_refused(kind, views):
     with pytest.raises(ValueError, match="'sigmoid' cannot give all .* standardize=F"):
         est.fit(*views)
     est.set_params(standardize=False).fit(*views)
+    X, y = map(sparse.csr_array, views)
+    est.set_params(standardize=True).fit(X, y)
+
+
+@pytest.mark.parametrize("est", ESTIMATORS, ids=repr)
+def test_training_goes_on_with_sparse_rows(est, views):
+    X, y = views
+    parts, expected = (clone(est).fit(X, y) for _ in range(2))
+    parts.partial_fit(sparse.csr_array(X), y)
+    np.testing.assert_allclose(
+        parts.transform(X), expected.partial_fit(X, y).transform(X), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        Units(np.zeros(4), np.zeros(4)),
+        Units(np.zeros(4), -np.ones(4)),
+        Units(np.zeros(3), np.ones(3)),
+        Units(np.full(4, np.nan), np.ones(4)),
+        Units([0.0] * 4, [1.0] * 4),
+        Units("a", "b"),
+        Units(None, None),
+    ],
+    ids=repr,
+)
+def test_units_in_a_file_are_looked_at(views, tmp_path, units):
+    est = CorrNet(**SMALL).fit(*views)
+    est.net_.units["x"] = units
+    est.save(tmp_path / "edited.skcrl")
+    with pytest.raises(ValueError, match="edited"):
+        CorrNet.load(tmp_path / "edited.skcrl")
+
+
+def test_a_loud_column_hides_nothing_that_was_learned():
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((400, 2))
+    X = np.column_stack(
+        [Z @ rng.standard_normal((2, 6)), 1e6 * rng.standard_normal(400)]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DegenerateFitWarning)
+        CorrNet(2, random_state=0).fit(X, Z @ rng.standard_normal((2, 5)))
