@@ -117,6 +117,7 @@ def test_users_decoders(views):
         "standardize": False,
         "input_dropout": 0.0,
         "reg": 1e-4,
+        "batch_size": 400,
         "max_epochs": 200,
         "lr": 0.04,
         "random_state": 0,
