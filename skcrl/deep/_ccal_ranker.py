@@ -62,8 +62,8 @@ class CCALRanker(BaseTwoBranch):
     input_dropout : float in [0, 1) or None, default=None
         Share of the entries of either view that is set to 0 while training, which keeps
         networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
-        component, or more; with fewer for 0.2, or 0.5 if a view has more columns than
-        rows.
+        component, or more; with fewer for 0.5 if a view has more columns than rows,
+        else for 0.2, or 0 without hidden layers.
     x_encoder, y_encoder : nn.Module or None, default=None
         Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
         weights they come with, in place of the dense ones. They are copied. The samples

@@ -62,8 +62,8 @@ class DeepCCA(BaseTwoBranch):
     input_dropout : float in [0, 1) or None, default=None
         Share of the entries of either view that is set to 0 while training, which keeps
         networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
-        component, or more; with fewer for 0.2, or 0.5 if a view has more columns than
-        rows.
+        component, or more; with fewer for 0.5 if a view has more columns than rows,
+        else for 0.2, or 0 without hidden layers.
     closing_cca : bool, default=True
         Whether linear CCA follows the training. If not, codes are the encoders' outputs
         with mean 0 and variance 1, in pairs as the objective left them; "trace_norm"

@@ -69,6 +69,9 @@ def plan_of(estimator, data, is_part):
         steps_an_epoch = max(1, n_train // batch_size)
     n_steps = _STEPS_OF_FEW if are_few else _STEPS
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
+    # Linear encoders of a few columns have little to fit noise with.
+    is_deep = len(estimator.hidden_layer_sizes) > 0
+    dropout = _DROPOUT_WIDE if is_wide else _DROPOUT if is_deep else 0.0
     return Plan(
         batch_size=batch_size,
         n_epochs=1 if is_part else n_epochs,
@@ -76,7 +79,7 @@ def plan_of(estimator, data, is_part):
         stops_at_convergence=is_open_ended and not stops_early and estimator.tol > 0,
         stops_early=stops_early,
         validation_fraction=fraction,
-        input_dropout=(_DROPOUT_WIDE if is_wide else _DROPOUT) if are_few else 0.0,
+        input_dropout=dropout if are_few else 0.0,
         weight_decay=(
             (_WEIGHT_DECAY if are_few else 0.0)
             if estimator.weight_decay is None

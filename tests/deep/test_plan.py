@@ -22,6 +22,7 @@ def test_few_rows_are_regularised_and_train_to_convergence():
     assert (found.stops_at_convergence, found.stops_early) == (True, False)
     assert (found.validation_fraction, found.input_dropout) == (0.0, 0.2)
     assert planned(DeepCCA(3), 200, n_columns=201).input_dropout == 0.5
+    assert planned(DeepCCA(3, hidden_layer_sizes=()), 200).input_dropout == 0
     assert planned(CorrNet(3), 200).weight_decay == 0.1
     # 1,000 rows are few for 20 components.
     assert planned(DeepCCA(20), 1000).stops_at_convergence
