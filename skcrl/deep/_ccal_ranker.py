@@ -97,7 +97,8 @@ class CCALRanker(BaseTwoBranch):
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
         and at most 2,000, or 4 for each component if that is more.
-        Each sample's negatives are the others of its batch.
+        Each sample's negatives are the others of its batch. CCA needs more rows than
+        `n_components`, and many more to tell what views share from noise.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None and a constant rate, training ends by
         itself: by early stopping if there are 1,000 rows or more, and 100 or more for
