@@ -72,7 +72,7 @@ def expected_by_orders(cases, k):
 
 def random_case(rng):
     """Small whole-numbered codes, with many ties, and what is relevant."""
-    n_queries, n_targets = rng.integers(1, 12), rng.integers(1, 6)
+    n_queries, n_targets = rng.integers(1, 4), rng.integers(1, 6)
     n_components = rng.integers(1, 4)
     queries = rng.integers(-2, 3, (n_queries, n_components))
     targets = rng.integers(-2, 3, (n_targets, n_components))
@@ -85,11 +85,11 @@ def random_case(rng):
 def test_every_measure_is_its_mean_over_all_orders_of_ties():
     rng = np.random.default_rng(0)
     n_open = 0
-    for _ in range(340):
+    for _ in range(1000):
         queries, targets, relevant = random_case(rng)
         k = int(rng.integers(1, len(targets) + 1))
         cases = [orders(queries[i], targets, row) for i, row in enumerate(relevant)]
-        n_open += sum(len(case) > 1 for case in cases)
+        n_open += any(len(case) > 1 for case in cases)
         expected = expected_by_orders(cases, k)
         found = {
             "recall": recall_at_k(queries, targets, k=k, relevant=relevant),
