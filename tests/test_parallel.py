@@ -23,6 +23,9 @@ from skcrl.inspection import (
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
+# In one worker, whose pool of processes they share: each starts by importing torch.
+pytestmark = pytest.mark.xdist_group("processes")
+
 SMALL = {"hidden_layer_sizes": (6,), "max_epochs": 3, "batch_size": 40}
 # They draw weights, orders, splits, noise and masks.
 NETS = [
@@ -95,7 +98,7 @@ def test_24_fits_a_search_and_arrays_in_4_threads_of_dask(fits, serial, views):
     expected = clone(search).fit(*views)
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
+            n_workers=1, threads_per_worker=4, processes=True, dashboard_address=None
         ) as cluster,
         distributed.Client(cluster),
     ):

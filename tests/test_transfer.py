@@ -340,6 +340,7 @@ def test_memory_knows_tensors_again(digits, tmp_path, monkeypatch, dispatch):
     assert len(fits) == 1
 
 
+@pytest.mark.xdist_group("processes")
 def test_processes_share_the_memory(digits, tmp_path, monkeypatch):
     left, right, labels = digits
     transfer = CrossViewClassifier(LinearCCA(), RidgeClassifier(), memory=str(tmp_path))

@@ -234,7 +234,7 @@ CALLS = {
     "fit": lambda X, y, est: LinearCCA(2).fit(X, y),
     "partial_fit": lambda X, y, est: LinearCCA(2).partial_fit(X, y),
     "kernel": lambda X, y, est: KernelCCA(2).fit(X, y),
-    "deep": lambda X, y, est: DeepCCA(1).fit(X, y),
+    "deep": lambda X, y, est: DeepCCA(1, max_epochs=1).fit(X, y),
     "score": lambda X, y, est: est.score(X, y),
     "transform_pair": lambda X, y, est: est.transform_pair(X, y),
     "transform_joint": lambda X, y, est: est.transform_joint(X, y),

@@ -190,6 +190,7 @@ def test_cross_val_predict(halves):
         np.testing.assert_array_equal(predicted[test], cca.predict(X[test]))
 
 
+@pytest.mark.xdist_group("processes")
 def test_cross_validate_in_processes(halves):
     X, y = halves
     scoring = {

@@ -225,7 +225,9 @@ class CCALRanker(BaseTwoBranch):
     >>> from skcrl.metrics import recall_at_k
     >>> left, right, labels = load_digits_halves()
     >>> left, right = left / 16, right / 16
-    >>> ranker = CCALRanker(8, hidden_layer_sizes=(64,), max_epochs=40, random_state=0)
+    >>> ranker = CCALRanker(
+    ...     8, hidden_layer_sizes=(64,), lr=3e-3, max_epochs=20, random_state=0
+    ... )
     >>> ranker.fit(left[200:], right[200:]).transform(left).shape
     (1797, 8)
     >>> codes = ranker.transform_pair(left[:200], right[:200])

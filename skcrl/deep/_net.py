@@ -3,6 +3,7 @@
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,8 @@ class TwoViewNet(NeuralNet):
 
     # Of the views by their sides, once training is over: it is done in these units.
     units: dict[str, Units] = {}  # noqa: RUF012
+    # A copy of the module in float64, and the weights, with their versions, it is of.
+    _in_float64: tuple[Any, list[tuple[Any, int]]] = (None, [])
 
     def __init__(
         self,
@@ -96,6 +99,8 @@ class TwoViewNet(NeuralNet):
         """Build the module with weights drawn from `seed`."""
         super().initialize_module()
         self.module_.float().reset_parameters(stream(self.seed, 0, WEIGHTS))
+        self.module_.eval()
+        self._in_float64 = None, []
         if self.compiled:
             self.module_.compile()
         return self
@@ -122,6 +127,8 @@ class TwoViewNet(NeuralNet):
         if training:
             self._reseed()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        if training:
+            self._in_float64 = None, []  # fused optimisers leave the versions as are
 
     def train_step_single(self, batch, **fit_params):
         """Compute loss and gradients of a batch."""
@@ -213,6 +220,7 @@ class TwoViewNet(NeuralNet):
             self.fit_loop(dataset, epochs=n_epochs - n_done)
             is_cut_short = True
         self.notify("on_train_end", X=dataset, y=None)
+        self.module_.eval()
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
             raise FloatingPointError("a weight is not finite")
         return is_cut_short
@@ -224,6 +232,7 @@ class TwoViewNet(NeuralNet):
 
         Weights are cast to the precision of the arrays: in float32 the same row would
         come out differently by 1e-6 alone and in a batch, which float64 users notice.
+        The cast is kept until the weights change; arrays of float32 need none.
 
         Parameters
         ----------
@@ -255,7 +264,7 @@ class TwoViewNet(NeuralNet):
             if np.result_type(*(view.dtype for view in given)) == np.float64
             else torch.float32
         )
-        module = deepcopy(self.module_).to(dtype).eval()
+        module = self._evaluating(dtype)
 
         def block(view, units, start):
             if view is None:
@@ -280,6 +289,24 @@ class TwoViewNet(NeuralNet):
             for start in range(n_rows, n, n_rows):
                 out[start : start + n_rows] = compute(start)
         return out
+
+    def _evaluating(self, dtype):
+        """The module, ready to evaluate in a precision."""
+        module = self.module_
+        if module.training:  # A callback asks, between two epochs.
+            module.eval()
+        if dtype == torch.float32:
+            return module
+        weights = [(t, t._version) for t in (*module.parameters(), *module.buffers())]
+        in_float64, copied = self._in_float64
+        is_of_now = len(copied) == len(weights) and all(
+            was is now and version == version_now
+            for (was, version), (now, version_now) in zip(copied, weights, strict=True)
+        )
+        if in_float64 is None or not is_of_now:
+            in_float64 = deepcopy(module).to(dtype)
+            self._in_float64 = in_float64, weights
+        return in_float64
 
     def _units_around(self, method, side, n_views):
         """Units of each argument of a method of the module, and of its result."""

@@ -86,7 +86,7 @@ def test_unpaired_rows_teach_whatever_the_terms(digits, terms):
 )
 def test_every_architecture_learns(digits, settings):
     left, right = held_out(digits)
-    est = fit(digits, **settings, correlation_weight=0.5, max_epochs=60)
+    est = fit(digits, **settings, correlation_weight=0.5, max_epochs=40)
     assert est.score(left, right) > 2
     assert reconstruction_error(left, est.reconstruct(left, to="x")) < 0.9
 

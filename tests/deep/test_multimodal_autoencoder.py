@@ -192,8 +192,9 @@ def test_linear_autoencoder_reaches_pca(views, layout):
         modality_dropout=0.0,
         standardize=False,
         weight_decay=0.0,
-        lr=0.01,
-        max_epochs=300,
+        optimizer="lbfgs",
+        lr=1.0,
+        max_epochs=10,
         random_state=0,
     ).fit(X, y)
     Z = np.hstack([X, y])
@@ -212,7 +213,7 @@ def test_modality_dropout_is_what_lets_one_view_rebuild_the_other(digits):
             modality_dropout=share,
             standardize=False,
             weight_decay=0.0,
-            max_epochs=40,
+            max_epochs=20,
             random_state=0,
         )
         est.fit(left[:1000], right[:1000])

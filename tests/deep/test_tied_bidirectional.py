@@ -235,7 +235,7 @@ def test_rows_alone_make_the_codes_of_both_views_comparable(digits):
         (digits[0][rows], digits[1][rows]) for rows in (slice(1000), slice(1000, None))
     )
     gap = np.full_like(X, np.nan)
-    est = TiedBidirectional(8, max_epochs=30, random_state=0)
+    est = TiedBidirectional(8, max_epochs=15, random_state=0)
     paired = clone(est).fit(X, y)
     alone = clone(est).fit(np.vstack([X, X, gap]), np.vstack([y, gap, y]))
     assert alone.score(X_new, y_new) > 3 > 1 > paired.score(X_new, y_new)

@@ -717,3 +717,45 @@ def test_wide_rows_are_encoded_in_smaller_blocks():
     assert max(rows) * 50_000 <= 2**22
     assert sum(rows) == 300
     np.testing.assert_allclose(codes[:7], est.transform(X[:7]), atol=1e-12)
+
+
+class Counted(nn.Linear):
+    """A layer that counts its copies."""
+
+    copies = 0
+
+    def __deepcopy__(self, memo):
+        Counted.copies += 1
+        copied = Counted(self.in_features, self.out_features)
+        copied.load_state_dict(self.state_dict())
+        return copied.to(self.weight.dtype)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_networks_are_copied_for_float64_alone_and_once(views, fused):
+    est = DeepCCA(
+        2,
+        x_encoder=Counted(6, 2),
+        **SMALL,
+        net_params={"optimizer__fused": fused},
+    ).fit(*views)
+    single = [view.astype(np.float32) for view in views]
+    est.transform_pair(*views)
+    Counted.copies = 0
+    est.transform_pair(*single)
+    est.transform_pair(*views)
+    assert Counted.copies == 0
+
+    def assert_up_to_date():
+        for found, expected in zip(
+            est.transform_pair(*views), est.transform_pair(*single), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+
+    before = est.transform(views[0])
+    est.partial_fit(*views)
+    assert abs(est.transform(views[0]) - before).max() > 1e-2
+    assert_up_to_date()
+    with torch.no_grad():
+        est.net_.module_.encoders["x"].weight.mul_(2)
+    assert_up_to_date()

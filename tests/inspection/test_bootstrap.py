@@ -1,5 +1,6 @@
 """Bootstrap intervals cover the truth, whatever sign and order components have."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -268,12 +269,13 @@ def test_values_are_those_of_all_samples(views):
 
 
 def test_numbers_do_not_depend_on_n_jobs(views):
-    one, two = (
-        bootstrap_intervals(
-            LinearCCA(2), *views, n_resamples=10, n_jobs=n_jobs, random_state=0
+    with joblib.parallel_config(backend="threading"):
+        one, two = (
+            bootstrap_intervals(
+                LinearCCA(2), *views, n_resamples=10, n_jobs=n_jobs, random_state=0
+            )
+            for n_jobs in (1, 2)
         )
-        for n_jobs in (1, 2)
-    )
     np.testing.assert_array_equal(one.x_loadings.low, two.x_loadings.low)
     np.testing.assert_array_equal(one.out_of_bag, two.out_of_bag)
 
