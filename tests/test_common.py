@@ -3,11 +3,11 @@
 import inspect
 import os
 import pickle
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
@@ -31,6 +31,8 @@ from skcrl import (
     make_view_pipeline,
 )
 from skcrl.datasets import make_correlated_views
+from skcrl.deep import _data
+from skcrl.deep._units import Units
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 5}
 
@@ -206,18 +208,36 @@ WITHOUT_CHANCE = {
 }
 
 
+def train_in_float64(monkeypatch):
+    """Have networks trained in the precision that scikit-learn's check asks for."""
+    as_tensor, standardised = _data.as_tensor, Units.standardised
+    monkeypatch.setattr(torch.nn.Module, "float", torch.nn.Module.double)
+    monkeypatch.setattr(
+        _data,
+        "as_tensor",
+        lambda rows, device, dtype, *args: as_tensor(
+            rows, device, torch.float64, *args
+        ),
+    )
+    monkeypatch.setattr(
+        _data,
+        "_as_float32",
+        lambda view: view if sparse.issparse(view) else torch.tensor(view),
+    )
+    monkeypatch.setattr(
+        Units, "standardised", lambda units, view, _=None: standardised(units, view)
+    )
+    for kind in (CorrNet, MultimodalAutoencoder):  # They try float32 before.
+        monkeypatch.setattr(kind, "_check_net", lambda *args: None)
+
+
 @parametrize_with_checks([e for es in ESTIMATORS.values() for e in es])
 def test_sklearn_checks(estimator, check, monkeypatch):
     if "sample_weight_equivalence" in repr(check) and hasattr(estimator, "max_epochs"):
         estimator = clone(estimator)
         names = WITHOUT_CHANCE.keys() & estimator.get_params()
         estimator.set_params(**{name: WITHOUT_CHANCE[name] for name in names})
-        # scikit-learn asks for the digits of float64; the networks train in float32.
-        monkeypatch.setattr(
-            estimator_checks,
-            "assert_allclose_dense_sparse",
-            partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-3),
-        )
+        train_in_float64(monkeypatch)
     check(estimator)
 
 
