@@ -81,7 +81,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "activation": [StrOptions(set(ACTIVATIONS))],
     "optimizer": [StrOptions(set(OPTIMIZERS))],
     "lr": [Interval(Real, 0, None, closed="neither")],
-    "lr_schedule": [StrOptions({"constant", "one_cycle", "refine"})],
+    "lr_schedule": [StrOptions({"constant", "one_cycle", "refine"}), None],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "standardize": ["boolean"],
@@ -326,7 +326,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
             n_done = checkpoint.n_done
         try:
-            cycle_rate = self.lr_schedule == "one_cycle"
+            cycle_rate = plan.lr_schedule == "one_cycle"
             return net.train_epochs(data, plan.n_epochs, callbacks, cycle_rate, n_done)
         except FloatingPointError as error:
             raise FloatingPointError(
@@ -337,7 +337,7 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _warn_if_falling(self, history, plan):
         """Warn where the loss was falling at the end of a training of this history."""
         losses = [row["train_loss"] for row in history]
-        if self.tol == 0 or self.lr_schedule == "one_cycle" or len(losses) < 2:
+        if self.tol == 0 or plan.lr_schedule == "one_cycle" or len(losses) < 2:
             return
         if is_falling(losses, plan.epochs_to_compare, self.tol):
             warnings.warn(
@@ -383,7 +383,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         if self.monitor != "loss" and plan.validation_fraction:
             callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
         if plan.stops_early:
-            refine = self.lr_schedule == "refine"
+            refine = plan.lr_schedule == "refine"
             patience = self.n_iter_no_change
             callbacks.append(Patience(self.monitor, patience, refine, self.tol))
         elif plan.stops_at_convergence:
@@ -478,6 +478,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             )
         for name, needs_validation in (
             ("early_stopping=True", self.early_stopping and plan.stops_early),
+            ("lr_schedule='refine'", self.lr_schedule == "refine" and plan.stops_early),
             ("monitor='score'", self.monitor == "score"),
         ):
             if needs_validation and self.validation_fraction == 0:
@@ -485,10 +486,10 @@ class BaseDeepTwoView(TwoViewTransformer):
                     f"{name} needs validation data, got validation_fraction=0: "
                     "set it to 0.1, say."
                 )
-        if self.lr_schedule == "refine" and not self.early_stopping:
+        if self.lr_schedule == "refine" and self.early_stopping is False:
             raise ValueError(
                 "lr_schedule='refine' lowers the rate where early stopping would stop: "
-                "set early_stopping=True."
+                "set early_stopping=True or None."
             )
         if self.checkpoint is not None:
             self._check_checkpoint()

@@ -69,11 +69,12 @@ class CorrNet(BaseJointCode):
         which 1 is usual.
     lr : float, default=1e-2
         Learning rate.
-    lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"
+    lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
         "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
-        would stop, training goes back to the best weights and on with a tenth of the
-        rate and a fifth of the patience, three times.
+        over the epochs of one ``fit``. "refine" stops early, but where that would end
+        the training, it goes back to the best weights and on with a tenth of the rate
+        and a fifth of the patience, three times. None stands for "refine" where
+        training stops early, else for "constant".
     weight_decay : float or None, default=None
         Penalty on squared weights, as the optimiser understands it. None stands for 0
         with 1,000 rows and 100 for each component, or more; with fewer for 0.1.
@@ -88,10 +89,9 @@ class CorrNet(BaseJointCode):
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for 100.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None and a constant rate, training ends by
-        itself: by early stopping if there are 1,000 rows or more, and 100 or more for
-        each component, or if it is asked for; else where the loss hardly falls any
-        more, as `tol` says. It ends at the latest after 30 passes or 1,000 steps, 300
+        Passes over the data, at most. With None, training ends by itself: by early
+        stopping if there are 1,000 rows or more, and 100 or more for each component, or
+        if it is asked for; else where the loss hardly falls any more, as `tol` says. It ends at the latest after 30 passes or 1,000 steps, 300
         where rows are fewer, whichever is more.
     tol : float, default=0.02
         Least gain that counts, as a share of all that was gained since the first epoch.
@@ -107,9 +107,9 @@ class CorrNet(BaseJointCode):
         with early stopping, else for none.
     early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights. None stops early if `max_epochs` is None, the learning
-        rate is constant and there are enough rows.
-    n_iter_no_change : int, default=10
+        keep the best weights. None stops early with ``lr_schedule="refine"``, and where
+        training ends by itself and there are enough rows.
+    n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
         Validation figure that early stopping goes by: the objective, or the ``score``
@@ -236,7 +236,7 @@ class CorrNet(BaseJointCode):
         y_decoder=None,
         optimizer="rmsprop",
         lr=1e-2,
-        lr_schedule="constant",
+        lr_schedule=None,
         weight_decay=None,
         gradient_clip=None,
         standardize=True,
@@ -245,7 +245,7 @@ class CorrNet(BaseJointCode):
         tol=0.02,
         validation_fraction=None,
         early_stopping=None,
-        n_iter_no_change=10,
+        n_iter_no_change=5,
         monitor="loss",
         callbacks=None,
         device="cpu",

@@ -84,11 +84,12 @@ class DeepCCA(BaseTwoBranch):
         which 1 is usual.
     lr : float, default=1e-3
         Learning rate.
-    lr_schedule : {"constant", "one_cycle", "refine"}, default="constant"
+    lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
         "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" needs `early_stopping`: where that
-        would stop, training goes back to the best weights and on with a tenth of the
-        rate and a fifth of the patience, three times.
+        over the epochs of one ``fit``. "refine" stops early, but where that would end
+        the training, it goes back to the best weights and on with a tenth of the rate
+        and a fifth of the patience, three times. None stands for "refine" where
+        training stops early, else for "constant".
     weight_decay : float, default=0.0
         Penalty on squared weights, as the optimiser understands it.
     gradient_clip : float or None, default=None
@@ -103,10 +104,9 @@ class DeepCCA(BaseTwoBranch):
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
         and at most 2,000, or 4 for each component if that is more.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None and a constant rate, training ends by
-        itself: by early stopping if there are 1,000 rows or more, and 100 or more for
-        each component, or if it is asked for; else where the loss hardly falls any
-        more, as `tol` says. It ends at the latest after 30 passes or 1,000 steps, 300
+        Passes over the data, at most. With None, training ends by itself: by early
+        stopping if there are 1,000 rows or more, and 100 or more for each component, or
+        if it is asked for; else where the loss hardly falls any more, as `tol` says. It ends at the latest after 30 passes or 1,000 steps, 300
         where rows are fewer, whichever is more.
     tol : float, default=0.02
         Least gain that counts, as a share of all that was gained since the first epoch.
@@ -122,9 +122,9 @@ class DeepCCA(BaseTwoBranch):
         with early stopping, else for none.
     early_stopping : bool or None, default=None
         Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights. None stops early if `max_epochs` is None, the learning
-        rate is constant and there are enough rows.
-    n_iter_no_change : int, default=10
+        keep the best weights. None stops early with ``lr_schedule="refine"``, and where
+        training ends by itself and there are enough rows.
+    n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
         Validation figure that early stopping goes by: the objective, or the ``score``
@@ -255,7 +255,7 @@ class DeepCCA(BaseTwoBranch):
         y_decoder=None,
         optimizer="adam",
         lr=1e-3,
-        lr_schedule="constant",
+        lr_schedule=None,
         weight_decay=0.0,
         gradient_clip=None,
         standardize=True,
@@ -264,7 +264,7 @@ class DeepCCA(BaseTwoBranch):
         tol=0.02,
         validation_fraction=None,
         early_stopping=None,
-        n_iter_no_change=10,
+        n_iter_no_change=5,
         monitor="loss",
         callbacks=None,
         device="cpu",
@@ -337,9 +337,7 @@ class DeepCCA(BaseTwoBranch):
             "autoencoding": self.reconstruction_weight > 0,
             "running": OBJECTIVES[self.objective].running,
             "running_momentum": self.running_momentum,
-            "input_dropout": (
-                plan.input_dropout if self.input_dropout is None else self.input_dropout
-            ),
+            "input_dropout": plan.input_dropout,
         }
 
     def _objective(self):

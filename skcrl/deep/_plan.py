@@ -27,6 +27,7 @@ class Plan(NamedTuple):
     epochs_to_compare: int
     stops_at_convergence: bool
     stops_early: bool
+    lr_schedule: str
     validation_fraction: float
     input_dropout: float
     weight_decay: float
@@ -47,13 +48,15 @@ def plan_of(estimator, data, is_part):
     n_complete = len(data.rows)
     are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator.n_components)
     is_wide = max(prod(view.shape[1:]) for view in (data.x, data.y)) > n_complete
-    # No number of epochs and no schedule says when training ends.
-    is_open_ended = estimator.max_epochs is None and estimator.lr_schedule == "constant"
+    schedule = estimator.lr_schedule
+    # Nothing says when training ends.
+    is_open_ended = estimator.max_epochs is None and schedule != "one_cycle"
     stops_early = estimator.early_stopping
-    if stops_early is None:
-        stops_early = is_open_ended and not are_few
-    stops_early = stops_early and not is_part
     fraction = estimator.validation_fraction
+    if stops_early is None:
+        can_stop = is_open_ended and not are_few and fraction != 0
+        stops_early = can_stop or schedule == "refine"
+    stops_early = stops_early and not is_part
     if fraction is None:
         fraction = _FRACTION if stops_early else 0.0
     n_train = len(data) - round(n_complete * fraction)
@@ -72,17 +75,20 @@ def plan_of(estimator, data, is_part):
     # Linear encoders of a few columns have little to fit noise with.
     is_deep = len(estimator.hidden_layer_sizes) > 0
     dropout = _DROPOUT_WIDE if is_wide else _DROPOUT if is_deep else 0.0
+    input_dropout = getattr(estimator, "input_dropout", None)
+    weight_decay = estimator.weight_decay
     return Plan(
         batch_size=batch_size,
         n_epochs=1 if is_part else n_epochs,
         epochs_to_compare=ceil(_STEPS_TO_COMPARE / steps_an_epoch),
         stops_at_convergence=is_open_ended and not stops_early and estimator.tol > 0,
         stops_early=stops_early,
+        lr_schedule=schedule or ("refine" if stops_early else "constant"),
         validation_fraction=fraction,
-        input_dropout=dropout if are_few else 0.0,
-        weight_decay=(
-            (_WEIGHT_DECAY if are_few else 0.0)
-            if estimator.weight_decay is None
-            else estimator.weight_decay
-        ),
+        input_dropout=_or(input_dropout, dropout if are_few else 0.0),
+        weight_decay=_or(weight_decay, _WEIGHT_DECAY if are_few else 0.0),
     )
+
+
+def _or(given, default):
+    return default if given is None else given

@@ -39,6 +39,20 @@ def test_many_rows_end_training_by_those_set_aside():
     assert planned(CCALRanker(1000), 10**6).batch_size == 4000
 
 
+def test_the_rate_falls_where_training_stops_early():
+    def schedule(n_rows, **options):
+        found = planned(DeepCCA(3, **options), n_rows)
+        return found.lr_schedule, found.stops_early
+
+    assert schedule(60_000) == ("refine", True)
+    assert schedule(200) == ("constant", False)
+    assert schedule(60_000, lr_schedule="constant") == ("constant", True)
+    assert schedule(200, lr_schedule="refine") == ("refine", True)
+    assert schedule(200, early_stopping=True) == ("refine", True)
+    assert schedule(60_000, validation_fraction=0.0) == ("constant", False)
+    assert planned(DeepCCA(3, validation_fraction=0.0), 60_000).stops_at_convergence
+
+
 @pytest.mark.parametrize("options", [{"max_epochs": 7}, {"lr_schedule": "one_cycle"}])
 def test_who_says_how_long_is_obeyed(options):
     found = planned(DeepCCA(3, **options), 60_000)
