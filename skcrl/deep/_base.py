@@ -243,46 +243,34 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _train(self, X, y, sample_weight, groups, going_on, is_part=False):
         with restored_on_error(self), _drawn_from(self.random_state):
-            X, y, *present = self._check_views(X, y, reset=not going_on)
-            if groups is not None:
-                groups = _check_groups(groups, X.shape[0])
-            X, y, weights, kept = check_weights(X, y, sample_weight)
-            if weights is not None:
-                require_samples(weights)
-            present = [there[kept] for there in present]
-            groups = None if groups is None else groups[kept]
-            _require_some_paired(self, present)
+            X, y, weights, groups, present = self._checked(
+                X, y, sample_weight, groups, reset=not going_on
+            )
             views = {"x": untensored(X), "y": untensored(y)}
-            for view, name in zip(views.values(), ("X", "y"), strict=True):
-                require_float32(view, name)
             units = (
                 self.net_.units if going_on else self._units(views, present, weights)
             )
-            x_array, y_array = (
-                units[side].standardised(view, np.float32) if side in units else view
+            arrays = {
+                side: (
+                    units[side].standardised(view, np.float32)
+                    if side in units
+                    else view
+                )
                 for side, view in views.items()
-            )
+            }
             has_x, has_y = present or (None, None)
-            data = PairDataset.from_arrays(x_array, y_array, has_x, has_y, weights)
+            data = PairDataset.from_arrays(
+                arrays["x"], arrays["y"], has_x, has_y, weights
+            )
             data.partners = self._partners(data, groups)
             plan = plan_of(self, data, is_part)
             self._check_training(data, plan)
-            checkpoint = (
-                None
-                if self.checkpoint is None
-                else Checkpoint(
+            checkpoint = None
+            if self.checkpoint is not None:
+                checkpoint = Checkpoint(
                     self, views["x"], views["y"], weights, groups, plan.n_epochs
                 )
-            )
-            seed = checkpoint.seed if checkpoint else None
-            net = (
-                self._go_on(plan)
-                if going_on
-                else self._make_net(self._draw_seed(seed), plan)
-            )
-            self._check_net(net, x_array, y_array)
-            if not going_on and seed is None:
-                self._prepare(net, x_array, y_array, weights)
+            net = self._net_to_train(arrays, weights, plan, checkpoint, going_on)
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
             net.units = units
@@ -295,6 +283,34 @@ class BaseDeepTwoView(TwoViewTransformer):
                     self._warn_if_falling(self.history_[n_before:], plan)
                 self._warn_of_nothing_learned(*views.values(), *present)
         return self
+
+    def _checked(self, X, y, sample_weight, groups, reset):
+        """What to train on, without the rows of weight 0."""
+        X, y, *present = self._check_views(X, y, reset=reset)
+        if groups is not None:
+            groups = _check_groups(groups, X.shape[0])
+        X, y, weights, kept = check_weights(X, y, sample_weight)
+        if weights is not None:
+            require_samples(weights)
+        present = [there[kept] for there in present]
+        groups = None if groups is None else groups[kept]
+        _require_some_paired(self, present)
+        for view, name in ((X, "X"), (y, "y")):
+            require_float32(untensored(view), name)
+        return X, y, weights, groups, present
+
+    def _net_to_train(self, arrays, weights, plan, checkpoint, going_on):
+        """The net that training begins with, which suits the data."""
+        if going_on:
+            net = self._go_on(plan)
+            self._check_net(net, arrays["x"], arrays["y"])
+            return net
+        seed = checkpoint.seed if checkpoint else None
+        net = self._make_net(self._draw_seed(seed), plan)
+        self._check_net(net, arrays["x"], arrays["y"])
+        if seed is None:
+            self._prepare(net, arrays["x"], arrays["y"], weights)
+        return net
 
     def _units(self, views, present, weights):
         """Units to train in, of the views that are standardised."""

@@ -66,8 +66,9 @@ class TiedBidirectional(BaseDeepTwoView):
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself: by early
         stopping if there are 1,000 rows or more, and 100 or more for each component, or
-        if it is asked for; else where the loss hardly falls any more, as `tol` says. It ends at the latest after 30 passes or 1,000 steps, 300
-        where rows are fewer, whichever is more.
+        if it is asked for; else where the loss hardly falls any more, as `tol` says. It
+        ends at the latest after 30 passes or 1,000 steps, 300 where rows are fewer,
+        whichever is more.
     tol : float, default=0.02
         Least gain that counts, as a share of all that was gained since the first epoch.
         With ``max_epochs=None`` and without early stopping, training ends where the

@@ -742,9 +742,11 @@ class Counted(nn.Linear):
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_networks_are_copied_for_float64_alone_and_once(views, fused):
+    encoder = Counted(6, 2)
+    nn.init.eye_(encoder.weight)
     est = DeepCCA(
         2,
-        x_encoder=Counted(6, 2),
+        x_encoder=encoder,
         **SMALL,
         net_params={"optimizer__fused": fused},
     ).fit(*views)
@@ -763,7 +765,7 @@ def test_networks_are_copied_for_float64_alone_and_once(views, fused):
 
     before = est.transform(views[0])
     est.partial_fit(*views)
-    assert abs(est.transform(views[0]) - before).max() > 1e-2
+    assert abs(est.transform(views[0]) - before).max() > 1e-3
     assert_up_to_date()
     with torch.no_grad():
         est.net_.module_.encoders["x"].weight.mul_(2)
