@@ -59,6 +59,16 @@ def _can_undo(*sides):
     return check
 
 
+def _estimator_has(name):
+    """Check for `available_if` whether the estimator has an attribute."""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), name)
+        return True
+
+    return check
+
+
 class ViewPipeline(TwoViewTransformer):
     """Two-view estimator with preprocessing of its own for each view.
 
@@ -352,6 +362,64 @@ class ViewPipeline(TwoViewTransformer):
 
     def _joint_names(self):
         return self.estimator_._joint_names()
+
+    @available_if(_estimator_has("loadings_frame"))
+    def loadings_frame(self, side="x"):
+        """Loadings of what the steps of one view give, as a data frame.
+
+        Only if the estimator has loadings.
+
+        Parameters
+        ----------
+        side : {"x", "y"}, default="x"
+            View whose loadings to take.
+
+        Returns
+        -------
+        loadings : DataFrame of shape (n_features, n_components)
+            A row for each column behind the steps, under the name that these give it,
+            such as a word of a vectorizer; x0, x1 and so on, y0, y1 for the second
+            view, if a step gives no names. A column for each component.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `side` is another.
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from sklearn.feature_extraction.text import CountVectorizer
+        >>> from skcrl import LinearCCA, make_view_pipeline
+        >>> model = make_view_pipeline(LinearCCA(1, reg=0.1), y=CountVectorizer())
+        >>> model = model.fit([[1.0], [2.0], [5.0]], ["a dog", "a dog", "a cat"])
+        >>> model.loadings_frame("y")
+             linearcca0
+        cat         1.0
+        dog        -1.0
+        """
+        check_is_fitted(self)
+        frame = self.estimator_.loadings_frame(side)
+        names = self._names_behind_steps(side)
+        return frame if names is None else frame.set_axis(names)
+
+    def _names_behind_steps(self, side):
+        """Names of the columns behind the steps of a view, None if there are none."""
+        steps = getattr(self, f"{side}_")
+        if steps is None:
+            return None
+        prefix = "" if side == "x" else "y_"
+        names = getattr(self, f"{prefix}feature_names_in_", None)
+        if names is None and hasattr(self, f"{prefix}n_features_in_"):
+            n_features = getattr(self, f"{prefix}n_features_in_")
+            names = np.array([f"{side}{i}" for i in range(n_features)], object)
+        try:
+            return steps.get_feature_names_out(names)
+        except AttributeError:
+            return None
 
     @property
     def n_components_(self):

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_linnerud
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction import DictVectorizer
@@ -927,3 +928,24 @@ def test_no_first_view(views):
             ValueError, match="requires X, the first view, but it is No"
         ):
             ViewPipeline(LinearCCA(2), x=steps).fit(None, views[1])
+
+
+def test_loadings_have_the_names_behind_the_steps():
+    exercise, physiology = load_linnerud(return_X_y=True, as_frame=True)
+    alone = LinearCCA(2, reg=0).fit(exercise, physiology)
+    model = make_view_pipeline(LinearCCA(2, reg=0), x=StandardScaler())
+    model.fit(exercise, physiology)
+    for side in ("x", "y"):  # scaling changes no correlation
+        pd.testing.assert_frame_equal(
+            model.loadings_frame(side), alone.loadings_frame(side)
+        )
+    model.set_params(x=PCA(2)).fit(exercise, physiology)
+    assert list(model.loadings_frame().index) == ["pca0", "pca1"]
+    model.set_params(x=None, y=StandardScaler()).fit(exercise, physiology.to_numpy())
+    assert list(model.loadings_frame("y").index) == ["y0", "y1", "y2"]
+    nameless = FunctionTransformer(np.log, np.exp)
+    model.set_params(y=nameless).fit(exercise, physiology.to_numpy())
+    assert list(model.loadings_frame("y").index) == ["y0", "y1", "y2"]
+    with pytest.raises(ValueError, match="side must be 'x' or 'y', got 'z'"):
+        model.loadings_frame("z")
+    assert not hasattr(ViewPipeline(KernelCCA(1)), "loadings_frame")
