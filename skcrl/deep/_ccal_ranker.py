@@ -17,6 +17,9 @@ from skcrl.deep.losses import RANKING_OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import ProjectedBranches
 from skcrl.metrics._retrieval import mean_both_ways, mean_of_reciprocal_ranks
 
+# Training rows that the projection is fitted to before validation rows are looked at.
+_ROWS_TO_WATCH, _ROWS_TO_WATCH_PER_COMPONENT = 10_000, 100
+
 
 class CCALRanker(BaseTwoBranch):
     r"""Retrieval across views, by a CCA layer and a pairwise ranking loss.
@@ -127,7 +130,9 @@ class CCALRanker(BaseTwoBranch):
     monitor : {"mrr", "loss"}, default="mrr"
         Validation figure that early stopping goes by: the mean reciprocal rank of the
         validation samples among themselves, mean of both directions, or the objective.
-        Before either is taken the projection is fitted anew to the training samples.
+        Before either is taken the projection is fitted anew to the training samples,
+        to an even share of them where there are more than 10,000, and than 100 for each
+        component.
     callbacks : list of skorch callbacks or None, default=None
         Copied before training.
     device : str, default="cpu"
@@ -457,7 +462,9 @@ class CCALRanker(BaseTwoBranch):
             )
 
     def _callbacks(self, plan):
-        return [BeforeValidation(_refit), *super()._callbacks(plan)]
+        n_rows = max(_ROWS_TO_WATCH, _ROWS_TO_WATCH_PER_COMPONENT * self.n_components)
+        refit = partial(_refit, n_rows=n_rows)
+        return [BeforeValidation(refit), *super()._callbacks(plan)]
 
     def _held_out_score(self, net, train, valid):
         x, y = (
@@ -473,8 +480,19 @@ class CCALRanker(BaseTwoBranch):
         return self.net_.module_.projection.refit(m)
 
 
-def _refit(net, train):
-    """Fit the projection of a net to the training data."""
+def _refit(net, train, n_rows):
+    """Fit the projection of a net to the training data, an even share if they are many.
+
+    Parameters
+    ----------
+    net : TwoViewNet
+        Changed.
+    train : PairDataset
+        Training data.
+    n_rows : int
+        How many are enough.
+    """
+    train = train.part(train.rows[:: max(1, len(train.rows) // n_rows)])
     x_outputs, y_outputs = (
         finite(net.evaluate("encode", view, side=side))
         for view, side in zip(train.complete(), ("x", "y"), strict=True)

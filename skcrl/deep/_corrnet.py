@@ -37,7 +37,7 @@ class CorrNet(BaseJointCode):
         need ``standardize=False`` and views in the range that they give.
     terms : sequence of str, default=("joint", "from_x", "from_y")
         Codes to rebuild both views from: those of both, of x alone, of y alone.
-    correlation_weight : float, default=20.0
+    correlation_weight : float, default=40.0
         :math:`\lambda`. 0 leaves a multimodal autoencoder. More raises the correlation
         of the codes, past a point at the cost of transfer, so do not choose it by
         ``score`` alone. It weighs against errors summed over features: against the mean
@@ -226,7 +226,7 @@ class CorrNet(BaseJointCode):
         activation="sigmoid",
         output_activation="identity",
         terms=_TERMS,
-        correlation_weight=20.0,
+        correlation_weight=40.0,
         correlation="batch",
         combine="pre",
         decoder="linear",

@@ -220,11 +220,28 @@ def test_sparse_training_goes_on_bit_for_bit(views, fused):
 def test_watching_does_not_change_what_is_learned(views, monkeypatch):
     options = {**SMALL, "validation_fraction": 0.2, "running_momentum": 0.5}
     watched = CCALRanker(4, **options).fit(*views)
-    monkeypatch.setattr("skcrl.deep._ccal_ranker._refit", lambda net, train: None)
+    monkeypatch.setattr("skcrl.deep._ccal_ranker._refit", lambda *args, **_: None)
     unwatched = CCALRanker(4, **options).fit(*views)
     np.testing.assert_array_equal(
         watched.transform(views[0]), unwatched.transform(views[0])
     )
+
+
+def test_validation_rows_are_watched_by_an_even_share_of_many(views, monkeypatch):
+    options = {**SMALL, "validation_fraction": 0.2}
+    by_all = CCALRanker(4, **options).fit(*views)
+    monkeypatch.setattr("skcrl.deep._ccal_ranker._ROWS_TO_WATCH", 80)
+    monkeypatch.setattr("skcrl.deep._ccal_ranker._ROWS_TO_WATCH_PER_COMPONENT", 10)
+    by_some = CCALRanker(4, **options).fit(*views)
+    np.testing.assert_array_equal(
+        by_all.transform(views[0]), by_some.transform(views[0])
+    )
+    ranks, others = (
+        np.array([row["valid_mrr"] for row in est.history_])
+        for est in (by_all, by_some)
+    )
+    assert (ranks != others).any()
+    np.testing.assert_allclose(ranks, others, atol=0.1)
 
 
 def test_few_validation_rows_will_do(views):
