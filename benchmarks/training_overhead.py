@@ -59,7 +59,7 @@ def compare(estimator, X, y, repeats):
     # One epoch each, so that both have their weights, moments and order of batches.
     net = estimator.fit(X, y).net_
     plan = plan_of(estimator, data, is_part=True)
-    module = estimator._make_net(net.seed, plan).module_.train()
+    module = estimator._make_net(net.seed, plan).module_
     group = net.optimizer_.param_groups[0]
     settings = {
         key: value for key, value in group.items() if key not in ("params", "lr")

@@ -312,18 +312,57 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     if not _refuse_namespace(estimator, view):
         view = kind.numbers(view, name)
     # scikit-learn adds all values up, which for huge ones overflows on the way.
-    with np.errstate(over="ignore", invalid="ignore"):
-        view = check_array(
-            view,
-            dtype=float_types(view),
-            accept_sparse="csr" if estimator._accepts_sparse else False,
-            ensure_2d=side == "x",
-            allow_nd=estimator._takes_any_shape(side),
-            estimator=estimator,
-            input_name=name,
-            **checks,
-        )
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            view = check_array(
+                view,
+                dtype=float_types(view),
+                accept_sparse="csr" if estimator._accepts_sparse else False,
+                ensure_2d=side == "x",
+                allow_nd=estimator._takes_any_shape(side),
+                estimator=estimator,
+                input_name=name,
+                **checks,
+            )
+    except ValueError:
+        if "ensure_all_finite" not in checks:
+            _refuse_missing(estimator, view, side)
+        raise
     return _check_shape(estimator, view, side, reset)
+
+
+def _refuse_missing(estimator, view, side):
+    """Raise ValueError for a dense view with NaN, which says where and what to do.
+
+    scikit-learn's own check, which is left with all others, names classifiers.
+    """
+    if sparse.issparse(view) or kind_of(view).library != "numpy":
+        return
+    values = np.asarray(view)
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(1, bool)
+    if not missing.any():
+        return
+    row, *place = (int(i) for i in np.argwhere(missing)[0])
+    where = f"row {row}"
+    if place:
+        prefix = "" if side == "x" else "y_"
+        names = getattr(estimator, f"{prefix}feature_names_in_", range(place[0] + 1))
+        where += f", column {names[place[0]]!r}"
+    if missing[row].all():
+        remedy = (
+            "A row of NaN is a view that is missing, which no imputer fills: drop the "
+            "row from both views, or take CorrNet, MultimodalAutoencoder or "
+            "TiedBidirectional, which train on what is there"
+        )
+    else:
+        remedy = (
+            "Drop such rows from both views, or fill the gaps, by SimpleImputer() as a "
+            "step of make_view_pipeline"
+        )
+    raise ValueError(
+        f"Input {NAMES[side]} contains NaN, first in {where}, and "
+        f"{type(estimator).__name__} needs all values. {remedy}."
+    ) from None
 
 
 def _check_names(estimator, view, side, reset):

@@ -8,11 +8,13 @@ import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skcrl import (
+    CCALRanker,
     CrossViewRetriever,
     DeepCCA,
     KernelCCA,
@@ -20,10 +22,15 @@ from skcrl import (
     RoutedView,
     TwoView,
     ViewPipeline,
+    make_view_pipeline,
     metrics,
 )
 from skcrl._views import kind_of
-from skcrl.inspection import permutation_test
+from skcrl.inspection import (
+    held_out_permutation_test,
+    permutation_test,
+    select_n_components,
+)
 
 N = 40
 
@@ -269,6 +276,58 @@ def test_rows_of_other_labels_are_no_pairs(frames, call):
     call(X, y, est)
     call(X, y.to_numpy(), est)
     call(X, y.iloc[::-1].reset_index(drop=True), est)
+
+
+def test_labels_of_weights_and_groups(frames):
+    X, y = frames
+    beside = pd.Series(np.arange(N) % 4, index=NAMES)
+    other = beside.iloc[::-1]
+    deep = CCALRanker(1, hidden_layer_sizes=(4,), max_epochs=1)
+    for call in (
+        lambda w: LinearCCA(1).fit(X, y, sample_weight=w),
+        lambda w: LinearCCA(1).partial_fit(X, y, sample_weight=w),
+        lambda w: KernelCCA(1).fit(X, y, sample_weight=w),
+        lambda w: deep.fit(X, y, sample_weight=w),
+    ):
+        call(beside)
+        call(other.to_numpy())
+        with pytest.raises(ValueError, match="from that of sample_weight: row 0 is"):
+            call(other)
+    for call in (
+        lambda g: deep.fit(X, y, groups=g),
+        lambda g: permutation_test(X, y, n_permutations=1, groups=g),
+        lambda g: select_n_components(X, y, n_permutations=1, groups=g),
+        lambda g: held_out_permutation_test(
+            LinearCCA(1), X, y, cv=2, n_permutations=1, groups=g
+        ),
+    ):
+        call(beside)
+        with pytest.raises(ValueError, match="from that of groups: row 0 is"):
+            call(other)
+
+
+def test_rows_of_one_view_alone_are_named_with_what_to_do(frames):
+    X, y = frames
+    remedy = r"pass X\.loc\[rows\] and y\.loc\[rows\], with rows = X\.index\.intersec"
+    with pytest.raises(ValueError, match=rf"\[40, 39\].*{remedy}"):
+        LinearCCA(1).fit(X, y.drop("sample 3"))
+    with pytest.raises(ValueError, match=rf"row 4 is .*{remedy}"):
+        LinearCCA(1).fit(X, y.rename(index={"sample 4": "other"}))
+
+
+@pytest.mark.parametrize("estimator", [LinearCCA(1), DeepCCA(1)], ids=repr)
+def test_missing_values_are_named_with_what_to_do(frames, estimator):
+    X, y = (frame.copy() for frame in frames)
+    y.iloc[3, 1] = np.nan
+    place = "Input y contains NaN, first in row 3, column 'v1', and .* needs all values"
+    with pytest.raises(ValueError, match=f"{place}.*SimpleImputer.*make_view_pipe"):
+        estimator.fit(X, y)
+    with pytest.raises(ValueError, match="first in row 3, column 1, and"):
+        estimator.fit(X, y.to_numpy())
+    y.iloc[3] = np.nan
+    model = make_view_pipeline(estimator, y=SimpleImputer())
+    with pytest.raises(ValueError, match="row 3.*no imputer fills: drop.*CorrNet"):
+        model.fit(X, y)
 
 
 def test_labels_of_series_texts_and_second_views(frames):

@@ -21,25 +21,44 @@ def _row_labels(view):
 def check_paired(X, y, names=("X", "y")):
     """Raise ValueError unless X and y have equally many rows, of equal labels."""
     n_x, n_y = _num_samples(X), _num_samples(y)
+    x_labels, y_labels = _row_labels(X), _row_labels(y)
+    are_labelled = x_labels is not None and y_labels is not None
+    x, y = names
     if n_x != n_y:
+        by_label = f" {_by_label(x_labels, y_labels, x, y)}" if are_labelled else ""
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "
-            f"{[n_x, n_y]}. Rows of {names[0]} and {names[1]} must be paired."
+            f"{[n_x, n_y]}. Rows of {x} and {y} must be paired.{by_label}"
         )
-    x_labels, y_labels = _row_labels(X), _row_labels(y)
-    if x_labels is None or y_labels is None or x_labels.equals(y_labels):
+    if not are_labelled or x_labels.equals(y_labels):
         return
     difference = _first_difference(x_labels, y_labels)
     if difference is None:
         return
     row, x_label, y_label = difference
-    x, y = names
     raise ValueError(
         f"Rows of {x} and {y} are paired by their place, but the index of {x} differs "
-        f"from that of {y}: row {row} is {x_label!r} in {x} and {y_label!r} in {y}. If "
-        f"labels say what belongs together, pass {y}.loc[{x}.index]; if places do, "
-        "pass reset_index(drop=True) of both."
+        f"from that of {y}: row {row} is {x_label!r} in {x} and {y_label!r} in {y}. "
+        f"{_by_label(x_labels, y_labels, x, y)} If places do, pass "
+        "reset_index(drop=True) of both."
     )
+
+
+def check_beside(X, given, name):
+    """Raise ValueError for a series beside X, of weights say, of other labels."""
+    are_pandas = hasattr(X, "iloc") and hasattr(given, "iloc")
+    if are_pandas and len(X) == len(given):
+        check_paired(X, given, ("X", name))
+
+
+def _by_label(x_labels, y_labels, x, y):
+    """How to pair rows by their labels."""
+    if set(x_labels) == set(y_labels):
+        remedy = f"{y}.loc[{x}.index]"
+    else:
+        rows = f"rows = {x}.index.intersection({y}.index)"
+        remedy = f"{x}.loc[rows] and {y}.loc[rows], with {rows}"
+    return f"If labels say what belongs together, pass {remedy}."
 
 
 def _first_difference(x_labels, y_labels):

@@ -404,7 +404,9 @@ class ViewPipeline(TwoViewTransformer):
         check_is_fitted(self)
         frame = self.estimator_.loadings_frame(side)
         names = self._names_behind_steps(side)
-        return frame if names is None else frame.set_axis(names)
+        # A pipeline inside of this one has named what is behind its own steps.
+        is_named = getattr(self.estimator_, f"{side}_", None) is not None
+        return frame if names is None or is_named else frame.set_axis(names)
 
     def _names_behind_steps(self, side):
         """Names of the columns behind the steps of a view, None if there are none."""

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skcrl import _linalg, _moments
 from skcrl._arrays import untensored
 from skcrl._validation import (
+    NAMES,
     check_available,
     check_pair,
     check_weights,
@@ -27,6 +28,7 @@ from skcrl._validation import (
     require_samples,
     restored_on_error,
 )
+from skcrl._views import check_beside
 from skcrl.base import TwoViewTransformer
 from skcrl.deep._callbacks import (
     Checkpoints,
@@ -247,6 +249,8 @@ class BaseDeepTwoView(TwoViewTransformer):
                 X, y, sample_weight, groups, reset=not going_on
             )
             views = {"x": untensored(X), "y": untensored(y)}
+            for side, view in views.items():
+                require_float32(view, NAMES[side])
             units = (
                 self.net_.units if going_on else self._units(views, present, weights)
             )
@@ -286,6 +290,8 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _checked(self, X, y, sample_weight, groups, reset):
         """What to train on, without the rows of weight 0."""
+        check_beside(X, sample_weight, "sample_weight")
+        check_beside(X, groups, "groups")
         X, y, *present = self._check_views(X, y, reset=reset)
         if groups is not None:
             groups = _check_groups(groups, X.shape[0])
@@ -295,8 +301,6 @@ class BaseDeepTwoView(TwoViewTransformer):
         present = [there[kept] for there in present]
         groups = None if groups is None else groups[kept]
         _require_some_paired(self, present)
-        for view, name in ((X, "X"), (y, "y")):
-            require_float32(untensored(view), name)
         return X, y, weights, groups, present
 
     def _net_to_train(self, arrays, weights, plan, checkpoint, going_on):
@@ -358,8 +362,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         if is_falling(losses, plan.epochs_to_compare, self.tol):
             warnings.warn(
                 f"Training of {type(self).__name__} ended after {len(losses)} epochs, "
-                "with its loss still falling: set max_epochs to more, raise "
-                f"lr={self.lr}, or set tol=0 if it is to end there.",
+                "with its loss still falling. Raise max_epochs, or lr, which is "
+                f"{self.lr}. To have training end by itself set max_epochs=None; to "
+                "end where it did, tol=0.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -502,7 +507,7 @@ class BaseDeepTwoView(TwoViewTransformer):
                     f"{name} needs validation data, got validation_fraction=0: "
                     "set it to 0.1, say."
                 )
-        if self.lr_schedule == "refine" and self.early_stopping is False:
+        if self.lr_schedule == "refine" and self.early_stopping not in (None, True):
             raise ValueError(
                 "lr_schedule='refine' lowers the rate where early stopping would stop: "
                 "set early_stopping=True or None."

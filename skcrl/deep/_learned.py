@@ -42,7 +42,8 @@ def _warn(estimator, what):
     remedy = "Train" if estimator.standardize else "Set standardize=True, or train"
     warnings.warn(
         f"{what}: {type(estimator).__name__} has learned nothing there. "
-        f"{remedy} longer, or with another activation or lr={estimator.lr}.",
+        f"{remedy} longer, with another activation, or with another lr than "
+        f"{estimator.lr}.",
         DegenerateFitWarning,
         stacklevel=2,
     )

@@ -82,11 +82,11 @@ class MultimodalAutoencoder(BaseJointCode):
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for 100.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself: by early
-        stopping if there are 1,000 rows or more, and 100 or more for each component, or
-        if it is asked for; else where the loss hardly falls any more, as `tol` says. It
-        ends at the latest after 30 passes or 1,000 steps, 300 where rows are fewer,
-        whichever is more.
+        Passes over the data, at most. With None, training ends by itself, but for
+        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
+        and 100 or more for each component, or if it is asked for; else where the loss
+        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
+        1,000 batches, 300 with fewer rows, whichever is more.
     tol : float, default=0.02
         Least gain that counts, as a share of all that was gained since the first epoch.
         With ``max_epochs=None`` and without early stopping, training ends where the
@@ -100,9 +100,11 @@ class MultimodalAutoencoder(BaseJointCode):
         Share of the samples set aside to watch the objective on. None stands for 0.1
         with early stopping, else for none.
     early_stopping : bool or None, default=None
-        Stop after `n_iter_no_change` epochs without a better validation objective and
-        keep the best weights. None stops early with ``lr_schedule="refine"``, and where
-        training ends by itself and there are enough rows.
+        Keep the best weights, and stop, or refine as `lr_schedule` says, after
+        `n_iter_no_change` epochs without a better validation objective. None stops
+        early with ``lr_schedule="refine"``, and where `max_epochs` is None, there are
+        enough rows and `validation_fraction` is not 0, but for
+        ``lr_schedule="one_cycle"``.
     n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"

@@ -2,8 +2,8 @@
 
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from itertools import chain
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -71,8 +71,6 @@ class TwoViewNet(NeuralNet):
 
     # Of the views by their sides, once training is over: it is done in these units.
     units: dict[str, Units] = {}  # noqa: RUF012
-    # A copy of the module in float64, and the weights, with their versions, it is of.
-    _in_float64: tuple[Any, list[tuple[Any, int]]] = (None, [])
 
     def __init__(
         self,
@@ -99,8 +97,12 @@ class TwoViewNet(NeuralNet):
         """Build the module with weights drawn from `seed`."""
         super().initialize_module()
         self.module_.float().reset_parameters(stream(self.seed, 0, WEIGHTS))
-        self.module_.eval()
-        self._in_float64 = None, []
+        # What computes in another precision, by weights that each call copies anew.
+        self._casts: dict[torch.dtype, nn.Module] = {}
+        self._holds_users_modules = any(
+            isinstance(value, nn.Module)
+            for value in self.get_params_for("module").values()
+        )
         if self.compiled:
             self.module_.compile()
         return self
@@ -127,8 +129,6 @@ class TwoViewNet(NeuralNet):
         if training:
             self._reseed()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-        if training:
-            self._in_float64 = None, []  # fused optimisers leave the versions as are
 
     def train_step_single(self, batch, **fit_params):
         """Compute loss and gradients of a batch."""
@@ -232,7 +232,6 @@ class TwoViewNet(NeuralNet):
 
         Weights are cast to the precision of the arrays: in float32 the same row would
         come out differently by 1e-6 alone and in a batch, which float64 users notice.
-        The cast is kept until the weights change; arrays of float32 need none.
 
         Parameters
         ----------
@@ -291,22 +290,25 @@ class TwoViewNet(NeuralNet):
         return out
 
     def _evaluating(self, dtype):
-        """The module, ready to evaluate in a precision."""
+        """What evaluates in a precision as the module is now, in several threads too.
+
+        Modules of users may keep what they like while they compute: each call gets a
+        copy of them. Ours keep nothing and compute in place.
+        """
         module = self.module_
-        if module.training:  # A callback asks, between two epochs.
+        if self._holds_users_modules:
+            return deepcopy(module).to(dtype).eval()
+        if module.training:  # A callback asks, in a training.
             module.eval()
         if dtype == torch.float32:
             return module
-        weights = [(t, t._version) for t in (*module.parameters(), *module.buffers())]
-        in_float64, copied = self._in_float64
-        is_of_now = len(copied) == len(weights) and all(
-            was is now and version == version_now
-            for (was, version), (now, version_now) in zip(copied, weights, strict=True)
-        )
-        if in_float64 is None or not is_of_now:
-            in_float64 = deepcopy(module).to(dtype)
-            self._in_float64 = in_float64, weights
-        return in_float64
+        if dtype not in self._casts:
+            self._casts[dtype] = deepcopy(module).to(dtype)
+        cast = self._casts[dtype]
+        with torch.inference_mode():
+            for there, here in zip(_tensors(cast), _tensors(module), strict=True):
+                there.copy_(here)
+        return cast
 
     def _units_around(self, method, side, n_views):
         """Units of each argument of a method of the module, and of its result."""
@@ -337,6 +339,7 @@ class TwoViewNet(NeuralNet):
         kwargs = arguments(state["made_with"])
         self.__init__(criterion=Objective, **kwargs)  # type: ignore[misc]
         self.initialize().set_state(state)
+        self.module_.eval()
         self.units = state.get("units", {})
 
     def _state_to_save(self):
@@ -425,6 +428,10 @@ class TwoViewNet(NeuralNet):
         self.optimizer_.load_state_dict(
             {"state": _to_torch(state), "param_groups": groups}
         )
+
+
+def _tensors(module):
+    return chain(module.parameters(), module.buffers())
 
 
 def _values_per_row(view, keep_sparse):

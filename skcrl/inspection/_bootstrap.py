@@ -142,6 +142,10 @@ def bootstrap_intervals(
 ):
     r"""Intervals of correlations and loadings, by fitting to resampled rows.
 
+    Rows must be independent samples. For rows that hang together, of a time series or
+    several of one subject, intervals are too short and too high: pass the mean of each
+    subject.
+
     Components come out of a fit with any sign, and two of nearly equal correlation in
     any order, so the first components of two resamples may be two different ones
     whose loadings cancel [1]_. The components of each resample are therefore

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _num_samples
 
 from skcrl._validation import N_JOBS
-from skcrl._views import check_paired, kind_of
+from skcrl._views import check_beside, check_paired, kind_of
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._permutation import ROUNDING
 from skcrl.inspection._results import data_frame, short_repr
@@ -170,6 +170,7 @@ def held_out_permutation_test(
     0.02
     """
     check_paired(X, y)
+    check_beside(X, groups, "groups")
     n = _num_samples(X)
     scorer = check_scoring(estimator, scoring=scoring)
     exchangeable = exchange(n, groups, permute)

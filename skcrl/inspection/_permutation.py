@@ -7,6 +7,7 @@ from joblib import Parallel, delayed
 from sklearn.utils._param_validation import validate_params
 
 from skcrl._validation import N_JOBS
+from skcrl._views import check_beside
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._results import data_frame, short_repr
@@ -207,6 +208,7 @@ def permutation_test(
     >>> permutation_test(*codes, random_state=0).adjusted_pvalues < 0.05
     array([ True,  True, False, False])
     """
+    check_beside(X, groups, "groups")
     X, y = check_arrays(X, y)
     form = canonical_form(X, y)
     null, log_weights = under_permutation(

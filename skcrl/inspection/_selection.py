@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
 
 from skcrl._columns import column_correlations
 from skcrl._validation import N_JOBS
+from skcrl._views import check_beside
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, exchange
 from skcrl.inspection._permutation import (
@@ -166,6 +167,7 @@ def select_n_components(
     >>> selection.n_components, selection.correlations[:3].round(1)
     (2, array([0.9, 0.5, 0.1]))
     """
+    check_beside(X, groups, "groups")
     X, y = check_arrays(X, y)
     if method == "held_out" and permute is not None:
         raise ValueError(

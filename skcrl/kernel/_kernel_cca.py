@@ -23,6 +23,7 @@ from skcrl._validation import (
     require_samples,
     restored_on_error,
 )
+from skcrl._views import check_beside
 from skcrl.base import TwoViewTransformer
 from skcrl.kernel import _decoder
 from skcrl.kernel._exact import LARGER_RIDGE, kernel_cca
@@ -238,6 +239,7 @@ class KernelCCA(TwoViewTransformer):
         """
         with restored_on_error(self):
             kernels, ridge = self._kernels(), check_ridge(self.reg)
+            check_beside(X, sample_weight, "sample_weight")
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             self._check_square(kernels, X, y)
             X, y, weights, kept = check_weights(X, y, sample_weight)

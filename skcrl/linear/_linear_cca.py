@@ -22,7 +22,7 @@ from skcrl._validation import (
     require_samples,
     restored_on_error,
 )
-from skcrl._views import common_kind, kind_of
+from skcrl._views import check_beside, common_kind, kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.linear._by_covariance import fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
@@ -229,6 +229,7 @@ class LinearCCA(TwoViewTransformer):
             the variance or more do not count.
         """
         with restored_on_error(self), overflow_told_by_error():
+            check_beside(X, sample_weight, "sample_weight")
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
             X, y, weights, _ = check_weights(X, y, sample_weight)
             if weights is not None:
@@ -293,6 +294,7 @@ class LinearCCA(TwoViewTransformer):
                 "add to: fit it with solver='covariance'."
             )
         with restored_on_error(self), overflow_told_by_error():
+            check_beside(X, sample_weight, "sample_weight")
             X, y = check_pair(self, X, y, reset=first)
             if not first:
                 _require_library_of_fit(X, "X", self.x_weights_)

@@ -62,10 +62,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         The power p, not negative. Zero leaves the codes alone; any other needs an
         estimator with `correlations_`, of which negative ones count as zero.
     cv : int or None, default=None
-        Which correlations weigh. None takes `correlations_` of the estimator, those of
-        the training samples. An integer, at least 2, takes held-out correlations: that
-        many folds of consecutive samples are each encoded by a clone fitted to the
-        others, whose components are matched with those of the estimator. Set it where
+        Which correlations weigh, if `correlation_power` is not 0. None takes
+        `correlations_` of the estimator, those of the training samples. An integer, at
+        least 2, takes held-out correlations: that many folds of consecutive samples are
+        each encoded by a clone fitted to the others, whose components are matched with
+        those of the estimator. Set it where
         the fit is loose, with a weak penalty and not many more samples than
         features: correlations of training samples are then large for components that
         the views do not share. It takes as many further fits, and any estimator.

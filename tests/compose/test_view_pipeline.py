@@ -946,6 +946,11 @@ def test_loadings_have_the_names_behind_the_steps():
     nameless = FunctionTransformer(np.log, np.exp)
     model.set_params(y=nameless).fit(exercise, physiology.to_numpy())
     assert list(model.loadings_frame("y").index) == ["y0", "y1", "y2"]
+    inner = make_view_pipeline(LinearCCA(2, reg=0), x=PCA(2))
+    nested = make_view_pipeline(inner, x=StandardScaler(), y=StandardScaler())
+    nested.fit(exercise, physiology)
+    assert list(nested.loadings_frame().index) == ["pca0", "pca1"]
+    assert list(nested.loadings_frame("y").index) == list(physiology.columns)
     with pytest.raises(ValueError, match="side must be 'x' or 'y', got 'z'"):
         model.loadings_frame("z")
     assert not hasattr(ViewPipeline(KernelCCA(1)), "loadings_frame")
