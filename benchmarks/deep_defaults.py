@@ -57,7 +57,14 @@ OLD = {
         "max_epochs": 40,
     },
     MultimodalAutoencoder: {"weight_decay": 0.0, "max_epochs": 40},
-    TiedBidirectional: {"batch_size": 128, "max_epochs": 40},
+    TiedBidirectional: {
+        "dropout": 0.2,
+        "input_dropout": 0.0,
+        "optimizer": "nesterov",
+        "lr": 0.1,
+        "batch_size": 128,
+        "max_epochs": 40,
+    },
 }
 N_TEST = 2000
 N_FACTORS = 3

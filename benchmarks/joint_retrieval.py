@@ -68,7 +68,14 @@ def methods():
     }
     autoencoder = {"hidden_layer_sizes": (HIDDEN,), "lr": 3e-4, **schedule}
     tied = TiedBidirectional(
-        CODE, hidden_layer_sizes=(HIDDEN,), batch_size=128, **schedule
+        CODE,
+        hidden_layer_sizes=(HIDDEN,),
+        dropout=0.2,
+        input_dropout=0.0,
+        optimizer="nesterov",
+        lr=0.1,
+        batch_size=128,
+        **schedule,
     )
     return {
         "LinearCCA": (LinearCCA(CODE), False),

@@ -39,7 +39,7 @@ def estimators(k, batch_size):
         DeepCCA(k, reconstruction_weight=1e-3, **keeps_all, **common),
         CorrNet(k, **common),
         MultimodalAutoencoder(k, modality_dropout=0.0, **common),
-        TiedBidirectional(k, dropout=0.0, **common),
+        TiedBidirectional(k, **keeps_all, **common),
     ]
 
 

@@ -123,6 +123,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     _accepts_tensors = True
     # Whether rows of which one view is missing are trained on.
     _trains_on_unpaired = False
+    # Share of the entries of few rows that is dropped if they have more columns.
+    _wide_dropout = 0.5
 
     @property
     def _min_batch_rows(self):

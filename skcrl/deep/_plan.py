@@ -14,8 +14,8 @@ _LBFGS_STEPS = 20
 _STEPS_TO_COMPARE = 20
 # Share of the rows that is set aside.
 _FRACTION = 0.1
-# Shares of the entries of few rows that are dropped, and of those of wide views.
-_DROPOUT, _DROPOUT_WIDE = 0.2, 0.5
+# Share of the entries of few rows that are dropped.
+_DROPOUT = 0.2
 _WEIGHT_DECAY = 0.1
 
 
@@ -74,7 +74,9 @@ def plan_of(estimator, data, is_part):
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
     # Linear encoders of a few columns have little to fit noise with.
     is_deep = len(estimator.hidden_layer_sizes) > 0
-    dropout = _DROPOUT_WIDE if is_wide else _DROPOUT if is_deep else 0.0
+    dropout = _DROPOUT if is_deep else 0.0
+    if is_wide:
+        dropout = estimator._wide_dropout
     input_dropout = getattr(estimator, "input_dropout", None)
     weight_decay = estimator.weight_decay
     return Plan(

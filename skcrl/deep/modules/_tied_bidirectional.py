@@ -28,6 +28,8 @@ class TiedBidirectionalModule(nn.Module):
         After every hidden layer and the centre, and of the views rebuilt.
     dropout : float
         Share of the central activations dropped while training.
+    input_dropout : float, default=0.0
+        Share of the entries of the views dropped while training.
 
     Notes
     -----
@@ -43,6 +45,7 @@ class TiedBidirectionalModule(nn.Module):
         activation,
         output_activation,
         dropout,
+        input_dropout=0.0,
     ):
         super().__init__()
         widths = {
@@ -60,6 +63,7 @@ class TiedBidirectionalModule(nn.Module):
             {side: dense(w[-1], n_components) for side, w in widths.items()}
         )
         self.dropout = Dropout(dropout)
+        self.corruption = Dropout(input_dropout)
         self.leaving_biases = nn.ParameterDict(
             {side: torch.empty(w[-1]) for side, w in widths.items()}
         )
@@ -99,4 +103,5 @@ class TiedBidirectionalModule(nn.Module):
         return self.decoders[side](self.leaving_activation(inner))
 
     def _translate(self, view, source, target):
-        return self.decode(self.dropout(self.encode(view, source)), target)
+        code = self.encode(self.corruption(view), source)
+        return self.decode(self.dropout(code), target)
