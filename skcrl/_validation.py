@@ -348,7 +348,12 @@ def _refuse_missing(estimator, view, side):
         prefix = "" if side == "x" else "y_"
         names = getattr(estimator, f"{prefix}feature_names_in_", range(place[0] + 1))
         where += f", column {names[place[0]]!r}"
-    if missing[row].all():
+    if missing[row].all() and getattr(estimator, "_trains_on_unpaired", False):
+        remedy = (
+            "A row of NaN is a view that is missing: pass the rows that are there, or "
+            "fill the others from the second view, by impute"
+        )
+    elif missing[row].all():
         remedy = (
             "A row of NaN is a view that is missing, which no imputer fills: drop the "
             "row from both views, or take CorrNet, MultimodalAutoencoder or "

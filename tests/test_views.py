@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcrl import (
     CCALRanker,
+    CorrNet,
     CrossViewRetriever,
     DeepCCA,
     KernelCCA,
@@ -328,6 +329,9 @@ def test_missing_values_are_named_with_what_to_do(frames, estimator):
     model = make_view_pipeline(estimator, y=SimpleImputer())
     with pytest.raises(ValueError, match="row 3.*no imputer fills: drop.*CorrNet"):
         model.fit(X, y)
+    net = CorrNet(1, hidden_layer_sizes=(), max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="row 3.*pass the rows that.*by impute"):
+        net.transform_y(y)
 
 
 def test_labels_of_series_texts_and_second_views(frames):
