@@ -362,11 +362,13 @@ class BaseDeepTwoView(TwoViewTransformer):
         if self.tol == 0 or plan.lr_schedule == "one_cycle" or len(losses) < 2:
             return
         if is_falling(losses, plan.epochs_to_compare, self.tol):
+            more = f"max_epochs to more than {len(losses)}"
+            if self.max_epochs is not None:
+                more += ", or to None, with which training ends by itself"
             warnings.warn(
                 f"Training of {type(self).__name__} ended after {len(losses)} epochs, "
-                "with its loss still falling. Raise max_epochs, or lr, which is "
-                f"{self.lr}. To have training end by itself set max_epochs=None; to "
-                "end where it did, tol=0.",
+                f"with its loss still falling. Set {more}; or lr to more than "
+                f"{self.lr}; or tol=0, if it is to end there.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

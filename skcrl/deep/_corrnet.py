@@ -10,8 +10,11 @@ from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep.losses import corrnet
 from skcrl.deep.modules import ACTIVATIONS, CorrNetModule
+from skcrl.metrics import pearson_sum
 
 _TERMS = ("joint", "from_x", "from_y")
+# Mean correlation of codes that have learned to correlate.
+_CORRELATED = 0.1
 
 
 class CorrNet(BaseJointCode):
@@ -349,6 +352,19 @@ class CorrNet(BaseJointCode):
             "correlation": self.correlation,
             "correlation_weight": self.correlation_weight,
         }
+
+    def _rebuilt_in_training(self, X, y):
+        codes = self._encode(X, "x"), self._encode(y, "y")
+        if pearson_sum(*codes) > _CORRELATED * self.n_components_:
+            return  # Views that are not rebuilt are then what its weight asked for.
+        sources = {"joint": (X, y), "from_x": (X, None), "from_y": (None, y)}
+        for name, view, side in (("X", X, "x"), ("y", y, "y")):
+            term = next(
+                term
+                for term in ("joint", f"from_{side}", *self.terms)
+                if term in self.terms
+            )
+            yield name, view, self._rebuild(*sources[term], side)
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr} or correlation_weight={self.correlation_weight}."

@@ -21,7 +21,9 @@ def test_constant_codes_are_warned_of(cancer):
     with pytest.warns(
         DegenerateFitWarning, match="codes of X are constant: .*standardize"
     ):
-        tied = TiedBidirectional(2, standardize=False, random_state=0).fit(*cancer)
+        tied = TiedBidirectional(
+            2, optimizer="nesterov", lr=0.1, standardize=False, random_state=0
+        ).fit(*cancer)
     assert tied.transform(cancer[0]).std(axis=0).max() < 1e-6
 
 
@@ -40,6 +42,11 @@ def test_no_warning_where_something_was_learned():
         warnings.simplefilter("error")
         DeepCCA(2, random_state=0).fit(X, y)
         CorrNet(2, random_state=0).fit(gaps, y)
+        for options in (
+            {"terms": ("from_x", "from_y"), "combine": "post"},
+            {"correlation_weight": 200.0},  # at the cost of what is rebuilt
+        ):
+            CorrNet(2, hidden_layer_sizes=(8,), random_state=0, **options).fit(X, y)
 
 
 @pytest.mark.parametrize(
