@@ -336,9 +336,9 @@ def _refuse_missing(estimator, view, side):
 
     scikit-learn's own check, which is left with all others, names classifiers.
     """
-    if sparse.issparse(view) or kind_of(view).library != "numpy":
+    if sparse.issparse(view) or np.ndim(view) == 0:
         return
-    values = np.asarray(view)
+    values = np.asarray(view) if kind_of(view).library == "numpy" else np.zeros(1)
     missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(1, bool)
     if not missing.any():
         return

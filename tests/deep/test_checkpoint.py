@@ -413,7 +413,7 @@ def test_modules_of_the_users_are_told_apart_by_their_weights(views, path):
     [
         {"hidden_layer_sizes": [8]},
         {"hidden_layer_sizes": np.array([8])},
-        {"correlation_weight": np.float64(20)},
+        {"correlation_weight": np.float64(40)},
         {"max_epochs": np.int64(4)},
         {"verbose": 1},
         {"checkpoint_every": 3},

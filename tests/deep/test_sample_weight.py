@@ -53,14 +53,14 @@ ESTIMATORS = [
     CorrNet(**FULL),
     CorrNet(3, **FULL, correlation="sample", terms=["joint"]),
     MultimodalAutoencoder(**FULL, modality_dropout=0),
-    TiedBidirectional(**FULL, dropout=0),
+    TiedBidirectional(**FULL, **KEEPS_ALL),
     CCALRanker(**FULL, **KEEPS_ALL),
     CCALRanker(**FULL, **KEEPS_ALL, hard_negatives=True, symmetric=False),
     CCALRanker(**FULL, **KEEPS_ALL, objective="infonce", projection="learned"),
     CCALRanker(**FULL, **KEEPS_ALL, running_momentum=0.5),
     DeepCCA(**LBFGS, **KEEPS_ALL),
     CorrNet(**LBFGS),
-    TiedBidirectional(**LBFGS, dropout=0),
+    TiedBidirectional(**LBFGS, **KEEPS_ALL),
 ]
 
 
