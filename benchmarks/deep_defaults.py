@@ -58,6 +58,7 @@ OLD = {
     },
     MultimodalAutoencoder: {"weight_decay": 0.0, "max_epochs": 40},
     TiedBidirectional: {
+        "activation": "tanh",
         "dropout": 0.2,
         "input_dropout": 0.0,
         "optimizer": "nesterov",

@@ -70,6 +70,7 @@ def methods():
     tied = TiedBidirectional(
         CODE,
         hidden_layer_sizes=(HIDDEN,),
+        activation="tanh",
         dropout=0.2,
         input_dropout=0.0,
         optimizer="nesterov",

@@ -262,7 +262,7 @@ def spread_cells(mean, spread):
 
 def print_row(name, cells):
     """One line of a table."""
-    print(f"{name:28}" + "".join(f"{cell:>11}" for cell in cells), flush=True)
+    print(f"{name:28}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
 
 
 def print_gains(rows):

@@ -29,7 +29,7 @@ class TiedBidirectional(BaseDeepTwoView):
         Hidden layers from a view to the centre; those from the centre to the other view
         mirror them. The last one is tied on its side of the centre. With () the tied
         weights are all there are, and join the views to the centre.
-    activation : str, default="tanh"
+    activation : str, default="elu"
         After each hidden layer and in the centre: one of "identity", "relu",
         "leaky_relu", "elu", "sigmoid" and "tanh".
     output_activation : str, default="identity"
@@ -149,14 +149,16 @@ class TiedBidirectional(BaseDeepTwoView):
 
     Notes
     -----
-    Networks are trained in float32. The training of [1]_: ``optimizer="nesterov"``,
-    ``lr=0.1``, ``dropout=0.2``, ``input_dropout=0`` and ``standardize=False``, of views
-    in (-1, 1). At that learning rate features of deviation 10 stall it, or it diverges.
+    Networks are trained in float32. The training of [1]_: ``activation="tanh"``,
+    ``optimizer="nesterov"``, ``lr=0.1``, ``dropout=0.2``, ``input_dropout=0`` and
+    ``standardize=False``, of views in (-1, 1). At that learning rate features of
+    deviation 10 stall it, or it diverges.
 
-    Nothing in the objective makes the codes of the two views alike: with hidden layers,
+    Nothing in the objective makes the codes of the two views alike. With hidden layers,
     which are free, they are not: ``score`` says nothing then, and may be negative. They
-    are with ``hidden_layer_sizes=()``, and if the nets are trained on each row once
-    more without its other view, because unpaired rows go through the halves of both.
+    are alike with ``hidden_layer_sizes=()``, and if the nets are trained on each row
+    once more without its other view, because unpaired rows go through the halves of
+    both.
 
     A view is rebuilt from the other as it was trained to; from itself, it goes through
     the first half of one net and the second half of the other; from both views, the
@@ -200,7 +202,7 @@ class TiedBidirectional(BaseDeepTwoView):
         n_components=2,
         *,
         hidden_layer_sizes=(200,),
-        activation="tanh",
+        activation="elu",
         output_activation="identity",
         dropout=0.0,
         input_dropout=None,

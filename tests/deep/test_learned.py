@@ -22,7 +22,12 @@ def test_constant_codes_are_warned_of(cancer):
         DegenerateFitWarning, match="codes of X are constant: .*standardize"
     ):
         tied = TiedBidirectional(
-            2, optimizer="nesterov", lr=0.1, standardize=False, random_state=0
+            2,
+            activation="tanh",
+            optimizer="nesterov",
+            lr=0.1,
+            standardize=False,
+            random_state=0,
         ).fit(*cancer)
     assert tied.transform(cancer[0]).std(axis=0).max() < 1e-6
 
