@@ -367,7 +367,7 @@ class ViewPipeline(TwoViewTransformer):
     def loadings_frame(self, side="x"):
         """Loadings of what the steps of one view give, as a data frame.
 
-        Only if the estimator has loadings.
+        A pipeline has this method only if its estimator does, as `LinearCCA` does.
 
         Parameters
         ----------

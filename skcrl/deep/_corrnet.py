@@ -354,9 +354,10 @@ class CorrNet(BaseJointCode):
         }
 
     def _rebuilt_in_training(self, X, y):
-        codes = self._encode(X, "x"), self._encode(y, "y")
-        if pearson_sum(*codes) > _CORRELATED * self.n_components_:
-            return  # Views that are not rebuilt are then what its weight asked for.
+        if self.correlation_weight > 0:
+            codes = self._encode(X, "x"), self._encode(y, "y")
+            if pearson_sum(*codes) > _CORRELATED * self.n_components_:
+                return  # Views that are not rebuilt are then what the weight asks for.
         sources = {"joint": (X, y), "from_x": (X, None), "from_y": (None, y)}
         for name, view, side in (("X", X, "x"), ("y", y, "y")):
             term = next(
