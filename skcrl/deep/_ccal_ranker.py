@@ -35,7 +35,7 @@ class CCALRanker(BaseTwoBranch):
         Width of either encoder's output and of the common space.
     hidden_layer_sizes : sequence of int, default=(500, 300)
         Hidden layers of the dense encoders. Sparse views are not made dense for them.
-    activation : str, default="tanh"
+    activation : str, default="elu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root". The outputs are linear.
     projection : {"cca", "learned"}, default="cca"
@@ -80,7 +80,7 @@ class CCALRanker(BaseTwoBranch):
         with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
         is then up to 20 iterations with line search, from a first step of `lr`, for
         which 1 is usual.
-    lr : float, default=1e-3
+    lr : float, default=5e-3
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
         "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
@@ -264,7 +264,7 @@ class CCALRanker(BaseTwoBranch):
         n_components=2,
         *,
         hidden_layer_sizes=(500, 300),
-        activation="tanh",
+        activation="elu",
         projection="cca",
         objective="ranking",
         margin=0.5,
@@ -279,7 +279,7 @@ class CCALRanker(BaseTwoBranch):
         x_decoder=None,
         y_decoder=None,
         optimizer="adam",
-        lr=1e-3,
+        lr=5e-3,
         lr_schedule=None,
         weight_decay=0.0,
         gradient_clip=None,

@@ -25,7 +25,7 @@ class TiedBidirectional(BaseDeepTwoView):
     ----------
     n_components : int, default=2
         Width of the central layer of each net. Joint codes are twice as wide.
-    hidden_layer_sizes : sequence of int, default=(200,)
+    hidden_layer_sizes : sequence of int, default=(500,)
         Hidden layers from a view to the centre; those from the centre to the other view
         mirror them. The last one is tied on its side of the centre. With () the tied
         weights are all there are, and join the views to the centre.
@@ -48,7 +48,7 @@ class TiedBidirectional(BaseDeepTwoView):
         with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
         is then up to 20 iterations with line search, from a first step of `lr`, for
         which 1 is usual.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
         "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
@@ -201,13 +201,13 @@ class TiedBidirectional(BaseDeepTwoView):
         self,
         n_components=2,
         *,
-        hidden_layer_sizes=(200,),
+        hidden_layer_sizes=(500,),
         activation="elu",
         output_activation="identity",
         dropout=0.0,
         input_dropout=None,
         optimizer="adam",
-        lr=1e-3,
+        lr=2e-3,
         lr_schedule=None,
         weight_decay=0.0,
         gradient_clip=None,

@@ -23,6 +23,7 @@ def test_constant_codes_are_warned_of(cancer):
     ):
         tied = TiedBidirectional(
             2,
+            hidden_layer_sizes=(200,),
             activation="tanh",
             optimizer="nesterov",
             lr=0.1,
