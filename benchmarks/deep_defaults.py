@@ -57,7 +57,7 @@ OLD = {
         "weight_decay": 0.0,
         "max_epochs": 40,
     },
-    MultimodalAutoencoder: {"weight_decay": 0.0, "max_epochs": 40},
+    MultimodalAutoencoder: {"lr": 1e-3, "weight_decay": 0.0, "max_epochs": 40},
     TiedBidirectional: {
         "hidden_layer_sizes": (200,),
         "activation": "tanh",

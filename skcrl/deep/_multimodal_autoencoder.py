@@ -60,7 +60,7 @@ class MultimodalAutoencoder(BaseJointCode):
         with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
         is then up to 20 iterations with line search, from a first step of `lr`, for
         which 1 is usual.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Learning rate.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
         "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
@@ -217,7 +217,7 @@ class MultimodalAutoencoder(BaseJointCode):
         x_decoder=None,
         y_decoder=None,
         optimizer="adam",
-        lr=1e-3,
+        lr=2e-3,
         lr_schedule=None,
         weight_decay=None,
         gradient_clip=None,
