@@ -1,17 +1,24 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and reading without waiting."""
 
+import hashlib
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # Windows, which refuses to remove a file that is open
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
 def written_whole(path):
     """Open a new file that takes the place of `path` once all is written.
 
-    Until then, and after an error or a crash, `path` holds what it held before.
+    Until then, and after an error or a crash, `path` holds what it held before. What
+    a crash left behind is removed when the same path is written again.
 
     Parameters
     ----------
@@ -29,10 +36,13 @@ def written_whole(path):
         raise IsADirectoryError(f"{path} is a folder: name a file to write.")
     if path.exists() and not path.is_file():
         raise FileExistsError(f"{path} is a device or a pipe: name a file to write.")
-    # A name of its own, for others may be writing the same file.
-    unfinished = path.with_name(f".{uuid4().hex}.unfinished")
+    prefix = f".{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
+    for left in path.parent.glob(f"{prefix}*.unfinished"):
+        _remove_abandoned(left)
+    file = _begun(path, prefix)
+    unfinished = Path(file.name)
     try:
-        with unfinished.open("xb") as file:
+        with file:
             if path.exists():
                 os.chmod(unfinished, stat.S_IMODE(path.stat().st_mode))
             yield file
@@ -41,3 +51,61 @@ def written_whole(path):
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def opened(path):
+    """Open a file to read its bytes; never wait for a pipe or a device.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read.
+
+    Yields
+    ------
+    file : binary file
+        Where to read.
+
+    Raises
+    ------
+    ValueError
+        If it is no file but a pipe or a device.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path} is a pipe or a device: name a file to read.")
+        yield file
+
+
+def _without_waiting(path, flags):
+    # The call itself would wait for the other end of a pipe.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _begun(path, prefix):
+    """A new file beside `path`, locked for as long as it is open."""
+    while True:
+        # A name of its own, for others may be writing the same file.
+        file = path.with_name(f"{prefix}{uuid4().hex}.unfinished").open("xb")
+        with suppress(OSError):  # some file systems have no locks
+            _lock(file, waits=True)
+        # Before it was locked, another may have removed it as abandoned.
+        if os.path.exists(file.name):
+            return file
+        file.close()
+
+
+def _remove_abandoned(path):
+    """Remove an unfinished file unless its writer lives, who holds the lock."""
+    with suppress(OSError), path.open("rb") as file:
+        _lock(file, waits=False)
+        path.unlink()
+
+
+def _lock(file, waits):
+    """Lock a file until it is closed; OSError if another has, unless this waits."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))

@@ -13,7 +13,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
 
 from skcrl._arrays import untensored
+from skcrl.persistence._attributes import unknown_names, without_machine
 from skcrl.persistence._plain import Reader, Writer, marked
+from skcrl.persistence._trusted import check_trusted
 
 # Where the classes of skcrl are that may be in a file: estimators, and what is in them.
 _HOMES = {
@@ -43,12 +45,12 @@ _HOMES = {
     "TwoViewNet": "skcrl.deep._net",
     "Units": "skcrl.deep._units",
 }
-# Modules of scikit-learn whose estimators may be in a file.
+# Modules of scikit-learn whose estimators may be in a file. Those of clusters and
+# neighbours are not among them: their compiled routines trust what was fitted.
 _SKLEARN = {
     f"sklearn.{name}"
     for name in (
         "calibration",
-        "cluster",
         "compose",
         "covariance",
         "cross_decomposition",
@@ -70,14 +72,11 @@ _SKLEARN = {
         "multiclass",
         "multioutput",
         "naive_bayes",
-        "neighbors",
         "neural_network",
         "pipeline",
         "preprocessing",
         "random_projection",
-        "semi_supervised",
         "svm",
-        "tree",
     )
 }
 # What is in some of them, and private.
@@ -86,9 +85,6 @@ _SKLEARN_PARTS = {
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.multiclass._ConstantPredictor",
 }
-
-# Parameters that name files of the machine where the model was fitted.
-_PATHS = {"checkpoint", "memory"}
 
 
 class EstimatorWriter(Writer):
@@ -115,9 +111,16 @@ class EstimatorWriter(Writer):
             )
         _check_parameters(value)
         parameters = signature(kind).parameters
+        state = _state(value)
+        if not hasattr(kind, "_check_state"):
+            for key in unknown_names(kind, state):
+                raise ValueError(
+                    f"{_place(key, False, kind, where)} is none that {kind.__name__} "
+                    "sets itself, and a file of skcrl holds no other: delete it first."
+                )
         state = {
             key: self._encode(item, _place(key, key in parameters, kind, where))
-            for key, item in _without_paths(_state(value)).items()
+            for key, item in without_machine(state).items()
         }
         # The object is kept too, lest another take its place in memory.
         self._objects_known[id(value)] = len(self._objects_known), value
@@ -170,24 +173,24 @@ class EstimatorReader(Reader):
         return made
 
     def _made(self, kind, state):
+        state = without_machine(state)
         if issubclass(kind, tuple):
             _check_part(kind, state)
             return kind(**state)
-        state = _without_paths(state)
-        for key in state:
-            if callable(getattr(kind, key, None)):
-                raise ValueError(f"its {kind.__name__} has a {key} that is no method")
         if hasattr(kind, "_check_state"):
             self._take(state["module"])
             kind._check_state(state)
-        elif kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
-            state = _with_parameters(kind, state)
+        else:
+            _check_names(kind, state)
+            if kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
+                state = _with_parameters(kind, state)
         value = kind.__new__(kind)
         if isinstance(value, BaseEstimator):
             value.__setstate__(state)
         else:
             vars(value).update(state)
         _check_parameters(value)
+        check_trusted(value)
         if hasattr(kind, "_check_loaded"):
             value._check_loaded()
         return value
@@ -237,11 +240,6 @@ def _requests(made):
     return owner, {method: dict(of) for method, of in requests.items() if of}
 
 
-def _without_paths(state):
-    """State that names no files, which a later ``fit`` would read or write."""
-    return {name: None if name in _PATHS else item for name, item in state.items()}
-
-
 def _check_part(kind, state):
     """Raise ValueError for a part of an estimator that is not numbers, finite ones."""
     for name, value in state.items():
@@ -261,8 +259,8 @@ def _state(value: Any):
 
 
 def _check_parameters(value):
-    """Raise ValueError if a parameter of an estimator of skcrl is out of its range."""
-    if type(value).__name__ in _HOMES and hasattr(value, "_parameter_constraints"):
+    """Raise ValueError if a parameter of an estimator is out of its range."""
+    if hasattr(value, "_parameter_constraints"):
         value._validate_params()
 
 
@@ -270,6 +268,16 @@ def _place(key, is_parameter, kind, where):
     """Name of an attribute of an estimator that is called `where` itself."""
     noun = "parameter" if is_parameter else "attribute"
     return f"{noun} {key} of {kind.__name__}" + (f", in {where}" if where else "")
+
+
+def _check_names(kind, state):
+    """Raise ValueError for attributes that objects of the class do not have."""
+    for name in unknown_names(kind, state):
+        package = kind.__module__.partition(".")[0]
+        raise ValueError(
+            f"its {kind.__name__} has a {name:.50}, which this {package} does not "
+            f"know: update {package}"
+        )
 
 
 def _with_parameters(kind, state):
@@ -282,11 +290,4 @@ def _with_parameters(kind, state):
     for name, default in missing.items():
         if default is Parameter.empty:
             raise ValueError(f"its {kind.__name__} has no {name}")
-    for name in state:
-        is_fitted = name.startswith("_") or name.endswith("_")
-        if not is_fitted and name not in known:
-            raise ValueError(
-                f"its {kind.__name__} has a parameter {name}, which this skcrl does "
-                "not know: update skcrl"
-            )
     return {**state, **missing}

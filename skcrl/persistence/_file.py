@@ -3,18 +3,21 @@
 import hashlib
 import json
 import struct
-from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from skcrl._files import written_whole
+from skcrl._files import opened, written_whole
 
 VERSION = 1
 
 _ENTRY = "skcrl"
 _BLANK = "0" * 64
+# Bytes that a value of the document may take in memory, and a document of any file.
+_VALUE, _DOCUMENT = 200, 2**26
+# How often the size of a larger file its document may take.
+_TIMES = 6
 # How the entry before the digest reads, as a string of JSON within JSON.
 _BEFORE_DIGEST = rb"\"sha256\":\""
 
@@ -72,13 +75,15 @@ def read(path, kind):
     OSError
         If it cannot be read.
     """
-    whole = Path(path).read_bytes()
+    with opened(path) as file:
+        whole = file.read()
     content = memoryview(whole)
     # Bytes of any kind may raise anything here.
     try:
         at = _digest_position(content)
         if bytes(content[at : at + len(_BLANK)]) != _digest(content, at):
             raise ValueError("its bytes do not match their digest")
+        _check_length(content)
         head = json.loads(_header(content)["__metadata__"][_ENTRY])
         version = head["version"]
         if type(version) is not int or version < 1:
@@ -107,6 +112,21 @@ def _header_end(content):
 
 def _header(content):
     return json.loads(bytes(content[8 : _header_end(content)]))
+
+
+def _check_length(content):
+    """Raise ValueError for more values than a document needs in a file of that size.
+
+    An empty list is two characters in the file, and a hundred bytes in memory.
+    """
+    header = bytes(content[8 : _header_end(content)])
+    n_values = sum(map(header.count, (b",", b"[", b"{")))
+    most = max(_DOCUMENT, _TIMES * len(content)) // _VALUE
+    if n_values > most:
+        raise ValueError(
+            f"its document holds {n_values} values, and a file of {len(content)} bytes "
+            f"may hold {most}"
+        )
 
 
 def _digest_position(content):

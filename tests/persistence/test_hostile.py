@@ -12,11 +12,16 @@ from copy import deepcopy
 import numpy as np
 import pytest
 from saved_models import X, Y, fitted
+from sklearn.base import clone
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MultiLabelBinarizer, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, SVR
 
 from skcrl import DeepCCA, KernelCCA, LinearCCA, ViewPipeline
 from skcrl.persistence import _file
+from skcrl.persistence._estimators import EstimatorReader, EstimatorWriter
 from skcrl.persistence._saved import Saved
 
 # Bytes that loading may take beside what is there: a thread's stack and the like.
@@ -222,6 +227,16 @@ def two_networks(document):
     state["random_state"] = [state["net_"]] * 3
 
 
+def step_of(document, attribute, number=-1):
+    """State of a step of a fitted pipeline of scikit-learn."""
+    pipeline = document["of"]["state"][attribute]["of"]["state"]
+    return pipeline["steps"][number]["of"][1]["of"]["state"]
+
+
+def words_of(document):
+    return step_of(document, "x_", 0)["vocabulary_"]
+
+
 HOSTILE = {
     # Classes that are none of ours, each by a way that might import or call it.
     **{
@@ -291,10 +306,50 @@ HOSTILE = {
     "no fitted state": ("linear", put("of", "state", {}), "not fitted"),
     "nesting": ("linear", nested, "recursion|nested"),
     "some nesting": ("linear", somewhat_nested, "'n_components' parameter"),
-    "a method": ("linear", state("transform", 3), "transform that is no method"),
-    "a dunder": ("linear", state("__class__", "os"), "__class__ that is no method"),
+    "a method": ("linear", state("transform", 3), "has a transform, which"),
+    "a dunder": ("linear", state("__class__", "os"), "has a __class__, which"),
+    "script in the repr": (
+        "linear",
+        state("__doc_link_template", '"><script>alert(1)</script>'),
+        "has a __doc_link_template, which",
+    ),
+    "where the documentation is": (
+        "linear",
+        state("_doc_link_module", "skcrl"),
+        "has a _doc_link_module, which",
+    ),
+    "no checks of parameters": (
+        "linear",
+        state("_parameter_constraints", {}),
+        "has a _parameter_constraints, which",
+    ),
+    "fitted state of another class": (
+        "linear",
+        state("net_", 1),
+        "has a net_, which",
+    ),
+    "no checks in a step": (
+        "pipeline",
+        lambda document: step_of(document, "x_").update(_parameter_constraints={}),
+        "its PCA has a _parameter_constraints, which this sklearn",
+    ),
+    "parameter of a step": (
+        "pipeline",
+        lambda document: step_of(document, "x_").update(n_components="three"),
+        "'n_components' parameter of PCA must be",
+    ),
+    "columns of words": (
+        "pipeline texts",
+        lambda document: words_of(document).update(und=10**7),
+        "the columns of words or classes of its TfidfVectorizer",
+    ),
+    "a column of two words": (
+        "pipeline texts",
+        lambda document: words_of(document).update(w1=0),
+        "the columns of words or classes of its TfidfVectorizer",
+    ),
     "wrong parameter": ("linear", state("n_components", "abc"), "'n_components' param"),
-    "unknown parameter": ("linear", state("shell", "true"), "a parameter shell, which"),
+    "unknown parameter": ("linear", state("shell", "true"), "has a shell, which"),
     "missing array": (
         "linear",
         state("x_weights_", {"$": "array", "of": "99"}),
@@ -511,6 +566,85 @@ def test_no_file_is_named_that_fit_would_touch(tmp_path):
     document["of"]["state"]["memory"] = str(tmp_path / "views")
     _file.write(path, "model", document, arrays)
     assert ViewPipeline.load(path).memory is None
+
+
+def test_a_file_does_not_choose_how_many_cores_work(tmp_path):
+    path = tmp_path / "model"
+    model = KernelCCA(2, kernel_params=({"n_jobs": 1}, None)).fit(X, Y)
+    model.save(path)
+    assert KernelCCA.load(path).kernel_params == ({"n_jobs": None}, None)
+    document, arrays = _file.read(path, "model")
+    features = document["of"]["state"]["_encoders"]["x"]["of"]["state"]["features"]
+    features["of"]["state"]["kernel"]["of"]["state"]["params"]["n_jobs"] = 10**4
+    _file.write(path, "model", document, arrays)
+    assert KernelCCA.load(path)._encoders["x"].features.kernel.params["n_jobs"] is None
+    regression = LogisticRegression(n_jobs=10**4)
+    state = EstimatorWriter().write(regression, "")["of"]["state"]
+    assert state["n_jobs"] is None
+    state["n_jobs"] = 10**4
+    loaded = EstimatorReader({}).read(
+        object_of("sklearn.linear_model.LogisticRegression", **state)
+    )
+    assert loaded.n_jobs is None
+
+
+ROWS = np.arange(40).reshape(20, 2) % 7
+STATES_THAT_DO_NOT_FIT = [
+    (OneHotEncoder(), "_n_features_outs", [7, 8]),
+    (OneHotEncoder(drop="first"), "_drop_idx_after_grouping", np.array([0, 7], object)),
+    (
+        OneHotEncoder(min_frequency=3),
+        "_default_to_infrequent_mappings",
+        [np.full(7, 7)] * 2,
+    ),
+    (DictVectorizer(), "vocabulary_", {"a": 0, "b": 2}),
+    (MultiLabelBinarizer(), "_cached_dict", {1: 0, 2: 10**6}),
+    (SVC(), "support_vectors_", np.zeros((20, 1))),
+    (SVC(kernel="precomputed"), "support_", np.full(20, 10**6, np.int32)),
+    *(
+        (machine, name, value)
+        for machine in (SVC(), SVR())
+        for name, value in (
+            ("_n_support", np.array([20], np.int32)),
+            ("_n_support", np.array([-1, 21], np.int32)),
+            ("_dual_coef_", np.zeros((0, 20))),
+            ("_intercept_", np.zeros(0)),
+            ("_probA", np.zeros(2)),
+            ("_effective_probability", True),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("step", "name", "value"), STATES_THAT_DO_NOT_FIT, ids=str)
+def test_state_that_compiled_routines_trust_is_checked(step, name, value):
+    rows = {
+        DictVectorizer: ([{"a": 1}, {"b": 2}],),
+        MultiLabelBinarizer: ([[1], [2]],),
+    }.get(type(step), (ROWS @ ROWS.T, np.arange(20) % 2))
+    step = clone(step).fit(*rows)
+    step = again(step)  # in order, as it is
+    setattr(step, name, value)
+    with pytest.raises(ValueError, match="do not fit together"):
+        again(step)
+
+
+def again(estimator):
+    """The estimator from its document."""
+    writer = EstimatorWriter()
+    document = writer.write(estimator, "")
+    return EstimatorReader(writer.arrays).read(document)
+
+
+def test_more_values_than_a_file_of_its_size_needs_are_refused(tmp_path):
+    """An empty list is two characters, and a hundred bytes when it is read."""
+    path = tmp_path / "model"
+    fitted("linear").save(path)
+    document, arrays = _file.read(path, "model")
+    document["of"]["state"]["reg"] = [[]] * 10**6
+    _file.write(path, "model", document, arrays)
+    with pytest.raises(ValueError, match=r"its document holds 2000\d\d\d values, and"):
+        LinearCCA.load(path)
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):

@@ -26,13 +26,14 @@ from saved_models import (
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import EarlyStopping
 
 import skcrl
@@ -277,7 +278,7 @@ def test_a_parameter_that_came_later_is_at_its_default():
     del document["of"]["state"]["center"]
     assert EstimatorReader(writer.arrays).read(document).center is True
     document["of"]["state"]["novelty"] = 1
-    with pytest.raises(ValueError, match="a parameter novelty, which this skcrl"):
+    with pytest.raises(ValueError, match="has a novelty, which this skcrl does not"):
         EstimatorReader(writer.arrays).read(document)
 
 
@@ -355,15 +356,22 @@ def test_what_is_no_plain_data_is_refused_by_name(estimator, x, message, tmp_pat
 
 
 def test_a_step_with_compiled_state_is_refused_by_name(tmp_path):
-    model = CrossViewClassifier(
-        LinearCCA(2), make_pipeline(StandardScaler(), KNeighborsClassifier())
-    ).fit(TwoView(X, Y), X[:, 0] > 0)
+    stack = StackingClassifier([("tree", DecisionTreeClassifier())])
+    model = CrossViewClassifier(LinearCCA(2), make_pipeline(StandardScaler(), stack))
+    model.fit(TwoView(X, Y), X[:, 0] > 0)
     message = (
-        "attribute _tree of KNeighborsClassifier, in step 'kneighborsclassifier' of "
-        "parameter steps of Pipeline, in attribute classifier_ of CrossViewClassifier "
-        "is of type sklearn.neighbors._kd_tree.KDTree"
+        "step 'tree' of parameter estimators of StackingClassifier, in step "
+        "'stackingclassifier' of parameter steps of Pipeline, in parameter classifier "
+        "of CrossViewClassifier is of type sklearn.tree._classes.DecisionTreeClassifier"
     )
     with pytest.raises(ValueError, match=message):
+        model.save(tmp_path / "model")
+
+
+def test_an_attribute_of_the_users_is_refused_by_name(tmp_path):
+    model = LinearCCA(2).fit(X, Y)
+    model.note = "of Tuesday"
+    with pytest.raises(ValueError, match="attribute note of LinearCCA is none that"):
         model.save(tmp_path / "model")
 
 

@@ -1,0 +1,96 @@
+"""Fitted state that compiled routines of scikit-learn trust, checked before they do.
+
+They write and read at the positions that it holds, beyond an array if these are wrong.
+"""
+
+from math import comb
+
+from scipy.sparse import issparse
+
+
+def check_trusted(estimator):
+    """Raise an error for an estimator from a file whose state is not in order."""
+    for name, check in _CHECKS.items():
+        if name in vars(estimator):
+            check(estimator, getattr(estimator, name))
+
+
+def _check_columns(estimator, positions):
+    """Words, or classes, and the columns that they are counted in."""
+    if isinstance(positions, dict):
+        _require(
+            sorted(positions.values()) == list(range(len(positions))),
+            estimator,
+            "the columns of words or classes",
+        )
+
+
+def _check_one_hot(encoder, widths):
+    """Columns of each feature of a OneHotEncoder."""
+    _require(
+        widths == encoder._compute_n_features_outs(), encoder, "the widths of features"
+    )
+    nothing = [None] * len(encoder.categories_)
+    dropped, rare, places = encoder._drop_idx_after_grouping, nothing, nothing
+    if encoder._infrequent_enabled:
+        rare = encoder._infrequent_indices
+        places = encoder._default_to_infrequent_mappings
+    of_features = zip(
+        encoder.categories_,
+        nothing if dropped is None else dropped,
+        rare,
+        places,
+        strict=True,
+    )
+    for categories, drop, together, place in of_features:
+        n = len(categories)
+        fits = drop is None or 0 <= drop < n
+        if place is not None:
+            n_kept = n + 1 - together.size
+            fits &= place.shape == (n,) and place.min() >= 0 and place.max() < n_kept
+        _require(fits, encoder, "the columns of categories")
+
+
+def _check_support(machine, n_support):
+    """Support vectors of a machine of libsvm, and what belongs to each."""
+    vectors, support = machine.support_vectors_, machine.support_
+    n_classes, n = len(n_support), len(support)
+    n_pairs = comb(n_classes, 2)
+    # Machines that do not classify count their vectors twice.
+    total = n_support.sum() if "svc" in machine._impl else n_support[0]
+    # Older versions of scikit-learn go by the parameter itself.
+    gives_shares = getattr(machine, "_effective_probability", machine.probability)
+    sizes = {n_pairs} if gives_shares else {0, n_pairs}
+    if machine.kernel == "precomputed":
+        are_vectors = ((0 <= support) & (support < machine.shape_fit_[0])).all()
+    else:
+        are_vectors = vectors.shape == (n, machine.n_features_in_)
+    _require(
+        n_classes >= 2
+        and are_vectors
+        and issparse(vectors) == machine._sparse
+        and (n_support >= 0).all()
+        and total == n
+        and machine._dual_coef_.shape == (n_classes - 1, n)
+        and machine._dual_coef_.size == (n_classes - 1) * n
+        and machine._intercept_.shape == (n_pairs,)
+        and all(len(p) in sizes for p in (machine._probA, machine._probB)),
+        machine,
+        "the support vectors",
+    )
+
+
+def _require(is_right, estimator, what):
+    if not is_right:
+        raise ValueError(
+            f"{what} of its {type(estimator).__name__} do not fit together"
+        )
+
+
+# By the attribute that is trusted.
+_CHECKS = {
+    "vocabulary_": _check_columns,
+    "_cached_dict": _check_columns,
+    "_n_features_outs": _check_one_hot,
+    "_n_support": _check_support,
+}
