@@ -534,6 +534,14 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "callbacks=None, or checkpoint=None."
             )
 
+    def _check_loaded(self):
+        super()._check_loaded()
+        if hasattr(self, "net_"):
+            k = self.n_components_
+            width = self.net_.get_params_for("module").get("n_components", k)
+            if width != k:
+                raise ValueError(f"its n_components_ is {k}, of its network {width}")
+
     def _fitted_arrays(self):
         return {
             f"{part} of {side} in its network": (array, self._sample_shapes[side])

@@ -1,6 +1,6 @@
 """Makes files of models with edits and right digests, loads them and uses them.
 
-    python tests/persistence/edited_files.py FIRST LAST
+    python tests/persistence/edited_models.py FIRST LAST
 
 Prints what came of each file, a JSON object a line. A child process, for a file that
 crashes the interpreter ends it.
@@ -137,6 +137,17 @@ def _change_array(rng, document, arrays):
     arrays[name] = array
 
 
+def write_edited(rng, path, document, arrays):
+    """Whether an edited file could be written: an edit of an edit may fail."""
+    try:
+        for _ in range(rng.integers(1, 4)):
+            edit(rng, document, arrays)
+        _file.write(path, "model", document, arrays)
+    except Exception:
+        return False
+    return True
+
+
 def used(name, path):
     """What comes of loading a file, and of using what it holds."""
     try:
@@ -178,13 +189,8 @@ def main(first, last):
         for number in range(first, last):
             rng = np.random.default_rng(number)
             name = NAMES[number % len(NAMES)]
-            document, arrays = deepcopy(whole[name])
-            try:
-                for _ in range(rng.integers(1, 4)):
-                    edit(rng, document, arrays)
-                _file.write(path, "model", document, arrays)
-            except Exception:  # an edit of an edit that is no document
-                continue
+            while not write_edited(rng, path, *deepcopy(whole[name])):
+                pass
             print(json.dumps({"number": number, "name": name}), flush=True)
             size = path.stat().st_size
             reset_peak()
