@@ -41,3 +41,35 @@ def written_whole(path):
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def opened(path):
+    """Open a file to read its bytes; never wait for a pipe or a device.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read.
+
+    Yields
+    ------
+    file : binary file
+        Where to read.
+
+    Raises
+    ------
+    ValueError
+        If it is no file but a pipe or a device.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path} is a pipe or a device: name a file to read.")
+        yield file
+
+
+def _without_waiting(path, flags):
+    # The call itself would wait for the other end of a pipe.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
