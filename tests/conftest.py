@@ -26,6 +26,12 @@ def digits():
     return load_digits_halves()
 
 
+@pytest.fixture(scope="session")
+def fuzz_factor():
+    """How many times as many damaged files to try; the suite alone takes few."""
+    return int(os.environ.get("SKCRL_FUZZ", "1"))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

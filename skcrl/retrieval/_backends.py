@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from copy import copy
 from importlib import import_module
 from inspect import signature
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -130,7 +131,7 @@ class Hnswlib(_Search):
         (state,) = self._index.__getstate__()
         # Its random numbers start again, and are to be others than those before.
         state["seed"] = (self._seed + known) % 2**32
-        kind = type(self._index)
+        kind: Any = type(self._index)
         index = kind.__new__(kind)
         index.__setstate__((state,))
         index.resize_index(len(codes))

@@ -466,7 +466,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"estimator gives {expected}."
             )
         try:
-            self._index = Index(*stored, self._n_threads())
+            self._index = Index(**stored._asdict(), n_threads=self._n_threads())
         except ValueError as error:
             raise ValueError(
                 f"{path} holds an index that cannot be searched: {error}"

@@ -1,8 +1,6 @@
 """Files of an index that were edited, and a process that loads and searches them.
 
-    python tests/retrieval/edited_files.py FOLDER SEED N
-
-prints a line of JSON: for each file its size and what came of it, and the most memory.
+``python tests/retrieval/edited_files.py FOLDER`` prints what came of them, as JSON.
 """
 
 import json
@@ -135,7 +133,8 @@ def _members(rng, content):
         items[at] = items[at][0], items[other][1]
     elif kind == 4:
         zeros = _npy(np.zeros((10**6, 6)))
-        return _zipped([*items[1:], ("codes.npy", zeros)], zipfile.ZIP_DEFLATED)
+        items = [("settings.npy", items[0][1]), ("codes.npy", zeros)]
+        return _zipped(items, zipfile.ZIP_DEFLATED)
     whole = bytearray(_zipped(items))
     if kind == 5:  # sizes and places of members, with the right signatures
         spots = [i for i in range(len(whole)) if whole[i : i + 2] == b"PK"]
@@ -195,38 +194,37 @@ def outcome(made, path):
     return "searched"
 
 
-def main(folder, seed, n):
-    """Load and search `n` files."""
-    backends = sys.argv[4:]
+def write(folder, seed, n, backends):
+    """Write `n` edited files, and those that they were made of, which are whole."""
     contents = whole_files(folder, backends)
     rng = np.random.default_rng(seed)
-    made = CrossViewRetriever(Given(), n_jobs=1).fit(views(), views())
-    path = Path(folder) / "edited.npz"
-    for content in contents:
-        path.write_bytes(content)
-        assert outcome(made, path) == "searched"
-    modules = set(sys.modules)
-    counts, largest = {}, 0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for i, content in enumerate(contents):
+        (Path(folder) / f"0-whole-{i}.npz").write_bytes(content)
     for i in range(n):
-        content = edited(rng, contents)
-        path.write_bytes(content)
-        largest = max(largest, len(content))
-        print(i, flush=True, file=sys.stderr)
+        (Path(folder) / f"edited-{i:05}.npz").write_bytes(edited(rng, contents))
+
+
+def main(folder):
+    """Load and search the files of a folder, and print what came of it."""
+    made = CrossViewRetriever(Given(), n_jobs=1).fit(views(), views())
+    counts, largest, modules, before = {}, 0, set(), 0
+    for path in sorted(Path(folder).glob("*-*.npz")):
+        if path.name.startswith("edited") and not before:
+            modules = set(sys.modules)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        largest = max(largest, path.stat().st_size)
+        print(path.name, file=sys.stderr, flush=True)
         found = outcome(made, path)
         counts[found] = counts.get(found, 0) + 1
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(
-        json.dumps(
-            {
-                "counts": counts,
-                "grown": grown * 1024,
-                "largest": largest,
-                "imported": sorted(set(sys.modules) - modules),
-            }
-        )
-    )
+    report = {
+        "counts": counts,
+        "grown": grown * 1024,
+        "largest": largest,
+        "imported": sorted(set(sys.modules) - modules),
+    }
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1])

@@ -143,11 +143,15 @@ def test_many_small_additions_are_found(backend):
 def interrupted(call):
     """Call while a signal, as Ctrl-C is one, comes soon."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+
+    def call_and_wait():
+        call()
+        signal.pause()  # it was done before the signal
+
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(KeyboardInterrupt):
-            call()
-            signal.pause()  # it was done before the signal
+            call_and_wait()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
