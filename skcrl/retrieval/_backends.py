@@ -27,6 +27,8 @@ class _Search:
     A number of threads is 0 where the package is to decide.
     """
 
+    _index: Any
+
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all, the first ones known."""
         raise NotImplementedError
