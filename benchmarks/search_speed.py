@@ -50,7 +50,7 @@ def retriever(codes, k, backend="exact", **params):
     from skcrl import CrossViewRetriever
 
     made = CrossViewRetriever(
-        Given(), n_neighbors=k, backend=backend, backend_params=params
+        Given(), n_neighbors=k, backend=backend, backend_params=params, n_jobs=1
     )
     made.fit(codes, codes).fit_index(codes)
     return lambda queries: made.kneighbors(queries)[1]
@@ -90,12 +90,10 @@ METHODS = {
     "faiss HNSW32, ef 200": partial(
         retriever, backend="faiss", factory="HNSW32", search="efSearch=200"
     ),
-    "hnswlib": partial(retriever, backend="hnswlib", num_threads=1),
-    "hnswlib, ef 200": partial(retriever, backend="hnswlib", num_threads=1, ef=200),
-    "usearch": partial(retriever, backend="usearch", threads=1),
-    "usearch, ef 200": partial(
-        retriever, backend="usearch", threads=1, expansion_search=200
-    ),
+    "hnswlib": partial(retriever, backend="hnswlib"),
+    "hnswlib, ef 200": partial(retriever, backend="hnswlib", ef=200),
+    "usearch": partial(retriever, backend="usearch"),
+    "usearch, ef 200": partial(retriever, backend="usearch", expansion_search=200),
 }
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 try:
     import fcntl
-except ImportError:  # Windows, which refuses to remove a file that is open
+except ImportError:  # Windows, where leftovers stay
     fcntl = None  # type: ignore[assignment]
 
 
@@ -90,8 +90,7 @@ def _begun(path, prefix):
     while True:
         # A name of its own, for others may be writing the same file.
         file = path.with_name(f"{prefix}{uuid4().hex}.unfinished").open("xb")
-        with suppress(OSError):  # some file systems have no locks
-            _lock(file, waits=True)
+        _is_locked(file)
         # Before it was locked, another may have removed it as abandoned.
         if os.path.exists(file.name):
             return file
@@ -100,12 +99,15 @@ def _begun(path, prefix):
 
 def _remove_abandoned(path):
     """Remove an unfinished file unless its writer lives, who holds the lock."""
-    with suppress(OSError), path.open("rb") as file:
-        _lock(file, waits=False)
-        path.unlink()
+    with suppress(OSError, ValueError), opened(path) as file:
+        if _is_locked(file, fcntl.LOCK_NB):
+            path.unlink()
 
 
-def _lock(file, waits):
-    """Lock a file until it is closed; OSError if another has, unless this waits."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+def _is_locked(file, how=0):
+    """Lock a file until it is closed, and say whether that was possible."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | how)
+    except (AttributeError, OSError):  # no fcntl, no locks there, or another holds it
+        return False
+    return True

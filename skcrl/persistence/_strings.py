@@ -21,7 +21,7 @@ def unpacked(content, ends):
         content.dtype != np.uint8
         or content.ndim != 1
         or ends.dtype != np.int64
-        or (np.diff(bounds) < 0).any()
+        or (bounds[1:] < bounds[:-1]).any()
         or bounds[-1] != len(content)
     ):
         raise ValueError("its strings do not end where they should")

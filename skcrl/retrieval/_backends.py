@@ -1,11 +1,16 @@
 """Search behind one call: scikit-learn's, and those of other packages."""
 
+from contextlib import contextmanager
+from copy import copy
 from importlib import import_module
 from inspect import signature
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
+
+from skcrl.retrieval._bounds import check_params
 
 # Numbers in an array of codes of the items found: 512 kB in float64 stay in the cache.
 _CELLS = 2**16
@@ -14,18 +19,23 @@ _CELLS = 2**16
 class _Search:
     """Search by another package, which proposes positions.
 
-    A subclass builds in its constructor, and answers `add` and `_propose`.
-    Similarities are computed here from the codes, so that they mean the same whoever
-    proposed.
+    A subclass builds in its constructor, of codes, the number of threads and parameters
+    of its own, and answers `grown` and `_propose`. It never changes after that, so that
+    threads may search it while another makes a grown one. Similarities are computed
+    here from the codes, so that they mean the same whoever proposed.
+
+    A number of threads is 0 where the package is to decide.
     """
 
-    def add(self, codes):
-        """Take in items: `codes` are those of all, of which the first are known."""
+    _index: Any
+
+    def grown(self, codes, n_threads):
+        """Search over more items: `codes` are those of all, the first ones known."""
         raise NotImplementedError
 
-    def nearest(self, queries, codes, k):
+    def nearest(self, queries, codes, k, n_threads):
         """Similarities and positions, best first."""
-        positions = self._propose(queries, k)
+        positions = self._propose(queries, k, n_threads)
         if (positions < 0).any():
             missed = np.flatnonzero((positions < 0).any(axis=1))
             raise ValueError(
@@ -40,19 +50,21 @@ class _Search:
             np.take_along_axis(positions, order, 1),
         )
 
-    def _propose(self, queries, k):
+    def _propose(self, queries, k, n_threads):
         """Positions (n_queries, k) of near items, -1 where there are no more."""
         raise NotImplementedError
+
+    def _over(self, index):
+        """Copy of this search over another index of its package."""
+        other = copy(self)
+        other._index = index
+        return other
 
 
 class Exact(_Search):
     """Brute force: of rows of length one the nearest have the largest cosine."""
 
-    def __init__(self, codes):
-        self.add(codes)
-
-    def add(self, codes):
-        """Take in items: `codes` are those of all."""
+    def __init__(self, codes, n_threads):
         # The distance of a query to a code of zeros is 1, which would be a cosine of
         # 1/2. A one in a column of zeros makes it orthogonal to all instead.
         zero = ~codes.any(axis=1, keepdims=True)
@@ -63,7 +75,11 @@ class Exact(_Search):
         self._neighbors.fit(codes)
         self._dtype = codes.dtype
 
-    def _propose(self, queries, k):
+    def grown(self, codes, n_threads):
+        """Search over more items: `codes` are those of all."""
+        return Exact(codes, n_threads)
+
+    def _propose(self, queries, k, n_threads):
         # Of two types it would be several times slower.
         queries = np.pad(
             queries.astype(self._dtype, copy=False), ((0, 0), (0, self._padding))
@@ -72,9 +88,9 @@ class Exact(_Search):
 
 
 class Faiss(_Search):
-    """Any index that faiss can build from a description."""
+    """An index that faiss builds from a description."""
 
-    def __init__(self, codes, *, factory="Flat", search=""):
+    def __init__(self, codes, n_threads, *, factory="Flat", search=""):
         faiss = _imported("faiss", "faiss-cpu")
         codes = _as_float32(codes)
         self._index = faiss.index_factory(
@@ -85,11 +101,13 @@ class Faiss(_Search):
         self._index.train(codes)
         self._index.add(codes)
 
-    def add(self, codes):
-        """Take in items: `codes` are those of all, of which the first are known."""
-        self._index.add(_as_float32(codes[self._index.ntotal :]))
+    def grown(self, codes, n_threads):
+        """Search over more items: `codes` are those of all, the first ones known."""
+        index = import_module("faiss").clone_index(self._index)
+        index.add(_as_float32(codes[index.ntotal :]))
+        return self._over(index)
 
-    def _propose(self, queries, k):
+    def _propose(self, queries, k, n_threads):
         return self._index.search(_as_float32(queries), k)[1]
 
 
@@ -97,36 +115,38 @@ class Hnswlib(_Search):
     """A graph of near neighbours."""
 
     def __init__(
-        self,
-        codes,
-        *,
-        M=16,
-        ef_construction=200,
-        ef=50,
-        random_seed=100,
-        num_threads=-1,
+        self, codes, n_threads, *, M=16, ef_construction=200, ef=50, random_seed=100
     ):
         hnswlib = _imported("hnswlib", "hnswlib")
-        self._ef = ef
+        self._seed = random_seed
         self._index = hnswlib.Index(space="ip", dim=codes.shape[1])
         self._index.init_index(
             len(codes), M=M, ef_construction=ef_construction, random_seed=random_seed
         )
-        self._index.set_num_threads(num_threads)
-        self._index.add_items(_as_float32(codes))
+        # A search for more takes that number instead: nothing is to be set for it.
+        self._index.set_ef(ef)
+        self._index.add_items(_as_float32(codes), num_threads=n_threads)
 
-    def add(self, codes):
-        """Take in items: `codes` are those of all, of which the first are known."""
+    def grown(self, codes, n_threads):
+        """Search over more items: `codes` are those of all, the first ones known."""
         known = self._index.get_current_count()
-        self._index.resize_index(len(codes))
-        self._index.add_items(_as_float32(codes[known:]))
+        (state,) = self._index.__getstate__()
+        # Its random numbers start again, and are to be others than those before.
+        state["seed"] = (self._seed + known) % 2**32
+        kind: Any = type(self._index)
+        index = kind.__new__(kind)
+        index.__setstate__((state,))
+        index.resize_index(len(codes))
+        index.add_items(_as_float32(codes[known:]), num_threads=n_threads)
+        return self._over(index)
 
-    def _propose(self, queries, k):
-        self._index.set_ef(max(self._ef, k))
+    def _propose(self, queries, k, n_threads):
+        queries = _as_float32(queries)
         try:
-            return self._index.knn_query(_as_float32(queries), k)[0].astype(np.int64)
+            positions, _ = self._index.knn_query(queries, k, num_threads=n_threads)
         except RuntimeError:  # it found fewer than k for some query
             return np.full((len(queries), k), -1)
+        return positions.astype(np.int64)
 
 
 class Usearch(_Search):
@@ -135,12 +155,12 @@ class Usearch(_Search):
     def __init__(
         self,
         codes,
+        n_threads,
         *,
         dtype="f32",
         connectivity=None,
         expansion_add=None,
         expansion_search=None,
-        threads=0,
     ):
         index = _imported("usearch.index", "usearch")
         self._index = index.Index(
@@ -151,20 +171,17 @@ class Usearch(_Search):
             expansion_add=expansion_add,
             expansion_search=expansion_search,
         )
-        self._threads = threads
-        self.add(codes)
+        _add_to_usearch(self._index, codes, n_threads)
 
-    def add(self, codes):
-        """Take in items: `codes` are those of all, of which the first are known."""
-        known = len(self._index)
-        self._index.add(
-            np.arange(known, len(codes)),
-            _as_float32(codes[known:]),
-            threads=self._threads,
-        )
+    def grown(self, codes, n_threads):
+        """Search over more items: `codes` are those of all, the first ones known."""
+        index = self._index.copy()
+        _add_to_usearch(index, codes, n_threads)
+        return self._over(index)
 
-    def _propose(self, queries, k):
-        answers = self._index.search(_as_float32(queries), k, threads=self._threads)
+    def _propose(self, queries, k, n_threads):
+        with _interrupts_of_usearch():
+            answers = self._index.search(_as_float32(queries), k, threads=n_threads)
         # It answers a single query without the dimension of queries.
         answers = [answers] if len(queries) == 1 else list(answers)
         positions = np.full((len(queries), k), -1)
@@ -185,23 +202,48 @@ _REFUSALS = (
 BACKENDS = {"exact": Exact, "faiss": Faiss, "hnswlib": Hnswlib, "usearch": Usearch}
 
 
-def build(backend, params, codes):
+def build(backend, params, codes, n_threads):
     """Search over `codes`, with parameters of that backend alone."""
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}.")
     make = BACKENDS[backend]
-    known = [name for name in signature(make).parameters if name != "codes"]
+    known = [
+        name
+        for name in signature(make).parameters
+        if name not in ("codes", "n_threads")
+    ]
     unknown = sorted(set(params) - set(known), key=str)
     if unknown:
         raise ValueError(
             f"backend={backend!r} takes the backend_params {known}, got {unknown}."
         )
     try:
-        return make(codes, **params)
+        check_params(params, *codes.shape)
+        return make(codes, n_threads, **params)
     except _REFUSALS as error:
         raise ValueError(
-            f"{backend} refuses backend_params={params}: {error}"
+            f"{backend} refuses backend_params={params!s:.300}: {error}"
         ) from error
+
+
+@contextmanager
+def _interrupts_of_usearch():
+    """Raise KeyboardInterrupt for the error that usearch makes of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        # Nothing else ends it so, for it is given no callback.
+        if "has been terminated" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _add_to_usearch(index, codes, n_threads):
+    known = len(index)
+    with _interrupts_of_usearch():
+        index.add(
+            np.arange(known, len(codes)), _as_float32(codes[known:]), threads=n_threads
+        )
 
 
 def _imported(module, install):

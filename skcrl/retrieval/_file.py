@@ -3,16 +3,25 @@
 import json
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import ZIP_STORED
 
 import numpy as np
 
-from skcrl._files import written_whole
+from skcrl._files import opened, written_whole
 from skcrl.retrieval._codes import check_indexed
 from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
+from skcrl.retrieval._npz import read_arrays
 
 _FORMAT = "skcrl retrieval index"
 _VERSION = 1
+_TYPES = {
+    "settings": ("U",),
+    "codes": ("f4", "f8"),
+    "ids": ("i8",),
+    "id_bytes": ("u1",),
+    "id_ends": ("i8",),
+}
+# Characters: parsed, a text of JSON may take 25 times the memory.
+_LONGEST_SETTINGS = 2**16
 
 
 class Stored(NamedTuple):
@@ -39,19 +48,18 @@ def write(path, stored):
 
 def read(path):
     """What :func:`write` wrote, checked."""
-    with Path(path).open("rb") as file:
+    with opened(Path(path)) as file:
         # Bytes of any kind may raise anything here.
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                _check_stored(arrays.zip)
-                settings = json.loads(str(arrays["settings"]))
-                version = settings["version"]
-                if settings["format"] != _FORMAT:
-                    raise ValueError(f"its format is {settings['format']!r}")
-                if type(version) is not int or version < 1:
-                    raise ValueError(f"its version is {version!r}")
-                if version <= _VERSION:
-                    return _checked(arrays, settings)
+            arrays = read_arrays(file, _TYPES)
+            settings = _settings(arrays)
+            version = settings["version"]
+            if settings["format"] != _FORMAT:
+                raise ValueError(f"its format is {settings['format']!r:.80}")
+            if type(version) is not int or version < 1:
+                raise ValueError(f"its version is {version!r:.80}")
+            if version <= _VERSION:
+                return _checked(arrays, settings)
         except Exception as error:
             raise ValueError(
                 f"{path} is no index that save_index wrote, or is damaged: {error}"
@@ -62,11 +70,13 @@ def read(path):
     )
 
 
-def _check_stored(archive):
-    """Refuse what takes more memory than the file has bytes."""
-    for member in archive.infolist():
-        if member.compress_type != ZIP_STORED:
-            raise ValueError(f"{member.filename} in it is compressed")
+def _settings(arrays):
+    text = arrays["settings"]
+    if text.ndim != 0 or text.itemsize > 4 * _LONGEST_SETTINGS:
+        raise ValueError(
+            f"its settings are not one text of at most {_LONGEST_SETTINGS} characters"
+        )
+    return json.loads(str(text))
 
 
 def _checked(arrays, settings):
@@ -74,7 +84,9 @@ def _checked(arrays, settings):
     ids = check_ids(from_arrays(arrays), len(codes))
     backend, params = settings["backend"], settings["params"]
     if not isinstance(backend, str) or not isinstance(params, dict):
-        raise ValueError(f"its backend is {backend!r} with the parameters {params!r}")
+        raise ValueError(
+            f"its backend is {backend!r:.80} with the parameters {params!r:.80}"
+        )
     return Stored(codes, ids, backend, params)
 
 

@@ -77,15 +77,24 @@ def _is_integer(value):
 
 def _repeated(ids):
     """Some id that occurs twice, or None."""
-    if ids.dtype == object:
-        known = set()
-        for name in ids:
-            if name in known:
-                return name
-            known.add(name)
+    if ids.dtype != object:
+        return _repeated_number(ids)
+    # A set of them all takes several times the memory of their hashes.
+    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))
+    if _repeated_number(hashes) is None:
         return None
-    distinct, counts = np.unique(ids, return_counts=True)
-    return None if len(distinct) == len(ids) else distinct[counts > 1][0].item()
+    known = set()
+    for name in ids:
+        if name in known:
+            return name
+        known.add(name)
+    return None
+
+
+def _repeated_number(numbers):
+    ordered = np.sort(numbers)
+    repeated = np.flatnonzero(ordered[1:] == ordered[:-1])
+    return ordered[repeated[0]].item() if len(repeated) else None
 
 
 def _described(ids):

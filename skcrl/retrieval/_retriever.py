@@ -6,16 +6,22 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
-from skcrl._validation import check_loaded, restored_on_error
+from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired
 from skcrl.metrics import get_scorer
 from skcrl.persistence._saved import Saved
@@ -81,10 +87,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     backend_params : dict or None, default=None
         Parameters of the package. For "faiss", `factory`, a description of an index
         such as "HNSW32" ("Flat" if not given, which is exhaustive), and `search`,
-        settings such as "efSearch=64". For "hnswlib", `M`, `ef_construction`, `ef`,
-        `random_seed` and `num_threads`. For "usearch", `connectivity`,
-        `expansion_add`, `expansion_search`, `dtype` and `threads`. On several
-        threads these two build a graph that differs a little from call to call.
+        settings such as "efSearch=64". For "hnswlib", `M`, `ef_construction`, `ef` and
+        `random_seed`. For "usearch", `connectivity`, `expansion_add`,
+        `expansion_search` and `dtype`. Each has bounds, for they are in the file of an
+        index too.
+    n_jobs : int or None, default=None
+        Threads with which "hnswlib" and "usearch" build, add and search; None and -1
+        take all cores. On several threads they build a graph that differs a little
+        from call to call. "exact" and "faiss" follow ``OMP_NUM_THREADS`` instead.
+        It is no part of an index, nor of its file.
 
     Attributes
     ----------
@@ -137,6 +148,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "backend": [StrOptions(set(BACKENDS))],
         "backend_params": [dict, None],
+        "n_jobs": N_JOBS,
     }
 
     def __init__(
@@ -148,6 +160,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         n_neighbors=10,
         backend="exact",
         backend_params=None,
+        n_jobs=None,
     ):
         self.estimator = estimator
         self.correlation_power = correlation_power
@@ -155,6 +168,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self.n_neighbors = n_neighbors
         self.backend = backend
         self.backend_params = backend_params
+        self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y):
@@ -215,13 +229,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self._validate_params()
         codes = self.encode(X, y)
         ids = check_ids(ids, len(codes))
-        self._index = Index(codes, ids, self.backend, self.backend_params or {})
+        params = self.backend_params or {}
+        self._index = Index(codes, ids, self.backend, params, self._n_threads())
         return self
 
     def add(self, X=None, y=None, ids=None):
         """Append items to the index; nothing is fitted again.
 
-        Each call copies the codes in the index: add many items at once.
+        Each call copies the index, in which other threads may search meanwhile: add
+        many items at once.
 
         Parameters
         ----------
@@ -247,7 +263,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         index = self._filled_index()
         codes = self.encode(X, y)
-        index.add(codes, check_ids(ids, len(codes)))
+        index.add(codes, check_ids(ids, len(codes)), self._n_threads())
         return self
 
     def kneighbors(self, X=None, y=None, n_neighbors=None, return_distance=True):
@@ -279,8 +295,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         NotFittedError
             If the index is empty.
         """
-        index = self._filled_index()
-        similarities, positions = self._nearest(index, X, y, n_neighbors)
+        items = self._filled_index().searchable(self._n_threads())
+        similarities, positions = self._nearest(items, X, y, n_neighbors)
         return (1 - similarities, positions) if return_distance else positions
 
     def search(self, X=None, y=None, n_neighbors=None):
@@ -306,9 +322,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError, NotFittedError
             As ``kneighbors`` does.
         """
-        index = self._filled_index()
-        similarities, positions = self._nearest(index, X, y, n_neighbors)
-        return Found(similarities, index.named(positions))
+        items = self._filled_index().searchable(self._n_threads())
+        similarities, positions = self._nearest(items, X, y, n_neighbors)
+        return Found(similarities, items.named(positions))
 
     def encode(self, X=None, y=None):
         """Weighted codes of length one, as they are indexed and compared.
@@ -414,9 +430,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             If the index is empty.
         """
         index = self._filled_index()
-        _file.write(
-            path, _file.Stored(index.codes, index.ids, index.backend, index.params)
-        )
+        _file.write(path, _file.Stored(**index.__getstate__()))
 
     def load_index(self, path):
         """Take the index from a file that ``save_index`` wrote.
@@ -451,14 +465,20 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"{path} holds codes of {stored.codes.shape[1]} components, while the "
                 f"estimator gives {expected}."
             )
-        self._index = Index(*stored)
+        try:
+            self._index = Index(**stored._asdict(), n_threads=self._n_threads())
+        except ValueError as error:
+            raise ValueError(
+                f"{path} holds an index that cannot be searched: {error}"
+            ) from error
         return self
 
     @property
     def n_items_(self):
         """Number of items in the index."""
         check_is_fitted(self)
-        return 0 if self._index is None else len(self._index)
+        index = self._index
+        return 0 if index is None else len(index.items)
 
     @property
     def n_features_in_(self):
@@ -477,8 +497,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         k = _found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
-        if self._index is not None and k not in (None, self._index.codes.shape[1]):
-            raise ValueError(f"its index is not of codes of {k} components")
+        if self._index is not None:
+            if k not in (None, self._index.items.codes.shape[1]):
+                raise ValueError(f"its index is not of codes of {k} components")
 
     def _weights(self, X, y):
         if self.correlation_power == 0:
@@ -538,19 +559,27 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _filled_index(self):
         check_is_fitted(self)
-        if self._index is None:
+        index = self._index
+        if index is None:
             raise NotFittedError("The index is empty: call fit_index first.")
-        return self._index
+        return index
 
-    def _nearest(self, index, X, y, n_neighbors):
+    def _n_threads(self):
+        """Threads for a package to use, as `n_jobs` is now; 0 lets it decide."""
+        validate_parameter_constraints(
+            {"n_jobs": N_JOBS}, {"n_jobs": self.n_jobs}, type(self).__name__
+        )
+        return 0 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+
+    def _nearest(self, items, X, y, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         is_integer = isinstance(k, Integral) and not isinstance(k, bool)
-        if not is_integer or not 1 <= k <= len(index):
+        if not is_integer or not 1 <= k <= len(items):
             raise ValueError(
-                f"n_neighbors must be an integer from 1 to {len(index)}, the number of "
+                f"n_neighbors must be an integer from 1 to {len(items)}, the number of "
                 f"items in the index, got {k!r}."
             )
-        return index.nearest(self.encode(X, y), k)
+        return items.nearest(self.encode(X, y), k, self._n_threads())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

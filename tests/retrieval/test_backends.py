@@ -16,11 +16,11 @@ THOROUGH = {
     "faiss": ("faiss", {"factory": "HNSW64", "search": "efSearch=400"}),
     "hnswlib": (
         "hnswlib",
-        {"M": 24, "ef_construction": 300, "ef": 400, "num_threads": 1},
+        {"M": 24, "ef_construction": 300, "ef": 400},
     ),
     "usearch": (
         "usearch.index",
-        {"expansion_add": 400, "expansion_search": 400, "threads": 1},
+        {"expansion_add": 400, "expansion_search": 400},
     ),
 }
 
@@ -41,7 +41,7 @@ def backend(request):
 
 def retriever(views, backend, **parameters):
     return CrossViewRetriever(
-        LinearCCA(4), n_neighbors=7, backend=backend, **parameters
+        LinearCCA(4), n_neighbors=7, backend=backend, **{"n_jobs": 1, **parameters}
     ).fit(*views[:2])
 
 
@@ -75,10 +75,8 @@ def test_items_are_added(views, backend):
     other = retriever(views, backend, backend_params=THOROUGH[backend][1])
     names = [f"item {i}" for i in range(300)]
     other.fit_index(y=views[3][:200], ids=names[:200])
-    search = other._index._search
     other.add(y=views[3][200:201], ids=names[200:201])
     other.add(y=views[3][201:], ids=names[201:])
-    assert other._index._search is search
     assert_same(other.kneighbors(views[2]), exact.kneighbors(views[2]))
     assert other.search(views[2]).ids[0, 0] == names[exact.search(views[2]).ids[0, 0]]
 
@@ -123,9 +121,35 @@ BAD_PARAMETERS = {
         ({"factory": "HNWS"}, "could not parse"),
         ({"search": "efSearch=9"}, "could not set parameter"),
         ({"factory": "IVF1000,Flat"}, "Number of training points"),
+        ({"factory": "IVF1000000000,Flat"}, "lists in 'IVF1000000000' .* to 4096"),
+        ({"factory": "HNSW100000"}, "links in 'HNSW100000' .* 2 to 128, got 100000"),
+        ({"factory": "PCA1000000,Flat"}, "components in 'PCA1000000' .* 1 to 256"),
+        ({"factory": "PQ2x24"}, "bits in 'PQ2x24' .* 1 to 12, got 24"),
+        ({"factory": "PQ0"}, "components in 'PQ0' .* 1 to 256, got 0"),
+        ({"factory": "Flat" + ",RFlat" * 6}, "at most 6 parts, got 7"),
+        ({"factory": 3}, "factory must be a string, got 3"),
+        (
+            {"factory": "HNSW8", "search": "efSearch=1000000000"},
+            "efSearch of search must be an integer from 1 to 4096, got 1000000000",
+        ),
+        ({"factory": "HNSW8", "search": "efSearch=1e9"}, "could not parse 'efSearch"),
     ],
-    "hnswlib": [({"M": "many"}, "incompatible function arguments")],
-    "usearch": [({"connectivity": "a"}, "integer"), ({"dtype": "f3"}, "f3")],
+    "hnswlib": [
+        ({"M": "many"}, "M must be an integer from 2 to 128, got 'many'"),
+        ({"M": 1}, "M must be an integer from 2 to 128, got 1"),
+        ({"M": True}, "M must be an integer from 2 to 128, got True"),
+        ({"M": 10**6}, "M must be an integer from 2 to 128, got 1000000"),
+        ({"ef": 10**9}, "ef must be an integer from 1 to 10000"),
+        ({"ef_construction": 0}, "ef_construction must be an integer from 1 to 10000"),
+        ({"random_seed": -1}, "random_seed must be an integer from 0 to 4294967295"),
+    ],
+    "usearch": [
+        ({"connectivity": "a"}, "connectivity must be an integer from 2 to 128"),
+        ({"connectivity": 129}, "connectivity must be an integer .* got 129"),
+        ({"expansion_add": 10**6}, "expansion_add must be an integer from 1 to 10000"),
+        ({"expansion_search": 0.5}, "expansion_search must be an integer .* got 0.5"),
+        ({"dtype": "f3"}, "dtype must be one of .*, got 'f3'"),
+    ],
 }
 
 
@@ -157,16 +181,18 @@ def test_a_package_that_is_not_there(views, monkeypatch, name, install):
     assert other.kneighbors(views[2])[1].shape == (300, 7)
 
 
-def test_an_addition_broken_off_leaves_the_index_as_it_was(views, backend):
+def test_an_addition_broken_off_leaves_the_index_as_it_was(views, backend, monkeypatch):
     other = retriever(views, backend, backend_params=THOROUGH[backend][1])
     expected = other.fit_index(y=views[3]).kneighbors(views[2])
 
-    def half_way(codes):
-        add(codes[:350])
+    kind = type(other._index.items.search)
+    grown = kind.grown
+
+    def broken_off(*args):
+        grown(*args)
         raise KeyboardInterrupt
 
-    add = other._index._search.add
-    other._index._search.add = half_way
+    monkeypatch.setattr(kind, "grown", broken_off)
     with pytest.raises(KeyboardInterrupt):
         other.add(y=views[1])
     assert other.n_items_ == 300

@@ -15,7 +15,7 @@ def made(rng, n, width, dtype=np.float64):
 
 
 def nearest(queries, codes, k):
-    return Exact(codes).nearest(queries, codes, k)
+    return Exact(codes, 0).nearest(queries, codes, k, 0)
 
 
 def brute_force(queries, codes, k):
@@ -99,9 +99,8 @@ def test_zero_codes_added_to_others_and_others_to_them(rng):
     codes[[5, 31]] = 0
     queries = np.vstack([made(rng, 8, 3), np.zeros(3)])
     for known in (3, 10, 35):
-        search = Exact(codes[:known])
-        search.add(codes)
-        similarities = search.nearest(queries, codes, 30)[0]
+        search = Exact(codes[:known], 0).grown(codes, 0)
+        similarities = search.nearest(queries, codes, 30, 0)[0]
         expected = brute_force(queries, codes, 30)[0]
         np.testing.assert_allclose(similarities, expected, rtol=0, atol=1e-14)
 
@@ -112,9 +111,9 @@ def test_zero_codes_added_to_others_and_others_to_them(rng):
 def test_memory_is_a_few_times_that_of_the_answer(rng, n_queries, n_items, k):
     queries = made(rng, n_queries, 64, np.float32)
     codes = made(rng, n_items, 64, np.float32)
-    search = Exact(codes)
+    search = Exact(codes, 0)
     tracemalloc.start()
-    search.nearest(queries, codes, k)
+    search.nearest(queries, codes, k, 0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # Here all products are 320 MB, and there all codes of the items found are 123.
