@@ -129,6 +129,16 @@ tame_views = st.builds(
     x_offset=st.sampled_from([0.0, 1.0, -50.0]),
     y_offset=st.sampled_from([0.0, 10.0]),
 )
+# What sparse matrices are for.
+sparse_views = st.builds(
+    Views,
+    n=st.integers(20, 40),
+    p=st.integers(1, 4),
+    q=st.integers(1, 4),
+    seed=st.integers(0, 10**6),
+    x_look=st.sampled_from(["mostly zero", "with a constant", "booleans"]),
+    y_look=st.sampled_from(["mostly zero", "with a constant", "ordinary"]),
+)
 # Of columns of one unit, too: what penalties do to them does not depend on rounding.
 mild_views = st.builds(
     Views,

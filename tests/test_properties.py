@@ -26,6 +26,7 @@ from strategies import (
     linear,
     mild_views,
     snapshot,
+    sparse_views,
     tame_views,
     wild_views,
 )
@@ -104,12 +105,14 @@ def fitted(estimator, X, y):
 
 
 def outputs(estimator, X, y):
-    """Codes, joint codes and rebuilt views."""
+    """Codes, joint codes and rebuilt views, by every way to them."""
     yield from estimator.transform_pair(X, y)
     yield estimator.transform_joint(X, y)
     yield estimator.predict(X)
     yield from estimator.reconstruct(X, y, to="both")
     yield estimator.reconstruct(y=y, to="x")
+    view = estimator.view("y")
+    yield view.inverse_transform(view.transform(y))
 
 
 def assert_close(found, expected, tol=1e-6):
@@ -144,6 +147,16 @@ def test_numbers_are_finite_or_refused_by_name(estimator, views, x_in, y_in):
     assert [snapshot(view) for view in views] == before
 
 
+@pytest.mark.parametrize("as_x", [True, False])
+def test_uncentred_columns_of_unlike_units_far_from_zero(as_x):
+    # Found: their products err by more than the smallest of them.
+    pair = Views(3, 1, 6, y_look="in units", y_offset=-1e6).made()
+    X, y = pair[::-1] if as_x else pair
+    cca = LinearCCA(center=False, scale=True).fit(X, y)
+    assert np.isfinite(cca.predict(X)).all()
+    assert_close(cca.correlations_, pearson(*cca.transform_pair(X, y)))
+
+
 bad_numbers = st.sampled_from([np.nan, np.inf, -np.inf])
 
 
@@ -158,7 +171,8 @@ def test_what_is_not_finite_is_named_and_changes_nothing(
     estimator, views, bad, in_y, row, container
 ):
     views = views.made()
-    if fitted(estimator, *views) is None:
+    refuses = container in SPARSE and not estimator._accepts_sparse
+    if refuses or fitted(estimator, *views) is None:
         return
     codes, state = estimator.transform_pair(*views), vars(estimator).copy()
     spoilt = [view.copy() for view in views]
@@ -209,6 +223,7 @@ def test_the_seed_alone_decides(estimator, views, dtype):
     assert torch.equal(torch.random.get_rng_state(), start[0])
     np.testing.assert_array_equal(np.random.get_state()[1], start[1])
     torch.random.set_rng_state(before[0])
+    assert codes.shape == (views.n, estimator.n_components_)
     np.testing.assert_array_equal(codes, estimator.transform(X))
     for a, b in zip(outputs(estimator, X, y), outputs(again, X, y), strict=True):
         assert a.dtype == dtype
@@ -227,20 +242,17 @@ def test_files_and_pickles_give_the_same_bits(estimator, views, container, flat)
             np.testing.assert_array_equal(a, b)
 
 
-@over(views=tame_views, x_in=containers, y_in=containers)
+@over(views=st.one_of(tame_views, sparse_views), x_in=containers, y_in=containers)
 def test_containers_hold_the_same_views(estimator, views, x_in, y_in):
     X, y = views.made()
     contained = CONTAINERS[x_in](X), CONTAINERS[y_in](y)
     if fitted(estimator, *contained) is None:
         return
+    if hasattr(estimator, "max_epochs") and {x_in, y_in} & set(SPARSE):
+        return  # networks do not standardise sparse views
     plain = clone(estimator).fit(X, y)
-    if hasattr(plain, "max_epochs"):  # Sparse views are not standardised.
-        sparse_ones = {x_in, y_in} & set(SPARSE)
-        if sparse_ones:
-            return
-    if x_in in DENSE and y_in in DENSE and x_in == y_in == "read-only":
-        for a, b in zip(outputs(estimator, X, y), outputs(plain, X, y), strict=True):
-            np.testing.assert_array_equal(a, b)
+    if hasattr(plain, "rank_"):
+        assert estimator.rank_ == plain.rank_
     assert_same_components(
         estimator.transform_pair(*contained), plain.transform_pair(X, y), plain
     )
@@ -337,13 +349,20 @@ def test_swapping_the_views_swaps_the_results(estimator, views):
     )
 
 
+def knows_no_order(estimator):
+    """Whether it draws no rows, or all of them."""
+    approximation = getattr(estimator, "approximation", None)
+    return approximation is None or (
+        approximation == "nystroem" and estimator.approximation_size == 500
+    )
+
+
 @over(TWO_KINDS, views=mild_views, seed=st.integers(0, 99))
 def test_order_of_rows_and_columns_does_not_matter(estimator, views, seed):
     X, y = views.made()
     rng = np.random.default_rng(seed)
     rows, x, y_columns = map(rng.permutation, (views.n, views.p, views.q))
-    exact = getattr(estimator, "approximation", None) is None
-    if not exact or fitted(estimator, X, y) is None:
+    if not knows_no_order(estimator) or fitted(estimator, X, y) is None:
         return
     mixed = X[rows][:, x], y[rows][:, y_columns]
     other = clone(estimator).fit(*mixed)
