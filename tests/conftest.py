@@ -22,7 +22,7 @@ _COMMON = {
     "suppress_health_check": list(hypothesis.HealthCheck),
 }
 hypothesis.settings.register_profile(
-    "quick", max_examples=20, derandomize=True, **_COMMON
+    "quick", max_examples=12, derandomize=True, **_COMMON
 )
 hypothesis.settings.register_profile(
     "fuzz", max_examples=320, print_blob=True, **_COMMON
