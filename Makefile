@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench docs
+.PHONY: demo test fuzz bench docs
 
 demo: .venv/installed-plot
 	$(BIN)/python benchmarks/transfer_halves.py --data digits --picture out/reconstructions.png
@@ -13,6 +13,9 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest
+
+fuzz: .venv/installed-test
+	HYPOTHESIS_PROFILE=fuzz SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_properties.py
 
 bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py

@@ -322,10 +322,12 @@ def _range_basis(cov):
 def _factor(cov):
     """Lower Cholesky factor of `cov`, or of what it is but for rounding."""
     unit, scale = _unit_diagonal(cov)
-    lower = _cholesky(unit)
-    if lower is None:
-        # Singular up to rounding: the least that makes it positive definite.
-        lower = _cholesky(_regularised(unit, 4 * _rounding(cov)), overwrite=True)
+    lower, shift = _cholesky(unit), 4 * _rounding(cov)
+    # Singular up to rounding: about the least that makes it positive definite. Products
+    # of columns of unlike units err by more than its own size tells.
+    while lower is None and shift < 10 * len(cov):
+        lower = _cholesky(_regularised(unit, shift), overwrite=True)
+        shift *= 10
     if lower is None:
         raise FloatingPointError("a covariance is not finite")
     return lower / scale[:, None]

@@ -194,34 +194,6 @@ def counts():
     )
 
 
-@pytest.mark.parametrize("kernel", ["linear", "rbf", "cosine", "laplacian", "poly"])
-def test_entries_stored_in_parts_are_their_sum(counts, kernel):
-    rng = np.random.default_rng(0)
-    before = counts.data.copy(), counts.indices.copy(), counts.indptr.copy()
-    wide = counts.copy()
-    wide.indices, wide.indptr = (
-        a.astype(np.int64) for a in (wide.indices, wide.indptr)
-    )
-    y = counts.toarray()[:, :3] + 0.5 * rng.standard_normal((120, 3))
-    expected = KernelCCA(2, kernel=kernel, reg=0.1).fit(counts.toarray(), y)
-    for view in (counts, wide):
-        cca = KernelCCA(2, kernel=kernel, reg=0.1).fit(view, y)
-        np.testing.assert_allclose(
-            cca.transform(view), expected.transform(counts.toarray()), atol=1e-8
-        )
-    for a, b in zip((counts.data, counts.indices, counts.indptr), before, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert wide.indices.dtype == np.int64
-
-
-@pytest.mark.parametrize("solver", ["covariance", "gram"])
-def test_entries_in_parts_in_linear_cca(counts, solver):
-    y = counts.toarray()[:, :3]
-    Z = LinearCCA(2, reg=1.0, solver=solver).fit(counts, y).transform(counts)
-    dense = LinearCCA(2, reg=1.0, solver=solver).fit(counts.toarray(), y)
-    np.testing.assert_allclose(Z, dense.transform(counts.toarray()), atol=1e-8)
-
-
 @pytest.mark.parametrize("estimator", [LinearCCA(1), KernelCCA(1)], ids=repr)
 def test_indices_beyond_a_matrix_are_named(counts, estimator):
     broken = counts.copy()

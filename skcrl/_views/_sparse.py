@@ -5,6 +5,7 @@ from scipy import sparse
 
 from skcrl._arrays import like
 from skcrl._moments import Moments
+from skcrl._origins import about_medians
 from skcrl._sparse import SparseProducts
 from skcrl._views._dense import Dense
 
@@ -72,12 +73,14 @@ class Sparse(Dense):
         """Moments of views of which one or both are sparse, and stay so."""
         if weights is None:
             weights = np.ones(X.shape[0])
+        X, x_origin = about_medians(X, weights)
+        y, y_origin = about_medians(y, weights)
         n = weights.sum()
         x_mean, y_mean = (view.T @ weights / n for view in (X, y))
         return Moments(
             n,
-            x_mean,
-            y_mean,
+            x_mean + x_origin,
+            y_mean + y_origin,
             _products(X, X, x_mean, x_mean, weights),
             _products(y, y, y_mean, y_mean, weights),
             _products(X, y, x_mean, y_mean, weights),
@@ -91,8 +94,7 @@ class Sparse(Dense):
 def _products(A, B, a_mean, b_mean, weights):
     """Centred sums of products of the columns of A with those of B."""
     if sparse.issparse(A) and sparse.issparse(B):
-        weighted = B.astype(np.float64).multiply(weights[:, None])
-        sums = (A.astype(np.float64).T @ weighted).tocsr()
+        sums = (A.T @ B.multiply(weights[:, None])).tocsr()
         return SparseProducts(sums, weights.sum() * a_mean[:, None], b_mean[:, None])
     if sparse.issparse(B):
         return _products(B, A, b_mean, a_mean, weights).T

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
 
-from skcrl.kernel._kernels import Kernel, range_eigenpairs, shifted
+from skcrl._origins import shifted
+from skcrl.kernel._kernels import Kernel, range_eigenpairs
 
 
 class NystroemMap(NamedTuple):

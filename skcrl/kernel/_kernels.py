@@ -8,10 +8,12 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.utils.extmath import row_norms
 
+from skcrl._origins import column_medians, shifted
+
 # Kernel rows of new samples that are held at once.
 _BLOCK_BYTES = 2**25
 # Kernels that change with an origin by no more than what centring takes away again.
-_WITHOUT_ORIGIN = "rbf", "linear"
+_WITHOUT_ORIGIN = "rbf", "laplacian", "linear"
 # Squares of lengths, times gamma, whose rounding is no longer far below 1.
 _LONG = 1e5
 
@@ -131,39 +133,6 @@ def range_eigenpairs(K):
 def _rounding(K):
     """Relative rounding error of the eigenvalues of a kernel."""
     return 10 * len(K) * np.finfo(np.float64).eps
-
-
-def column_medians(view, weights=None):
-    """A middle entry of each column in float64; of an even number the upper one."""
-    weights = np.ones(view.shape[0]) if weights is None else weights
-    half = weights.sum() / 2
-    if not sparse.issparse(view):
-        order = view.argsort(axis=0)
-        middle = (weights[order].cumsum(axis=0) > half).argmax(axis=0)
-        columns = np.arange(view.shape[1])
-        return view[order[middle, columns], columns].astype(np.float64)
-    medians = np.zeros(view.shape[1])
-    # Others are 0 in more than half of the rows.
-    full = np.flatnonzero((view != 0).T @ weights >= half)
-    medians[full] = column_medians(view.tocsc()[:, full].toarray(), weights)
-    return medians
-
-
-def shifted(view, origin):
-    """A view in float64 about another origin; sparse if it was."""
-    view = view.astype(np.float64, copy=False)
-    if origin is None or not origin.any():
-        return view
-    if not sparse.issparse(view):
-        return view - origin
-    n, columns = view.shape[0], np.flatnonzero(origin)
-    starts = len(columns) * np.arange(n + 1)
-    # scikit-learn takes indices of 32 bits, as those of the view are.
-    columns, starts = (a.astype(view.indices.dtype) for a in (columns, starts))
-    origins = sparse.csr_array(
-        (np.tile(origin[columns], n), np.tile(columns, n), starts), shape=view.shape
-    )
-    return (view - origins).tocsr()
 
 
 def _blocks(rows, columns, n_features):

@@ -8,6 +8,7 @@ from scipy import linalg
 
 from skcrl import _linalg
 from skcrl._degenerate import free_rank
+from skcrl._origins import about_medians
 from skcrl.linear._fit import Fit, constant_views, require_finite
 from skcrl.linear._rows import Rows, rows_of
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
@@ -36,8 +37,8 @@ def fit_by_gram(X, Y, weights, n_components, settings):
             np.pad(singular_values.clip(0.0, most), (0, missing)),
             rank,
         ),
-        x.rows.mean,
-        y.rows.mean,
+        x.origin + x.rows.mean,
+        y.origin + y.rows.mean,
         x.var,
         y.var,
         _correlations(codes, weights),
@@ -63,6 +64,7 @@ class _Side(NamedTuple):
     """One view A by the spectral decomposition AA' / (n - 1) = U diag(l) U'."""
 
     rows: Rows
+    origin: np.ndarray | float  # (p,) or 0, that was taken from the rows
     var: np.ndarray  # (p,), of the columns of the view
     var_about_mean: np.ndarray  # (p,), the same but for views that are not centred
     values: np.ndarray  # (r,), l, all above 0
@@ -100,6 +102,9 @@ class _Side(NamedTuple):
 def _side(view, weights, settings, i):
     n, p = weights.sum(), view.shape[1]
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
+    origin = 0.0
+    if settings.center:
+        view, origin = about_medians(view, weights)
     rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5)
     rows = replace(rows, mean=rows.weighted_sums() / n)
     var = var_about_mean = rows.sums_of_squares() / (n - 1)
@@ -125,7 +130,7 @@ def _side(view, weights, settings, i):
     )
     values, vectors = _spectrum(rows, gram)
     drawn = penalty(reg, shrinkage, scatter)
-    return _Side(rows, var, var_about_mean, values, vectors, drawn)
+    return _Side(rows, origin, var, var_about_mean, values, vectors, drawn)
 
 
 def _spectrum(rows, gram):

@@ -48,9 +48,8 @@ class LinearCCA(TwoViewTransformer):
     ridge :math:`r_v`, shrinkage :math:`s_v` and mean variance :math:`\mu_v` of the
     columns of view v.
 
-    Views may be dense or sparse, and sparse ones are centred without becoming dense; a
-    sparse column whose mean is 100,000 times its deviation is lost in rounding. Of
-    Dask arrays in chunks of rows, the moments are added up by the scheduler that is
+    Views may be dense or sparse, and sparse ones are centred without becoming dense.
+    Of Dask arrays in chunks of rows, the moments are added up by the scheduler that is
     set, and `transform` gives a Dask array.
 
     Parameters

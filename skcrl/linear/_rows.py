@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
+from skcrl._origins import about_medians
+
 _BLOCK_ENTRIES = 2**20
 
 
@@ -125,10 +127,11 @@ def rows_of(view, mean, scale, root_weights):
 def fourth_moment(view, weights, mean, scale, block_rows=8192):
     """Sum over weighted rows of the fourth power of their centred, scaled lengths."""
     total = 0.0
+    view, origin = about_medians(view, weights)
     for i in range(0, view.shape[0], block_rows):
         rows = slice(i, i + block_rows)
         ones = np.ones(view[rows].shape[0])
-        lengths = rows_of(view[rows], mean, scale, ones).squared_lengths() ** 2
+        lengths = rows_of(view[rows], mean - origin, scale, ones).squared_lengths() ** 2
         total += float((lengths if weights is None else lengths * weights[rows]).sum())
     return total
 

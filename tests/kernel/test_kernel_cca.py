@@ -618,3 +618,22 @@ def test_decoders_are_weighted(views, rng):
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-6)
     with pytest.raises(ValueError, match="more than 1, got 0.8"):
         kcca.fit(X, y, sample_weight=np.full(80, 0.01))
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "laplacian"])
+def test_clusters_far_from_zero_are_those_near_it(kernel):
+    X, y = (
+        np.round(2**16 * np.random.default_rng(0).standard_normal((2, 20, 1))) / 2**16
+    )
+    kcca = KernelCCA(
+        1,
+        kernel=kernel,
+        approximation="nystroem",
+        approximation_size=3,
+        landmarks="kmeans",
+        random_state=0,
+    )
+    expected = kcca.fit(X, y).transform(X)
+    np.testing.assert_allclose(
+        kcca.fit(X + 1e9, y).transform(X + 1e9), expected, atol=1e-6
+    )

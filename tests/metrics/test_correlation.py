@@ -40,13 +40,6 @@ def test_canonical_total_is_held_out_cca():
     assert total == pytest.approx(pearson_sum(*codes), abs=1e-6)
 
 
-def test_canonical_totals_ignore_an_invertible_mixing(rng):
-    X, Y = make_correlated_views(600, 4, 3, random_state=0)
-    mixed = X @ rng.standard_normal((4, 4)), Y @ rng.standard_normal((3, 3))
-    for measure in (refitted_canonical_total, lambda a, b: canonical_total(a, b, a, b)):
-        assert measure(X, Y) == pytest.approx(measure(*mixed), abs=1e-5)
-
-
 def test_redundancy_raises_pearson_sum_alone(rng):
     z = rng.standard_normal((500, 1))
     Zx, Zy = (z + 0.3 * rng.standard_normal((500, 1)) for _ in range(2))
@@ -84,16 +77,6 @@ def test_constant_dimensions_among_many_samples():
     assert effective_rank(Z) == 0
     assert canonical_total(Z, Z, Z, Z) == refitted_canonical_total(Z, Z) == 0
     assert reconstruction_error(Z, Z + 1) == 1
-
-
-def test_units_do_not_matter(rng):
-    Z = rng.standard_normal((500, 2))
-    noisy = Z + 0.3 * rng.standard_normal((500, 2))
-    expected = refitted_canonical_total(Z, noisy)
-    units = np.array([1e6, 1e-3])
-    assert refitted_canonical_total(Z * units, noisy * units) == pytest.approx(expected)
-    assert canonical_total(*[Z * units, noisy * units] * 2) == pytest.approx(expected)
-    assert pearson_sum(Z * units, noisy * units) == pytest.approx(pearson_sum(Z, noisy))
 
 
 @pytest.mark.parametrize(
