@@ -260,6 +260,16 @@ def test_names_that_sklearn_treats_specially(estimator):
 
 
 @named(TWO_VIEW)
+def test_one_row_at_a_time(estimator, views):
+    # Trap 13: in float32 a row alone and in a batch would differ by 1e-6.
+    X, y = views
+    est = fitted(estimator, views)
+    for method, view in ((est.transform, X), (est.transform_y, y)):
+        rows = np.vstack([method(row[None]) for row in view])
+        np.testing.assert_allclose(rows, method(view), atol=1e-12)
+
+
+@named(TWO_VIEW)
 def test_one_dimensional_y_is_a_column(estimator, views):
     X, y = views
     est = clone(estimator)

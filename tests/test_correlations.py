@@ -5,7 +5,36 @@ import pytest
 import torch
 from scipy import sparse
 
-from skcrl import KernelCCA, LinearCCA
+from skcrl import CCALRanker, DeepCCA, KernelCCA, LinearCCA, ViewPipeline
+
+NET = {"hidden_layer_sizes": (6,), "max_epochs": 2, "random_state": 0}
+PENALTIES = [
+    {"reg": 0},
+    {"reg": 10.0},
+    {"reg": (0, 2.0)},
+    {"shrinkage": 0.9},
+    {"shrinkage": (0.2, 0.9), "scale": True},
+    {"shrinkage": "oas"},
+    {"shrinkage": "ledoit_wolf"},
+    {"reg": 1.0, "center": False},
+]
+ESTIMATORS = [
+    *(LinearCCA(3, **penalty, solver="covariance") for penalty in PENALTIES),
+    *(LinearCCA(3, **penalty, solver="gram") for penalty in PENALTIES),
+    LinearCCA(3, reg=1.0, solver="lanczos", random_state=0),
+    KernelCCA(3, reg=0.1, random_state=0),
+    KernelCCA(3, reg=(1e-3, 1.0), kernel=("rbf", "linear"), random_state=0),
+    KernelCCA(3, reg=0, kernel="linear", random_state=0),
+    KernelCCA(3, approximation="nystroem", approximation_size=20, random_state=0),
+    KernelCCA(3, approximation="rbf_sampler", approximation_size=20, random_state=0),
+    DeepCCA(3, **NET),
+    DeepCCA(3, **NET, reg=1.0),
+    DeepCCA(3, **NET, closing_cca=False),
+    DeepCCA(3, **NET, objective="noi"),
+    CCALRanker(3, **NET),
+    CCALRanker(3, **NET, projection="learned"),
+    ViewPipeline(LinearCCA(3, shrinkage=0.5)),
+]
 
 
 def pearson(Zx, Zy, weights=None):
@@ -27,6 +56,17 @@ def views():
         3 + z @ rng.standard_normal((4, p)) + rng.standard_normal((60, p))
         for p in (8, 7)
     )
+
+
+@pytest.mark.parametrize("est", ESTIMATORS, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_they_are_pearson_correlations(views, est, dtype):
+    X, y = (view.astype(dtype) for view in views)
+    est.fit(X, y)
+    expected = pearson(*est.transform_pair(X, y))
+    atol = 1e-8 if dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(est.correlations_, expected, atol=atol)
+    assert (abs(est.correlations_) <= 1).all()
 
 
 def test_of_weighted_sparse_streamed_and_tensor_views(views):

@@ -79,12 +79,12 @@ def test_what_a_dead_writer_left_is_removed_and_what_a_living_one_writes_stays(
 def test_a_file_that_was_taken_for_abandoned_is_begun_anew(tmp_path, monkeypatch):
     locked = []
 
-    def removes_the_first(file, waits):
+    def removes_the_first(file):
         if not locked:
             os.unlink(file.name)
-        locked.append(waits)
+        locked.append(file)
 
-    monkeypatch.setattr(_files, "_lock", removes_the_first)
+    monkeypatch.setattr(_files, "_is_locked", removes_the_first)
     write(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert len(locked) == 2

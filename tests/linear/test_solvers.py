@@ -258,6 +258,36 @@ def sparse_views(n=300, p=40, q=30):
     return X.astype(float), y.astype(float)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("sides", ["both", "x", "y"])
+@pytest.mark.parametrize("reg", [0, 0.1])
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("scale", [True, False])
+def test_sparse_views_give_the_dense_answer(solver, sides, reg, center, scale):
+    X, y = sparse_views(20 if solver == "gram" else 300)
+    parameters = {"reg": reg, "center": center, "scale": scale, "solver": solver}
+    dense = LinearCCA(3, random_state=0, **parameters).fit(X, y)
+    given = (
+        sparse.csr_array(X) if sides != "y" else X,
+        sparse.csc_matrix(y) if sides != "x" else y,
+    )
+    cca = LinearCCA(3, random_state=0, **parameters).fit(*given)
+    assert cca.rank_ == dense.rank_
+    np.testing.assert_allclose(cca.singular_values_, dense.singular_values_, atol=1e-9)
+    if dense.singular_values_[0] > 0.999:
+        return  # any basis will do
+    for name in ("x_weights_", "y_weights_", "x_loadings_", "y_loadings_"):
+        np.testing.assert_allclose(
+            getattr(cca, name), getattr(dense, name), atol=1e-7, err_msg=name
+        )
+    np.testing.assert_allclose(cca.transform(given[0]), dense.transform(X), atol=1e-7)
+    np.testing.assert_allclose(
+        cca.transform_y(given[1]), dense.transform_y(y), atol=1e-7
+    )
+    np.testing.assert_allclose(cca.predict(given[0]), dense.predict(X), atol=1e-7)
+    assert cca.score(*given) == pytest.approx(dense.score(X, y), abs=1e-7)
+
+
 def test_sparse_chunks_of_partial_fit():
     X, y = sparse_views()
     cca = LinearCCA(4, reg=0.1)
