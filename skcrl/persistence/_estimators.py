@@ -185,7 +185,7 @@ class EstimatorReader(Reader):
             if kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
                 state = _with_parameters(kind, state)
         value = kind.__new__(kind)
-        if isinstance(value, BaseEstimator):
+        if hasattr(kind, "__setstate__"):
             value.__setstate__(state)
         else:
             vars(value).update(state)

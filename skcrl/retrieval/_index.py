@@ -110,16 +110,11 @@ class Index:
         self._lock = Lock()
 
     def _check_loaded(self):
-        """Take the state from a file; raise ValueError if it is not in order."""
-        state = vars(self).copy()
-        vars(self).clear()
-        codes = state["codes"]
-        if codes.dtype not in (np.float32, np.float64):
-            raise ValueError(f"its codes are {codes.dtype}")
-        codes = check_indexed(codes)
-        ids = check_ids(state["ids"], len(codes))
-        if state["backend"] not in BACKENDS or not isinstance(state["params"], dict):
-            raise ValueError(
-                f"its backend is {state['backend']!r} with {state['params']!r}"
-            )
-        self.__setstate__({**state, "codes": codes, "ids": ids})
+        """Raise ValueError for an index from a file that is not in order."""
+        items = self.items
+        if items.codes.dtype not in (np.float32, np.float64):
+            raise ValueError(f"its codes are {items.codes.dtype}")
+        codes = check_indexed(items.codes)
+        self.items = Items(codes, check_ids(items.ids, len(codes)), None)
+        if self.backend not in BACKENDS or not isinstance(self.params, dict):
+            raise ValueError(f"its backend is {self.backend!r} with {self.params!r}")
