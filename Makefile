@@ -1,8 +1,11 @@
 # Each target makes its own .venv if there is none.
 PYTHON ?= python3
 BIN := .venv/bin
+# The oldest Python of setup.cfg, where there is one.
+OLDEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
+LOWEST := .venv-lowest
 
-.PHONY: demo test bench docs
+.PHONY: demo test test-lowest bench docs
 
 demo: .venv/installed-plot
 	$(BIN)/python benchmarks/transfer_halves.py --data digits --picture out/reconstructions.png
@@ -13,6 +16,10 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest
+
+# With the oldest releases that setup.cfg allows.
+test-lowest: $(LOWEST)/installed
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest
 
 bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
@@ -44,4 +51,11 @@ docs: .venv/installed-docs
 .venv/installed-%: setup.cfg constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+$(LOWEST)/installed: setup.cfg
+	test -d $(LOWEST) || $(OLDEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) \
+		--resolution lowest-direct --editable '.[dask,plot,search,test]'
 	touch $@

@@ -712,7 +712,7 @@ def test_a_monitored_score_needs_two_validation_rows(views):
 
 
 def test_wide_rows_are_encoded_in_smaller_blocks():
-    X = sparse.random_array((300, 50_000), density=1e-3, format="csr", rng=0)
+    X = sparse.random_array((300, 50_000), density=1e-3, format="csr", random_state=0)
     y = np.random.default_rng(0).standard_normal((300, 2))
     est = CorrNet(hidden_layer_sizes=(), max_epochs=1, random_state=0).fit(X, y)
     rows = []
