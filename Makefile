@@ -1,8 +1,11 @@
 # Each target makes its own .venv if there is none.
 PYTHON ?= python3
 BIN := .venv/bin
+# The oldest Python of setup.cfg, where there is one.
+OLDEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
+LOWEST := .venv-lowest
 
-.PHONY: demo test fuzz bench docs
+.PHONY: demo test fuzz test-lowest bench docs
 
 demo: .venv/installed-plot
 	$(BIN)/python benchmarks/transfer_halves.py --data digits --picture out/reconstructions.png
@@ -14,8 +17,14 @@ test: .venv/installed-test
 	$(BIN)/lint-imports
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest
 
+# New examples of properties, and thousands of edited files of models and of indexes.
 fuzz: .venv/installed-test
-	HYPOTHESIS_PROFILE=fuzz SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_properties.py
+	HYPOTHESIS_PROFILE=fuzz SKCRL_FUZZ=25 SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 \
+		$(BIN)/pytest tests/test_properties.py tests/persistence/test_edited.py tests/retrieval
+
+# With the oldest releases that setup.cfg allows.
+test-lowest: $(LOWEST)/installed
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest
 
 bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
@@ -47,4 +56,11 @@ docs: .venv/installed-docs
 .venv/installed-%: setup.cfg constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+$(LOWEST)/installed: setup.cfg
+	test -d $(LOWEST) || $(OLDEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) \
+		--resolution lowest-direct --editable '.[dask,plot,search,test]'
 	touch $@

@@ -75,7 +75,9 @@ def made_captions(n_rows, n_features):
     """Random sparse rows, of which the views share a half."""
     rng = np.random.default_rng(0)
     shared, *own = (
-        sparse.random_array((n_rows, n_features), density=0.02, format="csr", rng=rng)
+        sparse.random_array(
+            (n_rows, n_features), density=0.02, format="csr", random_state=rng
+        )
         for _ in range(3)
     )
     return [shared + view for view in own]

@@ -215,8 +215,8 @@ class DeepCCA(BaseTwoBranch):
     >>> from skcrl import DeepCCA
     >>> from skcrl.datasets import load_digits_halves
     >>> left, right, labels = load_digits_halves()
-    >>> dcca = DeepCCA(4, hidden_layer_sizes=(32,), random_state=0).fit(left, right)
-    >>> dcca.transform(left).shape
+    >>> dcca = DeepCCA(4, hidden_layer_sizes=(32,), max_epochs=20, random_state=0)
+    >>> dcca.fit(left, right).transform(left).shape
     (1797, 4)
     >>> dcca.score(left, right) > 2
     True

@@ -875,7 +875,11 @@ def test_errors_of_steps_name_the_view(views):
     model.set_params(y=StandardScaler()).fit(X, y)
     for huge in (10**400, -(10**400)):
         rows = [[huge, *row[1:]] for row in y.tolist()]
-        for wrong in (rows, np.array(rows, dtype=object), pd.DataFrame(rows)):
+        for wrong in (
+            rows,
+            np.array(rows, dtype=object),
+            pd.DataFrame(rows, dtype=object),
+        ):
             with pytest.raises(ValueError, match="y holds .*: int too large"):
                 model.fit(X, wrong)
             with pytest.raises(ValueError, match="y holds .*: int too large"):

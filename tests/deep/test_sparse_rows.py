@@ -10,7 +10,7 @@ from skcrl.deep.modules import MLP, Dropout, SparseRows
 
 @pytest.fixture
 def rows():
-    rows = sparse.random_array((7, 20), density=0.2, rng=0).toarray()
+    rows = sparse.random_array((7, 20), density=0.2, random_state=0).toarray()
     rows[3] = 0  # an empty row
     return sparse.csr_array(rows)
 

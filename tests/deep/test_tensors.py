@@ -92,9 +92,9 @@ def test_sklearn_check_with_values(est, dtype):
     check_array_api_input(
         type(est).__name__,
         est.set_params(n_components=1),
-        array_namespace="torch",
-        device_name="cpu",
-        dtype_name=dtype,
+        "torch",
+        "cpu",
+        dtype,
         check_values=True,
     )
 

@@ -415,7 +415,7 @@ def test_reconstruction_of_linear_views_is_linear():
     ids=str,
 )
 def test_sparse_views_are_their_dense_twins(settings, rng):
-    X = sparse.random_array((120, 30), density=0.2, rng=rng, format="csr")
+    X = sparse.random_array((120, 30), density=0.2, random_state=rng, format="csr")
     y = X @ rng.standard_normal((30, 4))
     settings = {"approximation_size": 40, "random_state": 0, **settings}
     one = KernelCCA(2, **settings).fit(X, y)

@@ -301,7 +301,7 @@ def test_sparse_chunks_of_partial_fit():
 def test_sparse_views_are_never_dense():
     rng = np.random.default_rng(0)
     X, y = (
-        sparse.random_array((20_000, 300), density=0.01, rng=rng, format="csr")
+        sparse.random_array((20_000, 300), density=0.01, random_state=rng, format="csr")
         for _ in range(2)
     )
     tracemalloc.start()

@@ -26,12 +26,7 @@ def dispatch():
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_sklearn_check_with_values(dtype):
     check_array_api_input(
-        "LinearCCA",
-        LinearCCA(),
-        array_namespace="torch",
-        device_name="cpu",
-        dtype_name=dtype,
-        check_values=True,
+        "LinearCCA", LinearCCA(), "torch", "cpu", dtype, check_values=True
     )
 
 

@@ -85,7 +85,7 @@ def random_case(rng):
 def test_every_measure_is_its_mean_over_all_orders_of_ties():
     rng = np.random.default_rng(0)
     n_open = 0
-    for _ in range(1000):
+    for _ in range(300):
         queries, targets, relevant = random_case(rng)
         k = int(rng.integers(1, len(targets) + 1))
         cases = [orders(queries[i], targets, row) for i, row in enumerate(relevant)]
@@ -100,7 +100,7 @@ def test_every_measure_is_its_mean_over_all_orders_of_ties():
         }
         for name, value in expected.items():
             assert found[name] == pytest.approx(float(value), abs=1e-12), name
-    assert n_open > 300  # in which ties matter
+    assert n_open > 90  # in which ties matter
 
 
 @pytest.fixture

@@ -4,15 +4,21 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils.fixes import parse_version
 from write_data import FOLDER, NAMES, joined
 
 from skcrl.persistence import _file
 from skcrl.persistence._saved import Saved
 
+WROTE_SVC = parse_version("1.9")
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_files_of_version_1(name):
+    if name == "classifier svc" and parse_version(sklearn.__version__) < WROTE_SVC:
+        pytest.skip("An older scikit-learn misreads the SVC of a newer one.")
     with warnings.catch_warnings():
         # As scikit-learn goes on, its steps in the files say that they are older.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
