@@ -20,7 +20,7 @@ test: .venv/installed-test
 # New examples of properties, and thousands of edited files of models and of indexes.
 fuzz: .venv/installed-test
 	HYPOTHESIS_PROFILE=fuzz SKCRL_FUZZ=25 SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 \
-		$(BIN)/pytest tests/test_properties.py tests/persistence/test_edited.py tests/retrieval
+		$(BIN)/pytest tests/test_properties.py tests/persistence/test_edited.py tests/retrieval/test_edited_files.py
 
 # With the oldest releases that setup.cfg allows.
 test-lowest: $(LOWEST)/installed

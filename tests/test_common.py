@@ -297,7 +297,7 @@ def test_one_dimensional_y_is_a_column(estimator, views):
         assert view.inverse_transform(view.transform(y[:, :1])).shape == shape
 
 
-@named(DEEP)
+@named([e for e in TWO_VIEW if hasattr(e, "max_epochs")])
 def test_nothing_leaves_but_finite_numbers(estimator, rng):
     z = rng.standard_normal((30, 2))
     X = np.hstack([z, z, np.full((30, 1), 0.1), np.zeros((30, 1)), z @ [[1], [2]]])
