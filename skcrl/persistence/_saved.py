@@ -19,7 +19,7 @@ class Saved:
         scikit-learn hold parts of larger arrays, up to rounding. Of a network the
         weights are saved and not the state of the optimizer: after ``load`` further
         training starts that afresh. `memory` and `checkpoint`, which name files of this
-        machine, are saved as None.
+        machine, and `n_jobs`, which counts its cores, are saved as None.
 
         Parameters
         ----------
@@ -33,7 +33,8 @@ class Saved:
             If the estimator is not fitted.
         ValueError
             If a parameter or a step is no plain data, such as a function, a callback or
-            a network of yours, or a parameter is out of its range. It is named.
+            a network of yours, if an attribute is none that its class sets, or if a
+            parameter is out of its range. It is named.
         OSError
             If the file cannot be written.
         """
@@ -46,7 +47,8 @@ class Saved:
     def load(cls, path):
         """Make the estimator that ``save`` wrote to a file.
 
-        Reading a file runs no code of it, whoever made it.
+        Reading a file and using what it holds runs no code of it, whoever made it.
+        Every `n_jobs` is None: set it anew.
 
         Parameters
         ----------
@@ -63,7 +65,7 @@ class Saved:
         ------
         ValueError
             If the file is no model, is damaged or of a newer version, or holds an
-            estimator of another class.
+            estimator of another class, or if `path` is a pipe or a device.
         OSError
             If the file cannot be read.
         """
