@@ -69,7 +69,9 @@ def _names(kind):
 
 def _names_set(kind) -> Iterator[str]:
     for base in kind.__mro__:
-        for member in vars(base).values():
+        for key, member in vars(base).items():
+            if key == "__init_subclass__":
+                continue  # sets attributes of classes
             for code in _codes(member):
                 for step in dis.get_instructions(code):
                     if step.opname == "STORE_ATTR":

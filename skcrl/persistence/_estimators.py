@@ -79,6 +79,9 @@ _SKLEARN = {
         "svm",
     )
 }
+# Objects that a file may hold if each counts as often as others hold it, and how often
+# each may count where there are more.
+_OBJECTS, _TIMES_HELD = 1000, 10
 # What is in some of them, and private.
 _SKLEARN_PARTS = {
     "sklearn.calibration._CalibratedClassifier",
@@ -145,22 +148,33 @@ class EstimatorReader(Reader):
     def __init__(self, arrays):
         super().__init__(arrays)
         self._objects_known = []
+        self._sizes = []  # of each object, with all that it holds
+        self._unfolded = 0
         self._taken = set()
         self._marks["object"] = self._object
         self._marks["same"] = self._same
         self._marks["requests"] = self._metadata_request
 
     def _object(self, of):
-        kind = found(of["class"])
+        kind, before = found(of["class"]), self._unfolded
         state = {key: self.decode(item) for key, item in of["state"].items()}
         value = self._made(kind, state)
         self._objects_known.append(value)
+        self._count(1)
+        self._sizes.append(self._unfolded - before)
         return value
 
     def _same(self, of):
         if not 0 <= of < len(self._objects_known):
             raise ValueError(f"it has no object {of!r:.50} yet")
+        self._count(self._sizes[of])
         return self._objects_known[of]
+
+    def _count(self, size):
+        """Refuse objects that hold each other so often that walks never end."""
+        self._unfolded += size
+        if self._unfolded > max(_OBJECTS, _TIMES_HELD * len(self._objects_known)):
+            raise ValueError("its objects hold each other too often")
 
     def _metadata_request(self, of):
         owner, requests = self.decode(of)

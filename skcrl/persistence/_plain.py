@@ -37,6 +37,10 @@ _TYPE_LIST: list[Any] = [
 ]
 _TYPES = {f"{kind.__module__}.{kind.__name__}": kind for kind in _TYPE_LIST}
 _PATH = type(Path())
+# Rows or columns of a sparse matrix, unless it stores more bytes.
+_LONGEST = 2**21
+# Each takes thousands of bytes, and a moment to make.
+_MOST_GENERATORS = 100
 _GENERATORS = {"MT19937": np.random.MT19937, "PCG64": np.random.PCG64}
 
 
@@ -249,6 +253,7 @@ class Reader:
         self.arrays = dict(arrays)
         self._sparse: dict[tuple, tuple[dict, list]] = {}
         self._transposes: dict[str, np.ndarray] = {}
+        self._n_generators = 0
         self._marks: dict[str, Callable[[Any], Any]] = {
             "tuple": lambda of: tuple(self._list(of)),
             "set": lambda of: set(self._list(of)),
@@ -339,6 +344,10 @@ class Reader:
         parts = [self.decode(of[name]) for name in ("data", "indices", "indptr")]
         data, indices, indptr = (_checked(part, np.ndarray) for part in parts)
         shape = tuple(of["shape"])
+        # Products with it are as large, however little it stores.
+        most = max(_LONGEST, data.nbytes + indices.nbytes + indptr.nbytes)
+        if max(shape) > most:
+            raise ValueError(f"its sparse matrix is of shape {shape!r:.50}")
         # Its compiled routines trust both.
         if indices.dtype != indptr.dtype or indices.dtype not in (np.int32, np.int64):
             raise ValueError("the indices of its sparse matrix are no such")
@@ -351,14 +360,20 @@ class Reader:
             known[kind, shape].check_format(full_check=True)
         return known[kind, shape]
 
+    def _generator_state(self, of):
+        self._n_generators += 1
+        if self._n_generators > _MOST_GENERATORS:
+            raise ValueError(f"it holds more than {_MOST_GENERATORS} random generators")
+        return self.decode(of)
+
     def _random_state(self, of):
-        state = self.decode(of)
+        state = self._generator_state(of)
         generator = np.random.RandomState(_bit_generator(state))
         generator.set_state(state)
         return generator
 
     def _generator(self, of):
-        state = self.decode(of)
+        state = self._generator_state(of)
         bit_generator = _bit_generator(state)
         bit_generator.state = state
         return np.random.Generator(bit_generator)

@@ -15,14 +15,26 @@ def check_trusted(estimator):
             check(estimator, getattr(estimator, name))
 
 
-def _check_columns(estimator, positions):
-    """Words, or classes, and the columns that they are counted in."""
-    if isinstance(positions, dict):
-        _require(
-            sorted(positions.values()) == list(range(len(positions))),
-            estimator,
-            "the columns of words or classes",
-        )
+def _check_words(vectorizer, columns):
+    """Words, and the columns that they are counted in."""
+    _require(
+        type(columns) is dict
+        and all(type(column) is int for column in columns.values())
+        and sorted(columns.values()) == list(range(len(columns))),
+        vectorizer,
+        "the columns of words",
+    )
+
+
+def _check_labels(binarizer, columns):
+    """Classes, and the columns that they have if these are known already."""
+    classes = binarizer.classes_.tolist()
+    expected = {name: column for column, name in enumerate(classes)}
+    _require(
+        len(expected) == len(classes) and columns in (None, expected),
+        binarizer,
+        "the columns of classes",
+    )
 
 
 def _check_one_hot(encoder, widths):
@@ -44,11 +56,20 @@ def _check_one_hot(encoder, widths):
     )
     for categories, drop, together, place in of_features:
         n = len(categories)
-        fits = drop is None or 0 <= drop < n
+        fits = _are_ascending(categories) and (drop is None or 0 <= drop < n)
         if place is not None:
             n_kept = n + 1 - together.size
             fits &= place.shape == (n,) and place.min() >= 0 and place.max() < n_kept
         _require(fits, encoder, "the columns of categories")
+
+
+def _are_ascending(categories):
+    """Whether they can be searched by halves, as those that are no objects are."""
+    if categories.dtype == object:
+        return True
+    if len(categories) and categories[-1] != categories[-1]:
+        categories = categories[:-1]  # NaN comes last
+    return bool((categories[1:] > categories[:-1]).all())
 
 
 def _check_support(machine, n_support):
@@ -62,7 +83,8 @@ def _check_support(machine, n_support):
     gives_shares = getattr(machine, "_effective_probability", machine.probability)
     sizes = {n_pairs} if gives_shares else {0, n_pairs}
     if machine.kernel == "precomputed":
-        are_vectors = ((0 <= support) & (support < machine.shape_fit_[0])).all()
+        are_samples = ((0 <= support) & (support < machine.shape_fit_[0])).all()
+        are_vectors = are_samples and not machine._sparse
     else:
         are_vectors = vectors.shape == (n, machine.n_features_in_)
     _require(
@@ -89,8 +111,8 @@ def _require(is_right, estimator, what):
 
 # By the attribute that is trusted.
 _CHECKS = {
-    "vocabulary_": _check_columns,
-    "_cached_dict": _check_columns,
+    "vocabulary_": _check_words,
+    "_cached_dict": _check_labels,
     "_n_features_outs": _check_one_hot,
     "_n_support": _check_support,
 }

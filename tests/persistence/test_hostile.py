@@ -11,11 +11,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from saved_models import X, Y, fitted
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MultiLabelBinarizer, OneHotEncoder, StandardScaler
+from sklearn.random_projection import SparseRandomProjection
 from sklearn.svm import SVC, SVR
 
 from skcrl import DeepCCA, KernelCCA, LinearCCA, ViewPipeline
@@ -295,12 +297,12 @@ HOSTILE = {
     "columns of words": (
         "pipeline texts",
         lambda document: words_of(document).update(und=10**7),
-        "the columns of words or classes of its TfidfVectorizer",
+        "the columns of words of its TfidfVectorizer",
     ),
     "a column of two words": (
         "pipeline texts",
         lambda document: words_of(document).update(w1=0),
-        "the columns of words or classes of its TfidfVectorizer",
+        "the columns of words of its TfidfVectorizer",
     ),
     "wrong parameter": ("linear", state("n_components", "abc"), "'n_components' param"),
     "unknown parameter": ("linear", state("shell", "true"), "has a shell, which"),
@@ -551,8 +553,12 @@ STATES_THAT_DO_NOT_FIT = [
         "_default_to_infrequent_mappings",
         [np.full(7, 7)] * 2,
     ),
+    (OneHotEncoder(), "categories_", [np.arange(7.0)[::-1], np.arange(7.0)]),
     (DictVectorizer(), "vocabulary_", {"a": 0, "b": 2}),
+    (DictVectorizer(), "vocabulary_", {"a": False, "b": True}),
+    (DictVectorizer(), "vocabulary_", make_pipeline(StandardScaler())),
     (MultiLabelBinarizer(), "_cached_dict", {1: 0, 2: 10**6}),
+    (MultiLabelBinarizer(), "classes_", np.array([1, 1])),
     (SVC(), "support_vectors_", np.zeros((20, 1))),
     (SVC(kernel="precomputed"), "support_", np.full(20, 10**6, np.int32)),
     *(
@@ -588,6 +594,35 @@ def again(estimator):
     writer = EstimatorWriter()
     document = writer.write(estimator, "")
     return EstimatorReader(writer.arrays).read(document)
+
+
+def test_a_sparse_machine_of_kernels_computed_before_is_refused():
+    machine = SVC(kernel="linear").fit(sparse.csr_array(ROWS), np.arange(20) % 2)
+    machine = again(machine).set_params(kernel="precomputed")
+    with pytest.raises(ValueError, match="the support vectors of its SVC do not fit"):
+        again(machine)
+
+
+def test_objects_that_hold_each_other_too_often_are_refused():
+    held = StandardScaler()
+    for _ in range(40):
+        held = Pipeline([("a", held), ("b", held)])
+    with pytest.raises(ValueError, match="its objects hold each other too often"):
+        again(held)
+
+
+def test_long_sparse_matrices_that_store_little_are_refused():
+    step = SparseRandomProjection(2, random_state=0).fit(ROWS)
+    step.components_ = sparse.csc_matrix((10**8, 2))
+    with pytest.raises(ValueError, match=r"sparse matrix is of shape \(100000000, 2\)"):
+        again(step)
+
+
+def test_many_random_generators_are_refused():
+    step = StandardScaler().fit(ROWS)
+    step.mean_ = [np.random.RandomState(0) for _ in range(101)]
+    with pytest.raises(ValueError, match="holds more than 100 random generators"):
+        again(step)
 
 
 def test_more_values_than_a_file_of_its_size_needs_are_refused(tmp_path):
