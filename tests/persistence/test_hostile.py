@@ -360,7 +360,7 @@ HOSTILE = {
     "sparse shape": (
         "kernel sparse",
         state("X_fit_", "of", "shape", [10**12, 6]),
-        "index pointer size|indptr",
+        r"sparse matrix is of shape \(1000000000000, 6\)",
     ),
     "encoder": ("kernel", state("_encoders", "x", None), "NoneType"),
     "module": ("deep", net("module", "os.system"), "KeyError: 'os.system'"),
