@@ -150,8 +150,6 @@ def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state, r
     n_samples = root @ root
     scale = determined * np.sqrt(n_samples - 1)
     weights = np.stack([a, b]) * scale
-    # The constant vector changes no code, and without it kernels need no centring.
-    weights -= root[:, None] * (root @ weights / n_samples)[:, None]
     codes = np.stack([s, t]) * scale
     return _solution(weights, codes, rho * determined, int(determined.sum()), root)
 
@@ -206,11 +204,13 @@ def _ties_broken(solution):
 
 
 def _solution(weights, codes, singular_values, rank, root):
-    """Signs chosen so that the largest weight of each x component is positive.
+    """Weights that add up to 0, the largest of each x component positive.
 
     Weights and codes come multiplied by the roots of the weights of the rows. A weight
     is compared by the sample, since it is that of all samples that a row stands for.
     """
+    # The constant vector changes no code, and without it kernels need no centring.
+    weights = weights - root[:, None] * (root @ weights / (root @ root))[:, None]
     codes = codes / root[:, None]
     a = weights[0] / root[:, None]
     sign = np.sign(a[abs(a).argmax(axis=0), np.arange(a.shape[1])])
