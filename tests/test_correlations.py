@@ -95,6 +95,19 @@ def test_of_weighted_sparse_streamed_and_tensor_views(views):
     np.testing.assert_allclose(by_tensors.correlations_, est.correlations_, atol=1e-10)
 
 
+@pytest.mark.parametrize("reg", [0, 1e-3])
+@pytest.mark.parametrize("kernel", ["poly", ("poly", "rbf"), ("rbf", "poly")])
+def test_of_kernels_that_vary_little_beside_their_size(kernel, reg):
+    # Weights that add up to rounding, or features of rounding, would be its multiples.
+    for seed in range(10):
+        z = np.random.default_rng(seed).standard_normal((20, 3))
+        X, y = z[:, :1] - 50, z @ [[1, 0], [0, 1], [1, 1]]
+        est = KernelCCA(2, kernel=kernel, reg=reg).fit(X, y)
+        expected = pearson(*(Z[:, : est.rank_] for Z in est.transform_pair(X, y)))
+        found = est.correlations_[: est.rank_]
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
 def test_components_without_variance_have_none(views):
     X, y = views
     constant = np.hstack([X[:, :1], np.ones((60, 2))])

@@ -81,7 +81,9 @@ class KernelCCA(TwoViewTransformer):
     reg : float or pair of float, default=1e-3
         Ridge :math:`(r_x, r_y)`, not negative, in units of the kernels, which for
         the rbf kernel are 1. With 0 a kernel of full rank correlates everything with
-        anything, and is slower.
+        anything, and is slower. A ridge that is too small for the kernel counts as 0,
+        and directions below 1.5e-8 of the largest eigenvalue of a kernel are left out
+        then, since rounding decides what codes new rows have in them.
     approximation : {"nystroem", "rbf_sampler"} or None, default=None
         None is exact. "nystroem" spans features by the kernel with some landmarks,
         for any kernel; "rbf_sampler" takes random Fourier features of the rbf kernel.

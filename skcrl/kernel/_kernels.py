@@ -14,6 +14,9 @@ from skcrl._origins import column_medians, shifted
 _BLOCK_BYTES = 2**25
 # Kernels that change with an origin by no more than what centring takes away again.
 _WITHOUT_ORIGIN = "rbf", "laplacian", "linear"
+# Relative to the largest eigenvalue: features of smaller ones are computed again for the
+# same row with an error above the root of the rounding.
+_NOISE = np.finfo(np.float64).eps ** 0.5
 # Squares of lengths, times gamma, whose rounding is no longer far below 1.
 _LONG = 1e5
 
@@ -118,21 +121,16 @@ def centre(K, weights=None):
     for i in range(0, len(K), step):
         K[i : i + step] -= mean
         K[i : i + step] -= deviation[i : i + step]
-    if K.trace() <= _rounding(K) * trace:
+    if K.trace() <= 10 * len(K) * np.finfo(np.float64).eps * trace:
         K[:] = 0.0
     return mean
 
 
 def range_eigenpairs(K):
-    """Eigenvalues (r,) of a kernel that are not rounding, and their vectors (n, r)."""
+    """Eigenvalues (r,) of a kernel that rounding leaves, and their vectors (n, r)."""
     eigenvalues, eigenvectors = np.linalg.eigh(K)
-    keep = eigenvalues > _rounding(K) * max(eigenvalues[-1], 0.0)
+    keep = eigenvalues > _NOISE * max(eigenvalues[-1], 0.0)
     return eigenvalues[keep], eigenvectors[:, keep]
-
-
-def _rounding(K):
-    """Relative rounding error of the eigenvalues of a kernel."""
-    return 10 * len(K) * np.finfo(np.float64).eps
 
 
 def _blocks(rows, columns, n_features):
