@@ -90,7 +90,7 @@ def _begun(path, prefix):
     while True:
         # A name of its own, for others may be writing the same file.
         file = path.with_name(f"{prefix}{uuid4().hex}.unfinished").open("xb")
-        _is_locked(file)
+        _locks(file, waits=True)
         # Before it was locked, another may have removed it as abandoned.
         if os.path.exists(file.name):
             return file
@@ -100,14 +100,16 @@ def _begun(path, prefix):
 def _remove_abandoned(path):
     """Remove an unfinished file unless its writer lives, who holds the lock."""
     with suppress(OSError, ValueError), opened(path) as file:
-        if _is_locked(file, fcntl.LOCK_NB):
+        if _locks(file, waits=False):
             path.unlink()
 
 
-def _is_locked(file, how=0):
+def _locks(file, *, waits):
     """Lock a file until it is closed, and say whether that was possible."""
+    if fcntl is None:
+        return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | how)
-    except (AttributeError, OSError):  # no fcntl, no locks there, or another holds it
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except OSError:  # no locks on that disk, or another holds it
         return False
     return True

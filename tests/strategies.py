@@ -115,39 +115,34 @@ class Views:
         return X.astype(self.dtype), y.astype(self.dtype)
 
 
-# Where squares of values neither overflow nor vanish, and there are more rows than
-# columns: results are determined, and the same to rounding by any way to them.
-tame_views = st.builds(
-    Views,
-    n=st.integers(20, 40),
-    p=st.integers(1, 4),
-    q=st.integers(1, 4),
-    seed=st.integers(0, 10**6),
-    x_look=st.sampled_from(["ordinary", "integers", "in units"]),
-    x_scale=st.sampled_from([1.0, 1e-3, 1e3]),
-    y_scale=st.sampled_from([1.0, 1e-2, 1e2]),
-    x_offset=st.sampled_from([0.0, 1.0, -50.0]),
-    y_offset=st.sampled_from([0.0, 10.0]),
+def _more_rows_than_columns(**others):
+    """Results are determined, and the same to rounding by any way to them."""
+    return st.builds(
+        Views,
+        n=st.integers(20, 40),
+        p=st.integers(1, 4),
+        q=st.integers(1, 4),
+        seed=st.integers(0, 10**6),
+        **{name: st.sampled_from(values) for name, values in others.items()},
+    )
+
+
+# Of which squares neither overflow nor vanish.
+tame_views = _more_rows_than_columns(
+    x_look=["ordinary", "integers", "in units"],
+    x_scale=[1.0, 1e-3, 1e3],
+    y_scale=[1.0, 1e-2, 1e2],
+    x_offset=[0.0, 1.0, -50.0],
+    y_offset=[0.0, 10.0],
 )
 # What sparse matrices are for.
-sparse_views = st.builds(
-    Views,
-    n=st.integers(20, 40),
-    p=st.integers(1, 4),
-    q=st.integers(1, 4),
-    seed=st.integers(0, 10**6),
-    x_look=st.sampled_from(["mostly zero", "with a constant", "booleans"]),
-    y_look=st.sampled_from(["mostly zero", "with a constant", "ordinary"]),
+sparse_views = _more_rows_than_columns(
+    x_look=["mostly zero", "with a constant", "booleans"],
+    y_look=["mostly zero", "with a constant", "ordinary"],
 )
 # Of columns of one unit, too: what penalties do to them does not depend on rounding.
-mild_views = st.builds(
-    Views,
-    n=st.integers(20, 40),
-    p=st.integers(1, 4),
-    q=st.integers(1, 4),
-    seed=st.integers(0, 10**6),
-    x_look=st.sampled_from(["ordinary", "integers"]),
-    x_offset=st.sampled_from([0.0, 3.0, -50.0]),
+mild_views = _more_rows_than_columns(
+    x_look=["ordinary", "integers"], x_offset=[0.0, 3.0, -50.0]
 )
 # Anything that is numbers.
 _scales = st.one_of(

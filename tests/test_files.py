@@ -79,15 +79,24 @@ def test_what_a_dead_writer_left_is_removed_and_what_a_living_one_writes_stays(
 def test_a_file_that_was_taken_for_abandoned_is_begun_anew(tmp_path, monkeypatch):
     locked = []
 
-    def removes_the_first(file):
+    def removes_the_first(file, waits):
         if not locked:
             os.unlink(file.name)
         locked.append(file)
 
-    monkeypatch.setattr(_files, "_is_locked", removes_the_first)
+    monkeypatch.setattr(_files, "_locks", removes_the_first)
     write(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert len(locked) == 2
+
+
+def test_without_locks_leftovers_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(_files, "fcntl", None)  # as on Windows
+    path = tmp_path / "file"
+    with written_whole(path) as file:
+        write(path, b"fast")
+        file.write(b"slow")
+    assert path.read_bytes() == b"slow"
 
 
 def test_pipes_and_devices_are_not_read(tmp_path):

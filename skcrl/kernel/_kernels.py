@@ -14,8 +14,8 @@ from skcrl._origins import column_medians, shifted
 _BLOCK_BYTES = 2**25
 # Kernels that change with an origin by no more than what centring takes away again.
 _WITHOUT_ORIGIN = "rbf", "laplacian", "linear"
-# Relative to the largest eigenvalue: features of smaller ones are computed again for the
-# same row with an error above the root of the rounding.
+# Of the largest eigenvalue: codes in directions of smaller ones err by more than the
+# root of the rounding when they are computed again.
 _NOISE = np.finfo(np.float64).eps ** 0.5
 # Squares of lengths, times gamma, whose rounding is no longer far below 1.
 _LONG = 1e5

@@ -8,15 +8,15 @@ import tracemalloc
 from importlib.util import find_spec
 from pathlib import Path
 
+import edited_files
 import numpy as np
 import pytest
+from given import Given
 
 from skcrl import CrossViewRetriever
 from skcrl.retrieval import _file
 
 FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER))
-import edited_files  # noqa: E402
 
 
 def test_edited_files(tmp_path, fuzz_factor):
@@ -91,7 +91,7 @@ def test_ends_of_ids_that_overflow_are_refused(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no names here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    made = CrossViewRetriever(edited_files.Given()).fit(np.eye(3), np.eye(3))
+    made = CrossViewRetriever(Given()).fit(np.eye(3), np.eye(3))
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(ValueError, match="is a pipe or a device"):
             made.load_index(path)

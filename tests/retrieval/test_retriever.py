@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from given import Given
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
@@ -34,20 +35,6 @@ def fitted(views):
 @pytest.fixture
 def filled(fitted, views):
     return fitted.fit_index(y=views[3])
-
-
-class Given(BaseEstimator):
-    """Two-view estimator whose codes are the views themselves."""
-
-    def fit(self, X, y):
-        self.fitted_ = True
-        return self
-
-    def transform(self, X):
-        return X
-
-    def transform_y(self, y):
-        return y
 
 
 class WordsOrNumbers(BaseEstimator):

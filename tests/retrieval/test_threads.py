@@ -8,7 +8,7 @@ from threading import Event
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from given import Given
 
 from skcrl import CrossViewRetriever
 
@@ -19,19 +19,6 @@ MODULES = {
     "usearch": "usearch.index",
 }
 PARAMS = {"faiss": {"factory": "HNSW16"}}
-
-
-class Given(BaseEstimator):
-    """Two-view estimator whose codes are the views themselves."""
-
-    def fit(self, X, y):
-        self.fitted_ = True
-        return self
-
-    def transform(self, X):
-        return X
-
-    transform_y = transform
 
 
 @pytest.fixture(params=MODULES)
