@@ -19,7 +19,7 @@ _SHIFT = 1 + 1e-3
 # Squared correlations that the residuals of Lanczos, 1e-10, tell from 0.
 _RESOLVED = 1e-8
 # Columns of less variance are constant: what scales up a product of two overflows.
-_LEAST_VARIANCE = 1e-300
+LEAST_VARIANCE = 1e-300
 
 
 class Root(NamedTuple):
@@ -59,7 +59,7 @@ class CCASolution(NamedTuple):
 def unit_scale(variances):
     """What makes columns of these variances have variance 1; 1 where there is none."""
     xp = namespace(variances)
-    varies = variances > _LEAST_VARIANCE
+    varies = variances > LEAST_VARIANCE
     return xp.where(varies, variances, xp.ones_like(variances)) ** -0.5
 
 
@@ -339,7 +339,7 @@ def _unit_diagonal(cov):
     A column without variance keeps a row and column of zeros.
     """
     scale = unit_scale(cov.diagonal())
-    live = cov.diagonal() > _LEAST_VARIANCE
+    live = cov.diagonal() > LEAST_VARIANCE
     return cov * (scale * live)[:, None] * (scale * live), scale
 
 

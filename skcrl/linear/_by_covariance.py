@@ -2,7 +2,7 @@
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._degenerate import free_rank_of
-from skcrl.linear._fit import Fit, constant_views
+from skcrl.linear._fit import Fit, constant_views, require_finite
 from skcrl.linear._shrinkage import ESTIMATED, Scatter, penalty
 
 
@@ -19,6 +19,7 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
     x_mean, y_mean, centred = m.x_mean, m.y_mean, cov
     if not settings.center:
         cov = _moments.uncentred(cov, m)
+        require_finite(float(cov.xx.diagonal().sum() + cov.yy.diagonal().sum()))
         x_mean, y_mean = 0 * x_mean, 0 * y_mean
     within = _moments.scaled(cov, x_scale, y_scale) if settings.scale else cov
 

@@ -134,15 +134,15 @@ def _side(view, weights, settings, i):
 
 
 def _spectrum(rows, gram):
-    """Eigenvalues (r,) of the Gram matrix that are not rounding, and vectors (n, r)."""
+    """Eigenvalues (r,) of the Gram matrix that rounding leaves, and vectors (n, r)."""
     eps = 10 * len(gram) * np.finfo(np.float64).eps
     if len(rows.mean) >= len(gram) > 1:
         values, vectors = linalg.eigh(gram, check_finite=False)
         # Centring takes the smallest. If others are small too, squares cost digits.
         if values[1] > 1e-8 * values[-1]:
-            live = values > eps * values[-1]
+            live = values > max(eps * values[-1], _linalg.LEAST_VARIANCE)
             return values[live], vectors[:, live]
     root = rows.triangle().T / (rows.n - 1) ** 0.5
     left, roots, _ = np.linalg.svd(root, full_matrices=False)
-    live = roots > eps * roots[:1]
+    live = roots > np.maximum(eps * roots[:1], _linalg.LEAST_VARIANCE**0.5)
     return roots[live] ** 2, left[:, live]

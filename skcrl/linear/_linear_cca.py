@@ -76,10 +76,10 @@ class LinearCCA(TwoViewTransformer):
         finds the top components alone through the same covariances, by iterations to
         the precision of rounding, if both views have a penalty, and leaves correlations
         below 1e-4 to "covariance"; "gram" solves exactly through products of the rows,
-        and makes no matrix of n_features x n_features. "auto" takes "gram"
-        for views with more than twice as many features as samples; "lanczos" for a
-        tenth of the components or fewer of views with 500 features or more; else
-        "covariance".
+        and makes no matrix of n_features x n_features, but has fewer exact digits
+        where columns differ by many powers of ten. "auto" takes "gram" for views with
+        more than twice as many features as samples; "lanczos" for a tenth of the
+        components or fewer of views with 500 features or more; else "covariance".
     random_state : int, RandomState instance or None, default=None
         Start of the iterations of "lanczos"; the result depends on it in the last
         digits alone.
