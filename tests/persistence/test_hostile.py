@@ -346,6 +346,11 @@ HOSTILE = {
         state("n_components_", "2"),
         "n_components_ is '2'",
     ),
+    "components of another network": (
+        "corrnet",
+        state("n_components_", 1),
+        "its n_components_ is 1, of its network 2",
+    ),
     "no decoders": ("linear", state("_decoders", {}), "KeyError"),
     "decoder of another kind": (
         "linear",
