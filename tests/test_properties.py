@@ -216,15 +216,22 @@ def test_what_is_not_finite_is_named_and_changes_nothing(
         np.testing.assert_array_equal(a, b)
 
 
+def hides_digits(estimator):
+    """Whether its features are large beside what varies in them, far from 0."""
+    if not isinstance(estimator, KernelCCA):
+        return False
+    # Powers, angles between rows, and cosines of waves in thousands of turns.
+    of_kernel = {"poly", "cosine"} & set(np.atleast_1d(estimator.kernel))
+    return bool(of_kernel) or estimator.approximation == "rbf_sampler"
+
+
 @over(views=tame_views, container=containers, seed=st.integers(0, 99))
 def test_rows_are_independent(estimator, views, container, seed):
     arrays = views.made()
     X, y = map(CONTAINERS[container], arrays)
     if fitted(estimator, X, y) is None:
         return
-    # Cosines of angles of thousands, of which rounding is a larger share.
-    of_waves = getattr(estimator, "approximation", None) == "rbf_sampler"
-    tol = 1e-6 if of_waves else 1e-8
+    tol = 1e-6 if hides_digits(estimator) else 1e-8
     order = np.random.default_rng(seed).permutation(views.n)
     codes = estimator.transform_pair(X, y)
     rebuilt = estimator.predict(X)
@@ -281,13 +288,14 @@ def test_containers_hold_the_same_views(estimator, views, x_in, y_in):
         return
     if hasattr(estimator, "max_epochs") and {x_in, y_in} & set(SPARSE):
         return  # networks do not standardise sparse views
-    if getattr(estimator, "solver", "") == "gram" and views.x_look == "in units":
-        return  # has few digits, as its docstring says
     plain = clone(estimator).fit(X, y)
     if hasattr(plain, "rank_"):
         assert estimator.rank_ == plain.rank_
+    solver = getattr(getattr(estimator, "estimator", estimator), "solver", None)
+    # Whose digits are few there, as its docstring says.
+    tol = 1e-3 if solver == "gram" and views.x_look == "in units" else 1e-5
     assert_same_components(
-        estimator.transform_pair(*contained), plain.transform_pair(X, y), plain
+        estimator.transform_pair(*contained), plain.transform_pair(X, y), plain, tol
     )
 
 
@@ -438,6 +446,8 @@ def test_penalties_know_no_directions(estimator, views, seed):
         estimator.set_params(kernel="rbf")
     if getattr(estimator, "approximation", None) == "rbf_sampler":
         return  # draws directions
+    if views.x_look == "integers" and getattr(estimator, "landmarks", "") == "kmeans":
+        return  # rounding decides which of two centres as near a row goes to
     if getattr(estimator, "kernel", "rbf") != "rbf" or fitted(estimator, X, y) is None:
         return
     turned = [

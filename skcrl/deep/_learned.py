@@ -30,12 +30,14 @@ def warn_of_no_reconstruction(estimator, name, view, rebuilt):
 
 
 def _varies(view):
-    values = view.data if sparse.issparse(view) else view
-    return view.shape[0] > 1 and _spread(values) > _ROUNDING * np.abs(values).max()
+    return view.shape[0] > 1 and _spread(view) > _ROUNDING * abs(view).max()
 
 
-def _spread(values):
-    return float(np.max(np.ptp(values, axis=0), initial=0.0))
+def _spread(view):
+    """Largest minus smallest number of the column where these differ most."""
+    if sparse.issparse(view):
+        return float((view.max(axis=0) - view.min(axis=0)).max())
+    return float(np.ptp(view, axis=0).max())
 
 
 def _warn(estimator, what):

@@ -77,9 +77,14 @@ class _Side(NamedTuple):
 
     def weights(self, M):
         """Weights (p, k) of the view for directions M (r, k) of the whitened rows."""
-        variances = (self.rows.n - 1) * self.values
-        M = M / (variances**0.5 * self._penalised() ** 0.5)[:, None]
-        return self.rows.scale[:, None] * self.rows.back(self.vectors @ M)
+        rows, U = self.rows, self.vectors
+        variances = ((rows.n - 1) * self.values)[:, None]
+        M = M / (variances * self._penalised()[:, None]) ** 0.5
+        W = rows.back(U @ M)
+        # The rounding of large columns drowns what small ones need, and shows in codes.
+        missing = U @ (variances * M) - rows.forward(W)
+        W += rows.back(U @ (U.T @ missing / variances))
+        return rows.scale[:, None] * W
 
     def free_rank(self):
         """Number of directions that the penalty hardly changes."""

@@ -52,6 +52,10 @@ class Rows:
             back[columns] = block.T @ M
         return back
 
+    def forward(self, W):
+        """Product A W (n, k)."""
+        return sum(block @ W[columns] for columns, block in self._column_blocks())
+
     def sums_of_squares(self):
         """Sum of the squares of each column of A; 0 where it is rounding."""
         sums = np.empty(len(self.mean))
@@ -98,6 +102,11 @@ class SparseRows(Rows):
         M = self.root_weights[:, None] * M
         back = self.view.T @ M - self.mean[:, None] * M.sum(axis=0)
         return self.scale[:, None] * back
+
+    def forward(self, W):
+        """Product A W (n, k)."""
+        W = self.scale[:, None] * W
+        return self.root_weights[:, None] * (self.view @ W - self.mean @ W)
 
     def sums_of_squares(self):
         """Sum of the squares of each column of A; 0 where it is rounding."""

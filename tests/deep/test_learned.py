@@ -4,10 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer
 
 from skcrl import CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
 from skcrl.datasets import make_correlated_views
+from skcrl.deep._learned import warn_of_constant_codes
 from skcrl.exceptions import DegenerateFitWarning
 
 
@@ -31,6 +33,14 @@ def test_constant_codes_are_warned_of(cancer):
             random_state=0,
         ).fit(*cancer)
     assert tied.transform(cancer[0]).std(axis=0).max() < 1e-6
+
+
+def test_sparse_views_vary_by_where_their_entries_are():
+    codes = np.ones((5, 2))
+    with pytest.warns(DegenerateFitWarning, match="The codes of y are constant"):
+        warn_of_constant_codes(CorrNet(2), "y", sparse.csr_array(np.eye(5)), codes)
+    for constant in (np.zeros((5, 2)), np.ones((5, 2))):
+        warn_of_constant_codes(CorrNet(2), "y", sparse.csr_array(constant), codes)
 
 
 @pytest.mark.parametrize("estimator", [CorrNet, MultimodalAutoencoder])
