@@ -417,12 +417,11 @@ def test_gram_keeps_what_one_column_of_large_units_outweighs(
 
 
 @pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, sparse.csr_array])
-@pytest.mark.parametrize("parameters", [{"reg": 1e-4}, {"shrinkage": 0.5}], ids=str)
-def test_gram_gives_weights_of_columns_of_unlike_units(kind, parameters):
+def test_gram_gives_weights_of_columns_of_unlike_units(kind):
     X, y = views_of(20, 3, 1)
     X *= [1e6, 1e-2, 1e-3]
-    exact = LinearCCA(1, solver="covariance", **parameters).fit(X, y)
-    gram = LinearCCA(1, solver="gram", **parameters).fit(kind(X), y)
+    exact = LinearCCA(1, reg=1e-4, solver="covariance").fit(X, y)
+    gram = LinearCCA(1, reg=1e-4, solver="gram").fit(kind(X), y)
     expected = exact.transform(X)
     np.testing.assert_allclose(gram.transform(kind(X)), expected, atol=1e-8)
 
