@@ -280,11 +280,18 @@ def test_files_and_pickles_give_the_same_bits(estimator, views, container, flat)
             np.testing.assert_array_equal(a, b)
 
 
+def is_drowned(estimator, views):
+    """Whether columns stay so far from 0 that their deviations are near rounding."""
+    linear_cca = getattr(estimator, "estimator", estimator)
+    is_narrow = views.x_look == "in units" or views.x_scale < 1
+    return not getattr(linear_cca, "center", True) and views.x_offset and is_narrow
+
+
 @over(views=st.one_of(tame_views, sparse_views), x_in=containers, y_in=containers)
 def test_containers_hold_the_same_views(estimator, views, x_in, y_in):
     X, y = views.made()
     contained = CONTAINERS[x_in](X), CONTAINERS[y_in](y)
-    if fitted(estimator, *contained) is None:
+    if is_drowned(estimator, views) or fitted(estimator, *contained) is None:
         return
     if hasattr(estimator, "max_epochs") and {x_in, y_in} & set(SPARSE):
         return  # networks do not standardise sparse views
@@ -549,7 +556,7 @@ def test_dask_arrays_and_parts_of_the_rows_add_up(estimator, views, chunk):
         estimator.set_params(solver="auto")
     if "ledoit_wolf" in np.atleast_1d(np.asarray(estimator.shrinkage, object)):
         estimator.set_params(shrinkage="oas")
-    if fitted(estimator, X, y) is None:
+    if is_drowned(estimator, views) or fitted(estimator, X, y) is None:
         return
     parts, kept = clone(estimator), estimator.n_components_
     for start in range(0, views.n, chunk):
@@ -569,7 +576,7 @@ def test_dask_arrays_and_parts_of_the_rows_add_up(estimator, views, chunk):
 def test_gaps_are_filled_and_left_out(estimator, views, gaps, container):
     X, y = views.made()
     held = CONTAINERS[container]
-    if fitted(estimator, held(X), held(y)) is None:
+    if is_drowned(estimator, views) or fitted(estimator, held(X), held(y)) is None:
         return
     gappy_x, gappy_y = X.copy(), y.copy()
     gappy_x[:gaps], gappy_y[gaps : 2 * gaps] = np.nan, np.nan
