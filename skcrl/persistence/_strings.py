@@ -7,11 +7,9 @@ import numpy as np
 
 def packed(strings):
     """Bytes of all strings together, in uint8, and where each one ends, in int64."""
-    encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
-    return (
-        np.frombuffer(b"".join(encoded), np.uint8),
-        np.cumsum([len(string) for string in encoded], dtype=np.int64),
-    )
+    lengths = (len(_encoded(string)) for string in strings)
+    ends = np.fromiter(lengths, np.int64, len(strings)).cumsum()
+    return np.frombuffer(_encoded("".join(strings)), np.uint8), ends
 
 
 def unpacked(content, ends):
@@ -30,3 +28,7 @@ def unpacked(content, ends):
         content[start:end].decode("utf-8", "surrogatepass")
         for start, end in pairwise(bounds)
     ]
+
+
+def _encoded(string):
+    return string.encode("utf-8", "surrogatepass")

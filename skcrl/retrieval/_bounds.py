@@ -6,19 +6,17 @@ takes nor how long.
 
 import re
 from numbers import Integral
-from typing import Any
 
-# Links of an item to others: the packages themselves advise 128 at most.
-_LINKS = (2, 128)
-# Items to look at, for each one that is added or searched for.
-_EXPANSION = (1, 10_000)
-_INTEGERS: dict[str, Any] = {
-    "M": _LINKS,
-    "connectivity": _LINKS,
-    "ef": _EXPANSION,
-    "ef_construction": _EXPANSION,
-    "expansion_add": _EXPANSION,
-    "expansion_search": _EXPANSION,
+# Links of an item to others: the packages themselves advise 128 at most, and those of
+# narrow codes would outweigh the codes.
+_FEW_LINKS, _MOST_LINKS = 32, 128
+# Items to look at, for each one that is searched for and for each one that is added.
+_LOOKED_AT, _LOOKED_AT_ONCE = (1, 10_000), (1, 1000)
+_INTEGERS = {
+    "ef": _LOOKED_AT,
+    "expansion_search": _LOOKED_AT,
+    "ef_construction": _LOOKED_AT_ONCE,
+    "expansion_add": _LOOKED_AT_ONCE,
     "random_seed": (0, 2**32 - 1),
 }
 # Those of usearch that hold numbers with signs.
@@ -26,18 +24,36 @@ _DTYPES = (
     *("f64", "f32", "f16", "bf16", "i8", "e5m2", "e4m3", "e3m2", "e2m3"),
     *("float64", "float32", "float16", "bfloat16", "int8"),
 )
-# Where the number of items bounds others, it does from here on.
-_FEW_ITEMS = 4096
+# Where the shape of the codes bounds others, it does from here on.
+_FEW_LISTS = 64
 _FEW_COMPONENTS = 256
+_ITEMS_OF_A_LIST = 16
 _MOST_PARTS = 6
 # Each part of a description of a faiss index, with the numbers in it.
-_PARTS = [
-    (r"Flat|RFlat|SQ4|SQ6|SQ8|SQfp16|SQbf16", []),
-    (r"(?:PCA|PCAR|PCAW|PCAWR|RR|Pad|OPQ)?(\d{1,18})", ["components"]),
-    (r"IVF(\d{1,18})", ["lists"]),
-    (r"HNSW(\d{1,18})", ["links"]),
-    (r"PQ(\d{1,18})(?:x(\d{1,18}))?(?:fsr?|np)?", ["components", "bits"]),
-]
+_TURNS = r"(?:PCA|PCAR|PCAW|PCAWR|RR|OPQ)(\d{1,18})"
+_LISTS = r"IVF(\d{1,18})"
+_GRAPH = r"HNSW(\d{1,18})"
+_PRODUCTS = r"PQ(\d{1,18})(?:x(\d{1,18}))?(?:fsr?|np)?"
+_PARTS = {
+    r"Flat|RFlat|SQ4|SQ6|SQ8|SQfp16|SQbf16": [],
+    r"(?:Pad)?(\d{1,18})": ["components"],
+    _TURNS: ["components"],
+    _LISTS: ["lists"],
+    _GRAPH: ["links"],
+    _PRODUCTS: ["components", "bits"],
+}
+# What a search by faiss may be told.
+_SETTINGS = {
+    "nprobe": _LOOKED_AT,
+    "quantizer_nprobe": _LOOKED_AT,
+    "efSearch": _LOOKED_AT,
+    "quantizer_efSearch": _LOOKED_AT,
+    "efConstruction": _LOOKED_AT_ONCE,
+    "quantizer_efConstruction": _LOOKED_AT_ONCE,
+    # Multiplies how many are kept for each query.
+    "k_factor": (1, 100),
+    "k_factor_rf": (1, 100),
+}
 
 
 def check_params(params, n_items, n_components):
@@ -50,10 +66,12 @@ def check_params(params, n_items, n_components):
     n_items, n_components : int
         Shape of the codes.
     """
+    links = _links(n_components)
+    integers = {**_INTEGERS, "M": links, "connectivity": links}
     for name, value in params.items():
-        if name in _INTEGERS:
+        if name in integers:
             if value is not None:
-                _check_integer(name, value, *_INTEGERS[name])
+                _check_integer(name, value, *integers[name])
         elif not isinstance(value, str):
             raise ValueError(f"{name} must be a string, got {value!r:.80}.")
         elif name == "dtype" and value not in _DTYPES:
@@ -63,7 +81,11 @@ def check_params(params, n_items, n_components):
         elif name == "factory":
             _check_factory(value, n_items, n_components)
         elif name == "search" and value:
-            _check_settings(value, n_items)
+            _check_settings(value)
+
+
+def _links(n_components):
+    return 2, min(_MOST_LINKS, max(_FEW_LINKS, 4 * n_components))
 
 
 def _check_integer(name, value, low, high):
@@ -77,31 +99,44 @@ def _check_integer(name, value, low, high):
 def _check_factory(factory, n_items, n_components):
     bounds = {
         "components": (1, max(2 * n_components, _FEW_COMPONENTS)),
-        "lists": (1, max(n_items, _FEW_ITEMS)),
-        "links": _LINKS,
-        "bits": (1, 12),
+        "lists": (1, min(n_items, max(n_items // _ITEMS_OF_A_LIST, _FEW_LISTS))),
+        "links": _links(n_components),
+        "bits": (1, 8),
     }
     parts = re.split("[,_]", factory)
     if len(parts) > _MOST_PARTS:
         raise ValueError(
             f"factory must be of at most {_MOST_PARTS} parts, got {len(parts)}."
         )
+    seen = set()
     for part in parts:
-        kinds, numbers = _parsed(part, factory)
-        for kind, number in zip(kinds, numbers, strict=True):
+        pattern, numbers = _parsed(part, factory)
+        seen.add(pattern)
+        for kind, number in zip(_PARTS[pattern], numbers, strict=True):
             if number is not None:
                 _check_integer(
                     f"the number of {kind} in {part!r} of factory",
                     int(number),
                     *bounds[kind],
                 )
+        # What is learned must not outweigh what it is learned from.
+        if pattern == _TURNS:
+            _require_items(n_items, n_components, part)
+        if pattern == _PRODUCTS:
+            _require_items(n_items, 2 ** int(numbers[1] or 8), part)
+    if _PRODUCTS in seen and _GRAPH in seen and _LISTS not in seen:
+        raise ValueError(
+            f"factory={factory!r:.80} puts PQ behind HNSW, whose table of distances "
+            "may outweigh the codes: take SQ8 or Flat there, or IVF before PQ."
+        )
 
 
 def _parsed(part, factory):
-    for pattern, kinds in _PARTS:
+    """The pattern that a part matches, and the numbers in it."""
+    for pattern in _PARTS:
         match = re.fullmatch(pattern, part, re.ASCII)
         if match:
-            return kinds, match.groups()
+            return pattern, match.groups()
     raise ValueError(
         f"could not parse {part!r:.80} of factory={factory!r:.80}: parts may be IVF64, "
         "HNSW32, PQ8, PQ8x4fs, SQ8, PCA64, OPQ8_64, RR64, Pad64, Flat and RFlat, "
@@ -109,14 +144,21 @@ def _parsed(part, factory):
     )
 
 
-def _check_settings(search, n_items):
+def _require_items(n_items, fewest, part):
+    if n_items < fewest:
+        raise ValueError(
+            f"{part!r} of factory needs {fewest} items or more to learn from, got "
+            f"{n_items}."
+        )
+
+
+def _check_settings(search):
     for setting in search.split(","):
         match = re.fullmatch(r"([A-Za-z_]{1,40})=(\d{1,18})", setting, re.ASCII)
-        if not match:
+        if not match or match[1] not in _SETTINGS:
             raise ValueError(
                 f"could not parse {setting!r:.80} of search: write name=integer, such "
-                "as efSearch=64, joined by commas."
+                f"as efSearch=64, joined by commas, with names of {list(_SETTINGS)}."
             )
-        # The second multiplies how many are kept for each query.
-        high = 100 if "k_factor" in match[1] else max(n_items, _FEW_ITEMS)
-        _check_integer(f"{match[1]} of search", int(match[2]), 1, high)
+        low, high = _SETTINGS[match[1]]
+        _check_integer(f"{match[1]} of search", int(match[2]), low, high)

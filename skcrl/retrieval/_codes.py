@@ -29,6 +29,7 @@ def check_indexed(codes):
     """Codes as an index holds them: checked, and of length one or zero."""
     codes = check_codes(codes, "It")
     length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
-    if ((length > 0) & (abs(length - 1) > 1e-3)).any():
+    # The squares of what is not 0 may be.
+    if (codes.any(axis=1) & (abs(length - 1) > 1e-3)).any():
         raise ValueError("its codes are not of length one or zero")
     return codes

@@ -65,8 +65,8 @@ def read(path):
                 f"{path} is no index that save_index wrote, or is damaged: {error}"
             ) from error
     raise ValueError(
-        f"{path} is of version {version} of the format, and this skcrl reads up to "
-        f"{_VERSION}: update skcrl."
+        f"{path} is of version {version!r:.80} of the format, and this skcrl reads up "
+        f"to {_VERSION}: update skcrl."
     )
 
 
@@ -81,7 +81,7 @@ def _settings(arrays):
 
 def _checked(arrays, settings):
     codes = check_indexed(arrays["codes"])
-    ids = check_ids(from_arrays(arrays), len(codes))
+    ids = check_ids(from_arrays(arrays, len(codes)), len(codes))
     backend, params = settings["backend"], settings["params"]
     if not isinstance(backend, str) or not isinstance(params, dict):
         raise ValueError(

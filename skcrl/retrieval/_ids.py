@@ -52,10 +52,13 @@ def to_arrays(ids):
     return {"id_bytes": content, "id_ends": ends}
 
 
-def from_arrays(arrays):
+def from_arrays(arrays, n_items):
     """What :func:`to_arrays` was given, for ``check_ids``."""
     if "id_bytes" not in arrays:
         return arrays["ids"] if "ids" in arrays else None
+    # Strings take more memory than their bytes: none are made for no items.
+    if len(arrays["id_ends"]) != n_items:
+        raise ValueError(f"its ids are not one for each of the {n_items} items")
     return unpacked(arrays["id_bytes"], arrays["id_ends"])
 
 

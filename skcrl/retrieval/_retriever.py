@@ -90,7 +90,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         settings such as "efSearch=64". For "hnswlib", `M`, `ef_construction`, `ef` and
         `random_seed`. For "usearch", `connectivity`, `expansion_add`,
         `expansion_search` and `dtype`. Each has bounds, for they are in the file of an
-        index too.
+        index too: a graph, for one, has at most 32 links an item, or 4 a component of
+        the codes up to 128.
     n_jobs : int or None, default=None
         Threads with which "hnswlib" and "usearch" build, add and search; None and -1
         take all cores. On several threads they build a graph that differs a little

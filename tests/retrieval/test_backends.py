@@ -7,13 +7,14 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from given import Given
 
 from skcrl import CrossViewRetriever, LinearCCA
 from skcrl.datasets import make_correlated_views
 
 # Modules, and parameters with which a search over few items misses none.
 THOROUGH = {
-    "faiss": ("faiss", {"factory": "HNSW64", "search": "efSearch=400"}),
+    "faiss": ("faiss", {"factory": "HNSW32", "search": "efSearch=400"}),
     "hnswlib": (
         "hnswlib",
         {"M": 24, "ef_construction": 300, "ef": 400},
@@ -105,6 +106,43 @@ def test_faiss_trains_on_the_first_items(views):
     assert_same(other.kneighbors(views[2]), exact.kneighbors(views[2]))
 
 
+def test_wide_codes_may_have_more_links(backend):
+    codes = np.random.default_rng(0).standard_normal((60, 20))
+    name, value = {
+        "faiss": ("factory", "HNSW{}"),
+        "hnswlib": ("M", "{}"),
+        "usearch": ("connectivity", "{}"),
+    }[backend]
+    other = CrossViewRetriever(Given(), backend=backend).fit(codes, codes)
+    for n_links in (80, 81):
+        value_of = value.format(n_links)
+        params = {name: value_of if backend == "faiss" else int(value_of)}
+        other.set_params(backend_params=params)
+        if n_links == 81:
+            with pytest.raises(ValueError, match="an integer from 2 to 80, got 81"):
+                other.fit_index(codes)
+        else:
+            assert other.fit_index(codes).n_items_ == 60
+
+
+def test_faiss_learns_no_polysemous_codes_and_no_more_than_it_is_given():
+    faiss = pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((600, 8))
+    other = CrossViewRetriever(Given(), backend="faiss").fit(codes, codes)
+    for factory in ("PQ4", "PQ4x6", "IVF4,PQ4", "OPQ4_4,PQ4x4", "PQ4x4fs", "PQ4np"):
+        other.set_params(backend_params={"factory": factory}).fit_index(codes)
+        index = faiss.downcast_index(other._index.items.search._index)
+        if isinstance(index, faiss.IndexPQ):
+            assert not index.do_polysemous_training
+        assert other.search(codes[:5], n_neighbors=3).ids.shape == (5, 3)
+    few = codes[:7]
+    for factory, fewest in (("OPQ4_4,Flat", 8), ("PCA4,Flat", 8), ("RR8,Flat", 8)):
+        other.set_params(backend_params={"factory": factory})
+        with pytest.raises(ValueError, match=f"needs {fewest} items or more .* got 7"):
+            other.fit_index(few)
+
+
 def test_a_search_that_finds_too_few_says_so(views):
     pytest.importorskip("faiss")
     params = {"factory": "IVF50,Flat", "search": "nprobe=1"}
@@ -120,33 +158,35 @@ BAD_PARAMETERS = {
     "faiss": [
         ({"factory": "HNWS"}, "could not parse"),
         ({"search": "efSearch=9"}, "could not set parameter"),
-        ({"factory": "IVF1000,Flat"}, "Number of training points"),
-        ({"factory": "IVF1000000000,Flat"}, "lists in 'IVF1000000000' .* to 4096"),
-        ({"factory": "HNSW100000"}, "links in 'HNSW100000' .* 2 to 128, got 100000"),
+        ({"factory": "IVF65,Flat"}, "lists in 'IVF65' .* 1 to 64, got 65"),
+        ({"factory": "HNSW33"}, "links in 'HNSW33' of factory .* 2 to 32, got 33"),
         ({"factory": "PCA1000000,Flat"}, "components in 'PCA1000000' .* 1 to 256"),
-        ({"factory": "PQ2x24"}, "bits in 'PQ2x24' .* 1 to 12, got 24"),
+        ({"factory": "PQ2x9"}, "bits in 'PQ2x9' .* 1 to 8, got 9"),
+        ({"factory": "PQ2"}, "'PQ2' of factory needs 256 items or more .* got 100"),
         ({"factory": "PQ0"}, "components in 'PQ0' .* 1 to 256, got 0"),
+        ({"factory": "HNSW8_PQ2x4"}, "puts PQ behind HNSW, .* IVF before PQ"),
         ({"factory": "Flat" + ",RFlat" * 6}, "at most 6 parts, got 7"),
         ({"factory": 3}, "factory must be a string, got 3"),
         (
             {"factory": "HNSW8", "search": "efSearch=1000000000"},
-            "efSearch of search must be an integer from 1 to 4096, got 1000000000",
+            "efSearch of search must be an integer from 1 to 10000, got 1000000000",
         ),
+        ({"factory": "PQ2x4", "search": "ht=1"}, "could not parse 'ht=1' of search"),
         ({"factory": "HNSW8", "search": "efSearch=1e9"}, "could not parse 'efSearch"),
     ],
     "hnswlib": [
-        ({"M": "many"}, "M must be an integer from 2 to 128, got 'many'"),
-        ({"M": 1}, "M must be an integer from 2 to 128, got 1"),
-        ({"M": True}, "M must be an integer from 2 to 128, got True"),
-        ({"M": 10**6}, "M must be an integer from 2 to 128, got 1000000"),
+        ({"M": "many"}, "M must be an integer from 2 to 32, got 'many'"),
+        ({"M": 1}, "M must be an integer from 2 to 32, got 1"),
+        ({"M": True}, "M must be an integer from 2 to 32, got True"),
+        ({"M": 10**6}, "M must be an integer from 2 to 32, got 1000000"),
         ({"ef": 10**9}, "ef must be an integer from 1 to 10000"),
-        ({"ef_construction": 0}, "ef_construction must be an integer from 1 to 10000"),
+        ({"ef_construction": 0}, "ef_construction must be an integer from 1 to 1000"),
         ({"random_seed": -1}, "random_seed must be an integer from 0 to 4294967295"),
     ],
     "usearch": [
-        ({"connectivity": "a"}, "connectivity must be an integer from 2 to 128"),
+        ({"connectivity": "a"}, "connectivity must be an integer from 2 to 32"),
         ({"connectivity": 129}, "connectivity must be an integer .* got 129"),
-        ({"expansion_add": 10**6}, "expansion_add must be an integer from 1 to 10000"),
+        ({"expansion_add": 10**6}, "expansion_add must be an integer from 1 to 1000,"),
         ({"expansion_search": 0.5}, "expansion_search must be an integer .* got 0.5"),
         ({"dtype": "f3"}, "dtype must be one of .*, got 'f3'"),
     ],

@@ -41,7 +41,7 @@ def test_strings(ids):
     found = check_ids(ids, 3)
     assert found.dtype == object
     assert found.tolist() == list(ids)
-    assert check_ids(from_arrays(to_arrays(found)), 3).tolist() == list(ids)
+    assert check_ids(from_arrays(to_arrays(found), 3), 3).tolist() == list(ids)
 
 
 def test_ids_are_a_copy():
