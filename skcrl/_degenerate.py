@@ -60,12 +60,24 @@ def warn_without_freedom(largest, widths, free_ranks, n_free, remedy):
         )
 
 
-def warn_of_constant(names):
+def warn_of_constant(names, remedy="pass a view that varies between samples"):
     """Warn of each constant view, by name."""
     for name in names:
         warnings.warn(
-            f"{name} is constant, so that every code and correlation is 0: pass a view "
-            "that varies between samples.",
+            f"{name} is constant, so that every code and correlation is 0: {remedy}.",
+            DegenerateFitWarning,
+            stacklevel=2,
+        )
+
+
+def warn_of_unlike_rows(names):
+    """Warn of each view whose kernel tells no two rows alike, by name."""
+    for name in names:
+        warnings.warn(
+            f"No two rows of {name} are alike by its kernel, which has next to nothing "
+            "beside its diagonal: correlations_ are then 1 whatever the data. Bring "
+            "the columns to one scale, by StandardScaler in a ViewPipeline, or lower "
+            "gamma.",
             DegenerateFitWarning,
             stacklevel=2,
         )

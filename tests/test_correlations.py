@@ -108,6 +108,16 @@ def test_of_kernels_that_vary_little_beside_their_size(kernel, reg):
         np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("far", [1e2, 1e3, 1e4])
+@pytest.mark.parametrize("kernel", ["poly", "cosine"])
+@pytest.mark.parametrize("reg", [0, 1e-3])
+def test_of_kernels_far_from_zero(views, far, kernel, reg):
+    X, y = views[0][:, :3] + far, views[1][:, :3] + far
+    est = KernelCCA(3, kernel=kernel, reg=reg).fit(X, y)
+    assert est.rank_ < 3 or far < 1e4
+    assert est.score(X, y) == pytest.approx(est.correlations_.sum(), abs=1e-6)
+
+
 def test_components_without_variance_have_none(views):
     X, y = views
     constant = np.hstack([X[:, :1], np.ones((60, 2))])

@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import StandardScaler
 
-from skcrl import KernelCCA, LinearCCA
+from skcrl import KernelCCA, LinearCCA, ViewPipeline
 from skcrl.exceptions import DegenerateFitWarning
 
 PERFECT = "correlations_ are 1 whatever the data.*held-out views"
@@ -76,3 +77,30 @@ def test_kernels_without_freedom_and_constant_ones(approximation, rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kcca.fit(X, y)
+
+
+@pytest.mark.parametrize("approximation", [None, "nystroem"])
+def test_kernels_that_tell_no_rows_alike(approximation, rng):
+    z = rng.standard_normal((200, 3))
+    X, y = z * [10, 1e4, 3e3], z + rng.standard_normal((200, 3))
+    kernel = KernelCCA(2, approximation=approximation, random_state=0)
+    with pytest.warns(DegenerateFitWarning, match="No two rows of X are alike") as told:
+        kernel.fit(X, y)
+    assert len(told) == 1
+    assert kernel.correlations_[0] > 0.99
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ViewPipeline(kernel, x=StandardScaler()).fit(X, y)
+        kernel.set_params(gamma=1e-8).fit(X, y)
+
+
+def test_a_kernel_whose_size_drowns_what_varies(rng):
+    X, y = rng.standard_normal((2, 100, 3)) + 1e6
+    with pytest.warns(DegenerateFitWarning, match="kernel of . is constant") as told:
+        kernel = KernelCCA(2, kernel="poly").fit(X, y)
+    assert [str(each.message)[:15] for each in told] == [
+        "The kernel of X",
+        "The kernel of y",
+    ]
+    assert "StandardScaler in a ViewPipeline" in str(told[0].message)
+    np.testing.assert_array_equal(kernel.transform(X), 0)

@@ -11,11 +11,10 @@ from skcrl import _linalg
 from skcrl._degenerate import free_rank, warn_of_constant, warn_without_freedom
 from skcrl._eigen import top_eigenpairs
 from skcrl._moments import Covariances
-from skcrl.kernel._kernels import range_eigenpairs
+from skcrl.kernel._kernels import NOISE, range_eigenpairs
 
-# Shifts in units of the trace. Below, a shift is no safe ridge on the rounding of a
-# kernel; above, the kernel is lost in the rounding of the shift.
-_SAFE_SHIFTS = 1e-8, 1e4
+# In units of the trace. Above, a kernel is lost in the rounding of the shift.
+_LARGEST_SHIFT = 1e4
 # Keeps the metric of the eigenproblem positive where the kernel is singular.
 _JITTER = 1e-11
 # Residuals of the squared correlations: the correlations themselves err by 1e-12 or so.
@@ -24,6 +23,11 @@ _TOL = 1e-8
 _TIED = 1e-9
 # What to do about kernels that correlate anything with everything.
 LARGER_RIDGE = "Set a larger reg"
+# What to do about a kernel that hardly varies.
+NO_MEAN = (
+    "pass a view that varies between samples, and take its mean away first where that "
+    "is far larger, by StandardScaler in a ViewPipeline"
+)
 
 
 class KernelSolution(NamedTuple):
@@ -37,7 +41,7 @@ class KernelSolution(NamedTuple):
     rank: int
 
 
-def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
+def kernel_cca(Kx, Ky, sizes, n_components, ridge, random_state, weights=None):
     r"""Kernel CCA with a ridge on each view.
 
     With shifts c = (n - 1) ridge and hat matrices :math:`G = K (K + c I)^{-1}`, the
@@ -59,6 +63,8 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
     ----------
     Kx, Ky : ndarray of shape (n, n)
         Centred kernels, overwritten.
+    sizes : pair of float
+        Traces of the kernels before they were centred, by the weights.
     n_components : int
         At most n.
     ridge : pair of float
@@ -82,12 +88,15 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
     shifts = [(n_samples - 1) * float(r) for r in ridge]
     if min(traces) <= 0:
         views = zip(("X", "y"), traces, strict=True)
-        warn_of_constant([name for name, trace in views if trace <= 0])
+        flat = [f"The kernel of {name}" for name, trace in views if trace <= 0]
+        warn_of_constant(flat, NO_MEAN)
         nothing = np.zeros((2, n, n_components))
         return _solution(nothing, nothing, np.zeros(n_components), 0, root)
-    low, high = _SAFE_SHIFTS
-    if not all(low * t <= c <= high * t for c, t in zip(shifts, traces, strict=True)):
-        return _by_features(Kx, Ky, n_components, ridge, root)
+    if not all(
+        NOISE * size <= shift <= _LARGEST_SHIFT * trace
+        for size, shift, trace in zip(sizes, shifts, traces, strict=True)
+    ):
+        return _by_features(Kx, Ky, sizes, n_components, ridge, root)
     # Kx is singular along the constant vector, which would have no length in its
     # metric. This gives it some, and leaves it an eigenvector of no correlation.
     constant = traces[0] / n / n_samples
@@ -101,7 +110,7 @@ def kernel_cca(Kx, Ky, n_components, ridge, random_state, weights=None):
         for K, diagonal in zip((Kx, Ky), diagonals, strict=True):
             K.flat[:: n + 1] = diagonal
         Kx -= constant
-        return _by_features(Kx, Ky, n_components, ridge, root)
+        return _by_features(Kx, Ky, sizes, n_components, ridge, root)
     # No less than the norm of either hat matrix.
     norms = [t / (t + c) for c, t in zip(shifts, traces, strict=True)]
     return _by_factors(
@@ -154,9 +163,10 @@ def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state, r
     return _solution(weights, codes, rho * determined, int(determined.sum()), root)
 
 
-def _by_features(Kx, Ky, n_components, ridge, root):
+def _by_features(Kx, Ky, sizes, n_components, ridge, root):
     """Linear CCA of the principal components of either kernel."""
-    (x_values, x_vectors), (y_values, y_vectors) = map(range_eigenpairs, (Kx, Ky))
+    x_values, x_vectors = range_eigenpairs(Kx, sizes[0])
+    y_values, y_vectors = range_eigenpairs(Ky, sizes[1])
     Fx, Fy = x_vectors * x_values**0.5, y_vectors * y_values**0.5
     share = 1 / (root @ root - 1)
     cov = Covariances(

@@ -24,7 +24,8 @@ class NystroemMap(NamedTuple):
     @classmethod
     def fit(cls, kernel, landmarks):
         """Map of the kernel with these landmarks."""
-        eigenvalues, eigenvectors = range_eigenpairs(kernel(landmarks))
+        K = kernel(landmarks)
+        eigenvalues, eigenvectors = range_eigenpairs(K, K.trace())
         if eigenvectors.size:
             # So that the order of landmarks decides no sign.
             largest = abs(eigenvectors).argmax(axis=0)

@@ -10,7 +10,12 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
-from skcrl._degenerate import free_rank_of, warn_of_constant, warn_without_freedom
+from skcrl._degenerate import (
+    free_rank_of,
+    warn_of_constant,
+    warn_of_unlike_rows,
+    warn_without_freedom,
+)
 from skcrl._numbers import require_squares
 from skcrl._validation import (
     N_JOBS,
@@ -34,7 +39,7 @@ from skcrl.kernel._feature_maps import (
     distinct_rows,
     random_rows,
 )
-from skcrl.kernel._kernels import Encoder, Kernel, KernelRows, centre
+from skcrl.kernel._kernels import Encoder, Kernel, KernelRows, centre, is_diagonal
 
 # Rows that approximate feature maps are applied to at once.
 _BLOCK_ROWS = 4096
@@ -68,7 +73,10 @@ class KernelCCA(TwoViewTransformer):
     kernel : str, callable or pair of them, default="rbf"
         Kernel of both views, or an (x, y) pair: a name that
         :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, a callable from two
-        samples to a number, or "precomputed". It must be positive semidefinite.
+        samples to a number, or "precomputed". It must be positive semidefinite:
+        of one that is not, as "sigmoid" often is, the negative part is left out. Those
+        by distances ask for columns of one scale, and "poly", "sigmoid" and "cosine",
+        which are not about the mean, for columns near 0.
     gamma : float, None or pair of them, default=None
         Coefficient of the rbf, polynomial, sigmoid, laplacian and chi2 kernels. None
         is 1 / n_features of the view, but for chi2, where it is 1.
@@ -80,10 +88,11 @@ class KernelCCA(TwoViewTransformer):
         Parameters of a kernel that is a callable.
     reg : float or pair of float, default=1e-3
         Ridge :math:`(r_x, r_y)`, not negative, in units of the kernels, which for
-        the rbf kernel are 1. With 0 a kernel of full rank correlates everything with
-        anything, and is slower. A ridge that is too small for the kernel counts as 0,
-        and directions below 1.5e-8 of the largest eigenvalue of a kernel are left out
-        then, since rounding decides what codes new rows have in them.
+        the rbf kernel are 1. With 0 and a kernel of full rank, as the rbf kernel of
+        different rows is, `correlations_` are 1 whatever the data. Where
+        (n_samples - 1) times the ridge is less than 1.5e-8 of the trace of the kernel
+        before it is centred, directions with eigenvalues below that share are left
+        out, since rounding decides what codes new rows have in them.
     approximation : {"nystroem", "rbf_sampler"} or None, default=None
         None is exact. "nystroem" spans features by the kernel with some landmarks,
         for any kernel; "rbf_sampler" takes random Fourier features of the rbf kernel.
@@ -106,7 +115,7 @@ class KernelCCA(TwoViewTransformer):
     correlations_ : ndarray of shape (n_components,)
         Pearson correlation of each pair of training codes. 0 past `rank_`. A small
         ridge makes them large even for noise: ``score`` on held-out views says what
-        is real.
+        is real. They need not fall: `singular_values_` put the components in order.
     singular_values_ : ndarray of shape (n_components,)
         Value :math:`\rho` of the objective with its ridge for each pair, largest
         first, which puts the components in order.
@@ -119,7 +128,8 @@ class KernelCCA(TwoViewTransformer):
     x_weights_, y_weights_ : ndarray of shape (n_map_features, n_components)
         Weights of the approximate features. With an approximation only.
     rank_ : int
-        Components that the training data determine, at most `n_components_`.
+        Number of components whose weights are not 0: `n_components_`, or fewer where
+        the training data determine no more.
     n_features_in_, y_n_features_in_ : int
         Width of either view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -234,10 +244,11 @@ class KernelCCA(TwoViewTransformer):
         Warns
         -----
         DegenerateFitWarning
-            If a kernel is constant, or if the ranks of both add up to more than
-            n_samples - 1 and the ridge is next to nothing, below 1e-8 of the trace of
-            a kernel over n_samples where the fit is exact: the first `correlations_`
-            are then 1 whatever the data.
+            If a kernel is constant; if it tells no two rows alike, as that of columns
+            of large units does, so that the correlations of training codes are 1
+            whatever the data; or if the ranks of both add up to more than
+            n_samples - 1 and the ridge is next to nothing, which does the same to the
+            first `correlations_`.
         """
         with restored_on_error(self):
             kernels, ridge = self._kernels(), check_ridge(self.reg)
@@ -283,10 +294,15 @@ class KernelCCA(TwoViewTransformer):
             else kernels[side](view)
             for side, view in views.items()
         }
-        means = {s: centre(K, weights) for s, K in grams.items()}
+        warn_of_unlike_rows(_NAMES[s] for s, K in grams.items() if is_diagonal(K))
+        means, sizes = {}, []
+        for side, K in grams.items():
+            means[side], size = centre(K, weights)
+            sizes.append(size)
         solution = kernel_cca(
             grams["x"],
             grams["y"],
+            sizes,
             int(self.n_components),
             ridge,
             random_state,
@@ -381,6 +397,9 @@ class KernelCCA(TwoViewTransformer):
         else:
             rows = distinct_rows(list(views.values()), size, random_state)
             landmarks = {side: view[rows] for side, view in views.items()}
+        warn_of_unlike_rows(
+            _NAMES[s] for s in _SIDES if is_diagonal(kernels[s](landmarks[s]))
+        )
         return {
             side: NystroemMap.fit(kernels[side], landmarks[side]) for side in _SIDES
         }

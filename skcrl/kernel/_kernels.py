@@ -14,9 +14,11 @@ from skcrl._origins import column_medians, shifted
 _BLOCK_BYTES = 2**25
 # Kernels that change with an origin by no more than what centring takes away again.
 _WITHOUT_ORIGIN = "rbf", "laplacian", "linear"
-# Of the largest eigenvalue: codes in directions of smaller ones err by more than the
-# root of the rounding when they are computed again.
-_NOISE = np.finfo(np.float64).eps ** 0.5
+# Of the trace of a kernel before it is centred: codes in directions of less err by more
+# than the root of the rounding when they are computed again.
+NOISE = np.finfo(np.float64).eps ** 0.5
+# Sum of all squares of a kernel over those of its diagonal, where no rows are alike.
+_NEXT_TO = 1.01
 # Squares of lengths, times gamma, whose rounding is no longer far below 1.
 _LONG = 1e5
 
@@ -109,27 +111,40 @@ class Encoder(NamedTuple):
         return codes
 
 
+def is_diagonal(K):
+    """Whether a kernel before it is centred has next to nothing beside its diagonal."""
+    diagonal = K.diagonal()
+    return np.vdot(K, K) <= _NEXT_TO * (diagonal @ diagonal)
+
+
 def centre(K, weights=None):
     """Centre the kernel of a sample with itself in feature space, in place.
 
-    What is constant up to rounding becomes exactly 0. Returns the means of the columns
-    before.
+    What rounding leaves of a constant becomes exactly 0. Returns the means of the
+    columns and the trace before, by the weights of the rows.
     """
-    mean, trace = np.average(K, axis=0, weights=weights), K.trace()
+    mean, trace = np.average(K, axis=0, weights=weights), _trace(K, weights)
     deviation = (mean - np.average(mean, weights=weights))[:, None]
     step = max(1, 2**16 // len(K))  # rows that stay in the cache
     for i in range(0, len(K), step):
         K[i : i + step] -= mean
         K[i : i + step] -= deviation[i : i + step]
-    if K.trace() <= 10 * len(K) * np.finfo(np.float64).eps * trace:
+    if _trace(K, weights) <= NOISE * trace:
         K[:] = 0.0
-    return mean
+    return mean, trace
 
 
-def range_eigenpairs(K):
-    """Eigenvalues (r,) of a kernel that rounding leaves, and their vectors (n, r)."""
+def _trace(K, weights):
+    return K.trace() if weights is None else K.diagonal() @ weights
+
+
+def range_eigenpairs(K, trace):
+    """Eigenvalues (r,) of a kernel that rounding leaves, and their vectors (n, r).
+
+    `trace` is that of the kernel before it was centred.
+    """
     eigenvalues, eigenvectors = np.linalg.eigh(K)
-    keep = eigenvalues > _NOISE * max(eigenvalues[-1], 0.0)
+    keep = eigenvalues > NOISE * max(trace, 0.0)
     return eigenvalues[keep], eigenvectors[:, keep]
 
 

@@ -133,10 +133,13 @@ def test_the_documented_objective_is_stationary(views, kernel):
 def test_factors_and_features_agree(views, kernel, reg):
     # Two routes that share nothing but the kernels, of rank 6 and 5 or in full.
     grams = [centred(pairwise_kernels(view, metric=kernel)) for view in views]
+    sizes = [gram.trace() for gram in grams]
     by_factors = _exact.kernel_cca(
-        *(gram.copy() for gram in grams), 5, (reg, 2 * reg), np.random.RandomState(0)
+        *(gram.copy() for gram in grams),
+        sizes,
+        *(5, (reg, 2 * reg), np.random.RandomState(0)),
     )
-    by_features = _exact._by_features(*grams, 5, (reg, 2 * reg), np.ones(N))
+    by_features = _exact._by_features(*grams, sizes, 5, (reg, 2 * reg), np.ones(N))
     np.testing.assert_allclose(
         by_factors.singular_values, by_features.singular_values, rtol=1e-8
     )
