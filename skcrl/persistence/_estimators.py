@@ -196,7 +196,7 @@ class EstimatorReader(Reader):
             kind._check_state(state)
         else:
             _check_names(kind, state)
-            if kind.__name__ in _HOMES and issubclass(kind, BaseEstimator):
+            if issubclass(kind, BaseEstimator):
                 state = _with_parameters(kind, state)
         value = kind.__new__(kind)
         if hasattr(kind, "__setstate__"):
@@ -295,7 +295,7 @@ def _check_names(kind, state):
 
 
 def _with_parameters(kind, state):
-    """State with the parameters that came later, which are at their defaults."""
+    """State with the parameters of other releases, which are at their defaults."""
     known = {
         name: parameter.default
         for name, parameter in signature(kind).parameters.items()

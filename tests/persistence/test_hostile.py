@@ -589,6 +589,8 @@ def test_state_that_compiled_routines_trust_is_checked(step, name, value):
     }.get(type(step), (ROWS @ ROWS.T, np.arange(20) % 2))
     step = clone(step).fit(*rows)
     step = again(step)  # in order, as it is
+    if not hasattr(step, name):
+        pytest.skip(f"this scikit-learn sets no {name}")
     setattr(step, name, value)
     with pytest.raises(ValueError, match="do not fit together"):
         again(step)
