@@ -113,8 +113,11 @@ def kernel_cca(Kx, Ky, sizes, n_components, ridge, random_state, weights=None):
         return _by_features(Kx, Ky, sizes, n_components, ridge, root)
     # No less than the norm of either hat matrix.
     norms = [t / (t + c) for c, t in zip(shifts, traces, strict=True)]
+    # A direction of rounding, which is a share of the size, has a hat of that / shift.
+    rounding = max(size / shift for size, shift in zip(sizes, shifts, strict=True))
+    least = 10 * max(_JITTER, np.finfo(np.float64).eps * rounding)
     return _by_factors(
-        x_factor, y_factor, shifts, norms, n_components, random_state, root
+        x_factor, y_factor, shifts, norms, least, n_components, random_state, root
     )
 
 
@@ -131,7 +134,10 @@ def _solve(factor, block):
     return lapack.dpotrs(factor, block, lower=1)[0]
 
 
-def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state, root):
+def _by_factors(
+    x_factor, y_factor, shifts, norms, least, n_components, random_state, root
+):
+    """Leading components, but for those of squared correlations below the `least`."""
     n = len(x_factor)
     x_shift, y_shift = shifts
 
@@ -145,7 +151,7 @@ def _by_factors(x_factor, y_factor, shifts, norms, n_components, random_state, r
     squares, V = top_eigenpairs(
         y_hat, n, n_components, random_state, tol=_TOL, metric=x_metric
     )
-    determined = squares > 10 * _JITTER
+    determined = squares > least
     squares = np.where(determined, squares * norms[0] * norms[1], 1.0)
     rho = np.sqrt(squares.clip(0.0, 1.0))
     V /= norms[0] ** 0.5

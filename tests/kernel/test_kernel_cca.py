@@ -640,3 +640,13 @@ def test_clusters_far_from_zero_are_those_near_it(kernel):
     np.testing.assert_allclose(
         kcca.fit(X + 1e9, y).transform(X + 1e9), expected, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 3e3])
+def test_a_small_ridge_lends_rounding_no_component(scale):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((20, 1))
+        y = x + rng.standard_normal((20, 1))
+        kcca = KernelCCA(2, kernel=("linear", "rbf"), reg=0.1).fit(scale * x, y)
+        assert kcca.rank_ == 1

@@ -603,6 +603,15 @@ def again(estimator):
     return EstimatorReader(writer.arrays).read(document)
 
 
+def test_parameters_of_other_releases_are_at_their_defaults():
+    writer = EstimatorWriter()
+    document = writer.write(StandardScaler(with_mean=False).fit(ROWS), "")
+    del document["of"]["state"]["copy"]
+    step = EstimatorReader(writer.arrays).read(document)
+    assert step.get_params() == {"copy": True, "with_mean": False, "with_std": True}
+    np.testing.assert_array_equal(step.transform(ROWS), ROWS / step.scale_)
+
+
 def test_a_sparse_machine_of_kernels_computed_before_is_refused():
     machine = SVC(kernel="linear").fit(sparse.csr_array(ROWS), np.arange(20) % 2)
     machine = again(machine).set_params(kernel="precomputed")
