@@ -184,6 +184,14 @@ def test_uncentred_constants_whose_squares_overflow():
             LinearCCA(center=False, solver=solver).fit(X, y)
 
 
+def test_kernels_whose_squares_overflow():
+    # Found: their norms were taken by squares.
+    X, y = Views(8, 1, 1, y_scale=1e30).made()
+    kcca = KernelCCA(1, kernel="poly").fit(X, y)
+    for numbers in kcca.transform_pair(X, y):
+        assert np.isfinite(numbers).all()
+
+
 bad_numbers = st.sampled_from([np.nan, np.inf, -np.inf])
 
 

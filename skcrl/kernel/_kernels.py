@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import blas
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.utils.extmath import row_norms
@@ -17,8 +18,8 @@ _WITHOUT_ORIGIN = "rbf", "laplacian", "linear"
 # Of the trace of a kernel before it is centred: codes in directions of less err by more
 # than the root of the rounding when they are computed again.
 NOISE = np.finfo(np.float64).eps ** 0.5
-# Sum of all squares of a kernel over those of its diagonal, where no rows are alike.
-_NEXT_TO = 1.01
+# Frobenius norm of a kernel over that of its diagonal, where no rows are alike.
+_NEXT_TO = 1.005
 # Squares of lengths, times gamma, whose rounding is no longer far below 1.
 _LONG = 1e5
 
@@ -113,8 +114,9 @@ class Encoder(NamedTuple):
 
 def is_diagonal(K):
     """Whether a kernel before it is centred has next to nothing beside its diagonal."""
-    diagonal = K.diagonal()
-    return np.vdot(K, K) <= _NEXT_TO * (diagonal @ diagonal)
+    # Squares of large entries would overflow; BLAS takes none.
+    of_diagonal, of_all = blas.dnrm2(K.diagonal()), blas.dnrm2(K.ravel("K"))
+    return of_all <= _NEXT_TO * of_diagonal
 
 
 def centre(K, weights=None):
