@@ -114,8 +114,9 @@ class Encoder(NamedTuple):
 
 def is_diagonal(K):
     """Whether a kernel before it is centred has next to nothing beside its diagonal."""
-    # Squares of large entries would overflow; BLAS takes none.
-    of_diagonal, of_all = blas.dnrm2(K.diagonal()), blas.dnrm2(K.ravel("K"))
+    # Squares of large entries would overflow; BLAS takes none. It counts in 32 bits.
+    of_diagonal = blas.dnrm2(K.diagonal())
+    of_all = blas.dnrm2([blas.dnrm2(row) for row in K])
     return of_all <= _NEXT_TO * of_diagonal
 
 
