@@ -66,6 +66,10 @@ TINY = {
     ),
     "deep_defaults": (["--quick", "--seeds", "1"], "200 rows of 20 and 15"),
     "crash": (["--quick"], "1 of 1 trainings identical"),
+    "micro_batches": (
+        [*("--rows", "60", "--micro", "20", "--hidden", "8", "--only", "tied")],
+        "tied",
+    ),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }
 

@@ -39,7 +39,7 @@ from skcrl.deep._callbacks import (
     clipping,
     is_falling,
 )
-from skcrl.deep._checkpoint import Checkpoint
+from skcrl.deep._checkpoint import Checkpoint, described
 from skcrl.deep._data import PairBatches, PairDataset, PairSplit, require_float32
 from skcrl.deep._learned import (
     N_ROWS,
@@ -48,6 +48,7 @@ from skcrl.deep._learned import (
 )
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep._plan import plan_of
+from skcrl.deep._processes import ALONE, processes_of
 from skcrl.deep._units import Units
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
@@ -88,6 +89,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "standardize": ["boolean"],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    "micro_batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
     "tol": [Interval(Real, 0, None, closed="left")],
     "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
@@ -247,6 +249,8 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _train(self, X, y, sample_weight, groups, going_on, is_part=False):
         with restored_on_error(self), _drawn_from(self.random_state):
+            _check_device(self.device)
+            processes = processes_of(self.device)
             X, y, weights, groups, present = self._checked(
                 X, y, sample_weight, groups, reset=not going_on
             )
@@ -270,15 +274,25 @@ class BaseDeepTwoView(TwoViewTransformer):
             )
             data.partners = self._partners(data, groups)
             plan = plan_of(self, data, is_part)
-            self._check_training(data, plan)
+            self._check_training(data, plan, processes.size)
             checkpoint = None
             if self.checkpoint is not None:
                 checkpoint = Checkpoint(
                     self, views["x"], views["y"], weights, groups, plan.n_epochs
                 )
-            net = self._net_to_train(arrays, weights, plan, checkpoint, going_on)
+            if processes.size > 1:
+                processes.require_same(
+                    {
+                        **described(self, views["x"], views["y"], weights, groups),
+                        "epochs in the checkpoint": checkpoint and checkpoint.n_done,
+                    }
+                )
+            net = self._net_to_train(
+                arrays, weights, plan, checkpoint, going_on, processes
+            )
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
+            net.processes = ALONE
             net.units = units
             self._standardized = self.standardize
             self.history_ = net.epochs()
@@ -305,15 +319,20 @@ class BaseDeepTwoView(TwoViewTransformer):
         _require_some_paired(self, present)
         return X, y, weights, groups, present
 
-    def _net_to_train(self, arrays, weights, plan, checkpoint, going_on):
+    def _net_to_train(self, arrays, weights, plan, checkpoint, going_on, processes):
         """The net that training begins with, which suits the data."""
+        seed = None
         if going_on:
             net = self._go_on(plan)
-            self._check_net(net, arrays["x"], arrays["y"])
-            return net
-        seed = checkpoint.seed if checkpoint else None
-        net = self._make_net(self._draw_seed(seed), plan)
+        else:
+            seed = checkpoint.seed if checkpoint else None
+            net = self._make_net(processes.same_seed(self._draw_seed(seed)), plan)
+        net.processes = processes
+        if processes.rank > 0:
+            net.verbose = 0
         self._check_net(net, arrays["x"], arrays["y"])
+        if going_on:
+            return net
         if seed is None:
             self._prepare(net, arrays["x"], arrays["y"], weights)
         return net
@@ -472,6 +491,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             penalty=plan.weight_decay if is_full_batch else 0.0,
             mixed_precision=self.mixed_precision,
             compiled=self.compile,
+            micro_batch_size=self.micro_batch_size,
             train_split=(
                 PairSplit(plan.validation_fraction, seed)
                 if plan.validation_fraction
@@ -490,12 +510,11 @@ class BaseDeepTwoView(TwoViewTransformer):
         )
         return net.initialize()
 
-    def _check_training(self, data, plan):
+    def _check_training(self, data, plan, n_processes):
         self._check_parameters()
         _check_hidden_layer_sizes(self.hidden_layer_sizes)
         check_callbacks(self.callbacks or [])
         _check_net_params(self.net_params or {}, OPTIMIZERS[self.optimizer][0])
-        _check_device(self.device)
         if self.gradient_clip is not None and self.optimizer == "lbfgs":
             raise ValueError(
                 "gradient_clip would mislead the line search of optimizer='lbfgs': "
@@ -518,7 +537,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             )
         if self.checkpoint is not None:
             self._check_checkpoint()
-        self._check_batches(data, plan)
+        self._check_batches(data, plan, n_processes)
 
     def _check_checkpoint(self):
         """Raise ValueError for trainings that a file could not bring back."""
@@ -549,7 +568,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             for part, array in zip(units._fields, units, strict=True)
         }
 
-    def _check_batches(self, data, plan):
+    def _check_batches(self, data, plan, n_processes):
         """Raise ValueError for batches of too few complete rows."""
         n_complete, n_unpaired = len(data.rows), len(data) - len(data.rows)
         n_valid = round(n_complete * plan.validation_fraction)
@@ -574,6 +593,12 @@ class BaseDeepTwoView(TwoViewTransformer):
                     f"(n_samples={n_complete}). {advice}."
                 )
         n_batches = max(1, (n_train + n_unpaired) // plan.batch_size)
+        if n_train // n_batches < n_processes or 0 < n_valid < n_processes:
+            raise ValueError(
+                f"{n_processes} processes share the complete rows of a batch, got "
+                f"{n_train // n_batches} in training and {n_valid} in validation: "
+                "raise batch_size, or start fewer."
+            )
         if self.optimizer != "lbfgs" and n_train // n_batches < fewest:
             enough = (n_train + n_unpaired) // (n_train // fewest)
             raise ValueError(

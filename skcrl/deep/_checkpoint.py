@@ -51,7 +51,7 @@ class Checkpoint:
 
     def __init__(self, estimator, X, y, weights, groups, n_epochs):
         self.path = estimator.checkpoint
-        self.training = _described(estimator, X, y, weights, groups)
+        self.training = described(estimator, X, y, weights, groups)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -60,7 +60,9 @@ class Checkpoint:
             _check_folder(Path(self.path).absolute().parent)
 
     def write(self, net, finished=False):
-        """Keep what the training of a net needs to go on."""
+        """Keep what the training of a net needs to go on; one process does."""
+        if net.processes.rank > 0:
+            return
         state = {"finished": finished, **net.get_progress()}
         content = {"training": self.training, "state": state}
         write(self.path, _KIND, *encode(content, _KIND))
@@ -107,7 +109,7 @@ def _check_folder(folder):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
-def _described(estimator, X, y, weights, groups):
+def described(estimator, X, y, weights, groups):
     """What must be the same for a training to be the same, by name, as plain data."""
     return {
         "estimator": type(estimator).__name__,

@@ -91,6 +91,11 @@ class CorrNet(BaseJointCode):
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for 100.
+    micro_batch_size : int or None, default=None
+        Rows that go through the networks at once in training; None stands for the whole
+        batch. The gradient is that of the whole batch, computed in two passes with the
+        memory of a few rows, and about a third more time. Layers of yours that look
+        along the batch, such as batch normalisation, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
         ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
@@ -247,6 +252,7 @@ class CorrNet(BaseJointCode):
         gradient_clip=None,
         standardize=True,
         batch_size=None,
+        micro_batch_size=None,
         max_epochs=None,
         tol=0.02,
         validation_fraction=None,
@@ -285,6 +291,7 @@ class CorrNet(BaseJointCode):
         self.gradient_clip = gradient_clip
         self.standardize = standardize
         self.batch_size = batch_size
+        self.micro_batch_size = micro_batch_size
         self.max_epochs = max_epochs
         self.tol = tol
         self.validation_fraction = validation_fraction

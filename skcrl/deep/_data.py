@@ -1,11 +1,13 @@
 """Pairs in memory, and batches of them: sliced, not collated."""
 
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 import torch
 from scipy import sparse
 
+from skcrl.deep._processes import ALONE
 from skcrl.deep.modules import SparseRows
 
 # What a stream of random numbers is for.
@@ -24,11 +26,19 @@ class PairBatch:
     **views : Tensor of shape (n_rows, ...)
         `x` and `y`, which are paired, and perhaps `x_only` and `y_only`, rows of which
         the other view is missing.
+
+    Attributes
+    ----------
+    n_before, n_after : dict of str to int
+        Rows of each view that come before and after those that are here, in the whole
+        batch, about which `about` tells; where none do, a view is not named.
     """
 
     def __init__(self, about=None, **views):
         self.views = views
         self.about = about or {}
+        self.n_before: dict[str, int] = {}
+        self.n_after: dict[str, int] = {}
 
     def keys(self):
         """Names of the views."""
@@ -38,7 +48,43 @@ class PairBatch:
         return self.views[name]
 
     def __len__(self):
-        return sum(len(view) for name, view in self.views.items() if name != "y")
+        return sum(self.n_rows(name) for name in self.views if name != "y")
+
+    def around(self, name):
+        """Rows of a view before and after those that are here."""
+        return self.n_before.get(name, 0), self.n_after.get(name, 0)
+
+    def n_rows(self, name):
+        """Rows of a view in the whole batch."""
+        return sum(self.around(name)) + len(self.views[name])
+
+    def parts(self, n_rows):
+        """The rows in even parts of `n_rows` at most, in order, each without `about`.
+
+        There are as many as complete rows at most. With None all are one part.
+        """
+        n_here = sum(len(view) for name, view in self.views.items() if name != "y")
+        n_parts = 1 if n_rows is None else min(ceil(n_here / n_rows), len(self["x"]))
+        if n_parts <= 1:
+            return [self]
+        bounds = {
+            name: np.linspace(0, len(view), n_parts + 1).astype(int).tolist()
+            for name, view in self.views.items()
+        }
+        parts = []
+        for i in range(n_parts):
+            part = PairBatch(
+                **{
+                    name: view[bounds[name][i] : bounds[name][i + 1]]
+                    for name, view in self.views.items()
+                }
+            )
+            if i == 0:
+                part.n_before = self.n_before
+            if i == n_parts - 1:
+                part.n_after = self.n_after
+            parts.append(part)
+        return parts
 
 
 class PairDataset(torch.utils.data.Dataset):
@@ -99,28 +145,43 @@ class PairDataset(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.rows) + len(self.x_only) + len(self.y_only)
 
-    def batch(self, device, rows, x_only=None, y_only=None, sparse_sides=()):
-        """Some of the complete, the x-only and the y-only rows, on `device`."""
-        rows = self.rows[rows]
-        about = {}
-        views = {
-            side: _take(getattr(self, side), rows, device, side in sparse_sides)
-            for side in ("x", "y")
-        }
+    def batch(
+        self, device, rows, x_only=None, y_only=None, sparse_sides=(), processes=ALONE
+    ):
+        """Some of the complete, the x-only and the y-only rows, on `device`.
+
+        Of several processes each gets its share of them.
+        """
+        numbers = {"x": self.rows[rows], "y": self.rows[rows]}
         if x_only is not None and len(self.x_only):
-            views["x_only"] = _take(self.x, self.x_only[x_only], device)
-            if self.weights is not None:
-                about["x_only_weights"] = self.weights[self.x_only[x_only]].to(device)
+            numbers["x_only"] = self.x_only[x_only]
         if y_only is not None and len(self.y_only):
-            views["y_only"] = _take(self.y, self.y_only[y_only], device)
-            if self.weights is not None:
-                about["y_only_weights"] = self.weights[self.y_only[y_only]].to(device)
+            numbers["y_only"] = self.y_only[y_only]
+        about = {}
         if self.weights is not None:
-            about["weights"] = self.weights[rows].to(device)
+            for name, of in numbers.items():
+                if name != "y":
+                    about[_weights_of(name)] = self.weights[of].to(device)
         if self.partners is not None:
-            among = self.partners.among(rows.numpy()).toarray()
+            among = self.partners.among(numbers["x"].numpy()).toarray()
             about["partners"] = torch.from_numpy(among).to(device)
-        return PairBatch(about, **views)
+        shares = {name: processes.share(len(of)) for name, of in numbers.items()}
+        batch = PairBatch(
+            about,
+            **{
+                name: _take(
+                    self.x if name[0] == "x" else self.y,
+                    of[shares[name]],
+                    device,
+                    name in sparse_sides,
+                )
+                for name, of in numbers.items()
+            },
+        )
+        for name, share in shares.items():
+            batch.n_before[name] = share.start
+            batch.n_after[name] = len(numbers[name]) - share.stop
+        return batch
 
     def complete(self):
         """Both views of the complete rows, as float32 arrays."""
@@ -171,6 +232,7 @@ class PairBatches:
         self.device = device
         self.epoch = 0
         self.sparse_sides = ()
+        self.processes = ALONE
 
     def __len__(self):
         return self.n_batches
@@ -184,8 +246,17 @@ class PairBatches:
             for rows in (data.rows, data.x_only, data.y_only)
         ]
         for rows, x_only, y_only in zip(*parts, strict=True):
-            batch = data.batch(self.device, rows, x_only, y_only, self.sparse_sides)
-            yield batch, None
+            yield (
+                data.batch(
+                    self.device,
+                    rows,
+                    x_only,
+                    y_only,
+                    self.sparse_sides,
+                    self.processes,
+                ),
+                None,
+            )
 
     def _shared_out(self, n, generator):
         """Positions 0 to n - 1 in `n_batches` parts of even length."""
@@ -279,6 +350,10 @@ def _as_float32(view):
         return view.astype(np.float32, copy=False)
     # torch warns of read-only arrays, such as joblib's memory maps.
     return torch.from_numpy(np.require(view, np.float32, ["C", "W"]))
+
+
+def _weights_of(name):
+    return "weights" if name == "x" else f"{name}_weights"
 
 
 def _take(view, rows, device, keep_sparse=False):

@@ -103,6 +103,11 @@ class DeepCCA(BaseTwoBranch):
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
         and at most 2,000, or 4 for each component if that is more.
+    micro_batch_size : int or None, default=None
+        Rows that go through the networks at once in training; None stands for the whole
+        batch. The gradient is that of the whole batch, computed in two passes with the
+        memory of a few rows, and about a third more time. Layers of yours that look
+        along the batch, such as batch normalisation, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
         ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
@@ -263,6 +268,7 @@ class DeepCCA(BaseTwoBranch):
         gradient_clip=None,
         standardize=True,
         batch_size=None,
+        micro_batch_size=None,
         max_epochs=None,
         tol=0.02,
         validation_fraction=None,
@@ -303,6 +309,7 @@ class DeepCCA(BaseTwoBranch):
         self.gradient_clip = gradient_clip
         self.standardize = standardize
         self.batch_size = batch_size
+        self.micro_batch_size = micro_batch_size
         self.max_epochs = max_epochs
         self.tol = tol
         self.validation_fraction = validation_fraction

@@ -81,6 +81,11 @@ class MultimodalAutoencoder(BaseJointCode):
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for 100.
+    micro_batch_size : int or None, default=None
+        Rows that go through the networks at once in training; None stands for the whole
+        batch. The gradient is that of the whole batch, computed in two passes with the
+        memory of a few rows, and about a third more time. Layers of yours that look
+        along the batch, such as batch normalisation, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
         ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
@@ -223,6 +228,7 @@ class MultimodalAutoencoder(BaseJointCode):
         gradient_clip=None,
         standardize=True,
         batch_size=None,
+        micro_batch_size=None,
         max_epochs=None,
         tol=0.02,
         validation_fraction=None,
@@ -258,6 +264,7 @@ class MultimodalAutoencoder(BaseJointCode):
         self.gradient_clip = gradient_clip
         self.standardize = standardize
         self.batch_size = batch_size
+        self.micro_batch_size = micro_batch_size
         self.max_epochs = max_epochs
         self.tol = tol
         self.validation_fraction = validation_fraction

@@ -13,6 +13,7 @@ from skorch.callbacks import EarlyStopping, PassthroughScoring
 from torch import nn
 
 from skcrl._arrays import following, is_tensor, untensored
+from skcrl.deep._by_parts import backward, for_loss, outputs_of_all
 from skcrl.deep._callbacks import OneCycle, Patience, StoppedEarly
 from skcrl.deep._data import (
     NOISE,
@@ -23,6 +24,7 @@ from skcrl.deep._data import (
     stream_seed,
 )
 from skcrl.deep._made_with import arguments, check_weights, made_with
+from skcrl.deep._processes import ALONE
 from skcrl.deep._units import Units
 from skcrl.deep.modules import RandomLayer
 
@@ -64,13 +66,17 @@ class TwoViewNet(NeuralNet):
         Whether the forward pass computes in bfloat16 where torch deems that safe. The
         loss is computed in float32.
     compiled : bool, default=False
-        Whether torch compiles the module.
+        Whether torch compiles what the module does by rows.
+    micro_batch_size : int or None, default=None
+        Rows that go through the module at once in training; None stands for a batch.
     **kwargs : object
         What else skorch takes.
     """
 
     # Of the views by their sides, once training is over: it is done in these units.
     units: dict[str, Units] = {}  # noqa: RUF012
+    # That train it together.
+    processes = ALONE
 
     def __init__(
         self,
@@ -80,12 +86,14 @@ class TwoViewNet(NeuralNet):
         penalty=0.0,
         mixed_precision=False,
         compiled=False,
+        micro_batch_size=None,
         **kwargs,
     ):
         self.seed = seed
         self.penalty = penalty
         self.mixed_precision = mixed_precision
         self.compiled = compiled
+        self.micro_batch_size = micro_batch_size
         super().__init__(
             module,
             iterator_train=PairBatches,
@@ -103,8 +111,9 @@ class TwoViewNet(NeuralNet):
             isinstance(value, nn.Module)
             for value in self.get_params_for("module").values()
         )
+        self._by_rows = getattr(self.module_, "by_rows", self.module_.forward)
         if self.compiled:
-            self.module_.compile()
+            self._by_rows = torch.compile(self._by_rows)
         return self
 
     def get_iterator(self, dataset, training=False):
@@ -112,6 +121,7 @@ class TwoViewNet(NeuralNet):
         batches = super().get_iterator(dataset, training=training)
         batches.epoch = len(self.history)
         batches.sparse_sides = self._sparse_sides
+        batches.processes = self.processes
         return batches
 
     @property
@@ -129,13 +139,21 @@ class TwoViewNet(NeuralNet):
         if training:
             self._reseed()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        if training:
+            # Layers of users, such as batch normalisation, saw other rows in each.
+            self.processes.equalise(self.module_.buffers())
 
     def train_step_single(self, batch, **fit_params):
         """Compute loss and gradients of a batch."""
         if isinstance(self.optimizer_, torch.optim.LBFGS):
             # Its line search compares values of one function, and so of one noise.
             self._reseed()
-        return super().train_step_single(batch, **fit_params)
+        rows, _ = batch
+        is_whole = self.micro_batch_size is None or len(rows) <= self.micro_batch_size
+        if is_whole and self.processes.size == 1:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        return {"loss": backward(self, rows), "y_pred": None}
 
     def _reseed(self):
         """Give random layers the streams of this epoch, from their beginnings."""
@@ -162,18 +180,25 @@ class TwoViewNet(NeuralNet):
 
     def infer(self, batch, **fit_params):
         """Outputs of the module for a batch, in float32."""
-        views = batch.views
-        if "weights" in batch.about and getattr(self.module_, "weighs_rows", False):
-            views = {**views, "weights": batch.about["weights"]}
+        return outputs_of_all(self, batch)
+
+    def outputs_by_rows(self, batch):
+        """What the module makes of each row of a batch by itself, in float32."""
         if not self.mixed_precision:
-            return self.module_(**views)
+            return self._by_rows(**batch.views)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            outputs = self.module_(**views)
+            outputs = self._by_rows(**batch.views)
         return type(outputs)(*(_in_float32(output) for output in outputs))
+
+    def outputs_across_rows(self, outputs, batch):
+        """Outputs for all rows of a batch, with what depends on all of them."""
+        if not hasattr(self.module_, "across"):
+            return outputs
+        return self.module_.across(outputs, batch.about.get("weights"))
 
     def get_loss(self, outputs, _, X=None, training=False):
         """Loss of a batch, which must be finite."""
-        loss = self.criterion_(outputs, X)
+        loss = self.criterion_(outputs, for_loss(self, X, outputs))
         if training and self.penalty:
             squares = sum(p.square().sum() for p in self.module_.parameters())
             loss = loss + 0.5 * self.penalty * squares

@@ -68,6 +68,7 @@ def _autoencoder(net, **module_kwargs):
         batch_size=net.batch_size,
         penalty=net.penalty,
         mixed_precision=net.mixed_precision,
+        micro_batch_size=net.micro_batch_size,
         train_split=net.train_split,
         device=net.device,
         verbose=0,

@@ -465,7 +465,7 @@ def corrnet(
     ----------
     outputs : CorrNetOutput
         `x_code`, `y_code` of shape (n_samples, n_components), the views
-        `x_rebuilt`, `y_rebuilt` of shape (n_sources, n_samples, ...), and
+        `x_rebuilt`, `y_rebuilt` of shape (n_samples, n_sources, ...), and
         `x_only_rebuilt`, `y_only_rebuilt` of the shapes of `x_only`, `y_only`.
     x, y : Tensor of shape (n_samples, ...)
         The complete rows of the batch.
@@ -497,7 +497,8 @@ def corrnet(
     >>> from skcrl.deep.losses import corrnet
     >>> from skcrl.deep.modules import CorrNetOutput
     >>> x, y = torch.eye(4), torch.ones(4, 3)
-    >>> outputs = CorrNetOutput(x, x, torch.stack([x, x + 1]), torch.stack([y, y]))
+    >>> x_rebuilt, y_rebuilt = torch.stack([x, x + 1], 1), torch.stack([y, y], 1)
+    >>> outputs = CorrNetOutput(x, x, x_rebuilt, y_rebuilt)
     >>> loss = corrnet(outputs, x, y, correlation="batch", correlation_weight=0.5)
     >>> loss.item()  # 4 features wrong by 1 in one of two sources, 4 correlations of 1
     0.0
@@ -603,10 +604,12 @@ def _squared_error(outputs, rows, weights, x_only_weights, y_only_weights):
 
 def _squares(rebuilt, view, weights):
     """Sum of the squared errors of a view, rebuilt once or from several sources."""
+    if rebuilt.ndim > view.ndim:
+        view = view[:, None]  # rebuilt from several sources, (n, n_sources, ...)
     if weights is None:
         return mse_loss(rebuilt, view.expand_as(rebuilt), reduction="sum")
-    errors = (rebuilt - view).square().reshape(-1, len(view), view[0].numel())
-    return (errors.sum((0, 2)) * _like(view, weights)).sum()
+    errors = (rebuilt - view).square().flatten(1).sum(1)
+    return (errors * _like(view, weights)).sum()
 
 
 def _pearson(a, b, dim, weights=None):

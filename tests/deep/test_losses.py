@@ -277,7 +277,7 @@ def test_without_a_weight_decoders_add_their_mean_error():
 def corrnet_outputs(seed=0):
     x, y = randn(9, 4, seed=seed), randn(9, 3, seed=seed + 1)
     zx, zy = randn(9, 2, seed=seed + 2), randn(9, 2, seed=seed + 3)
-    sources = randn(3, 9, 4, seed=seed + 4), randn(3, 9, 3, seed=seed + 5)
+    sources = randn(9, 3, 4, seed=seed + 4), randn(9, 3, 3, seed=seed + 5)
     return CorrNetOutput(zx, zy, *sources), x, y
 
 
@@ -292,7 +292,7 @@ def test_corrnet_is_the_papers_sum(correlation):
             (x.numpy(), outputs.x_rebuilt),
             (y.numpy(), outputs.y_rebuilt),
         )
-        for z in rebuilt.numpy()
+        for z in rebuilt.numpy().swapaxes(0, 1)
     ).mean()
     zx, zy = outputs.x_code.numpy(), outputs.y_code.numpy()
     if correlation == "batch":
@@ -358,7 +358,7 @@ def test_unpaired_rows_count_as_samples_and_are_not_correlated(missing):
     paired = sum(
         half_square(z, view)
         for view, sources in ((x, outputs.x_rebuilt), (y, outputs.y_rebuilt))
-        for z in sources
+        for z in sources.swapaxes(0, 1)
     )
     alone = sum(half_square(rebuilt[name], batch[name]) for name in batch)
     n = 9 + sum(len(rows) for rows in batch.values())

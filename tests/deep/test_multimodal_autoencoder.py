@@ -165,7 +165,7 @@ def test_noise_never_enters_through_a_missing_view():
     seen = []
     module.encoders["x"].register_forward_hook(lambda _, views, __: seen.append(*views))
     module.encoders["y"].register_forward_hook(lambda _, views, __: seen.append(*views))
-    for layer in (module.noise, module.modality_dropout):
+    for layer in (*module.noise.values(), module.modality_dropout):
         layer.reseed(0, "cpu")
     module(X, Y, x_only=X)
     (x, x_only), (y, y_missing) = (rows.split(len(X)) for rows in seen)

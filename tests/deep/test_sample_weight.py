@@ -170,7 +170,7 @@ def test_gradcheck_of_weighted_reconstruction():
     for correlation in ("batch", "sample"):
         assert gradcheck(
             lambda a, b, p, q, kind=correlation: losses.corrnet(
-                CorrNetOutput(a, b, p[None], q[None]),
+                CorrNetOutput(a, b, p[:, None], q[:, None]),
                 x,
                 y,
                 weights=weights,

@@ -151,11 +151,10 @@ def test_gradcheck(hidden):
 def test_dropout_acts_on_the_centre_alone():
     module = build(dropout=0.5)
     seen = []
-    module.dropout.register_forward_hook(
-        lambda _, given, out: seen.append((*given, out))
-    )
+    for layer in module.dropout.values():
+        layer.register_forward_hook(lambda _, given, out: seen.append((*given, out)))
+        layer.reseed(0, "cpu")
     module.train()
-    module.dropout.reseed(0, "cpu")
     module(X, Y)
     for (given, out), (view, side) in zip(seen, ((Y, "y"), (X, "x")), strict=True):
         torch.testing.assert_close(given, module.encode(view, side))

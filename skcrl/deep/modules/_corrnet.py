@@ -17,8 +17,8 @@ class CorrNetOutput(NamedTuple):
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
-    x_rebuilt: Tensor  # (n_sources, n_samples, *x_shape)
-    y_rebuilt: Tensor  # (n_sources, n_samples, *y_shape)
+    x_rebuilt: Tensor  # (n_samples, n_sources, *x_shape)
+    y_rebuilt: Tensor  # (n_samples, n_sources, *y_shape)
     x_only_rebuilt: Tensor | None = None  # (n_x_only, *x_shape)
     y_only_rebuilt: Tensor | None = None  # (n_y_only, *y_shape)
 
@@ -147,8 +147,8 @@ class CorrNetModule(nn.Module):
         return CorrNetOutput(
             codes["from_x"],
             codes["from_y"],
-            x_rebuilt.unflatten(0, by_source),
-            y_rebuilt.unflatten(0, by_source),
+            x_rebuilt.unflatten(0, by_source).transpose(0, 1),
+            y_rebuilt.unflatten(0, by_source).transpose(0, 1),
             x_only_rebuilt,
             y_only_rebuilt,
         )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skcrl.deep.modules._noise import GaussianNoise
+from skcrl.deep.modules._noise import GaussianNoise, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
 
 
@@ -38,7 +38,7 @@ class DenoisingPair(nn.Module):
         self.biases = nn.ParameterDict(
             {side: torch.empty(layer.in_features) for side, layer in layers.items()}
         )
-        self.noise = GaussianNoise(noise)
+        self.noise = by_view(GaussianNoise(noise), ("x", "y"))
 
     def reset_parameters(self, generator):
         """Zero biases of the decoders; the layers keep their weights."""
@@ -51,7 +51,7 @@ class DenoisingPair(nn.Module):
         return RebuiltViews(
             **{
                 f"{side}_rebuilt": functional.linear(
-                    self.encode(self.noise(views[side]), side),
+                    self.encode(self.noise[side](views[side]), side),
                     layer.weight.T,
                     self.biases[side],
                 )

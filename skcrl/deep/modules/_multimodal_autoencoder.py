@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skcrl.deep.modules._mlp import MLP
-from skcrl.deep.modules._noise import GaussianNoise, RandomLayer
+from skcrl.deep.modules._noise import GaussianNoise, RandomLayer, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
 
 
@@ -105,7 +105,7 @@ class MultimodalAutoencoderModule(nn.Module):
             for side, width in (("x", x_width), ("y", y_width))
         )
         outward = [sum(self.inner_widths.values())] if self.inner_widths else []
-        self.noise = GaussianNoise(noise)
+        self.noise = by_view(GaussianNoise(noise), ("x", "y", "x_only", "y_only"))
         self.modality_dropout = ModalityDropout(modality_dropout)
         self.encoders: Any = nn.ModuleDict(
             {
@@ -148,11 +148,12 @@ class MultimodalAutoencoderModule(nn.Module):
 
     def forward(self, x, y, x_only=None, y_only=None):
         """Both views from what noise and dropout leave of them, unpaired rows alone."""
-        parts = [self.modality_dropout(self.noise(x), self.noise(y))]
+        noise = self.noise
+        parts = [self.modality_dropout(noise["x"](x), noise["y"](y))]
         if x_only is not None:
-            parts.append((self.noise(x_only), self._missing(x_only, "y")))
+            parts.append((noise["x_only"](x_only), self._missing(x_only, "y")))
         if y_only is not None:
-            parts.append((self._missing(y_only, "x"), self.noise(y_only)))
+            parts.append((self._missing(y_only, "x"), noise["y_only"](y_only)))
         # All rows at once, for layers that look along the batch.
         code = self.encode(*(torch.cat(views) for views in zip(*parts, strict=True)))
         inner = self._inner(code)

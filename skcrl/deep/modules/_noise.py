@@ -1,5 +1,8 @@
 """Layers that draw random numbers, each from a stream of its own."""
 
+from copy import deepcopy
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -11,12 +14,24 @@ class RandomLayer(nn.Module):
     """Layer that draws from its own generator, never from torch's global one.
 
     The training loop calls ``reseed`` before every epoch, so that training can go on
-    from any epoch with the numbers it would have had.
+    from any epoch with the numbers it would have had. A layer is called once for each
+    batch, or for each part of it in the order of the rows; then its parts have the
+    numbers that they have in the whole batch.
+
+    Attributes
+    ----------
+    margins : tuple of int
+        Rows of the batch before and after those that the layer sees, for which it draws
+        too: other processes hold them.
     """
+
+    # Rows that it sees, by the name of their view in a batch.
+    rows = "x"
 
     def __init__(self):
         super().__init__()
         self.generator = torch.Generator()
+        self.margins = 0, 0
 
     def reseed(self, seed, device):
         """Begin a new stream, drawn on `device`."""
@@ -24,15 +39,31 @@ class RandomLayer(nn.Module):
 
     def uniform(self, shape, like):
         """Numbers from [0, 1) in the precision and on the device of `like`."""
-        return torch.rand(
-            shape, generator=self.generator, dtype=like.dtype, device=like.device
-        )
+        return self._drawn(torch.rand, shape, like)
 
     def normal(self, shape, like):
         """Standard normal numbers in the precision and on the device of `like`."""
-        return torch.randn(
-            shape, generator=self.generator, dtype=like.dtype, device=like.device
+        return self._drawn(torch.randn, shape, like)
+
+    def _drawn(self, draw, shape, like):
+        before, after = self.margins
+        n, *rest = shape
+        of_all = draw(
+            (before + n + after, *rest),
+            generator=self.generator,
+            dtype=like.dtype,
+            device=like.device,
         )
+        return of_all[before : before + n]
+
+
+def by_view(layer, names):
+    """A copy of a random layer for each view of a batch, in a ModuleDict."""
+    copies: Any = nn.ModuleDict()
+    for name in names:
+        copies[name] = deepcopy(layer)
+        copies[name].rows = name
+    return copies
 
 
 class Dropout(RandomLayer):
@@ -142,8 +173,8 @@ class RandomShift(RandomLayer):
         images = a.reshape(len(a), -1, self.height, self.width)
         n, margin = len(images), self.pixels
         padded = functional.pad(images, (margin,) * 4)
-        shifts = self.uniform((2, n, 1), a) * (2 * margin + 1)
-        down, right = shifts.long()
+        shifts = self.uniform((n, 2, 1), a) * (2 * margin + 1)
+        down, right = shifts.long().unbind(1)
         rows = down + torch.arange(self.height, device=a.device)
         columns = right + torch.arange(self.width, device=a.device)
         samples = torch.arange(n, device=a.device)[:, None, None]

@@ -41,9 +41,9 @@ class ProjectedBranches(TwoBranch):
         super().reset_parameters(generator)
         self.projection.reset_parameters(generator)
 
-    def forward(self, x, y, weights=None):
-        """Encode both views and project them; a row of weight w counts as w rows."""
-        outputs = super().forward(x, y, weights)
+    def across(self, outputs, weights=None):
+        """Outputs of all rows of a batch, projected; weight w counts as w rows."""
+        outputs = super().across(outputs, weights)
         x_code, y_code = self.projection(outputs.x_code, outputs.y_code, weights)
         return outputs._replace(x_code=x_code, y_code=y_code)
 

@@ -48,6 +48,18 @@ class SparseRows:
     def __len__(self):
         return len(self.starts)
 
+    def __getitem__(self, rows):
+        """Some rows that follow one another, by a slice."""
+        start, stop, _ = rows.indices(len(self))
+        ends = torch.cat([self.starts, self.starts.new_tensor([len(self.values)])])
+        first, last = ends[start], ends[stop]
+        return replace(
+            self,
+            values=self.values[first:last],
+            columns=self.columns[first:last],
+            starts=self.starts[start:stop] - first,
+        )
+
     def with_values(self, values):
         """The same rows with other entries."""
         return replace(self, values=values)

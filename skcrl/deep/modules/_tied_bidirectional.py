@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
-from skcrl.deep.modules._noise import Dropout
+from skcrl.deep.modules._noise import Dropout, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
 
 
@@ -62,8 +62,9 @@ class TiedBidirectionalModule(nn.Module):
         self.centre: Any = nn.ModuleDict(
             {side: dense(w[-1], n_components) for side, w in widths.items()}
         )
-        self.dropout = Dropout(dropout)
-        self.corruption = Dropout(input_dropout)
+        names = ("x", "y", "x_only", "y_only")
+        self.dropout = by_view(Dropout(dropout), names)
+        self.corruption = by_view(Dropout(input_dropout), names)
         self.leaving_biases = nn.ParameterDict(
             {side: torch.empty(w[-1]) for side, w in widths.items()}
         )
@@ -86,10 +87,10 @@ class TiedBidirectionalModule(nn.Module):
     def forward(self, x, y, x_only=None, y_only=None):
         """Each view from the other; the view of an unpaired row from itself."""
         return RebuiltViews(
-            self._translate(y, "y", "x"),
-            self._translate(x, "x", "y"),
-            None if x_only is None else self._translate(x_only, "x", "x"),
-            None if y_only is None else self._translate(y_only, "y", "y"),
+            self._translate(y, "y", "y", "x"),
+            self._translate(x, "x", "x", "y"),
+            None if x_only is None else self._translate(x_only, "x_only", "x", "x"),
+            None if y_only is None else self._translate(y_only, "y_only", "y", "y"),
         )
 
     def encode(self, view, side):
@@ -102,6 +103,6 @@ class TiedBidirectionalModule(nn.Module):
         inner = functional.linear(code, weight, self.leaving_biases[side])
         return self.decoders[side](self.leaving_activation(inner))
 
-    def _translate(self, view, source, target):
-        code = self.encode(self.corruption(view), source)
-        return self.decode(self.dropout(code), target)
+    def _translate(self, view, name, source, target):
+        code = self.encode(self.corruption[name](view), source)
+        return self.decode(self.dropout[name](code), target)

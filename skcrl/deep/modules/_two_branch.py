@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skcrl import _linalg
 from skcrl.deep.modules._mlp import MLP
-from skcrl.deep.modules._noise import Dropout
+from skcrl.deep.modules._noise import Dropout, by_view
 from skcrl.deep.modules._running import CodeMoments, RunningMoments
 
 
@@ -53,9 +53,6 @@ class TwoBranch(nn.Module):
     (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows.
     """
 
-    # Whether ``forward`` takes weights of the rows.
-    weighs_rows = True
-
     def __init__(
         self,
         x_widths,
@@ -73,7 +70,7 @@ class TwoBranch(nn.Module):
         input_dropout=0.0,
     ):
         super().__init__()
-        self.corruption = Dropout(input_dropout)
+        self.corruption = by_view(Dropout(input_dropout), ("x", "y"))
         widths = {"x": x_widths, "y": y_widths}
         encoders = {"x": x_encoder, "y": y_encoder}
         self.dense_sides = [side for side in encoders if encoders[side] is None]
@@ -114,9 +111,13 @@ class TwoBranch(nn.Module):
 
     def forward(self, x, y, weights=None):
         """Encode both views; a row of weight w counts as w rows in the moments."""
+        return self.across(self.by_rows(x, y), weights)
+
+    def by_rows(self, x, y):
+        """Codes and rebuilt views, each row from that row alone."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
-            side: self.encode(self.corruption(view), side).to(view.dtype)
+            side: self.encode(self.corruption[side](view), side).to(view.dtype)
             for side, view in (("x", x), ("y", y))
         }
         return TwoBranchOutput(
@@ -127,6 +128,12 @@ class TwoBranch(nn.Module):
                 )
                 for side in self.decoders
             },
+        )
+
+    def across(self, outputs, weights=None):
+        """Outputs of all rows of a batch, with the running moments that they move."""
+        codes = {"x": outputs.x_code, "y": outputs.y_code}
+        return outputs._replace(
             **{
                 f"{side}_running": moments(
                     codes[side]

@@ -1,0 +1,110 @@
+"""What do micro batches cost and save, and is their gradient that of the whole batch?
+
+Each objective has its gradient of one batch computed at once, and with
+``micro_batch_size`` in two passes, on one thread: their difference, as a share of the
+length of the gradient; the memory beside the batch, of a micro batch, of all of them
+and of the batch at once; and the ratio of the CPU times. Noise is off where the parts
+of a batch draw other numbers.
+
+    python benchmarks/micro_batches.py
+"""
+
+import argparse
+import os
+
+import numpy as np
+import torch
+from _fresh_process import in_fresh_process, measured
+
+from skcrl import (
+    CCALRanker,
+    CorrNet,
+    DeepCCA,
+    MultimodalAutoencoder,
+    TiedBidirectional,
+)
+from skcrl.deep._data import PairDataset
+
+WIDTH = 392
+
+
+def estimators(hidden):
+    """The objectives by name, each with networks of the same widths."""
+    common = {
+        "hidden_layer_sizes": (hidden, hidden),
+        "max_epochs": 1,
+        "batch_size": 200,
+        "random_state": 0,
+    }
+    objectives = ("trace_norm", "correlation_gap", "soft", "noi")
+    return {
+        **{name: DeepCCA(20, objective=name, **common) for name in objectives},
+        "trace_norm, rebuilt": DeepCCA(20, reconstruction_weight=1e-2, **common),
+        "ranking": CCALRanker(20, **common),
+        "infonce, learned": CCALRanker(
+            20, objective="infonce", projection="learned", **common
+        ),
+        "corrnet": CorrNet(20, **common),
+        "autoencoder": MultimodalAutoencoder(20, noise=0.0, **common),
+        "tied": TiedBidirectional(20, **common),
+    }
+
+
+def measure(name, n_rows, micro, hidden):
+    """Print the figures of one objective."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2, n_rows, WIDTH)).astype(np.float32)
+    y[:, :50] += X[:, :50]
+    net = estimators(hidden)[name].fit(X[:400], y[:400]).net_
+    data = PairDataset.from_arrays(X, y)
+    state = {key: value.clone() for key, value in net.module_.state_dict().items()}
+    few, whole = (data.batch("cpu", slice(n)) for n in (micro, n_rows))
+
+    def gradient(batch, micro_batch_size):
+        net.micro_batch_size = micro_batch_size
+        net.module_.load_state_dict(state)
+        net.module_.zero_grad()
+        net._reseed()
+        _, seconds, peak = measured(lambda: net.train_step_single((batch, None)))
+        parts = [p.grad.flatten() for p in net.module_.parameters()]
+        return torch.cat(parts), seconds, peak
+
+    gradient(few, None)
+    _, _, of_few = gradient(few, None)
+    by_parts, seconds_by_parts, peak_by_parts = gradient(whole, micro)
+    at_once, seconds_at_once, peak_at_once = gradient(whole, None)
+    off = (by_parts - at_once).norm() / at_once.norm()
+    print(
+        f"{name:22}{off:12.1e}{of_few:10.0f}{peak_by_parts:10.0f}{peak_at_once:10.0f}"
+        f"{peak_by_parts / of_few:8.2f}{seconds_by_parts / seconds_at_once:8.2f}"
+    )
+
+
+def main(argv=None):
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--micro", type=int, default=500)
+    parser.add_argument("--hidden", type=int, default=2000)
+    parser.add_argument("--only", choices=estimators(1), help="in this process")
+    args = parser.parse_args(argv)
+    if args.only:
+        measure(args.only, args.rows, args.micro, args.hidden)
+        return
+    print(
+        f"{args.rows} rows in parts of {args.micro}, two hidden layers of {args.hidden}"
+    )
+    print(
+        f"{'':22}{'difference':>12}{'MB part':>10}{'MB parts':>10}{'MB whole':>10}"
+        f"{'x part':>8}{'x CPU':>8}"
+    )
+    # Memory that is freed goes back at once, and so counts once.
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = "100000"
+    for name in estimators(1):
+        sizes = "--rows", args.rows, "--micro", args.micro, "--hidden", args.hidden
+        print(in_fresh_process(__file__, *sizes, "--only", name), end="", flush=True)
+
+
+if __name__ == "__main__":
+    main()

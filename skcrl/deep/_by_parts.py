@@ -1,0 +1,192 @@
+"""The gradient of a loss of a whole batch, whose rows are computed part by part.
+
+A loss such as a correlation belongs to all rows of a batch: it is no sum over parts.
+But the network takes each row by itself. So the outputs of all rows are computed first,
+then the gradient of the loss in these, and last, part by part again, its product with
+the Jacobian of the network. Parts are as small as memory wants them, and other
+processes have theirs.
+"""
+
+import torch
+
+from skcrl.deep._data import PairBatch
+from skcrl.deep.modules import RandomLayer
+
+
+def outputs_of_all(net, batch):
+    """Outputs of the module for the whole batch, of which this process has a share."""
+    outputs = net.outputs_by_rows(batch)
+    if net.processes.size > 1:
+        outputs = _gathered(net, batch, outputs)
+    return net.outputs_across_rows(outputs, batch)
+
+
+def backward(net, batch):
+    """Loss of a whole batch, whose gradient is left in the parameters of the module.
+
+    Parameters
+    ----------
+    net : TwoViewNet
+        In training, with gradients of 0.
+    batch : PairBatch
+        The share of this process.
+    """
+    processes, module = net.processes, net.module_
+    parts = [_Part(net, rows) for rows in batch.parts(net.micro_batch_size)]
+    is_one = len(parts) == 1
+    own = parts[0].compute(with_graph=True) if is_one else _computed(parts, batch)
+    whole = own if processes.size == 1 else _gathered(net, batch, own)
+    leaves = _each(whole, lambda _, output: output.detach().requires_grad_())
+    outputs = net.outputs_across_rows(leaves, batch)
+    loss = net.get_loss(outputs, None, X=batch, training=True)
+    loss.backward()
+    if processes.rank > 0:
+        # What the loss asks of parameters directly is the same in every process.
+        module.zero_grad(set_to_none=False)
+    # Layers that keep running figures are to see each row once.
+    kept = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    of_own = _each(leaves, lambda name, leaf: _own(net, batch, name, leaf.grad))
+    for part in parts:
+        of_own = part.backward(of_own)
+    if not is_one:
+        with torch.no_grad():
+            for buffer, value in kept:
+                buffer.copy_(value)
+    if processes.size > 1:
+        processes.add_up_gradients(module.parameters())
+    return loss
+
+
+def for_loss(net, batch, outputs):
+    """The batch, with the rows of all processes where the loss looks at them."""
+    is_compared = any("rebuilt" in name for name, _ in _tensors(outputs))
+    if net.processes.size == 1 or not is_compared:
+        return batch
+    views = {
+        # A sparse view is not rebuilt.
+        name: net.processes.gathered(view, batch.n_rows(name))
+        if isinstance(view, torch.Tensor)
+        else view
+        for name, view in batch.views.items()
+    }
+    return PairBatch(batch.about, **views)
+
+
+class _Part:
+    """Rows of a batch, twice through the module, with the same random numbers."""
+
+    def __init__(self, net, rows):
+        self.net = net
+        self.rows = rows
+        self.outputs = None
+
+    def compute(self, with_graph):
+        """Outputs of the rows, whose graph is kept or computed again later."""
+        self.states = self._random_states()
+        with torch.set_grad_enabled(with_graph):
+            outputs = self._pass()
+        if with_graph:
+            self.outputs = outputs
+        return outputs
+
+    def backward(self, gradients):
+        """Take the gradients of its rows, the first ones; return those that follow."""
+        outputs = self.outputs
+        if outputs is None:
+            self._replay()
+            outputs = self._pass()
+        reached, of_reached, follow = [], [], gradients
+        for name, output in _tensors(outputs):
+            gradient = getattr(gradients, name)
+            if gradient is not None:
+                follow = follow._replace(**{name: gradient[len(output) :]})
+                if output.requires_grad:
+                    reached.append(output)
+                    of_reached.append(gradient[: len(output)])
+        if reached:
+            torch.autograd.backward(reached, of_reached)
+        return follow
+
+    def _pass(self):
+        for layer in self._random_layers():
+            layer.margins = self.rows.around(layer.rows)
+        return self.net.outputs_by_rows(self.rows)
+
+    def _random_layers(self):
+        layers = self.net.module_.modules()
+        return [layer for layer in layers if isinstance(layer, RandomLayer)]
+
+    def _random_states(self):
+        states = [layer.generator.get_state() for layer in self._random_layers()]
+        # Modules of users draw from the generators of torch.
+        return states, torch.get_rng_state(), _cuda_state(self.net.device)
+
+    def _replay(self):
+        states, of_torch, of_cuda = self.states
+        for layer, state in zip(self._random_layers(), states, strict=True):
+            layer.generator.set_state(state)
+        torch.set_rng_state(of_torch)
+        if of_cuda is not None:
+            torch.cuda.set_rng_state(of_cuda, self.net.device)
+
+
+def _cuda_state(device):
+    on_cuda = torch.device(device).type == "cuda"
+    return torch.cuda.get_rng_state(device) if on_cuda else None
+
+
+def _tensors(outputs):
+    """Names of the outputs that are there, and these, a row for each row."""
+    return [
+        (name, output)
+        for name, output in outputs._asdict().items()
+        if output is not None
+    ]
+
+
+def _each(outputs, function):
+    return type(outputs)(
+        **{name: function(name, output) for name, output in _tensors(outputs)}
+    )
+
+
+def _computed(parts, batch):
+    """Outputs of all parts, in memory that was there before the first but one."""
+    whole, n_done = None, dict.fromkeys(batch.keys(), 0)
+    for part in parts:
+        outputs = part.compute(with_graph=False)
+        if whole is None:
+            whole = _each(
+                outputs,
+                lambda name, output: output.new_empty(
+                    len(batch[_view_of(name)]), *output.shape[1:]
+                ),
+            )
+        for name, output in _tensors(outputs):
+            start = n_done[_view_of(name)]
+            getattr(whole, name)[start : start + len(output)] = output
+        for name, view in part.rows.views.items():
+            n_done[name] += len(view)
+    return whole
+
+
+def _gathered(net, batch, outputs):
+    return _each(
+        outputs,
+        lambda name, output: net.processes.gathered(
+            output, batch.n_rows(_view_of(name))
+        ),
+    )
+
+
+def _own(net, batch, name, gradient):
+    """Rows of a gradient that belong to this process; None where there is none."""
+    if gradient is None:
+        return None
+    return gradient[net.processes.share(batch.n_rows(_view_of(name)))]
+
+
+def _view_of(output):
+    """View of a batch whose rows an output of that name has."""
+    only = [name for name in ("x_only", "y_only") if output.startswith(name)]
+    return only[0] if only else "x"

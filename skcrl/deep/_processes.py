@@ -1,0 +1,137 @@
+"""The processes of a training that ``torchrun`` started: shares, sums, agreement."""
+
+import atexit
+import os
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+
+class Processes(NamedTuple):
+    """The processes that train one network together, and which of them this is.
+
+    Each holds the whole network and takes its share of the rows of every batch.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, n_rows):
+        """Slice of `n_rows` rows that belongs to this process."""
+        return self._shares(n_rows)[self.rank]
+
+    def gathered(self, own, n_rows):
+        """All `n_rows` rows of a tensor, of which each process has its share."""
+        shares = self._shares(n_rows)
+        # Backends gather parts of one size.
+        most = max(share.stop - share.start for share in shares)
+        padded = own.new_zeros(most, *own.shape[1:])
+        padded[: len(own)] = own.detach()
+        parts = [torch.empty_like(padded) for _ in shares]
+        dist.all_gather(parts, padded)
+        return torch.cat(
+            [
+                part[: share.stop - share.start]
+                for part, share in zip(parts, shares, strict=True)
+            ]
+        )
+
+    def add_up_gradients(self, parameters):
+        """Give each process the sum of what all of them have as gradients."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        # At once: each exchange waits for the slowest process.
+        added = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(added)
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, of_all in zip(gradients, added.split(sizes), strict=True):
+            gradient.copy_(of_all.view_as(gradient))
+
+    def equalise(self, tensors):
+        """Give each process the tensors of the first one."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
+
+    def same_seed(self, seed):
+        """The seed of the first process."""
+        return self._first(seed) if self.size > 1 else seed
+
+    def require_same(self, described):
+        """Raise ValueError in all processes unless they are about to train the same.
+
+        Parameters
+        ----------
+        described : dict
+            Plain data by what they are called in the error.
+        """
+        if self.size == 1:
+            return
+        first = self._first(described)
+        different = sorted(
+            name
+            for name in first.keys() | described.keys()
+            if first.get(name) != described.get(name)
+        )
+        of_all = [None] * self.size
+        dist.all_gather_object(of_all, different)
+        for rank, names in enumerate(of_all):
+            if names:
+                raise ValueError(
+                    f"The processes of torchrun train one network together, but "
+                    f"process {rank} has other {', '.join(names)} than process 0: "
+                    "call fit with the same data and parameters in each."
+                )
+
+    def _first(self, value):
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
+
+    def _shares(self, n_rows):
+        bounds = np.linspace(0, n_rows, self.size + 1).astype(int).tolist()
+        return [slice(*ends) for ends in pairwise(bounds)]
+
+
+# A training in one process.
+ALONE = Processes()
+
+
+def processes_of(device):
+    """The processes that train together.
+
+    A group that was initialised is taken. Where ``torchrun`` started this process and
+    no one did that, it is done here, once: a store takes no second group.
+
+    Parameters
+    ----------
+    device : str
+        Where to train: a process trains on the GPU of its number on this machine.
+    """
+    if not dist.is_available():
+        return ALONE
+    if dist.is_torchelastic_launched() and not dist.is_initialized():
+        on_cuda = device.startswith("cuda")
+        if on_cuda:
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        store, rank, size = next(rendezvous("env://"))
+        # The addresses that a start before this one left there lead nowhere.
+        start = f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+        dist.init_process_group(
+            "nccl" if on_cuda else "gloo",
+            store=dist.PrefixStore(start, store),
+            rank=rank,
+            world_size=size,
+        )
+        atexit.register(_leave)
+    if not dist.is_initialized():
+        return ALONE
+    return Processes(dist.get_rank(), dist.get_world_size())
+
+
+def _leave():
+    if dist.is_initialized():
+        dist.destroy_process_group()

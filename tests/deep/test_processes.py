@@ -1,0 +1,60 @@
+"""Several processes train what one does, and go on when one of them is killed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from train_in_processes import COMMON, encoder, estimators, fitted
+
+from skcrl import DeepCCA
+
+SCRIPT = Path(__file__).with_name("train_in_processes.py")
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory):
+    """What either of two processes has, the second of which was killed once."""
+    folder = tmp_path_factory.mktemp("processes")
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", "--max-restarts", "1", SCRIPT, folder),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "exitcode: -9" in run.stderr
+    return [np.load(folder / f"{rank}.npz") for rank in (0, 1)]
+
+
+@pytest.mark.xdist_group("processes")
+@pytest.mark.parametrize("name", estimators())
+def test_two_processes_train_what_one_does(by_two, name):
+    for key, expected in fitted(name, estimators()[name]).items():
+        off = np.abs(by_two[0][key] - expected).max() / np.abs(expected).max()
+        assert off < (1e-4 if name == "lbfgs" else 2e-6)
+
+
+@pytest.mark.xdist_group("processes")
+def test_a_killed_process_is_no_loss(by_two):
+    never_killed = DeepCCA(3, x_encoder=encoder(), **COMMON)
+    for key, expected in fitted("kept", never_killed).items():
+        np.testing.assert_allclose(by_two[0][key], expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.xdist_group("processes")
+def test_all_processes_end_with_the_same(by_two):
+    first, second = by_two
+    assert first.files == second.files
+    for key in first.files:
+        np.testing.assert_array_equal(first[key], second[key])
+
+
+@pytest.mark.xdist_group("processes")
+def test_other_parameters_in_one_process_are_refused(by_two):
+    assert "process 1 has other lr than process 0" in str(by_two[0]["other lr"])
+    assert "2 processes share the complete rows" in str(by_two[0]["small"])
