@@ -1,7 +1,6 @@
 """Retrieval across views: encoders, a CCA layer and a ranking loss."""
 
 from functools import partial
-from math import prod
 from numbers import Integral, Real
 
 from sklearn.base import _fit_context
@@ -33,8 +32,10 @@ class CCALRanker(BaseTwoBranch):
     ----------
     n_components : int, default=2
         Width of either encoder's output and of the common space.
-    hidden_layer_sizes : sequence of int, default=(500, 300)
-        Hidden layers of the dense encoders. Sparse views are not made dense for them.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
+        Hidden layers of the dense encoders: of both views, or of either, as in
+        ``((), (1024, 1024))``, where x goes through a linear layer alone.
+        Sparse views are not made dense for them.
     activation : str, default="elu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root". The outputs are linear.
@@ -425,15 +426,11 @@ class CCALRanker(BaseTwoBranch):
         return 2
 
     def _module(self, plan):
-        inner = (*self.hidden_layer_sizes, self.n_components)
-        shapes = self._sample_shapes
         return ProjectedBranches, {
             "projection": self.projection,
             "reg": self.reg,
             "running_momentum": self.running_momentum,
-            "x_widths": (prod(shapes["x"]), *inner),
-            "y_widths": (prod(shapes["y"]), *inner),
-            "activation": self.activation,
+            **self._dense_layers(),
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,

@@ -1,6 +1,5 @@
 """Deep canonical correlation analysis."""
 
-from math import prod
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -27,8 +26,9 @@ class DeepCCA(BaseTwoBranch):
     ----------
     n_components : int, default=2
         Width of either encoder's output and of the common space.
-    hidden_layer_sizes : sequence of int, default=(500, 300)
-        Hidden layers of the dense encoders.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
+        Hidden layers of the dense encoders: of both views, or of either, as in
+        ``((), (1024, 1024))``, where x goes through a linear layer alone.
     activation : str, default="relu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root", that of [1]_. The outputs are linear.
@@ -325,14 +325,10 @@ class DeepCCA(BaseTwoBranch):
         return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
 
     def _module(self, plan):
-        inner = (*self.hidden_layer_sizes, self.n_components)
-        shapes = self._sample_shapes
         return TwoBranch, {
-            "x_widths": (prod(shapes["x"]), *inner),
-            "y_widths": (prod(shapes["y"]), *inner),
-            "activation": self.activation,
-            "x_shape": shapes["x"],
-            "y_shape": shapes["y"],
+            **self._dense_layers(),
+            "x_shape": self._sample_shapes["x"],
+            "y_shape": self._sample_shapes["y"],
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,

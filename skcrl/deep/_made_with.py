@@ -96,8 +96,10 @@ def check_weights(made_with, weights):
             continue
         if not isinstance(value, (list, tuple, np.ndarray)):
             raise ValueError(f"its network has a {type(value).__name__} as {name}")
-        if len(value) > len(weights) + _OTHER_ITEMS:
-            raise ValueError(f"its network has {len(value)} {name} but no such weights")
+        if _n_items(value) > len(weights) + _OTHER_ITEMS:
+            raise ValueError(
+                f"its network has {_n_items(value)} {name} but no such weights"
+            )
     with torch.device("meta"):
         module = _MODULES[made_with["module"]](
             **{
@@ -119,3 +121,9 @@ def check_weights(made_with, weights):
             )
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"its weights {name} are not finite")
+
+
+def _n_items(value):
+    """Number of items, with those of items that are sequences."""
+    nested = (item for item in value if isinstance(item, (list, tuple, np.ndarray)))
+    return len(value) + sum(map(len, nested))

@@ -9,9 +9,10 @@ from skcrl.deep.modules import DenoisingPair
 def pretrain(net, X, y, n_epochs, noise, weights=None):
     """Train each layer of the dense encoders of a net, the first layer first.
 
-    Each is a tied denoising autoencoder of what the layers before it make of the views,
+    Each is a tied denoising autoencoder of what the layers before it make of the view,
     as in Andrew et al. (2013), trained as the net will be: by its optimiser, on the
-    rows that it does not set aside for validation.
+    rows that it does not set aside for validation. Layers of both views that come at
+    the same place are trained at the same time.
 
     Parameters
     ----------
@@ -33,8 +34,9 @@ def pretrain(net, X, y, n_epochs, noise, weights=None):
     """
     views = {"x": X, "y": y}
     encoders = {side: net.module_.encoders[side] for side in net.module_.dense_sides}
-    n_layers = min(len(encoder.layers) for encoder in encoders.values())
+    n_layers = max(len(encoder.layers) for encoder in encoders.values())
     for i in range(n_layers):
+        encoders = {s: e for s, e in encoders.items() if i < len(e.layers)}
         autoencoder = _autoencoder(
             net,
             layers={side: e.layers[i] for side, e in encoders.items()},
