@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _moments
+from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._callbacks import BeforeValidation
 from skcrl.deep._partners import Partners
@@ -56,10 +57,10 @@ class CCALRanker(BaseTwoBranch):
         first alone, as in [1]_.
     hard_negatives : bool, default=False
         Whether "ranking" looks at the nearest negative of each sample alone.
-    reg : float, default=0.1
-        Ridge r of CCA, positive, in squared units of the encoders' outputs. CCA fits
-        the noise of batches that are not large beside `n_components`: raise it there,
-        up to the variance of the outputs.
+    reg : float or (x, y) pair of float, default=0.1
+        Ridge of CCA, positive, in squared units of the encoders' outputs: one for both
+        views, or that of either. CCA fits the noise of batches that are not large
+        beside `n_components`: raise it there, up to the variance of the outputs.
     running_momentum : float in [0, 1), default=0.0
         Share of the old that the CCA layer's running means and covariances keep
         at each batch, one less the rate of [1]_.
@@ -253,7 +254,7 @@ class CCALRanker(BaseTwoBranch):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "symmetric": ["boolean"],
         "hard_negatives": ["boolean"],
-        "reg": [Interval(Real, 0, None, closed="neither")],
+        "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
         "monitor": [StrOptions({"mrr", "loss"})],
@@ -428,7 +429,7 @@ class CCALRanker(BaseTwoBranch):
     def _module(self, plan):
         return ProjectedBranches, {
             "projection": self.projection,
-            "reg": self.reg,
+            "reg": check_positive_ridge(self.reg),
             "running_momentum": self.running_momentum,
             **self._dense_layers(),
             "x_encoder": self.x_encoder,

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
+from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep._two_branch import BaseTwoBranch
@@ -39,9 +40,9 @@ class DeepCCA(BaseTwoBranch):
         "noi" [4]_ regresses each view's outputs on the whitened ones of the other, and
         takes small batches. Each is a function of that name in ``skcrl.deep.losses``,
         "soft" being ``soft_cca``.
-    reg : float, default=0.02
-        Ridge r of "trace_norm", of "noi" and of the closing CCA, positive, in squared
-        units of the encoders' outputs.
+    reg : float or (x, y) pair of float, default=0.02
+        Ridge of "trace_norm", of "noi" and of the closing CCA, positive, in squared
+        units of the encoders' outputs: one for both views, or that of either.
     decorrelation_weight : float or None, default=None
         Weight of the correlations within a view in "correlation_gap" and "soft". None
         stands for 0.1 in the first and 0.3 in the second, chosen by ``score`` on 10,000
@@ -226,7 +227,7 @@ class DeepCCA(BaseTwoBranch):
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "objective": [StrOptions(set(OBJECTIVES))],
-        "reg": [Interval(Real, 0, None, closed="neither")],
+        "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
@@ -342,7 +343,7 @@ class DeepCCA(BaseTwoBranch):
     def _objective(self):
         objective = OBJECTIVES[self.objective]
         values = {
-            "reg": self.reg,
+            "reg": check_positive_ridge(self.reg),
             "decorrelation_weight": (
                 objective.decorrelation_weight
                 if self.decorrelation_weight is None
@@ -384,5 +385,5 @@ class DeepCCA(BaseTwoBranch):
     def _projection(self, m):
         cov = _moments.covariances(m)
         if self.closing_cca:
-            return _linalg.cca(cov, self.n_components, (self.reg, self.reg))
+            return _linalg.cca(cov, self.n_components, check_positive_ridge(self.reg))
         return _linalg.matched(cov)
