@@ -35,11 +35,17 @@ class CCALRanker(BaseTwoBranch):
         Width of either encoder's output and of the common space.
     hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
         Hidden layers of the dense encoders: of both views, or of either, as in
-        ``((), (1024, 1024))``, where x goes through a linear layer alone.
-        Sparse views are not made dense for them.
+        ``((), (1024, 1024))``, where x goes through a linear layer alone. Sparse views
+        are not made dense for them.
     activation : str, default="elu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root". The outputs are linear.
+    batch_norm : bool, default=False
+        Whether each hidden layer of the dense encoders is normalised over the batch
+        before its activation, then scaled and shifted as learned [3]_, as in the text
+        networks of [1]_. Codes are made with running means and variances, of which each
+        batch of the training makes up a tenth. Weighted rows count in them as often as
+        they stand for samples. Not with ``optimizer="lbfgs"``.
     projection : {"cca", "learned"}, default="cca"
         Whether the encoders' outputs are projected by CCA of the batch,
         :class:`~skcrl.deep.modules.CCALayer`, or by maps that are learned, the
@@ -227,6 +233,8 @@ class CCALRanker(BaseTwoBranch):
        International Journal of Multimedia Information Retrieval 7, eq. 8.
     .. [2] van den Oord, Li and Vinyals (2018). Representation learning with contrastive
        predictive coding. arXiv:1807.03748.
+    .. [3] Ioffe and Szegedy (2015). Batch normalization: accelerating deep network
+       training by reducing internal covariate shift. ICML.
 
     Examples
     --------
@@ -254,6 +262,7 @@ class CCALRanker(BaseTwoBranch):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "symmetric": ["boolean"],
         "hard_negatives": ["boolean"],
+        "batch_norm": ["boolean"],
         "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
@@ -267,6 +276,7 @@ class CCALRanker(BaseTwoBranch):
         *,
         hidden_layer_sizes=(500, 300),
         activation="elu",
+        batch_norm=False,
         projection="cca",
         objective="ranking",
         margin=0.5,
@@ -307,6 +317,7 @@ class CCALRanker(BaseTwoBranch):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.batch_norm = batch_norm
         self.projection = projection
         self.objective = objective
         self.margin = margin
@@ -453,6 +464,7 @@ class CCALRanker(BaseTwoBranch):
         return super()._divergence_advice()
 
     def _check_parameters(self):
+        super()._check_parameters()
         runs = self.projection == "cca" and self.running_momentum > 0
         if self.optimizer == "lbfgs" and runs:
             raise ValueError(

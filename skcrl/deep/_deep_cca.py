@@ -33,6 +33,12 @@ class DeepCCA(BaseTwoBranch):
     activation : str, default="relu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root", that of [1]_. The outputs are linear.
+    batch_norm : bool, default=False
+        Whether each hidden layer of the dense encoders, and of the decoders that mirror
+        them, is normalised over the batch before its activation, then scaled and
+        shifted as learned [6]_. Codes are made with running means and variances, of
+        which each batch of the training makes up a tenth. Weighted rows count in them
+        as often as they stand for samples. Not with ``optimizer="lbfgs"``.
     objective : {"trace_norm", "correlation_gap", "soft", "noi"}, default="trace_norm"
         What to train the encoders on. "trace_norm" [1]_ needs `batch_size` above
         `n_components`, and large beside it. "correlation_gap" [2]_ and "soft" [3]_
@@ -210,6 +216,8 @@ class DeepCCA(BaseTwoBranch):
        via nonlinear orthogonal iterations. Allerton.
     .. [5] Wang, Arora, Livescu and Bilmes (2016). On deep multi-view representation
        learning: objectives and optimization. arXiv:1602.01024.
+    .. [6] Ioffe and Szegedy (2015). Batch normalization: accelerating deep network
+       training by reducing internal covariate shift. ICML.
 
     Examples
     --------
@@ -227,6 +235,7 @@ class DeepCCA(BaseTwoBranch):
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "objective": [StrOptions(set(OBJECTIVES))],
+        "batch_norm": ["boolean"],
         "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
@@ -244,6 +253,7 @@ class DeepCCA(BaseTwoBranch):
         *,
         hidden_layer_sizes=(500, 300),
         activation="relu",
+        batch_norm=False,
         objective="trace_norm",
         reg=0.02,
         decorrelation_weight=None,
@@ -284,6 +294,7 @@ class DeepCCA(BaseTwoBranch):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.batch_norm = batch_norm
         self.objective = objective
         self.reg = reg
         self.decorrelation_weight = decorrelation_weight
@@ -362,6 +373,7 @@ class DeepCCA(BaseTwoBranch):
         return super()._divergence_advice()
 
     def _check_parameters(self):
+        super()._check_parameters()
         if self.optimizer == "lbfgs" and OBJECTIVES[self.objective].running:
             raise ValueError(
                 f"objective={self.objective!r} keeps running moments of batches, which "

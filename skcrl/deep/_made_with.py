@@ -121,6 +121,8 @@ def check_weights(made_with, weights):
             )
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"its weights {name} are not finite")
+        if name.endswith("running_var") and (weights[name] < 0).any():
+            raise ValueError(f"its variances {name} are negative")
 
 
 def _n_items(value):

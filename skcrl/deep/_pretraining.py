@@ -42,7 +42,10 @@ def pretrain(net, X, y, n_epochs, noise, weights=None):
             layers={side: e.layers[i] for side, e in encoders.items()},
             activations={side: e.activations[i] for side, e in encoders.items()},
             noise=noise,
+            norms={s: e.norms[i] for s, e in encoders.items() if i < len(e.norms)},
         )
+        # Layers that were looked at are still in evaluation, as norms would notice.
+        autoencoder.module_.train()
         data = PairDataset.from_arrays(views["x"], views["y"], weights=weights)
         try:
             autoencoder.train_epochs(data, n_epochs)
@@ -51,10 +54,10 @@ def pretrain(net, X, y, n_epochs, noise, weights=None):
                 f"Pretraining diverged in layer {i + 1} of {n_layers}: {error}. "
                 f"Reduce lr={net.lr}, or bring the views to order one."
             ) from error
-        if i + 1 == n_layers:
-            return
-        for side in encoders:
-            views[side] = autoencoder.evaluate("encode", views[side], side=side)
+        if i + 1 < n_layers:
+            for side in encoders:
+                views[side] = autoencoder.evaluate("encode", views[side], side=side)
+    net.module_.train()
 
 
 def _autoencoder(net, **module_kwargs):

@@ -30,6 +30,14 @@ class BaseTwoBranch(BaseDeepTwoView):
     def _projection(self, m):
         """CCASolution with the projections for outputs of these moments."""
 
+    def _check_parameters(self):
+        if self.batch_norm and self.optimizer == "lbfgs":
+            raise ValueError(
+                "batch_norm=True keeps running statistics of batches, which "
+                "optimizer='lbfgs' would update at every evaluation of the same one: "
+                "choose another optimizer, or batch_norm=False."
+            )
+
     def _dense_layers(self):
         """What the module is to know of the dense encoders."""
         hidden = hidden_layers(self.hidden_layer_sizes)
@@ -39,6 +47,7 @@ class BaseTwoBranch(BaseDeepTwoView):
                 for side, shape in self._sample_shapes.items()
             },
             "activation": self.activation,
+            "batch_norm": self.batch_norm,
         }
 
     def _batch_rows(self, n_rows):
