@@ -89,6 +89,8 @@ def check_weights(made_with, weights):
     No more memory is taken than they take.
     """
     parameters = made_with["parameters"]
+    if not isinstance(made_with["settings"]["compiled"], bool):
+        raise ValueError("its network does not say whether it is compiled")
     for name, value in parameters.items():
         if not name.startswith(_PREFIXES):
             raise ValueError(f"its network has a parameter {name!r:.50}")

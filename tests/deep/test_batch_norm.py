@@ -238,6 +238,13 @@ def test_negative_variances_in_a_file_are_refused(views):
         check_weights(state["made_with"], state["module"])
 
 
+def test_a_file_that_does_not_say_whether_to_compile_is_refused(views):
+    state = DeepCCA(**SMALL).fit(*views).net_.__getstate__()
+    state["made_with"]["settings"]["compiled"] = "perhaps"
+    with pytest.raises(ValueError, match="does not say whether it is compiled"):
+        check_weights(state["made_with"], state["module"])
+
+
 @pytest.mark.parametrize("weights", [None, np.tile([1.0, 2.0], 100)])
 def test_mixed_precision_is_close(views, weights):
     plain, mixed = (
