@@ -74,6 +74,11 @@ def inverse_square_root(cov, ridge):
     return eigenvectors * (eigenvalues.clip(0.0) + ridge) ** -0.5 @ eigenvectors.T
 
 
+def ridge_pair(reg):
+    """Ridges of both views from one for both, or from a pair."""
+    return (reg, reg) if np.ndim(reg) == 0 else tuple(reg)
+
+
 def standardise(Z, weights=None):
     """Columns with mean 0 and variance 1 over n rows; dead ones come out as 0."""
     Z = Z - row_mean(Z, weights)

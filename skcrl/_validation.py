@@ -196,6 +196,11 @@ def check_ridge(reg):
     return per_view("reg", reg, _is_ridge, "a finite number that is not negative")
 
 
+def check_positive_ridge(reg):
+    """Ridge of either view, where covariances are inverted that may have no rank."""
+    return per_view("reg", reg, _is_positive_ridge, "a finite positive number")
+
+
 def is_finite(value):
     """Whether a parameter is a number that float64 holds."""
     try:
@@ -206,6 +211,10 @@ def is_finite(value):
 
 def _is_ridge(value):
     return is_finite(value) and value >= 0
+
+
+def _is_positive_ridge(value):
+    return is_finite(value) and value > 0
 
 
 def check_view(estimator, view, side):

@@ -512,7 +512,6 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _check_training(self, data, plan, n_processes):
         self._check_parameters()
-        _check_hidden_layer_sizes(self.hidden_layer_sizes)
         check_callbacks(self.callbacks or [])
         _check_net_params(self.net_params or {}, OPTIMIZERS[self.optimizer][0])
         if self.gradient_clip is not None and self.optimizer == "lbfgs":
@@ -651,16 +650,6 @@ def _check_groups(groups, n_samples):
     """Groups as numbers, one for each row."""
     groups = check_classes(groups, n_samples, "groups")
     return np.unique(groups, return_inverse=True)[1]
-
-
-def _check_hidden_layer_sizes(sizes):
-    if not all(
-        isinstance(size, Integral) and not isinstance(size, bool) and int(size) > 0
-        for size in sizes
-    ):
-        raise ValueError(
-            f"hidden_layer_sizes must hold positive integers, got {sizes!r}."
-        )
 
 
 def _check_net_params(net_params, optimizer):

@@ -1,13 +1,13 @@
 """Retrieval across views: encoders, a CCA layer and a ranking loss."""
 
 from functools import partial
-from math import prod
 from numbers import Integral, Real
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _moments
+from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._callbacks import BeforeValidation
 from skcrl.deep._partners import Partners
@@ -33,11 +33,19 @@ class CCALRanker(BaseTwoBranch):
     ----------
     n_components : int, default=2
         Width of either encoder's output and of the common space.
-    hidden_layer_sizes : sequence of int, default=(500, 300)
-        Hidden layers of the dense encoders. Sparse views are not made dense for them.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
+        Hidden layers of the dense encoders: of both views, or of either, as in
+        ``((), (1024, 1024))``, where x goes through a linear layer alone. Sparse views
+        are not made dense for them.
     activation : str, default="elu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root". The outputs are linear.
+    batch_norm : bool, default=False
+        Whether each hidden layer of the dense encoders is normalised over the batch
+        before its activation, then scaled and shifted as learned [3]_, as in the text
+        networks of [1]_. Codes are made with running means and variances, of which each
+        batch of the training makes up a tenth. Weighted rows count in them as often as
+        they stand for samples. Not with ``optimizer="lbfgs"``.
     projection : {"cca", "learned"}, default="cca"
         Whether the encoders' outputs are projected by CCA of the batch,
         :class:`~skcrl.deep.modules.CCALayer`, or by maps that are learned, the
@@ -55,10 +63,10 @@ class CCALRanker(BaseTwoBranch):
         first alone, as in [1]_.
     hard_negatives : bool, default=False
         Whether "ranking" looks at the nearest negative of each sample alone.
-    reg : float, default=0.1
-        Ridge r of CCA, positive, in squared units of the encoders' outputs. CCA fits
-        the noise of batches that are not large beside `n_components`: raise it there,
-        up to the variance of the outputs.
+    reg : float or (x, y) pair of float, default=0.1
+        Ridge of CCA, positive, in squared units of the encoders' outputs: one for both
+        views, or that of either. CCA fits the noise of batches that are not large
+        beside `n_components`: raise it there, up to the variance of the outputs.
     running_momentum : float in [0, 1), default=0.0
         Share of the old that the CCA layer's running means and covariances keep
         at each batch, one less the rate of [1]_.
@@ -230,6 +238,8 @@ class CCALRanker(BaseTwoBranch):
        International Journal of Multimedia Information Retrieval 7, eq. 8.
     .. [2] van den Oord, Li and Vinyals (2018). Representation learning with contrastive
        predictive coding. arXiv:1807.03748.
+    .. [3] Ioffe and Szegedy (2015). Batch normalization: accelerating deep network
+       training by reducing internal covariate shift. ICML.
 
     Examples
     --------
@@ -257,7 +267,8 @@ class CCALRanker(BaseTwoBranch):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "symmetric": ["boolean"],
         "hard_negatives": ["boolean"],
-        "reg": [Interval(Real, 0, None, closed="neither")],
+        "batch_norm": ["boolean"],
+        "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
         "monitor": [StrOptions({"mrr", "loss"})],
@@ -270,6 +281,7 @@ class CCALRanker(BaseTwoBranch):
         *,
         hidden_layer_sizes=(500, 300),
         activation="elu",
+        batch_norm=False,
         projection="cca",
         objective="ranking",
         margin=0.5,
@@ -311,6 +323,7 @@ class CCALRanker(BaseTwoBranch):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.batch_norm = batch_norm
         self.projection = projection
         self.objective = objective
         self.margin = margin
@@ -432,15 +445,11 @@ class CCALRanker(BaseTwoBranch):
         return 2
 
     def _module(self, plan):
-        inner = (*self.hidden_layer_sizes, self.n_components)
-        shapes = self._sample_shapes
         return ProjectedBranches, {
             "projection": self.projection,
-            "reg": self.reg,
+            "reg": check_positive_ridge(self.reg),
             "running_momentum": self.running_momentum,
-            "x_widths": (prod(shapes["x"]), *inner),
-            "y_widths": (prod(shapes["y"]), *inner),
-            "activation": self.activation,
+            **self._dense_layers(),
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,
@@ -462,6 +471,7 @@ class CCALRanker(BaseTwoBranch):
         return super()._divergence_advice()
 
     def _check_parameters(self):
+        super()._check_parameters()
         runs = self.projection == "cca" and self.running_momentum > 0
         if self.optimizer == "lbfgs" and runs:
             raise ValueError(

@@ -10,6 +10,7 @@ from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep.losses import corrnet
 from skcrl.deep.modules import ACTIVATIONS, CorrNetModule
+from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.metrics import pearson_sum
 
 _TERMS = ("joint", "from_x", "from_y")
@@ -30,8 +31,9 @@ class CorrNet(BaseJointCode):
     ----------
     n_components : int, default=2
         Width of the code.
-    hidden_layer_sizes : sequence of int, default=()
-        Hidden layers of each encoder; () is the paper's network.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=()
+        Hidden layers of both encoders, or of either, as in ``((), (64, 32))``; () is
+        the paper's network.
     activation : str, default="sigmoid"
         f, after each hidden layer and in the code: one of "identity", "relu",
         "leaky_relu", "elu", "sigmoid" and "tanh".
@@ -316,7 +318,8 @@ class CorrNet(BaseJointCode):
                 f"terms must hold one or more of {_TERMS}, each at most once, "
                 f"got {self.terms!r}."
             )
-        if self.tied and len(self.hidden_layer_sizes) and self.decoder != "mirrored":
+        hidden = hidden_layers(self.hidden_layer_sizes)
+        if self.tied and any(hidden.values()) and self.decoder != "mirrored":
             raise ValueError(
                 "tied=True with hidden layers needs decoder='mirrored', "
                 f"got {self.decoder!r}."
@@ -337,11 +340,12 @@ class CorrNet(BaseJointCode):
             try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _module(self, plan):
+        hidden = hidden_layers(self.hidden_layer_sizes)
         return CorrNetModule, {
             "x_shape": self._sample_shapes["x"],
             "y_shape": self._sample_shapes["y"],
             "n_components": self.n_components,
-            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
+            "hidden_layer_sizes": (hidden["x"], hidden["y"]),
             "activation": self.activation,
             "output_activation": self.output_activation,
             "combine": self.combine,

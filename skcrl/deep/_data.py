@@ -29,6 +29,8 @@ class PairBatch:
 
     Attributes
     ----------
+    weights : Tensor of shape (n_rows,) or None
+        Those of the complete rows that are here.
     n_before, n_after : dict of str to int
         Rows of each view that come before and after those that are here, in the whole
         batch, about which `about` tells; where none do, a view is not named.
@@ -37,6 +39,7 @@ class PairBatch:
     def __init__(self, about=None, **views):
         self.views = views
         self.about = about or {}
+        self.weights = None
         self.n_before: dict[str, int] = {}
         self.n_after: dict[str, int] = {}
 
@@ -79,6 +82,8 @@ class PairBatch:
                     for name, view in self.views.items()
                 }
             )
+            if self.weights is not None:
+                part.weights = self.weights[bounds["x"][i] : bounds["x"][i + 1]]
             if i == 0:
                 part.n_before = self.n_before
             if i == n_parts - 1:
@@ -178,6 +183,8 @@ class PairDataset(torch.utils.data.Dataset):
                 for name, of in numbers.items()
             },
         )
+        if self.weights is not None:
+            batch.weights = about["weights"][shares["x"]]
         for name, share in shares.items():
             batch.n_before[name] = share.start
             batch.n_after[name] = len(numbers[name]) - share.stop

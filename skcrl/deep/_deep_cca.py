@@ -1,11 +1,11 @@
 """Deep canonical correlation analysis."""
 
-from math import prod
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
+from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep._two_branch import BaseTwoBranch
@@ -27,11 +27,18 @@ class DeepCCA(BaseTwoBranch):
     ----------
     n_components : int, default=2
         Width of either encoder's output and of the common space.
-    hidden_layer_sizes : sequence of int, default=(500, 300)
-        Hidden layers of the dense encoders.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
+        Hidden layers of the dense encoders: of both views, or of either, as in
+        ``((), (1024, 1024))``, where x goes through a linear layer alone.
     activation : str, default="relu"
         After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
         "sigmoid", "tanh" and "cube_root", that of [1]_. The outputs are linear.
+    batch_norm : bool, default=False
+        Whether each hidden layer of the dense encoders, and of the decoders that mirror
+        them, is normalised over the batch before its activation, then scaled and
+        shifted as learned [6]_. Codes are made with running means and variances, of
+        which each batch of the training makes up a tenth. Weighted rows count in them
+        as often as they stand for samples. Not with ``optimizer="lbfgs"``.
     objective : {"trace_norm", "correlation_gap", "soft", "noi"}, default="trace_norm"
         What to train the encoders on. "trace_norm" [1]_ needs `batch_size` above
         `n_components`, and large beside it. "correlation_gap" [2]_ and "soft" [3]_
@@ -39,9 +46,9 @@ class DeepCCA(BaseTwoBranch):
         "noi" [4]_ regresses each view's outputs on the whitened ones of the other, and
         takes small batches. Each is a function of that name in ``skcrl.deep.losses``,
         "soft" being ``soft_cca``.
-    reg : float, default=0.02
-        Ridge r of "trace_norm", of "noi" and of the closing CCA, positive, in squared
-        units of the encoders' outputs.
+    reg : float or (x, y) pair of float, default=0.02
+        Ridge of "trace_norm", of "noi" and of the closing CCA, positive, in squared
+        units of the encoders' outputs: one for both views, or that of either.
     decorrelation_weight : float or None, default=None
         Weight of the correlations within a view in "correlation_gap" and "soft". None
         stands for 0.1 in the first and 0.3 in the second, chosen by ``score`` on 10,000
@@ -214,6 +221,8 @@ class DeepCCA(BaseTwoBranch):
        via nonlinear orthogonal iterations. Allerton.
     .. [5] Wang, Arora, Livescu and Bilmes (2016). On deep multi-view representation
        learning: objectives and optimization. arXiv:1602.01024.
+    .. [6] Ioffe and Szegedy (2015). Batch normalization: accelerating deep network
+       training by reducing internal covariate shift. ICML.
 
     Examples
     --------
@@ -231,7 +240,8 @@ class DeepCCA(BaseTwoBranch):
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "objective": [StrOptions(set(OBJECTIVES))],
-        "reg": [Interval(Real, 0, None, closed="neither")],
+        "batch_norm": ["boolean"],
+        "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
@@ -248,6 +258,7 @@ class DeepCCA(BaseTwoBranch):
         *,
         hidden_layer_sizes=(500, 300),
         activation="relu",
+        batch_norm=False,
         objective="trace_norm",
         reg=0.02,
         decorrelation_weight=None,
@@ -289,6 +300,7 @@ class DeepCCA(BaseTwoBranch):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.batch_norm = batch_norm
         self.objective = objective
         self.reg = reg
         self.decorrelation_weight = decorrelation_weight
@@ -332,14 +344,10 @@ class DeepCCA(BaseTwoBranch):
         return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
 
     def _module(self, plan):
-        inner = (*self.hidden_layer_sizes, self.n_components)
-        shapes = self._sample_shapes
         return TwoBranch, {
-            "x_widths": (prod(shapes["x"]), *inner),
-            "y_widths": (prod(shapes["y"]), *inner),
-            "activation": self.activation,
-            "x_shape": shapes["x"],
-            "y_shape": shapes["y"],
+            **self._dense_layers(),
+            "x_shape": self._sample_shapes["x"],
+            "y_shape": self._sample_shapes["y"],
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,
@@ -353,7 +361,7 @@ class DeepCCA(BaseTwoBranch):
     def _objective(self):
         objective = OBJECTIVES[self.objective]
         values = {
-            "reg": self.reg,
+            "reg": check_positive_ridge(self.reg),
             "decorrelation_weight": (
                 objective.decorrelation_weight
                 if self.decorrelation_weight is None
@@ -372,6 +380,7 @@ class DeepCCA(BaseTwoBranch):
         return super()._divergence_advice()
 
     def _check_parameters(self):
+        super()._check_parameters()
         if self.optimizer == "lbfgs" and OBJECTIVES[self.objective].running:
             raise ValueError(
                 f"objective={self.objective!r} keeps running moments of batches, which "
@@ -395,5 +404,5 @@ class DeepCCA(BaseTwoBranch):
     def _projection(self, m):
         cov = _moments.covariances(m)
         if self.closing_cca:
-            return _linalg.cca(cov, self.n_components, (self.reg, self.reg))
+            return _linalg.cca(cov, self.n_components, check_positive_ridge(self.reg))
         return _linalg.matched(cov)

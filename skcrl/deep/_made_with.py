@@ -89,6 +89,8 @@ def check_weights(made_with, weights):
     No more memory is taken than they take.
     """
     parameters = made_with["parameters"]
+    if not isinstance(made_with["settings"]["compiled"], bool):
+        raise ValueError("its network does not say whether it is compiled")
     for name, value in parameters.items():
         if not name.startswith(_PREFIXES):
             raise ValueError(f"its network has a parameter {name!r:.50}")
@@ -96,8 +98,10 @@ def check_weights(made_with, weights):
             continue
         if not isinstance(value, (list, tuple, np.ndarray)):
             raise ValueError(f"its network has a {type(value).__name__} as {name}")
-        if len(value) > len(weights) + _OTHER_ITEMS:
-            raise ValueError(f"its network has {len(value)} {name} but no such weights")
+        if _n_items(value) > len(weights) + _OTHER_ITEMS:
+            raise ValueError(
+                f"its network has {_n_items(value)} {name} but no such weights"
+            )
     with torch.device("meta"):
         module = _MODULES[made_with["module"]](
             **{
@@ -119,3 +123,11 @@ def check_weights(made_with, weights):
             )
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"its weights {name} are not finite")
+        if name.endswith("running_var") and (weights[name] < 0).any():
+            raise ValueError(f"its variances {name} are negative")
+
+
+def _n_items(value):
+    """Number of items, with those of items that are sequences."""
+    nested = (item for item in value if isinstance(item, (list, tuple, np.ndarray)))
+    return len(value) + sum(map(len, nested))

@@ -10,6 +10,7 @@ from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, output_width, try_module
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, MultimodalAutoencoderModule
+from skcrl.deep.modules._hidden_layers import hidden_layers, is_pair
 
 
 class MultimodalAutoencoder(BaseJointCode):
@@ -29,8 +30,9 @@ class MultimodalAutoencoder(BaseJointCode):
         Whether each view has hidden layers of its own, which only the joint layer
         :math:`f(Wx + Vy + b)` brings together, or the views are concatenated and all
         hidden layers are joint [2]_. The decoder mirrors the encoder.
-    hidden_layer_sizes : sequence of int, default=(200,)
-        Hidden layers of the encoder: of each view, or of both together.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(200,)
+        Hidden layers of the encoder: of each view, or of both together. With
+        ``layout="split"`` either view may have its own, as in ``((), (64, 32))``.
     activation : str, default="tanh"
         f, after each hidden layer and in the code: one of "identity", "relu",
         "leaky_relu", "elu", "sigmoid" and "tanh". All units of a narrow "relu" code may
@@ -293,6 +295,12 @@ class MultimodalAutoencoder(BaseJointCode):
                 "layout='concatenated' has no layers of one view, which "
                 f"{' and '.join(brought)} could replace: set layout='split'."
             )
+        if self.layout == "concatenated" and is_pair(self.hidden_layer_sizes):
+            raise ValueError(
+                "layout='concatenated' has the hidden layers of both views together, "
+                f"got an (x, y) pair of them, hidden_layer_sizes="
+                f"{self.hidden_layer_sizes!r}: set layout='split', or one sequence."
+            )
 
     def _check_net(self, net, X, y):
         codes = np.zeros((2, self.n_components), np.float32)
@@ -300,13 +308,14 @@ class MultimodalAutoencoder(BaseJointCode):
             try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
     def _module(self, plan):
+        hidden = hidden_layers(self.hidden_layer_sizes)
         shapes = self._sample_shapes
         return MultimodalAutoencoderModule, {
             "x_shape": shapes["x"],
             "y_shape": shapes["y"],
             "n_components": self.n_components,
             "layout": self.layout,
-            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
+            "hidden_layer_sizes": (hidden["x"], hidden["y"]),
             "activation": self.activation,
             "output_activation": self.output_activation,
             "modality_dropout": self.modality_dropout,

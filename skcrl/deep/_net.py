@@ -184,10 +184,13 @@ class TwoViewNet(NeuralNet):
 
     def outputs_by_rows(self, batch):
         """What the module makes of each row of a batch by itself, in float32."""
+        views = batch.views
+        if batch.weights is not None and getattr(self.module_, "weighs_rows", False):
+            views = {**views, "weights": batch.weights}
         if not self.mixed_precision:
-            return self._by_rows(**batch.views)
+            return self._by_rows(**views)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            outputs = self._by_rows(**batch.views)
+            outputs = self._by_rows(**views)
         return type(outputs)(*(_in_float32(output) for output in outputs))
 
     def outputs_across_rows(self, outputs, batch):

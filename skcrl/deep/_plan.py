@@ -3,6 +3,8 @@
 from math import ceil, prod
 from typing import NamedTuple
 
+from skcrl.deep.modules._hidden_layers import hidden_layers
+
 # Fewer rows than these, or than these for each component, are few: networks fit their
 # noise, and a tenth of them is too little to tell when.
 _FEW, _FEW_PER_COMPONENT = 1000, 100
@@ -73,7 +75,7 @@ def plan_of(estimator, data, is_part):
     n_steps = _STEPS_OF_FEW if are_few else _STEPS
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
     # Linear encoders of a few columns have little to fit noise with.
-    is_deep = len(estimator.hidden_layer_sizes) > 0
+    is_deep = any(hidden_layers(estimator.hidden_layer_sizes).values())
     dropout = _DROPOUT if is_deep else 0.0
     if is_wide:
         dropout = estimator._wide_dropout

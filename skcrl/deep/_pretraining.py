@@ -9,9 +9,10 @@ from skcrl.deep.modules import DenoisingPair
 def pretrain(net, X, y, n_epochs, noise, weights=None):
     """Train each layer of the dense encoders of a net, the first layer first.
 
-    Each is a tied denoising autoencoder of what the layers before it make of the views,
+    Each is a tied denoising autoencoder of what the layers before it make of the view,
     as in Andrew et al. (2013), trained as the net will be: by its optimiser, on the
-    rows that it does not set aside for validation.
+    rows that it does not set aside for validation. Layers of both views that come at
+    the same place are trained at the same time.
 
     Parameters
     ----------
@@ -33,14 +34,18 @@ def pretrain(net, X, y, n_epochs, noise, weights=None):
     """
     views = {"x": X, "y": y}
     encoders = {side: net.module_.encoders[side] for side in net.module_.dense_sides}
-    n_layers = min(len(encoder.layers) for encoder in encoders.values())
+    n_layers = max(len(encoder.layers) for encoder in encoders.values())
     for i in range(n_layers):
+        encoders = {s: e for s, e in encoders.items() if i < len(e.layers)}
         autoencoder = _autoencoder(
             net,
             layers={side: e.layers[i] for side, e in encoders.items()},
             activations={side: e.activations[i] for side, e in encoders.items()},
             noise=noise,
+            norms={s: e.norms[i] for s, e in encoders.items() if i < len(e.norms)},
         )
+        # Layers that were looked at are still in evaluation, as norms would notice.
+        autoencoder.module_.train()
         data = PairDataset.from_arrays(views["x"], views["y"], weights=weights)
         try:
             autoencoder.train_epochs(data, n_epochs)
@@ -49,10 +54,10 @@ def pretrain(net, X, y, n_epochs, noise, weights=None):
                 f"Pretraining diverged in layer {i + 1} of {n_layers}: {error}. "
                 f"Reduce lr={net.lr}, or bring the views to order one."
             ) from error
-        if i + 1 == n_layers:
-            return
-        for side in encoders:
-            views[side] = autoencoder.evaluate("encode", views[side], side=side)
+        if i + 1 < n_layers:
+            for side in encoders:
+                views[side] = autoencoder.evaluate("encode", views[side], side=side)
+    net.module_.train()
 
 
 def _autoencoder(net, **module_kwargs):

@@ -9,6 +9,7 @@ from skcrl._arrays import join_columns
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, TiedBidirectionalModule
+from skcrl.deep.modules._hidden_layers import hidden_layers
 
 
 class TiedBidirectional(BaseDeepTwoView):
@@ -25,10 +26,12 @@ class TiedBidirectional(BaseDeepTwoView):
     ----------
     n_components : int, default=2
         Width of the central layer of each net. Joint codes are twice as wide.
-    hidden_layer_sizes : sequence of int, default=(500,)
-        Hidden layers from a view to the centre; those from the centre to the other view
-        mirror them. The last one is tied on its side of the centre. With () the tied
-        weights are all there are, and join the views to the centre.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500,)
+        Hidden layers between a view and the centre, of both views or of either, as in
+        ``((), (64, 32))``: one net has those of x on its way to the centre and those of
+        y mirrored on its way from there, the other net the other way round. The last
+        one of a view is tied on its side of the centre. With () the tied weights are
+        all there are, and join the view to the centre.
     activation : str, default="elu"
         After each hidden layer and in the centre: one of "identity", "relu",
         "leaky_relu", "elu", "sigmoid" and "tanh".
@@ -275,11 +278,12 @@ class TiedBidirectional(BaseDeepTwoView):
         return 1
 
     def _module(self, plan):
+        hidden = hidden_layers(self.hidden_layer_sizes)
         return TiedBidirectionalModule, {
             "n_features_x": self.n_features_in_,
             "n_features_y": self.y_n_features_in_,
             "n_components": self.n_components,
-            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
+            "hidden_layer_sizes": (hidden["x"], hidden["y"]),
             "activation": self.activation,
             "output_activation": self.output_activation,
             "dropout": self.dropout,

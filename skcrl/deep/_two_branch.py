@@ -10,6 +10,7 @@ from skcrl._arrays import following, untensored
 from skcrl._decoder import LinearDecoder
 from skcrl.deep._base import BaseDeepTwoView
 from skcrl.deep._users_modules import try_module
+from skcrl.deep.modules._hidden_layers import hidden_layers
 
 # Rows of a batch for each component, which CCA of the batch needs, and their bounds.
 _ROWS_PER_COMPONENT = 20
@@ -28,6 +29,26 @@ class BaseTwoBranch(BaseDeepTwoView):
     @abstractmethod
     def _projection(self, m):
         """CCASolution with the projections for outputs of these moments."""
+
+    def _check_parameters(self):
+        if self.batch_norm and self.optimizer == "lbfgs":
+            raise ValueError(
+                "batch_norm=True keeps running statistics of batches, which "
+                "optimizer='lbfgs' would update at every evaluation of the same one: "
+                "choose another optimizer, or batch_norm=False."
+            )
+
+    def _dense_layers(self):
+        """What the module is to know of the dense encoders."""
+        hidden = hidden_layers(self.hidden_layer_sizes)
+        return {
+            **{
+                f"{side}_widths": (prod(shape), *hidden[side], self.n_components)
+                for side, shape in self._sample_shapes.items()
+            },
+            "activation": self.activation,
+            "batch_norm": self.batch_norm,
+        }
 
     def _batch_rows(self, n_rows):
         k = self.n_components

@@ -29,7 +29,7 @@ def trace_norm(outputs, x, y, weights=None, *, reg):
 
     :math:`-\|T\|_{tr}`, the sum of the singular values of
     :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` with
-    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r I` and covariances over n - 1 [1]_.
+    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I` and covariances over n - 1 [1]_.
     Computed in float64 by Cholesky and SVD. Dead units and batches of deficient rank
     have finite gradients.
 
@@ -41,8 +41,8 @@ def trace_norm(outputs, x, y, weights=None, *, reg):
         The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
-    reg : float
-        Ridge r, positive.
+    reg : float or (x, y) pair of float
+        Ridge :math:`r_v`, positive.
 
     Returns
     -------
@@ -65,7 +65,8 @@ def trace_norm(outputs, x, y, weights=None, *, reg):
     -2.0
     """
     m = _moments.moments(outputs.x_code, outputs.y_code, weights=weights)
-    return -_linalg.canonical_correlations(_moments.covariances(m), (reg, reg)).sum()
+    ridge = _linalg.ridge_pair(reg)
+    return -_linalg.canonical_correlations(_moments.covariances(m), ridge).sum()
 
 
 def correlation_gap(outputs, x, y, weights=None, *, decorrelation_weight):
@@ -178,7 +179,7 @@ def noi(outputs, x, y, weights=None, *, reg):
     r"""Error of each view's codes as a regression on the whitened codes of the other.
 
     :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
-    centred codes f, g, and :math:`\tilde f_i = (\Sigma_{ff} + r I)^{-1/2} f_i`, held
+    centred codes f, g, and :math:`\tilde f_i = (\Sigma_{ff} + r_x I)^{-1/2} f_i`, held
     fixed: a step of nonlinear orthogonal iterations [1]_. Means and covariances
     run over batches, so that a batch need not be large beside `n_components`.
 
@@ -191,8 +192,8 @@ def noi(outputs, x, y, weights=None, *, reg):
         The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
-    reg : float
-        Ridge r, positive.
+    reg : float or (x, y) pair of float
+        Ridge :math:`(r_x, r_y)`, positive.
 
     Returns
     -------
@@ -219,10 +220,9 @@ def noi(outputs, x, y, weights=None, *, reg):
     weights = _like(outputs.x_code, weights)
     f = outputs.x_code - outputs.x_running.mean
     g = outputs.y_code - outputs.y_running.mean
-    f_white, g_white = (
-        _whiten(centred.detach(), running.covariance.detach(), reg)
-        for centred, running in ((f, outputs.x_running), (g, outputs.y_running))
-    )
+    x_ridge, y_ridge = _linalg.ridge_pair(reg)
+    f_white = _whiten(f.detach(), outputs.x_running.covariance.detach(), x_ridge)
+    g_white = _whiten(g.detach(), outputs.y_running.covariance.detach(), y_ridge)
     errors = (
         _weighed((f - g_white).square(), weights).sum(),
         _weighed((g - f_white).square(), weights).sum(),

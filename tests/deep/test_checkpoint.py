@@ -153,6 +153,20 @@ CASES = {
     "refinement": (DeepCCA(**STOPPING, lr_schedule="refine"), dense),
     "one cycle": (CorrNet(**SMALL, lr_schedule="one_cycle"), dense),
     "one cycle, stopped": (CorrNet(**STOPPING, lr_schedule="one_cycle"), dense),
+    "batch norm": (
+        CCALRanker(**STOPPING, batch_norm=True, lr_schedule="refine"),
+        dense,
+    ),
+    "pretrained batch norm": (
+        DeepCCA(
+            **SMALL,
+            batch_norm=True,
+            pretraining_epochs=1,
+            reconstruction_weight=0.1,
+            mixed_precision=True,
+        ),
+        dense,
+    ),
     "L-BFGS": (DeepCCA(**SMALL, optimizer="lbfgs", input_dropout=0.1), dense),
     "Nesterov": (CorrNet(**SMALL, optimizer="nesterov"), dense),
     "momentum": (

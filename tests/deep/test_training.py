@@ -561,9 +561,9 @@ BAD_PARAMETERS = [
     ),
     ({"lr_schedule": "cosine"}, "'lr_schedule' parameter"),
     ({"gradient_clip": 0.0}, "'gradient_clip' parameter"),
-    ({"hidden_layer_sizes": (8, 0)}, "positive integers, got"),
-    ({"hidden_layer_sizes": (8, 1.5)}, "positive integers, got"),
-    ({"hidden_layer_sizes": (True,)}, "positive integers, got"),
+    ({"hidden_layer_sizes": (8, 0)}, "positive integers, or be .*, got"),
+    ({"hidden_layer_sizes": (8, 1.5)}, "positive integers, or be .*, got"),
+    ({"hidden_layer_sizes": (True,)}, "positive integers, or be .*, got"),
     ({"net_params": {"module__k": 7}}, "begin with optimizer__.*'module__k'"),
     # Trap 15: values that would contradict a parameter unnoticed.
     ({"net_params": {"optimizer__lr": 7}}, "contradicts the parameter 'lr'"),

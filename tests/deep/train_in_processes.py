@@ -117,7 +117,6 @@ def main(folder):
         results |= fitted(name, estimator)
     results |= fitted("unseeded", DeepCCA(3, **(COMMON | {"random_state": None})))
     results["other lr"] = refusal(lr=0.01 * (1 + rank))
-    results["small"] = refusal(batch_size=5, validation_fraction=0.002)
     np.savez(folder / f"{rank}.npz", **results)
 
 

@@ -127,6 +127,17 @@ TWO_VIEWS = {
         X,
         Y,
     ),
+    "deep normed": (
+        DeepCCA(
+            2,
+            batch_norm=True,
+            reg=(0.1, 0.02),
+            reconstruction_weight=0.1,
+            **{**_DEEP, "hidden_layer_sizes": ((), (6, 5))},
+        ),
+        X,
+        Y,
+    ),
     "deep early": (
         DeepCCA(
             2,

@@ -1,5 +1,6 @@
 """Architectures of the deep estimators, one a file."""
 
+from skcrl.deep.modules._batch_norm import BatchNorm
 from skcrl.deep.modules._cca_layer import CCALayer
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._cube_root import CubeRoot
@@ -26,6 +27,7 @@ from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 __all__ = [
     "ACTIVATIONS",
     "MLP",
+    "BatchNorm",
     "CCALayer",
     "CodeMoments",
     "CorrNetModule",

@@ -24,7 +24,7 @@ class CCALayer(nn.Module):
     :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2} = U
     \mathrm{diag}(d) V'` over the batch, views are centred and projected on
     :math:`\bar\Sigma_{xx}^{-1/2} U` and :math:`\bar\Sigma_{yy}^{-1/2} V`, where
-    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r I`. In evaluation, the
+    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I`. In evaluation, the
     projections of the last batch, or of the last ``refit``.
 
     Parameters
@@ -33,8 +33,8 @@ class CCALayer(nn.Module):
         Widths of the views.
     n_components : int or None, default=None
         Components to keep; None stands for min(x_width, y_width).
-    reg : float, default=1e-3
-        Ridge r of both views, positive.
+    reg : float or (x, y) pair of float, default=1e-3
+        Ridge :math:`r_v` of both views, or of either, positive.
     momentum : float in [0, 1), default=0.0
         Share of the old that running means and covariances keep at each batch, one less
         the rate of [1]_. With 0 each batch stands for itself.
@@ -100,12 +100,13 @@ class CCALayer(nn.Module):
                 f"n_components must be from 1 to {most}, the smaller width, got "
                 f"{n_components}."
             )
-        if not (reg > 0 and 0 <= momentum < 1):
+        self.reg = _linalg.ridge_pair(reg)
+        is_ridge = len(self.reg) == 2 and all(ridge > 0 for ridge in self.reg)
+        if not (is_ridge and 0 <= momentum < 1):
             raise ValueError(
-                "reg must be positive and momentum at least 0 and below 1, got "
-                f"reg={reg} and momentum={momentum}."
+                "reg must be positive, or an (x, y) pair of such, and momentum at "
+                f"least 0 and below 1, got reg={reg} and momentum={momentum}."
             )
-        self.reg = reg
         self.momentum = momentum
         for side, width in (("x", x_width), ("y", y_width)):
             self.register_buffer(f"{side}_mean", torch.zeros(width))
@@ -138,8 +139,7 @@ class CCALayer(nn.Module):
         means, cov = (m.x_mean, m.y_mean), _moments.covariances(m)
         if self.momentum > 0:
             means, cov = self._run(means, cov)
-        ridge = (self.reg, self.reg)
-        *maps, _ = _linalg.cca_by(_AlignedSVD.apply, cov, self.n_components, ridge)
+        *maps, _ = _linalg.cca_by(_AlignedSVD.apply, cov, self.n_components, self.reg)
         self._keep(*means, *maps)
         return tuple(
             ((view - mean) @ w).to(view.dtype)
@@ -164,8 +164,7 @@ class CCALayer(nn.Module):
         solution : CCASolution
             The projections and their correlations, as arrays.
         """
-        ridge = (self.reg, self.reg)
-        solution = _linalg.cca(_moments.covariances(m), self.n_components, ridge)
+        solution = _linalg.cca(_moments.covariances(m), self.n_components, self.reg)
         self._keep(
             *map(
                 torch.from_numpy,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 
 
@@ -32,8 +33,8 @@ class CorrNetModule(nn.Module):
         Shapes of a sample: a width, where the encoder is dense.
     n_components : int
         Width of the code.
-    hidden_layer_sizes : sequence of int
-        Hidden layers of each encoder.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such
+        Hidden layers of both encoders, or of either.
     activation, output_activation : str
         f of the encoders and of the code, g of the views rebuilt.
     combine : {"pre", "post"}
@@ -81,11 +82,12 @@ class CorrNetModule(nn.Module):
         decoders = {"x": x_decoder, "y": y_decoder}
         self.encoded_densely = [side for side in encoders if encoders[side] is None]
         self.decoded_densely = [side for side in decoders if decoders[side] is None]
+        hidden = hidden_layers(hidden_layer_sizes)
         self.hidden: Any = nn.ModuleDict()
         self.code: Any = nn.ModuleDict()
         self.decoders: Any = nn.ModuleDict()
         for side, shape in self.shapes.items():
-            widths = [prod(shape), *hidden_layer_sizes]
+            widths = [prod(shape), *hidden[side]]
             if side in self.encoded_densely:
                 # b is shared in f(Wx + Vy + b).
                 bias = combine == "post" or side == self.encoded_densely[0]

@@ -25,15 +25,22 @@ class DenoisingPair(nn.Module):
         What follows each layer, s.
     noise : float
         Standard deviation of the noise.
+    norms : dict of BatchNorm, default=()
+        What stands between a layer and its activation, where there is something. They
+        are not copied.
 
     Notes
     -----
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y), unchanged.
     """
 
-    def __init__(self, layers, activations, noise):
+    # Whether weights of the rows matter to ``forward``.
+    weighs_rows = True
+
+    def __init__(self, layers, activations, noise, norms=()):
         super().__init__()
         self.layers: Any = nn.ModuleDict(layers)
+        self.norms: Any = nn.ModuleDict(norms)
         self.activations = nn.ModuleDict(activations)
         self.biases = nn.ParameterDict(
             {side: torch.empty(layer.in_features) for side, layer in layers.items()}
@@ -45,13 +52,16 @@ class DenoisingPair(nn.Module):
         for bias in self.biases.values():
             nn.init.zeros_(bias)
 
-    def forward(self, x, y):
-        """Rebuild each side that has a layer from its noisy input."""
+    def forward(self, x, y, weights=None):
+        """Rebuild each side that has a layer from its noisy input.
+
+        In the norms a row of weight w counts as w rows.
+        """
         views = {"x": x, "y": y}
         return RebuiltViews(
             **{
                 f"{side}_rebuilt": functional.linear(
-                    self.encode(self.noise[side](views[side]), side),
+                    self.encode(self.noise[side](views[side]), side, weights),
                     layer.weight.T,
                     self.biases[side],
                 )
@@ -59,6 +69,9 @@ class DenoisingPair(nn.Module):
             }
         )
 
-    def encode(self, a, side):
+    def encode(self, a, side, weights=None):
         """What the layer of `side` and its activation make of an input."""
-        return self.activations[side](self.layers[side](a))
+        a = self.layers[side](a)
+        if side in self.norms:
+            a = self.norms[side](a, weights)
+        return self.activations[side](a)

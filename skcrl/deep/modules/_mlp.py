@@ -1,10 +1,12 @@
 """Multilayer perceptron whose weights come from a generator of their own."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
 
+from skcrl.deep.modules._batch_norm import BatchNorm
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._sparse_rows import SparseRows
 
@@ -31,6 +33,9 @@ class MLP(nn.Module):
         After every layer but the last.
     output_activation : str, key of ACTIVATIONS, default="identity"
         After the last layer.
+    batch_norm : bool, default=False
+        Whether every layer but the last is normalised over the batch before its
+        activation, in place of its bias.
 
     Notes
     -----
@@ -41,9 +46,16 @@ class MLP(nn.Module):
     SparseRows.
     """
 
-    def __init__(self, widths, activation, output_activation="identity"):
+    def __init__(
+        self, widths, activation, output_activation="identity", batch_norm=False
+    ):
         super().__init__()
-        self.layers = nn.ModuleList(dense(i, o) for i, o in pairwise(widths))
+        n_normed = max(len(widths) - 2, 0) if batch_norm else 0
+        self.layers = nn.ModuleList(
+            dense(n_in, n_out, bias=i >= n_normed)
+            for i, (n_in, n_out) in enumerate(pairwise(widths))
+        )
+        self.norms: Any = nn.ModuleList(BatchNorm(w) for w in widths[1 : 1 + n_normed])
         names = [activation] * (len(self.layers) - 1) + [output_activation]
         self.activations = nn.ModuleList(
             ACTIVATIONS[name]() for name, _ in zip(names, self.layers, strict=False)
@@ -53,11 +65,17 @@ class MLP(nn.Module):
         """Glorot uniform weights drawn from `generator`, zero biases."""
         for layer in self.layers:
             reset_dense(layer, generator)
+        for norm in self.norms:
+            norm.reset_parameters()
 
-    def forward(self, a):
-        """Apply the layers."""
-        for layer, activation in zip(self.layers, self.activations, strict=True):
+    def forward(self, a, weights=None):
+        """Apply the layers; in the norms a row of weight w counts as w rows."""
+        for i, (layer, activation) in enumerate(
+            zip(self.layers, self.activations, strict=True)
+        ):
             a = a.through(layer) if isinstance(a, SparseRows) else layer(a)
+            if i < len(self.norms):
+                a = self.norms[i](a, weights)
             a = activation(a)
         return a
 

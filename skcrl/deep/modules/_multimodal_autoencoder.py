@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from skcrl.deep.modules._mlp import MLP
+from skcrl.deep.modules._hidden_layers import hidden_layers
+from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._noise import GaussianNoise, RandomLayer, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
 
@@ -52,8 +53,9 @@ class MultimodalAutoencoderModule(nn.Module):
         Width of the code.
     layout : {"split", "concatenated"}
         Whether the hidden layers belong to one view each, or to both together.
-    hidden_layer_sizes : sequence of int
-        Hidden layers of the encoder; the decoder mirrors them.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such
+        Hidden layers of the encoder; the decoder mirrors them. A pair says those of
+        either view in the layout "split".
     activation, output_activation : str
         f of the hidden layers and of the code, g of the views rebuilt.
     modality_dropout : float
@@ -91,10 +93,13 @@ class MultimodalAutoencoderModule(nn.Module):
         y_decoder=None,
     ):
         super().__init__()
-        hidden = tuple(hidden_layer_sizes)
-        own, shared = (hidden, ()) if layout == "split" else ((), hidden)
+        hidden = hidden_layers(hidden_layer_sizes)
+        if layout == "split":
+            own, shared = hidden, ()
+        else:
+            own, shared = {"x": (), "y": ()}, hidden["x"]
         self.shapes = {"x": x_shape, "y": y_shape}
-        widths = {side: [prod(shape), *own] for side, shape in self.shapes.items()}
+        widths = {s: [prod(shape), *own[s]] for s, shape in self.shapes.items()}
         encoders = {"x": x_encoder, "y": y_encoder}
         decoders = {"x": x_decoder, "y": y_decoder}
         self.encoded_densely = [side for side in encoders if encoders[side] is None]
@@ -119,10 +124,13 @@ class MultimodalAutoencoderModule(nn.Module):
         self.joint_encoder = MLP(
             [inward, *shared, n_components], activation, activation
         )
-        self.joint_decoder = MLP(
-            [n_components, *shared[::-1], *outward],
-            activation,
-            activation if own else output_activation,
+        self.joint_decoder = MLP([n_components, *shared[::-1], *outward], activation)
+        # Without hidden layers of its own what the joint ones give is the view itself.
+        self.leaving_activations: Any = nn.ModuleDict(
+            {
+                side: ACTIVATIONS[activation if own[side] else output_activation]()
+                for side in self.inner_widths
+            }
         )
         self.decoders: Any = nn.ModuleDict(
             {
@@ -189,7 +197,10 @@ class MultimodalAutoencoderModule(nn.Module):
         if not self.inner_widths:
             return {}
         parts = self.joint_decoder(code).split([*self.inner_widths.values()], 1)
-        return dict(zip(self.inner_widths, parts, strict=True))
+        return {
+            side: self.leaving_activations[side](part)
+            for side, part in zip(self.inner_widths, parts, strict=True)
+        }
 
     def _outer(self, code, inner, side):
         if side not in inner:

@@ -14,7 +14,7 @@ class ProjectedBranches(TwoBranch):
     ----------
     projection : {"cca", "learned"}
         The last layer, CCALayer or LearnedProjection.
-    reg : float
+    reg : float or (x, y) pair of float
         Ridge of CCALayer.
     running_momentum : float
         Share of the old that CCALayer keeps at each batch.

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 from skcrl.deep.modules._noise import Dropout, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
@@ -22,8 +23,9 @@ class TiedBidirectionalModule(nn.Module):
     ----------
     n_features_x, n_features_y, n_components : int
         Widths of the views and of either net's central layer.
-    hidden_layer_sizes : sequence of int
-        Hidden layers from a view to the centre; those to the other view mirror them.
+    hidden_layer_sizes : sequence of int, or (x, y) pair of such
+        Hidden layers between either view and the centre: those from a view to it, and,
+        mirrored, those from it to that view.
     activation, output_activation : str
         After every hidden layer and the centre, and of the views rebuilt.
     dropout : float
@@ -48,14 +50,19 @@ class TiedBidirectionalModule(nn.Module):
         input_dropout=0.0,
     ):
         super().__init__()
+        hidden = hidden_layers(hidden_layer_sizes)
         widths = {
-            "x": [n_features_x, *hidden_layer_sizes],
-            "y": [n_features_y, *hidden_layer_sizes],
+            "x": [n_features_x, *hidden["x"]],
+            "y": [n_features_y, *hidden["y"]],
         }
         self.activation = ACTIVATIONS[activation]()
         # Without hidden layers what leaves the centre is the view itself.
-        leaving = activation if len(hidden_layer_sizes) else output_activation
-        self.leaving_activation = ACTIVATIONS[leaving]()
+        self.leaving_activations: Any = nn.ModuleDict(
+            {
+                side: ACTIVATIONS[activation if layers else output_activation]()
+                for side, layers in hidden.items()
+            }
+        )
         self.encoders: Any = nn.ModuleDict(
             {side: MLP(w, activation, activation) for side, w in widths.items()}
         )
@@ -101,7 +108,7 @@ class TiedBidirectionalModule(nn.Module):
         """View of `side` from central activations."""
         weight = self.centre[side].weight.T
         inner = functional.linear(code, weight, self.leaving_biases[side])
-        return self.decoders[side](self.leaving_activation(inner))
+        return self.decoders[side](self.leaving_activations[side](inner))
 
     def _translate(self, view, name, source, target):
         code = self.encode(self.corruption[name](view), source)

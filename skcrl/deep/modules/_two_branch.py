@@ -46,12 +46,17 @@ class TwoBranch(nn.Module):
         Share of the old moments that is kept at each batch.
     input_dropout : float, default=0.0
         Share of the entries of the views that is dropped in training.
+    batch_norm : bool, default=False
+        Whether hidden layers of dense encoders and decoders are normalised.
 
     Notes
     -----
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y) -> codes
     (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows.
     """
+
+    # Whether weights of the rows matter to ``by_rows``.
+    weighs_rows = True
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class TwoBranch(nn.Module):
         running=None,
         running_momentum=0.2,
         input_dropout=0.0,
+        batch_norm=False,
     ):
         super().__init__()
         self.corruption = by_view(Dropout(input_dropout), ("x", "y"))
@@ -76,7 +82,9 @@ class TwoBranch(nn.Module):
         self.dense_sides = [side for side in encoders if encoders[side] is None]
         self.encoders: Any = nn.ModuleDict(
             {
-                side: MLP(widths[side], activation) if e is None else deepcopy(e)
+                side: MLP(widths[side], activation, batch_norm=batch_norm)
+                if e is None
+                else deepcopy(e)
                 for side, e in encoders.items()
             }
         )
@@ -88,7 +96,8 @@ class TwoBranch(nn.Module):
             {side: deepcopy(d) for side, d in decoders.items() if d is not None}
         )
         for side in self.mirrored_sides:
-            self.decoders[side] = MLP(widths[side][::-1], activation)
+            mirrored = widths[side][::-1]
+            self.decoders[side] = MLP(mirrored, activation, batch_norm=batch_norm)
         self.shapes = {"x": x_shape, "y": y_shape}
         self.autoencoding = autoencoding
         # Decoders are trained on the views themselves, and so need them dense.
@@ -110,21 +119,23 @@ class TwoBranch(nn.Module):
             self.decoders[side].reset_parameters(generator)
 
     def forward(self, x, y, weights=None):
-        """Encode both views; a row of weight w counts as w rows in the moments."""
-        return self.across(self.by_rows(x, y), weights)
+        """Encode both views; a row of weight w counts as w rows in all statistics."""
+        return self.across(self.by_rows(x, y, weights), weights)
 
-    def by_rows(self, x, y):
-        """Codes and rebuilt views, each row from that row alone."""
+    def by_rows(self, x, y, weights=None):
+        """Codes and rebuilt views, each row by itself, but for batch normalisation."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
-            side: self.encode(self.corruption[side](view), side).to(view.dtype)
+            side: self.encode(self.corruption[side](view), side, weights).to(view.dtype)
             for side, view in (("x", x), ("y", y))
         }
         return TwoBranchOutput(
             **{f"{side}_code": code for side, code in codes.items()},
             **{
                 f"{side}_rebuilt": self.decode(
-                    codes[side] if self.autoencoding else codes[side].detach(), side
+                    codes[side] if self.autoencoding else codes[side].detach(),
+                    side,
+                    weights,
                 )
                 for side in self.decoders
             },
@@ -148,12 +159,16 @@ class TwoBranch(nn.Module):
             },
         )
 
-    def encode(self, view, side):
+    def encode(self, view, side, weights=None):
         """Codes of one view."""
-        return self.encoders[side](view)
+        if side not in self.dense_sides:
+            return self.encoders[side](view)
+        return self.encoders[side](view, weights)
 
-    def decode(self, code, side):
+    def decode(self, code, side, weights=None):
         """View of `side` decoded from a code of that side."""
-        view = self.decoders[side](code)
-        is_row = side not in self.mirrored_sides or self.shapes[side] is None
-        return view if is_row else view.unflatten(1, self.shapes[side])
+        if side not in self.mirrored_sides:
+            return self.decoders[side](code)
+        view = self.decoders[side](code, weights)
+        shape = self.shapes[side]
+        return view if shape is None else view.unflatten(1, shape)

@@ -1,0 +1,56 @@
+"""Batch normalisation of rows that may count as several."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from skcrl import _linalg
+
+# Of a batch in the running statistics.
+_SHARE = 0.1
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Columns of mean 0 and variance 1 over a batch, scaled and shifted as learned.
+
+    ``nn.BatchNorm1d``, but for weights of the rows. The statistics are those of the
+    rows that pass through it together, and so of a part where a batch comes in parts.
+    In evaluation the running ones of training take their place.
+
+    Parameters
+    ----------
+    width : int
+        Number of columns.
+
+    Notes
+    -----
+    Shape: (n_samples, width), unchanged.
+    """
+
+    running_mean: Any
+    running_var: Any
+    num_batches_tracked: Any
+
+    def __init__(self, width):
+        super().__init__(width, momentum=_SHARE)
+
+    def forward(self, a, weights=None):
+        """Normalise; while training, a row of weight w, above 0, counts as w rows."""
+        if weights is None or not self.training:
+            return super().forward(a)
+        # Mixed precision would lose small variances beside large means.
+        with torch.autocast(a.device.type, enabled=False):
+            return self._weighted(a.to(self.weight), weights.to(self.weight)).to(a)
+
+    def _weighted(self, a, weights):
+        mean = _linalg.row_mean(a, weights)
+        centred = a - mean
+        variance = _linalg.row_mean(centred.square(), weights)
+        # Of the variance that is kept, over n - 1, which light rows may bring to 0.
+        n = weights.sum().clamp(min=2)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, _SHARE)
+            self.running_var.lerp_(variance * n / (n - 1), _SHARE)
+            self.num_batches_tracked.add_(1)
+        return centred * (variance + self.eps) ** -0.5 * self.weight + self.bias

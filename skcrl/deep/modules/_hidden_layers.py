@@ -1,0 +1,48 @@
+"""Widths of hidden layers: the same for both views, or those of either."""
+
+from numbers import Integral
+
+import numpy as np
+
+_SEQUENCES = (list, tuple, range, np.ndarray)
+
+
+def hidden_layers(sizes):
+    """Hidden layers of each view, by its side.
+
+    Parameters
+    ----------
+    sizes : sequence of int, or (x, y) pair of such
+        Of both views, or of either. A sequence is a pair if it holds sequences.
+
+    Returns
+    -------
+    hidden : dict of "x" and "y" to tuple of int
+
+    Raises
+    ------
+    ValueError
+        If these are no widths.
+    """
+    pair = tuple(sizes) if is_pair(sizes) else (sizes, sizes)
+    if len(pair) != 2 or not all(map(_are_widths, pair)):
+        raise ValueError(
+            "hidden_layer_sizes must hold positive integers, or be an (x, y) pair of "
+            f"sequences that do, as ((), (64,)) is, got {sizes!r}."
+        )
+    return {
+        side: tuple(int(width) for width in widths)
+        for side, widths in zip(("x", "y"), pair, strict=True)
+    }
+
+
+def is_pair(sizes):
+    """Whether the views have sizes of their own."""
+    return any(isinstance(size, _SEQUENCES) for size in sizes)
+
+
+def _are_widths(widths):
+    return np.iterable(widths) and all(
+        isinstance(width, Integral) and not isinstance(width, bool) and int(width) > 0
+        for width in widths
+    )
