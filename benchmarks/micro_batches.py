@@ -77,7 +77,8 @@ def measure(name, n_rows, micro, hidden):
     off = (by_parts - at_once).norm() / at_once.norm()
     print(
         f"{name:22}{off:12.1e}{of_few:10.0f}{peak_by_parts:10.0f}{peak_at_once:10.0f}"
-        f"{peak_by_parts / max(of_few, 1):8.2f}{seconds_by_parts / seconds_at_once:8.2f}"
+        f"{peak_by_parts / max(of_few, 1):8.2f}"
+        f"{seconds_by_parts / seconds_at_once:8.2f}"
     )
 
 
