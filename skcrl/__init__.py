@@ -19,6 +19,7 @@ _HOMES = {
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
     "ViewPipeline": "skcrl.compose",
+    "describe": "skcrl.persistence",
     "make_view_pipeline": "skcrl.compose",
     "transfer_score": "skcrl.transfer",
 }

@@ -281,7 +281,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
             net.units = units
-            self._standardized = self.standardize
+            self._standardized, self._n_rows = self.standardize, len(data)
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
             self._hold(net, X, y, weights)

@@ -273,6 +273,7 @@ class KernelCCA(TwoViewTransformer):
                 )
             else:
                 self._fit_approximately(views, kernels, ridge, weights, random_state)
+            self._n_rows = X.shape[0]
             rows = random_rows(X.shape[0], _decoder._MAX_ROWS, random_state)
             views = {"x": X[rows], "y": y[rows]}
             if self.approximation is None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl.persistence import _file
+from skcrl.persistence._card import card_of
 from skcrl.persistence._estimators import EstimatorReader, EstimatorWriter, found
 from skcrl.persistence._networks import UnfitNetworkError, check_given, networks_in
 
@@ -47,7 +48,7 @@ class Saved:
         check_is_fitted(self)
         writer = EstimatorWriter()
         document = writer.write(self, "")
-        _file.write(path, _KIND, document, writer.arrays)
+        _file.write(path, _KIND, document, writer.arrays, card_of(self))
 
     @classmethod
     def load(

@@ -49,7 +49,7 @@ from skcrl import (
     ViewPipeline,
 )
 from skcrl.base import TwoViewTransformer, View
-from skcrl.persistence import _file
+from skcrl.persistence import _card, _file
 from skcrl.persistence._estimators import _HOMES, EstimatorReader, EstimatorWriter
 from skcrl.persistence._saved import Saved
 
@@ -104,7 +104,8 @@ def test_a_loaded_estimator_is_the_one_saved(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["linear", "kernel", "deep", "pipeline", "retriever"])
-def test_saving_twice_gives_the_same_bytes(name, tmp_path):
+def test_saving_twice_gives_the_same_bytes(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(_card, "now", lambda: "at noon")
     fitted(name).save(tmp_path / "a")
     type(fitted(name)).load(tmp_path / "a").save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
