@@ -5,6 +5,7 @@ from itertools import islice
 from textwrap import fill
 
 from skcrl._files import opened
+from skcrl._typing import File
 from skcrl.persistence import _file
 from skcrl.persistence._networks import networks_in, plain
 
@@ -27,7 +28,7 @@ class Card(dict):
         )
 
 
-def describe(path):
+def describe(path: File) -> Card:
     """What a file of skcrl holds, told without loading it.
 
     The beginning of the file alone is read, and no class of it is imported. It says

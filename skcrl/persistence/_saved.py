@@ -1,13 +1,18 @@
 """What gives an estimator ``save`` and ``load``."""
 
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
 
 from sklearn.utils.validation import check_is_fitted
 
+from skcrl._typing import File
 from skcrl.persistence import _file
 from skcrl.persistence._card import card_of
 from skcrl.persistence._estimators import EstimatorReader, EstimatorWriter, found
 from skcrl.persistence._networks import UnfitNetworkError, check_given, networks_in
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _KIND = "model"
 
@@ -15,7 +20,7 @@ _KIND = "model"
 class Saved:
     """Writes a fitted estimator to a file that holds data and no code, and reads it."""
 
-    def save(self, path):
+    def save(self, path: File) -> None:
         """Write the fitted estimator to a file, from which ``load`` makes it again.
 
         The file is of the safetensors format: arrays and a text of JSON, and so no code
@@ -52,8 +57,14 @@ class Saved:
 
     @classmethod
     def load(
-        cls, path, *, x_encoder=None, y_encoder=None, x_decoder=None, y_decoder=None
-    ):
+        cls,
+        path: File,
+        *,
+        x_encoder: "nn.Module | None" = None,
+        y_encoder: "nn.Module | None" = None,
+        x_decoder: "nn.Module | None" = None,
+        y_decoder: "nn.Module | None" = None,
+    ) -> Self:
         """Make the estimator that ``save`` wrote to a file.
 
         Reading a file and using what it holds runs no code of it, whoever made it.
