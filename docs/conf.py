@@ -16,6 +16,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
+# Docstrings tell more of a parameter than its type.
+autodoc_typehints = "none"
 numpydoc_show_class_members = True
 numpydoc_class_members_toctree = False
 # Inherited docstrings refer to labels of scikit-learn's own manual.

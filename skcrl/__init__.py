@@ -1,6 +1,7 @@
 """Two-view representation learning with the scikit-learn interface."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0.dev0"
 
@@ -19,6 +20,7 @@ _HOMES = {
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
     "ViewPipeline": "skcrl.compose",
+    "describe": "skcrl.persistence",
     "make_view_pipeline": "skcrl.compose",
     "transfer_score": "skcrl.transfer",
 }
@@ -36,15 +38,61 @@ _SUBMODULES = {
     "transfer",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "CCALRanker",
+    "CorrNet",
+    "CrossViewClassifier",
+    "CrossViewRetriever",
+    "DeepCCA",
+    "KernelCCA",
+    "LinearCCA",
+    "MultimodalAutoencoder",
+    "RoutedView",
+    "TiedBidirectional",
+    "TwoView",
+    "ViewPipeline",
+    "describe",
+    "make_view_pipeline",
+    "transfer_score",
+]
+
+# What type checkers read in place of __getattr__.
+if TYPE_CHECKING:
+    from skcrl import (
+        base as base,
+        compose as compose,
+        datasets as datasets,
+        deep as deep,
+        inspection as inspection,
+        kernel as kernel,
+        linear as linear,
+        metrics as metrics,
+        retrieval as retrieval,
+        transfer as transfer,
+    )
+    from skcrl.compose import RoutedView, TwoView, ViewPipeline, make_view_pipeline
+    from skcrl.deep import (
+        CCALRanker,
+        CorrNet,
+        DeepCCA,
+        MultimodalAutoencoder,
+        TiedBidirectional,
+    )
+    from skcrl.kernel import KernelCCA
+    from skcrl.linear import LinearCCA
+    from skcrl.persistence import describe
+    from skcrl.retrieval import CrossViewRetriever
+    from skcrl.transfer import CrossViewClassifier, transfer_score
 
 
-def __getattr__(name):
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _SUBMODULES:
-        return import_module(f"skcrl.{name}")
-    raise AttributeError(f"module 'skcrl' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        if name in _SUBMODULES:
+            return import_module(f"skcrl.{name}")
+        raise AttributeError(f"module 'skcrl' has no attribute {name!r}")
 
 
 def __dir__():

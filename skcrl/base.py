@@ -3,7 +3,10 @@
 from abc import ABCMeta, abstractmethod
 from copy import deepcopy
 from numbers import Integral
+from typing import Any, Literal, Self, overload
 
+import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
@@ -20,6 +23,7 @@ from sklearn.utils._set_output import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import empty, like, to_numpy
+from skcrl._typing import Rows, Side
 from skcrl._validation import (
     check_available,
     check_codes,
@@ -62,7 +66,7 @@ class TwoViewTransformer(
         return False
 
     @abstractmethod
-    def fit(self, X, y):
+    def fit(self, X: Rows, y: Rows) -> Self:
         """Learn the common space of the paired views `X` and `y`."""
 
     def _check_view(self, view, side):
@@ -102,7 +106,7 @@ class TwoViewTransformer(
         """Column names of joint codes."""
         return self.get_feature_names_out()
 
-    def transform(self, X):
+    def transform(self, X: Rows) -> np.ndarray:
         """Codes of the first view.
 
         Parameters
@@ -118,7 +122,7 @@ class TwoViewTransformer(
         check_is_fitted(self)
         return self._encode(self._check_view(X, "x"), "x")
 
-    def transform_y(self, y):
+    def transform_y(self, y: Rows) -> np.ndarray:
         """Codes of the second view.
 
         Parameters
@@ -135,7 +139,7 @@ class TwoViewTransformer(
         codes = self._encode(self._check_view(y, "y"), "y")
         return _wrap_data_with_container("transform", codes, y, self)
 
-    def transform_pair(self, X, y):
+    def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Codes of both views.
 
         Parameters
@@ -154,7 +158,9 @@ class TwoViewTransformer(
         check_paired(X, y)
         return self.transform(X), self.transform_y(y)
 
-    def transform_joint(self, X=None, y=None):
+    def transform_joint(
+        self, X: Rows | None = None, y: Rows | None = None
+    ) -> np.ndarray:
         """One joint code per sample from whichever views are there.
 
         Parameters
@@ -176,7 +182,23 @@ class TwoViewTransformer(
         joint = self._from_available(X, y, self._join)
         return self._contained(joint, y if X is None else X, self._joint_names)
 
-    def reconstruct(self, X=None, y=None, *, to="y"):
+    @overload
+    def reconstruct(
+        self, X: Rows | None = None, y: Rows | None = None, *, to: Side = "y"
+    ) -> np.ndarray: ...
+
+    @overload
+    def reconstruct(
+        self, X: Rows | None = None, y: Rows | None = None, *, to: Literal["both"]
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Literal["x", "y", "both"] = "y",
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Views rebuilt from whichever views are there.
 
         Parameters
@@ -205,7 +227,7 @@ class TwoViewTransformer(
         view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
         return self._handed_back(view, to, y if X is None else X)
 
-    def impute(self, X, y):
+    def impute(self, X: Rows, y: Rows) -> tuple[Any, Any]:
         """Both views, with the rows that are missing rebuilt from the other view.
 
         Parameters
@@ -242,7 +264,7 @@ class TwoViewTransformer(
             y[~has_y] = self._rebuild(X[~has_y], None, "y")
         return X, self._as_in_fit(y, "y")
 
-    def predict(self, X):
+    def predict(self, X: Rows) -> np.ndarray:
         """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
 
         Parameters
@@ -259,7 +281,7 @@ class TwoViewTransformer(
         rebuilt = self._rebuild(self._check_view(X, "x"), None, "y")
         return self._handed_back(rebuilt, "y", X)
 
-    def score(self, X, y):
+    def score(self, X: Rows, y: Rows) -> float:
         """Total correlation of the codes of held-out views, higher is better.
 
         :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. For estimators
@@ -286,7 +308,7 @@ class TwoViewTransformer(
             to_numpy(self._encode(X, "x")), to_numpy(self._encode(y, "y"))
         )
 
-    def view(self, side):
+    def view(self, side: Side) -> "View":
         """One side as a transformer of its own, with a copy of the fitted state.
 
         Parameters
@@ -412,11 +434,11 @@ class View(Saved, TransformerMixin, BaseEstimator):
         "side": [StrOptions({"x", "y"})],
     }
 
-    def __init__(self, estimator, side):
+    def __init__(self, estimator: TwoViewTransformer, side: Side):
         self.estimator = estimator
         self.side = side
 
-    def fit(self, X, y=None):
+    def fit(self, X: Rows, y: Any = None) -> Self:
         """Do nothing: the view is fitted.
 
         Parameters
@@ -433,7 +455,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
         """
         return self
 
-    def transform(self, X):
+    def transform(self, X: Rows) -> np.ndarray:
         """Codes of the view.
 
         Parameters
@@ -451,7 +473,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
             self.estimator._check_view(X, self.side), self.side
         )
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Rebuild the view from its own codes.
 
         Parameters
@@ -470,7 +492,9 @@ class View(Saved, TransformerMixin, BaseEstimator):
             self.estimator._decode(codes, self.side), self.side
         )
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Names of the components.
 
         Parameters

@@ -2,14 +2,15 @@
 
 import os
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
-    _fit_context,
     clone,
     is_clusterer,
     is_outlier_detector,
@@ -26,7 +27,6 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _estimator_has,
@@ -39,6 +39,7 @@ from sklearn.utils.validation import (
 
 from skcrl._arrays import untensored
 from skcrl._labels import check_labels
+from skcrl._typing import Rows, Side, available_if, fit_context
 from skcrl._validation import cached, restored_on_error
 from skcrl._views import kind_of
 from skcrl.compose import TwoView
@@ -132,14 +133,14 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
 
     def __init__(
         self,
-        representation,
-        classifier,
+        representation: BaseEstimator,
+        classifier: BaseEstimator,
         *,
-        fit_view="x",
-        predict_view="y",
-        x_columns=None,
-        y_columns=None,
-        memory=None,
+        fit_view: Side = "x",
+        predict_view: Side = "y",
+        x_columns: str | int | slice | ArrayLike | None = None,
+        y_columns: str | int | slice | ArrayLike | None = None,
+        memory: Any = None,
     ):
         self.representation = representation
         self.classifier = classifier
@@ -149,8 +150,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         self.y_columns = y_columns
         self.memory = memory
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Rows, y: ArrayLike, **params: Any) -> Self:
         """Fit the representation to both views, the classifier to codes of one.
 
         Parameters
@@ -201,7 +202,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             self.classes_ = self.classifier_.classes_
         return self
 
-    def predict(self, X):
+    def predict(self, X: Rows) -> np.ndarray:
         """Predict labels from `predict_view`.
 
         Parameters
@@ -218,7 +219,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         return self.classifier_.predict(codes)
 
     @available_if(_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: Rows) -> np.ndarray:
         """Probabilities of the classes, if the classifier has them.
 
         Parameters
@@ -235,7 +236,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         return self.classifier_.predict_proba(codes)
 
     @available_if(_has("predict_log_proba"))
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Rows) -> np.ndarray:
         """Logarithms of the probabilities, if the classifier has them.
 
         Parameters
@@ -252,7 +253,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         return self.classifier_.predict_log_proba(codes)
 
     @available_if(_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: Rows) -> np.ndarray:
         """Confidence in each class, if the classifier has it.
 
         Parameters
@@ -268,7 +269,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         codes = self._codes_to_predict_from(X)
         return self.classifier_.decision_function(codes)
 
-    def score(self, X, y, **params):
+    def score(self, X: Rows, y: ArrayLike, **params: Any) -> float:
         """Score of the classifier on codes of `predict_view`, for most the accuracy.
 
         Parameters
@@ -293,7 +294,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             params = process_routing(self, "score", **params).classifier.score
         return self.classifier_.score(codes, y, **params)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Which parameters go where, for scikit-learn's metadata routing.
 
         Returns
@@ -361,16 +362,16 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
 
 
 def transfer_score(
-    representation,
-    X,
-    y,
-    labels,
+    representation: BaseEstimator,
+    X: Rows,
+    y: Rows,
+    labels: Rows,
     *,
-    fit_view="x",
-    predict_view="y",
-    classifier=None,
-    cv=5,
-):
+    fit_view: Side = "x",
+    predict_view: Side = "y",
+    classifier: BaseEstimator | None = None,
+    cv: Any = 5,
+) -> np.ndarray:
     """Accuracy of a classifier trained on one view's codes and tested on the other's.
 
     The protocol of CorrNet [1]_: the representation is fixed, its codes of

@@ -1,11 +1,13 @@
 """Two-view representation as a step of a pipeline whose target are labels."""
 
+from typing import Any, Self
+
+import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
-    _fit_context,
     clone,
 )
 from sklearn.utils import get_tags
@@ -19,6 +21,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skcrl._typing import Rows, fit_context
 from skcrl._validation import restored_on_error
 from skcrl._views import check_paired
 from skcrl.persistence._saved import Saved
@@ -95,11 +98,18 @@ class RoutedView(
     __metadata_request__fit = {"second_view": True}  # noqa: RUF012
     __metadata_request__transform = {"second_view": True}  # noqa: RUF012
 
-    def __init__(self, representation):
+    def __init__(self, representation: BaseEstimator):
         self.representation = representation
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, second_view=None, **params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Rows,
+        y: Any = None,
+        *,
+        second_view: Rows | None = None,
+        **params: Any,
+    ) -> Self:
         """Fit the representation to both views.
 
         Parameters
@@ -144,7 +154,14 @@ class RoutedView(
             )
         return self
 
-    def fit_transform(self, X, y=None, *, second_view=None, **params):
+    def fit_transform(
+        self,
+        X: Rows,
+        y: Any = None,
+        *,
+        second_view: Rows | None = None,
+        **params: Any,
+    ) -> np.ndarray:
         """Fit to both views, and give codes of the first.
 
         Parameters
@@ -162,7 +179,7 @@ class RoutedView(
         self.fit(X, y, second_view=second_view, **params)
         return self.representation_.transform(X)
 
-    def transform(self, X, second_view=None):
+    def transform(self, X: Rows | None, second_view: Rows | None = None) -> np.ndarray:
         """Codes of the second view, or of `X` if it was fitted without `second_view`.
 
         Parameters
@@ -198,7 +215,7 @@ class RoutedView(
             )
         return self.representation_.transform(X)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Which parameters go where, for scikit-learn's metadata routing.
 
         Returns

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Set
 from reprlib import repr as short_repr
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._array_api import get_namespace
 from sklearn.utils.validation import _num_samples
 
+from skcrl._typing import Rows
 from skcrl._views import check_paired, kind_of
 
 
@@ -44,7 +47,7 @@ class TwoView:
     (3, ['c', 'a'])
     """
 
-    def __init__(self, x=None, y=None):
+    def __init__(self, x: Rows | None = None, y: Rows | None = None):
         for name, view in (("x", x), ("y", y)):
             # Sparse matrices by keys are mappings too, but have a shape.
             if isinstance(view, (str, bytes, Mapping, Set)) and not hasattr(
@@ -72,7 +75,13 @@ class TwoView:
         self.shape = (lengths.pop(),)
 
     @classmethod
-    def from_columns(cls, X, *, x=None, y=None):
+    def from_columns(
+        cls,
+        X: Rows,
+        *,
+        x: str | int | slice | ArrayLike | None = None,
+        y: str | int | slice | ArrayLike | None = None,
+    ) -> "TwoView":
         """Two views from the columns of one table.
 
         Parameters
@@ -111,10 +120,10 @@ class TwoView:
             )
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> "TwoView":
         rows = key
         if isinstance(key, tuple) and key:
             # scikit-learn asks arrays for [rows, ...].
@@ -157,7 +166,7 @@ class TwoView:
     def __array_namespace__(self, api_version=None):
         return get_namespace()[0]  # of no array, NumPy's
 
-    def take(self, indices, axis=0, **_):
+    def take(self, indices: ArrayLike, axis: int = 0, **_: Any) -> "TwoView":
         return self[indices]
 
     def __repr__(self):

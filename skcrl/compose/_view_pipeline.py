@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from reprlib import repr as short_repr
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -20,7 +22,6 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _num_samples,
@@ -28,6 +29,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from skcrl._typing import Rows, Side, available_if, fit_context
 from skcrl._validation import (
     NAMES,
     cached,
@@ -152,14 +154,21 @@ class ViewPipeline(TwoViewTransformer):
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
-    def __init__(self, estimator, *, x=None, y=None, memory=None):
+    def __init__(
+        self,
+        estimator: TwoViewTransformer,
+        *,
+        x: BaseEstimator | Literal["passthrough"] | None = None,
+        y: BaseEstimator | Literal["passthrough"] | None = None,
+        memory: Any = None,
+    ):
         self.estimator = estimator
         self.x = x
         self.y = y
         self.memory = memory
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **fit_params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Rows, y: Rows, **fit_params: Any) -> Self:
         """Fit the steps of each view to that view, and the estimator to both.
 
         Parameters
@@ -197,9 +206,9 @@ class ViewPipeline(TwoViewTransformer):
                 self.__dict__.pop(name, None)
                 self.__dict__.pop(f"y_{name}", None)
             self._y_is_1d = False
-            self._sample_shapes = {}
-            self._lists = {}
-            self._shapes_behind = {}
+            self._sample_shapes: dict[str, tuple[int, ...]] = {}
+            self._lists: dict[str, str] = {}
+            self._shapes_behind: dict[str, tuple[int, ...]] = {}
             self.x_, x_behind = self._fit_steps(X, "x")
             self.y_, y_behind = self._fit_steps(y, "y")
             check_paired(X, y)
@@ -212,7 +221,7 @@ class ViewPipeline(TwoViewTransformer):
                         setattr(self, name, getattr(self.estimator_, name))
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Which parameters go where, for scikit-learn's metadata routing.
 
         Returns
@@ -343,7 +352,9 @@ class ViewPipeline(TwoViewTransformer):
     predict = available_if(_can_undo("y"))(TwoViewTransformer.predict)
     impute = available_if(_can_undo("x", "y"))(TwoViewTransformer.impute)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Names of the components.
 
         Parameters
@@ -364,7 +375,7 @@ class ViewPipeline(TwoViewTransformer):
         return self.estimator_._joint_names()
 
     @available_if(_estimator_has("loadings_frame"))
-    def loadings_frame(self, side="x"):
+    def loadings_frame(self, side: Side = "x") -> Any:
         """Loadings of what the steps of one view give, as a data frame.
 
         A pipeline has this method only if its estimator does, as `LinearCCA` does.
@@ -424,12 +435,12 @@ class ViewPipeline(TwoViewTransformer):
             return None
 
     @property
-    def n_components_(self):
+    def n_components_(self) -> int:
         """Width of the codes."""
         return self.estimator_.n_components_
 
     @property
-    def correlations_(self):
+    def correlations_(self) -> np.ndarray:
         """Correlations of the training codes, if the estimator has them."""
         return self.estimator_.correlations_
 
@@ -460,7 +471,9 @@ class ViewPipeline(TwoViewTransformer):
         return tags
 
 
-def make_view_pipeline(estimator, *, x=(), y=(), memory=None):
+def make_view_pipeline(
+    estimator: TwoViewTransformer, *, x: Any = (), y: Any = (), memory: Any = None
+) -> ViewPipeline:
     """ViewPipeline from steps that need no names.
 
     The steps of a view, a single one too, become a scikit-learn Pipeline that names

@@ -25,7 +25,7 @@ class Emoji(NamedTuple):
 @validate_params(
     {"language": [StrOptions(set(LANGUAGES))]}, prefer_skip_nested_validation=True
 )
-def load_emoji(language="en"):
+def load_emoji(language: str = "en") -> Emoji:
     """1,849 emoji: small pictures, their names and keywords, and a taxonomy.
 
     Pictures and texts are two views for retrieval; keywords of two languages are two

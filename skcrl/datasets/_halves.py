@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.datasets import fetch_openml, load_digits
 
+from skcrl._typing import File
+
 
 class MnistHalves(NamedTuple):
     """MNIST cut down the middle, pixels from 0 to 1."""
@@ -19,7 +21,7 @@ class MnistHalves(NamedTuple):
     labels_test: np.ndarray  # (10000,)
 
 
-def load_digits_halves():
+def load_digits_halves() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Left and right halves of scikit-learn's bundled digits.
 
     Returns
@@ -43,7 +45,9 @@ def load_digits_halves():
     return left, right, digits.target
 
 
-def fetch_mnist_halves(*, data_home=None, verbose=1):
+def fetch_mnist_halves(
+    *, data_home: File | None = None, verbose: int = 1
+) -> MnistHalves:
     """Left and right halves of MNIST, in the papers' order.
 
     Read from ``$SKCRL_DATA/mnist/mnist.npz`` if that variable is set (arrays `x_train`,

@@ -5,17 +5,18 @@ from scipy.ndimage import rotate
 
 from skcrl._labels import check_labels
 from skcrl._numbers import check_numbers
+from skcrl._typing import Rows, Seed
 from skcrl._validation import random_source
 
 
 def make_correlated_views(
-    n_samples=1000,
-    n_features_x=10,
-    n_features_y=8,
+    n_samples: int = 1000,
+    n_features_x: int = 10,
+    n_features_y: int = 8,
     *,
-    correlations=(0.9, 0.6, 0.3),
-    random_state=None,
-):
+    correlations: Rows = (0.9, 0.6, 0.3),
+    random_state: Seed = None,
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Gaussian views whose population canonical correlations are known.
 
     Coordinates :math:`a_j, b_j` with :math:`\mathrm{corr}(a_j, b_j) = \rho_j` and all
@@ -75,7 +76,9 @@ def make_correlated_views(
     return a @ _mixing(n_features_x, rng), b @ _mixing(n_features_y, rng)
 
 
-def make_noisy_mnist(images, labels, *, random_state=None):
+def make_noisy_mnist(
+    images: Rows, labels: Rows, *, random_state: Seed = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Noisy two-view MNIST by the recipe of Wang et al. [1]_.
 
     The first view is each image rotated by an angle drawn from [-45, 45] degrees, the

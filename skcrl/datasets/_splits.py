@@ -2,13 +2,16 @@
 
 from math import ceil
 from numbers import Integral, Real
+from typing import Any
 
+from numpy.typing import ArrayLike
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from skcrl._labels import check_labels
+from skcrl._typing import Seed
 from skcrl._validation import random_source
 
 
@@ -23,7 +26,9 @@ from skcrl._validation import random_source
     },
     prefer_skip_nested_validation=True,
 )
-def class_disjoint_split(*arrays, classes, test_size=0.2, random_state=None):
+def class_disjoint_split(
+    *arrays: Any, classes: ArrayLike, test_size: float = 0.2, random_state: Seed = None
+) -> list[Any]:
     """Split rows so that no class is in both parts, as zero-shot protocols ask.
 
     Like ``sklearn.model_selection.train_test_split``, but whole classes are drawn, by

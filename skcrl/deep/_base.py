@@ -53,6 +53,7 @@ from skcrl.deep._units import Units
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
 from skcrl.metrics._relevance import check_classes
+from skcrl.persistence._networks import NETWORKS, Network
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {}),
@@ -294,7 +295,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
             net.processes = ALONE
             net.units = units
-            self._standardized = self.standardize
+            self._standardized, self._n_rows = self.standardize, len(data)
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
             self._hold(net, X, y, weights)
@@ -551,6 +552,21 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "yours, which would begin anew when training goes on: set "
                 "callbacks=None, or checkpoint=None."
             )
+
+    def _state_to_save(self):
+        """State for a file of data, where names stand for networks of the user's."""
+        fitted: Any = self.__getstate__()
+        state = dict(fitted)
+        trained = self.net_.get_params_for("module") if hasattr(self, "net_") else state
+        for name in NETWORKS:
+            if trained.get(name) is not state.get(name):
+                raise ValueError(
+                    f"{name} of {type(self).__name__} is not the one that it was "
+                    "fitted with: set that again, or fit anew, before it is saved."
+                )
+            if state.get(name) is not None:
+                state[name] = Network.of(name, state[name])
+        return state
 
     def _check_loaded(self):
         super()._check_loaded()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from skcrl.persistence._card import origin, scores_of, told
 from skcrl.persistence._file import read, write
 from skcrl.persistence._plain import decode, encode
 
@@ -65,7 +66,19 @@ class Checkpoint:
             return
         state = {"finished": finished, **net.get_progress()}
         content = {"training": self.training, "state": state}
-        write(self.path, _KIND, *encode(content, _KIND))
+        document, arrays = encode(content, _KIND)
+        write(self.path, _KIND, document, arrays, self._card(state["history"]))
+
+    def _card(self, history):
+        """What ``describe`` tells of the file."""
+        parameters = dict(self.training)
+        return {
+            "class": parameters.pop("estimator"),
+            "views": told({side: parameters.pop(side) for side in ("X", "y")}),
+            "parameters": told(parameters),
+            "scores": told(scores_of(history)),
+            **origin(is_deep=True),
+        }
 
     def restore(self, net):
         """Bring a net of this training to where the file has it."""

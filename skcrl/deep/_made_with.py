@@ -4,12 +4,15 @@ Names stand for the module, the loss and the optimizer, of those that skcrl has.
 """
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from skcrl.deep import losses, modules
 from skcrl.deep._data import PairSplit
+from skcrl.persistence._networks import NETWORKS, UnfitNetworkError
 
 _MODULES = {name: getattr(modules, name) for name in modules.__all__}
 _LOSSES = {
@@ -32,6 +35,8 @@ _SETTINGS = (
     *("lr", "batch_size", "device", "verbose"),
 )
 _PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__")
+# Where a module has its encoders, if not in `encoders`.
+_ENCODERS = {"CorrNetModule": "hidden"}
 # Beside the layers, which have weights: dimensions of a sample, and the like.
 _OTHER_ITEMS = 16
 
@@ -83,18 +88,43 @@ def _is_here(device):
     return True
 
 
+def require_arrays(state):
+    """Raise ValueError for weights, of modules of the user's, that NumPy has not."""
+    for name, weight in state.items():
+        dtype: Any = getattr(weight, "dtype", type(weight))
+        try:
+            is_array = weight.layout is torch.strided
+            torch.empty(0, dtype=dtype).numpy()
+        except (AttributeError, TypeError):
+            is_array = False
+        if not is_array:
+            raise ValueError(
+                f"{name} of the network is of {dtype}, and a file of skcrl holds arrays"
+                " that NumPy knows, and dense ones. joblib keeps it, in a pickle."
+            )
+
+
 def check_weights(made_with, weights):
     """Raise an error unless a net of such a description, which may be any, has these.
 
     No more memory is taken than they take.
+
+    Raises
+    ------
+    UnfitNetworkError
+        If a network of the user's has other weights.
     """
     parameters = made_with["parameters"]
     if not isinstance(made_with["settings"]["compiled"], bool):
         raise ValueError("its network does not say whether it is compiled")
+    users = {}
     for name, value in parameters.items():
         if not name.startswith(_PREFIXES):
             raise ValueError(f"its network has a parameter {name!r:.50}")
         if value is None or isinstance(value, (str, Real)):
+            continue
+        if isinstance(value, nn.Module) and name.removeprefix("module__") in NETWORKS:
+            users[name.removeprefix("module__")] = value
             continue
         if not isinstance(value, (list, tuple, np.ndarray)):
             raise ValueError(f"its network has a {type(value).__name__} as {name}")
@@ -102,6 +132,9 @@ def check_weights(made_with, weights):
             raise ValueError(
                 f"its network has {_n_items(value)} {name} but no such weights"
             )
+    rest = dict(weights)
+    for name, module in users.items():
+        _check_users(name, module, _taken(rest, _place(name, made_with["module"])))
     with torch.device("meta"):
         module = _MODULES[made_with["module"]](
             **{
@@ -109,21 +142,19 @@ def check_weights(made_with, weights):
                 for name, value in parameters.items()
                 if name.startswith("module__")
             }
+            # Without weights, which are checked already.
+            | dict.fromkeys(users, nn.Identity())
         ).float()
-    expected = {
-        name: (tuple(weight.shape), str(weight.dtype).removeprefix("torch."))
-        for name, weight in module.state_dict().items()
-    }
-    got = {name: (weight.shape, weight.dtype.name) for name, weight in weights.items()}
+    got = _of_arrays(rest)
+    expected = _of_tensors(module.state_dict(), got)
     for name in sorted(expected.keys() | got.keys()):
         if expected.get(name) != got.get(name):
             raise ValueError(
                 f"its network has the weights {name} of {got.get(name)}, and should "
                 f"have those of {expected.get(name)}"
             )
-        if not np.isfinite(weights[name]).all():
-            raise ValueError(f"its weights {name} are not finite")
-        if name.endswith("running_var") and (weights[name] < 0).any():
+        _require_finite(name, rest[name])
+        if name.endswith("running_var") and (rest[name] < 0).any():
             raise ValueError(f"its variances {name} are negative")
 
 
@@ -131,3 +162,65 @@ def _n_items(value):
     """Number of items, with those of items that are sequences."""
     nested = (item for item in value if isinstance(item, (list, tuple, np.ndarray)))
     return len(value) + sum(map(len, nested))
+
+
+def _place(name, module):
+    """How the weights of a user's network begin within a module of that name."""
+    side, _, part = name.partition("_")
+    holder = "decoders" if part == "decoder" else _ENCODERS.get(module, "encoders")
+    return f"{holder}.{side}."
+
+
+def _taken(weights, prefix):
+    """Those weights whose names begin so, taken out, by the rest of their names."""
+    names = [name for name in weights if name.startswith(prefix)]
+    return {name.removeprefix(prefix): weights.pop(name) for name in names}
+
+
+def _check_users(name, module, weights):
+    """Raise UnfitNetworkError unless these are weights of the user's module `name`."""
+    got = _of_arrays(weights)
+    expected = _of_tensors(module.state_dict(), got)
+    for key in [*expected, *sorted(got.keys() - expected.keys())]:
+        if expected.get(key) != got.get(key):
+            raise UnfitNetworkError(
+                f"{name} has {_shown(expected.get(key))} as {key!r:.80}, and the "
+                f"file {_shown(got.get(key))}"
+            )
+    # Buffers may be masks, infinite ones too.
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    for key in parameters.keys() & weights.keys():
+        _require_finite(f"{key} of {name}", weights[key])
+
+
+def _of_tensors(state, got):
+    """Shapes and types by name; nets are trained in float32, whatever they were in.
+
+    Those that a lazy module has not yet are taken as they were got.
+    """
+    return {
+        name: got.get(name)
+        if nn.parameter.is_lazy(tensor)
+        else (tuple(getattr(tensor, "shape", ())), _type(tensor))
+        for name, tensor in state.items()
+    }
+
+
+def _type(tensor):
+    if not isinstance(tensor, torch.Tensor):
+        return type(tensor).__name__
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return str(dtype).removeprefix("torch.")
+
+
+def _of_arrays(weights):
+    return {name: (array.shape, array.dtype.name) for name, array in weights.items()}
+
+
+def _shown(what):
+    return "nothing" if what is None else f"{what[1]} of shape {what[0]}"
+
+
+def _require_finite(name, array):
+    if not np.isfinite(array).all():
+        raise ValueError(f"its weights {name} are not finite")

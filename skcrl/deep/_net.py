@@ -23,10 +23,16 @@ from skcrl.deep._data import (
     stream,
     stream_seed,
 )
-from skcrl.deep._made_with import arguments, check_weights, made_with
+from skcrl.deep._made_with import (
+    arguments,
+    check_weights,
+    made_with,
+    require_arrays,
+)
 from skcrl.deep._processes import ALONE
 from skcrl.deep._units import Units
 from skcrl.deep.modules import RandomLayer
+from skcrl.persistence._networks import Network
 
 # Rows of a block in evaluation, fewer where a sample has many values.
 _EVALUATION_ROWS = 4096
@@ -372,7 +378,15 @@ class TwoViewNet(NeuralNet):
 
     def _state_to_save(self):
         """State for a file of data: that of the optimizer would be twice the rest."""
-        return {**self.__getstate__(), "optimizer": {}}
+        require_arrays(self.module_.state_dict())
+        state = {**self.__getstate__(), "optimizer": {}}
+        state["made_with"]["parameters"] = {
+            name: Network.of(name.removeprefix("module__"), value)
+            if isinstance(value, nn.Module)
+            else value
+            for name, value in state["made_with"]["parameters"].items()
+        }
+        return state
 
     @staticmethod
     def _check_state(state):

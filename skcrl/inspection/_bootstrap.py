@@ -2,7 +2,7 @@
 
 from itertools import product
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -12,7 +12,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import _get_feature_names
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
+from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS, random_source
+from skcrl.base import TwoViewTransformer
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._population import population_intervals
 from skcrl.inspection._results import data_frame, short_repr
@@ -78,7 +80,9 @@ class BootstrapIntervals(NamedTuple):
     def __repr__(self):
         return short_repr(self)
 
-    def to_frame(self, part="correlations"):
+    def to_frame(
+        self, part: Literal["correlations", "x_loadings", "y_loadings"] = "correlations"
+    ) -> Any:
         """Return the intervals as a data frame with columns value, low and high.
 
         Parameters
@@ -130,16 +134,16 @@ class BootstrapIntervals(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def bootstrap_intervals(
-    estimator,
-    X,
-    y,
+    estimator: TwoViewTransformer,
+    X: Rows,
+    y: Rows,
     *,
-    n_resamples=999,
-    confidence_level=0.95,
-    n_jobs=None,
-    random_state=None,
-    verbose=0,
-):
+    n_resamples: int = 999,
+    confidence_level: float = 0.95,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
+    verbose: int = 0,
+) -> BootstrapIntervals:
     r"""Intervals of correlations and loadings, by fitting to resampled rows.
 
     Rows must be independent samples. For rows that hang together, of a time series or

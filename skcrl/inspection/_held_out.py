@@ -1,17 +1,20 @@
 """Permutation test of a held-out score: for views too wide for in-sample tests."""
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _num_samples
 
+from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside, check_paired, kind_of
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
@@ -39,7 +42,7 @@ class HeldOutPermutationTestResult(NamedTuple):
     def __repr__(self):
         return short_repr(self)
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Data frame of one row, with the score and its p-value."""
         return data_frame({"score": [self.score], "pvalue": [self.pvalue]}, [0])
 
@@ -61,19 +64,19 @@ class HeldOutPermutationTestResult(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def held_out_permutation_test(
-    estimator,
-    X,
-    y,
+    estimator: BaseEstimator,
+    X: Rows,
+    y: Rows,
     *,
-    cv=5,
-    scoring=None,
-    n_permutations=199,
-    groups=None,
-    permute=None,
-    n_jobs=None,
-    random_state=None,
-    verbose=0,
-):
+    cv: Any = 5,
+    scoring: str | Callable[..., float] | None = None,
+    n_permutations: int = 199,
+    groups: ArrayLike | None = None,
+    permute: Literal["rows", "within", "whole", "shifts"] | None = None,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
+    verbose: int = 0,
+) -> HeldOutPermutationTestResult:
     r"""P-value that two views of any width share something, by their held-out score.
 
     Where the ranks of the views add up to the number of samples or more, the

@@ -1,11 +1,12 @@
 """The classical tests that two views are uncorrelated, under normality."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 from sklearn.utils._param_validation import validate_params
 
+from skcrl._typing import Rows
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._results import data_frame, short_repr
 
@@ -86,7 +87,7 @@ class MultivariateTests(NamedTuple):
     def __repr__(self):
         return short_repr(self)
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Data frame of the tables that ``print`` shows, one below the other."""
         overall = np.array(self[1:5], dtype=np.float64)
         none = np.full((4, 3), np.nan)
@@ -120,7 +121,7 @@ class MultivariateTests(NamedTuple):
 @validate_params(
     {"X": ["array-like"], "y": ["array-like"]}, prefer_skip_nested_validation=True
 )
-def multivariate_tests(X, y):
+def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
     r"""Test that two views are uncorrelated: Wilks, Pillai, Hotelling-Lawley and Roy.
 
     All four are functions of the squared canonical correlations :math:`r_i^2`:

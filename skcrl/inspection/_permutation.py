@@ -1,11 +1,13 @@
 """Permutation test of every canonical correlation."""
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
+from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside
 from skcrl.inspection._canonical import canonical_form, check_arrays
@@ -45,7 +47,7 @@ class PermutationTestResult(NamedTuple):
     def __repr__(self):
         return short_repr(self)
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Data frame of a row for each dimension, from 1 on."""
         return data_frame(
             {
@@ -71,16 +73,16 @@ class PermutationTestResult(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def permutation_test(
-    X,
-    y,
+    X: Rows,
+    y: Rows,
     *,
-    n_permutations=999,
-    groups=None,
-    permute=None,
-    n_jobs=None,
-    random_state=None,
-    verbose=0,
-):
+    n_permutations: int = 999,
+    groups: ArrayLike | None = None,
+    permute: Literal["rows", "within", "whole", "shifts"] | None = None,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
+    verbose: int = 0,
+) -> PermutationTestResult:
     r"""P-value of every canonical correlation, by permuting rows.
 
     Permuting the rows of one view is a test of the first dimension only: where that

@@ -1,12 +1,13 @@
 """How many components to keep."""
 
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import (
 )
 
 from skcrl._columns import column_correlations
+from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside
 from skcrl.inspection._canonical import canonical_form, check_arrays
@@ -49,7 +51,7 @@ class ComponentSelection(NamedTuple):
     def __repr__(self):
         return short_repr(self)
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Data frame of a row for each dimension, from 1 on."""
         return data_frame(
             {"correlation": self.correlations, "pvalue": self.pvalues},
@@ -75,20 +77,20 @@ class ComponentSelection(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def select_n_components(
-    X,
-    y,
+    X: Rows,
+    y: Rows,
     *,
-    method="permutation",
-    alpha=0.05,
-    estimator=None,
-    cv=5,
-    n_permutations=999,
-    groups=None,
-    permute=None,
-    n_jobs=None,
-    random_state=None,
-    verbose=0,
-):
+    method: Literal["permutation", "parallel", "held_out"] = "permutation",
+    alpha: float = 0.05,
+    estimator: BaseEstimator | None = None,
+    cv: Any = 5,
+    n_permutations: int = 999,
+    groups: ArrayLike | None = None,
+    permute: Literal["rows", "within", "whole", "shifts"] | None = None,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
+    verbose: int = 0,
+) -> ComponentSelection:
     """Count the leading components whose correlation is not chance.
 
     Rows must be exchangeable: if the views were independent, the permutations would

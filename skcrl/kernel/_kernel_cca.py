@@ -1,11 +1,13 @@
 """Kernel canonical correlation analysis."""
 
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import _fit_context
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -17,6 +19,7 @@ from skcrl._degenerate import (
     warn_without_freedom,
 )
 from skcrl._numbers import require_squares
+from skcrl._typing import Reals, Rows, Seed, fit_context
 from skcrl._validation import (
     N_JOBS,
     check_pair,
@@ -188,18 +191,18 @@ class KernelCCA(TwoViewTransformer):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        kernel="rbf",
-        gamma=None,
-        degree=3,
-        coef0=1,
-        kernel_params=None,
-        reg=1e-3,
-        approximation=None,
-        approximation_size=500,
-        landmarks="random",
-        random_state=None,
+        kernel: str | Callable[..., Any] | Sequence[str | Callable[..., Any]] = "rbf",
+        gamma: Reals | Sequence[float | None] | None = None,
+        degree: Reals = 3,
+        coef0: Reals = 1,
+        kernel_params: dict[str, Any] | Sequence[dict[str, Any] | None] | None = None,
+        reg: Reals = 1e-3,
+        approximation: Literal["nystroem", "rbf_sampler"] | None = None,
+        approximation_size: int = 500,
+        landmarks: Literal["random", "kmeans"] = "random",
+        random_state: Seed = None,
     ):
         self.n_components = n_components
         self.kernel = kernel
@@ -213,8 +216,8 @@ class KernelCCA(TwoViewTransformer):
         self.landmarks = landmarks
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to paired views.
 
         Parameters
@@ -273,6 +276,7 @@ class KernelCCA(TwoViewTransformer):
                 )
             else:
                 self._fit_approximately(views, kernels, ridge, weights, random_state)
+            self._n_rows = X.shape[0]
             rows = random_rows(X.shape[0], _decoder._MAX_ROWS, random_state)
             views = {"x": X[rows], "y": y[rows]}
             if self.approximation is None:

@@ -1,18 +1,20 @@
 """Linear canonical correlation analysis."""
 
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
+from numpy.typing import ArrayLike
 from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._decoder import LinearDecoder
 from skcrl._degenerate import warn_of_constant, warn_without_freedom
+from skcrl._typing import Reals, Rows, Seed, Side, available_if, fit_context
 from skcrl._validation import (
     check_pair,
     check_ridge,
@@ -172,14 +174,14 @@ class LinearCCA(TwoViewTransformer):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        reg=1e-4,
-        shrinkage=0.0,
-        center=True,
-        scale=False,
-        solver="auto",
-        random_state=None,
+        reg: Reals = 1e-4,
+        shrinkage: float | str | Sequence[float | str] = 0.0,
+        center: bool = True,
+        scale: bool = False,
+        solver: Literal["auto", "covariance", "gram", "lanczos"] = "auto",
+        random_state: Seed = None,
     ):
         self.n_components = n_components
         self.reg = reg
@@ -189,8 +191,8 @@ class LinearCCA(TwoViewTransformer):
         self.solver = solver
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to paired views.
 
         Parameters
@@ -259,8 +261,10 @@ class LinearCCA(TwoViewTransformer):
         return True
 
     @available_if(_adds_up_moments)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Add paired rows: any division of the data into calls gives the same fit.
 
         Parameters
@@ -392,26 +396,26 @@ class LinearCCA(TwoViewTransformer):
         )
 
     @property
-    def x_loadings_(self):
+    def x_loadings_(self) -> np.ndarray:
         """Correlation of each column of X with each x code."""
         return self._loadings("x")
 
     @property
-    def y_loadings_(self):
+    def y_loadings_(self) -> np.ndarray:
         """Correlation of each column of y with each y code."""
         return self._loadings("y")
 
     @property
-    def x_explained_variance_ratio_(self):
+    def x_explained_variance_ratio_(self) -> np.ndarray:
         """Share of the variance of X that each x code accounts for."""
         return self._explained("x")
 
     @property
-    def y_explained_variance_ratio_(self):
+    def y_explained_variance_ratio_(self) -> np.ndarray:
         """Share of the variance of y that each y code accounts for."""
         return self._explained("y")
 
-    def loadings_frame(self, side="x"):
+    def loadings_frame(self, side: Side = "x") -> Any:
         """Loadings of one view as a data frame, with the names of its columns.
 
         Parameters

@@ -10,6 +10,7 @@ import numpy as np
 from skcrl import _linalg, _moments
 from skcrl._columns import centred, column_correlations, unit_columns
 from skcrl._numbers import check_numbers, require_squares
+from skcrl._typing import Rows
 from skcrl._views import check_paired
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-def pearson_sum(Zx, Zy):
+def pearson_sum(Zx: Rows, Zy: Rows) -> float:
     r"""Sum over dimensions of the Pearson correlation of paired codes.
 
     :math:`\sum_j \mathrm{corr}(Z^x_{\cdot j}, Z^y_{\cdot j})`, the "sum correlation"
@@ -70,7 +71,7 @@ def pearson_sum(Zx, Zy):
     return float(column_correlations(Zx, Zy).sum())
 
 
-def canonical_total(Zx, Zy, Zx_train, Zy_train):
+def canonical_total(Zx: Rows, Zy: Rows, Zx_train: Rows, Zy_train: Rows) -> float:
     """Correlation captured on held-out codes by a CCA fitted on training codes.
 
     Linear CCA fitted on the training codes orders, matches and decorrelates them;
@@ -133,7 +134,7 @@ def canonical_total(Zx, Zy, Zx_train, Zy_train):
     )
 
 
-def refitted_canonical_total(Zx, Zy):
+def refitted_canonical_total(Zx: Rows, Zy: Rows) -> float:
     """Sum of the canonical correlations of the given codes themselves.
 
     CCA is fitted and measured on the same samples, so the total grows with
@@ -174,7 +175,7 @@ def refitted_canonical_total(Zx, Zy):
     return float(_linalg.cca(cov, min(cov.xy.shape)).singular_values.sum())
 
 
-def effective_rank(Z):
+def effective_rank(Z: Rows) -> float:
     r"""Effective number of dimensions of codes, whatever their units.
 
     :math:`\exp(-\sum_i p_i \log p_i)`, where :math:`p_i` are the singular values of the
@@ -221,7 +222,7 @@ def effective_rank(Z):
     return float(np.clip(np.exp(-np.sum(p * np.log(p))), 1, len(p))) if len(p) else 0.0
 
 
-def reconstruction_error(X, X_rebuilt):
+def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
     r"""Squared error of a reconstruction as a share of the variance of the data.
 
     :math:`\|X - \hat X\|_F^2 / \|X - \bar X\|_F^2`: 0 is perfect, 1 is what predicting

@@ -4,10 +4,12 @@ Targets are ranked by the cosine of their codes with the query's. To search the 
 way, swap the arguments.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
 
+from skcrl._typing import Rows
 from skcrl._views import check_paired
 from skcrl.metrics._ranking import (
     check_unit_codes,
@@ -26,7 +28,13 @@ from skcrl.metrics._relevance import (
 )
 
 
-def recall_at_k(queries, targets, *, k=1, relevant=None):
+def recall_at_k(
+    queries: Rows,
+    targets: Rows,
+    *,
+    k: int = 1,
+    relevant: Rows | None = None,
+) -> float:
     r"""Share of queries with a relevant target among the first k.
 
     R@k of the literature on cross-modal retrieval [1]_, where most often one target is
@@ -101,7 +109,7 @@ def recall_at_k(queries, targets, *, k=1, relevant=None):
     return recall(one_way(queries, targets, relevant), k)
 
 
-def median_rank(queries, targets, *, relevant=None):
+def median_rank(queries: Rows, targets: Rows, *, relevant: Rows | None = None) -> float:
     """Median over queries of the rank of the first relevant target.
 
     "MR" of the literature on cross-modal retrieval [1]_; lower is better. The
@@ -147,7 +155,9 @@ def median_rank(queries, targets, *, relevant=None):
     return median_of_ranks(one_way(queries, targets, relevant))
 
 
-def mean_reciprocal_rank(queries, targets, *, relevant=None):
+def mean_reciprocal_rank(
+    queries: Rows, targets: Rows, *, relevant: Rows | None = None
+) -> float:
     """Mean over queries of one over the rank of the first relevant target.
 
     "MRR" of the literature on cross-modal retrieval [1]_. Of tied targets it is the
@@ -194,7 +204,13 @@ def mean_reciprocal_rank(queries, targets, *, relevant=None):
     return mean_of_reciprocal_ranks(one_way(queries, targets, relevant))
 
 
-def precision_at_k(queries, targets, *, k=10, relevant=None):
+def precision_at_k(
+    queries: Rows,
+    targets: Rows,
+    *,
+    k: int = 10,
+    relevant: Rows | None = None,
+) -> float:
     """Share of relevant ones among the first k targets, mean over queries.
 
     Parameters
@@ -238,7 +254,9 @@ def precision_at_k(queries, targets, *, k=10, relevant=None):
     return float(expected_precision(queries, targets, relevance, k).mean())
 
 
-def mean_average_precision(queries, targets, *, relevant=None):
+def mean_average_precision(
+    queries: Rows, targets: Rows, *, relevant: Rows | None = None
+) -> float:
     """Mean over queries of the precision at each relevant target, averaged.
 
     mAP, over the whole ranking: for each query the mean, over its relevant
@@ -287,7 +305,14 @@ def mean_average_precision(queries, targets, *, relevant=None):
     return float(expected_average_precision(queries, targets, relevance).mean())
 
 
-def average_precision_at_k(queries, targets, query_classes, target_classes, *, k=50):
+def average_precision_at_k(
+    queries: Rows,
+    targets: Rows,
+    query_classes: Rows,
+    target_classes: Rows,
+    *,
+    k: int = 50,
+) -> float:
     """AP@k of zero-shot retrieval: precision at k, averaged within and over classes.
 
     "The percentage of the top-50 scoring images whose class matches that of the text
@@ -350,7 +375,7 @@ def average_precision_at_k(queries, targets, query_classes, target_classes, *, k
     return float(np.mean(np.bincount(of_class, precision) / np.bincount(of_class)))
 
 
-def class_codes(codes, classes):
+def class_codes(codes: Rows, classes: Rows) -> tuple[np.ndarray, np.ndarray]:
     """One code for each class: the mean of its members' codes at length one.
 
     Queries of the class-level protocol of zero-shot retrieval: what is sought
@@ -401,7 +426,13 @@ def class_codes(codes, classes):
     return sums / sizes[:, None], classes
 
 
-def retrieval_report(Zx, Zy, *, k=None, relevant=None):
+def retrieval_report(
+    Zx: Rows,
+    Zy: Rows,
+    *,
+    k: int | Sequence[int] | None = None,
+    relevant: Rows | None = None,
+) -> dict[str, dict[str, float]]:
     """Recall at several k, median rank and mean reciprocal rank, both ways.
 
     Without `relevant`, both ways are counted in one pass over the similarities.

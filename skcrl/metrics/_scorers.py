@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from skcrl._arrays import to_numpy
+from skcrl._typing import Rows
 from skcrl.metrics._correlation import pearson_sum
 from skcrl.metrics._retrieval import (
     mean_both_ways,
@@ -14,7 +16,7 @@ from skcrl.metrics._retrieval import (
 )
 
 
-def get_scorer_names():
+def get_scorer_names() -> list[str]:
     """Names that :func:`get_scorer` knows.
 
     Returns
@@ -31,7 +33,7 @@ def get_scorer_names():
     return sorted(_SCORES)
 
 
-def get_scorer(name):
+def get_scorer(name: str) -> "Scorer":
     """Scorer of two-view estimators by its name, higher is better.
 
     Parameters
@@ -83,7 +85,7 @@ class Scorer:
 
     name: str
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator: Any, X: Rows, y: Rows) -> float:
         """Score of the estimator on the paired views `X` and `y`."""
         Zx, Zy = map(to_numpy, estimator.transform_pair(X, y))
         return _SCORES[self.name](Zx, Zy)

@@ -14,6 +14,7 @@ from sklearn.utils._metadata_requests import SIMPLE_METHODS, MetadataRequest
 
 from skcrl._arrays import untensored
 from skcrl.persistence._attributes import unknown_names, without_machine
+from skcrl.persistence._networks import NETWORKS, Network
 from skcrl.persistence._plain import Reader, Writer, marked
 from skcrl.persistence._trusted import check_trusted
 
@@ -96,11 +97,14 @@ class EstimatorWriter(Writer):
     def __init__(self):
         super().__init__()
         self._objects_known = {}
+        self._networks = set()
 
     def _other(self, value, where):
         if id(value) in self._objects_known:
             return marked("same", self._objects_known[id(value)][0])
         kind = type(value)
+        if kind is Network:
+            return marked("network", list(value))
         if kind is MetadataRequest:
             return marked("requests", self._encode(_requests(value), where))
         name = _name(kind)
@@ -115,7 +119,9 @@ class EstimatorWriter(Writer):
         _check_parameters(value)
         parameters = signature(kind).parameters
         state = _state(value)
-        if not hasattr(kind, "_check_state"):
+        if hasattr(kind, "_check_state"):
+            _take_networks(state, self._networks)
+        else:
             for key in unknown_names(kind, state):
                 raise ValueError(
                     f"{_place(key, False, kind, where)} is none that {kind.__name__} "
@@ -143,10 +149,19 @@ class EstimatorReader(Reader):
     """Makes estimators of documents.
 
     No constructor is called, but those of named tuples and networks of skcrl.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        What the document refers to.
+    networks : dict of str to nn.Module or None, default=None
+        Networks of the user's, by the names of their parameters.
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays, networks=None):
         super().__init__(arrays)
+        self._given = networks or {}
+        self._networks = set()
         self._objects_known = []
         self._sizes = []  # of each object, with all that it holds
         self._unfolded = 0
@@ -154,6 +169,7 @@ class EstimatorReader(Reader):
         self._marks["object"] = self._object
         self._marks["same"] = self._same
         self._marks["requests"] = self._metadata_request
+        self._marks["network"] = lambda of: self._given[of[0]]
 
     def _object(self, of):
         kind, before = found(of["class"]), self._unfolded
@@ -193,6 +209,7 @@ class EstimatorReader(Reader):
             return kind(**state)
         if hasattr(kind, "_check_state"):
             self._take(state["module"])
+            _take_networks(state, self._networks)
             kind._check_state(state)
         else:
             _check_names(kind, state)
@@ -270,6 +287,19 @@ def _state(value: Any):
     if hasattr(type(value), "_state_to_save"):
         return value._state_to_save()
     return value._asdict() if hasattr(type(value), "_fields") else value.__getstate__()
+
+
+def _take_networks(state, taken):
+    """Note which networks of the user's a trained net has; refuse one of two nets."""
+    for key, value in state["made_with"]["parameters"].items():
+        name = key.removeprefix("module__")
+        if name in NETWORKS and value is not None:
+            if name in taken:
+                raise ValueError(
+                    f"it holds two estimators with an {name} of yours, and load takes "
+                    "one: save them apart. joblib keeps them together, in a pickle."
+                )
+            taken.add(name)
 
 
 def _check_parameters(value):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+from io import BytesIO
 
 import numpy as np
 from safetensors import SafetensorError
@@ -18,11 +19,13 @@ _BLANK = "0" * 64
 _VALUE, _DOCUMENT = 200, 2**26
 # How often the size of a larger file its document may take.
 _TIMES = 6
+# Bytes of the header that the format allows.
+_HEADER = 10**8
 # How the entry before the digest reads, as a string of JSON within JSON.
 _BEFORE_DIGEST = rb"\"sha256\":\""
 
 
-def write(path, kind, document, arrays):
+def write(path, kind, document, arrays, card=None):
     """Write a file of the safetensors format; until it is complete `path` stays.
 
     Parameters
@@ -35,6 +38,8 @@ def write(path, kind, document, arrays):
         Plain data, as JSON knows them.
     arrays : dict of str to ndarray
         Arrays of numbers.
+    card : dict or None, default=None
+        What ``describe`` tells of the file, plain data as well.
 
     Raises
     ------
@@ -47,6 +52,7 @@ def write(path, kind, document, arrays):
         "sha256": _BLANK,
         "kind": kind,
         "version": VERSION,
+        "card": card or {},
         "document": document,
     }
     text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -83,8 +89,7 @@ def read(path, kind):
         at = _digest_position(content)
         if bytes(content[at : at + len(_BLANK)]) != _digest(content, at):
             raise ValueError("its bytes do not match their digest")
-        _check_length(content)
-        head = json.loads(_header(content)["__metadata__"][_ENTRY])
+        head = head_of(read_header(BytesIO(whole), len(whole)))
         version = head["version"]
         if type(version) is not int or version < 1:
             raise ValueError(f"its version is {version!r}")
@@ -103,6 +108,21 @@ def read(path, kind):
     )
 
 
+def read_header(file, size):
+    """What a file of the safetensors format of this size says of its arrays."""
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > min(size - 8, _HEADER):
+        raise ValueError("it ends within its header")
+    header = file.read(length)
+    _check_length(header, size)
+    return json.loads(header)
+
+
+def head_of(header):
+    """The text of JSON in a header, with the document."""
+    return json.loads(header["__metadata__"][_ENTRY])
+
+
 def _header_end(content):
     (length,) = struct.unpack("<Q", content[:8])
     if length > len(content) - 8:
@@ -110,21 +130,16 @@ def _header_end(content):
     return 8 + length
 
 
-def _header(content):
-    return json.loads(bytes(content[8 : _header_end(content)]))
-
-
-def _check_length(content):
+def _check_length(header, size):
     """Raise ValueError for more values than a document needs in a file of that size.
 
     An empty list is two characters in the file, and a hundred bytes in memory.
     """
-    header = bytes(content[8 : _header_end(content)])
     n_values = sum(map(header.count, (b",", b"[", b"{")))
-    most = max(_DOCUMENT, _TIMES * len(content)) // _VALUE
+    most = max(_DOCUMENT, _TIMES * size) // _VALUE
     if n_values > most:
         raise ValueError(
-            f"its document holds {n_values} values, and a file of {len(content)} bytes "
+            f"its document holds {n_values} values, and a file of {size} bytes "
             f"may hold {most}"
         )
 

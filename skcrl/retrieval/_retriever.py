@@ -3,11 +3,12 @@
 import sys
 from copy import deepcopy
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, Self, overload
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
+from skcrl._typing import File, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired
 from skcrl.metrics import get_scorer
@@ -154,14 +156,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator,
+        estimator: BaseEstimator,
         *,
-        correlation_power=0.0,
-        cv=None,
-        n_neighbors=10,
-        backend="exact",
-        backend_params=None,
-        n_jobs=None,
+        correlation_power: float = 0.0,
+        cv: int | None = None,
+        n_neighbors: int = 10,
+        backend: str = "exact",
+        backend_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
     ):
         self.estimator = estimator
         self.correlation_power = correlation_power
@@ -171,8 +173,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self.backend_params = backend_params
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Rows, y: Rows) -> Self:
         """Learn the common space of two views; the index is empty after it.
 
         Parameters
@@ -197,10 +199,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y)
             self.weights_ = self._weights(X, y)
-            self._index = None
+            self._index: Index | None = None
         return self
 
-    def fit_index(self, X=None, y=None, ids=None):
+    def fit_index(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        ids: ArrayLike | None = None,
+    ) -> Self:
         """Make an index of items, in place of the one that was there.
 
         Parameters
@@ -234,7 +241,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self._index = Index(codes, ids, self.backend, params, self._n_threads())
         return self
 
-    def add(self, X=None, y=None, ids=None):
+    def add(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        ids: ArrayLike | None = None,
+    ) -> Self:
         """Append items to the index; nothing is fitted again.
 
         Each call copies the index, in which other threads may search meanwhile: add
@@ -267,7 +279,32 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index.add(codes, check_ids(ids, len(codes)), self._n_threads())
         return self
 
-    def kneighbors(self, X=None, y=None, n_neighbors=None, return_distance=True):
+    @overload
+    def kneighbors(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        n_neighbors: int | None = None,
+        return_distance: Literal[True] = True,
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    @overload
+    def kneighbors(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        n_neighbors: int | None = None,
+        *,
+        return_distance: Literal[False],
+    ) -> np.ndarray: ...
+
+    def kneighbors(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Find the items nearest to queries of either view, or of both.
 
         Parameters
@@ -300,7 +337,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         similarities, positions = self._nearest(items, X, y, n_neighbors)
         return (1 - similarities, positions) if return_distance else positions
 
-    def search(self, X=None, y=None, n_neighbors=None):
+    def search(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        n_neighbors: int | None = None,
+    ) -> Found:
         """Find the items nearest to queries, by name.
 
         Parameters
@@ -327,7 +369,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         similarities, positions = self._nearest(items, X, y, n_neighbors)
         return Found(similarities, items.named(positions))
 
-    def encode(self, X=None, y=None):
+    def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
         """Weighted codes of length one, as they are indexed and compared.
 
         Parameters
@@ -365,7 +407,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Zx += Zy
         return unit_rows(Zx, out=Zx)
 
-    def transform_pair(self, X, y):
+    def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Codes of both views, as they are indexed and compared.
 
         With it ``skcrl.metrics.get_scorer`` scores a retriever too.
@@ -394,7 +436,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             )
         return Zx, Zy
 
-    def score(self, X, y):
+    def score(self, X: Rows, y: Rows) -> float:
         """Mean reciprocal rank of the other view of each sample, of both directions.
 
         Parameters
@@ -412,7 +454,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         return get_scorer("mean_reciprocal_rank")(self, X, y)
 
-    def save_index(self, path):
+    def save_index(self, path: File) -> None:
         """Write the index to a file, which holds no pickles.
 
         The file appears when it is complete; a link is followed. The estimator is not
@@ -433,7 +475,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index = self._filled_index()
         _file.write(path, _file.Stored(**index.__getstate__()))
 
-    def load_index(self, path):
+    def load_index(self, path: File) -> Self:
         """Take the index from a file that ``save_index`` wrote.
 
         Its codes are meaningful only to the estimator that made them.
@@ -475,7 +517,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         return self
 
     @property
-    def n_items_(self):
+    def n_items_(self) -> int:
         """Number of items in the index."""
         check_is_fitted(self)
         index = self._index

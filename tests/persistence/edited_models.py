@@ -16,7 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from saved_models import CLASSIFIERS, RETRIEVERS, TWO_VIEWS, fitted, outputs
+from saved_models import (
+    CLASSIFIERS,
+    RETRIEVERS,
+    TWO_VIEWS,
+    fitted,
+    networks,
+    outputs,
+)
 
 from skcrl.persistence import _file
 from skcrl.persistence._saved import Saved
@@ -151,7 +158,7 @@ def write_edited(rng, path, document, arrays):
 def used(name, path):
     """What comes of loading a file, and of using what it holds."""
     try:
-        estimator = Saved.load(path)
+        estimator = Saved.load(path, **networks(name))
     except ValueError as error:
         return {"refused": str(error).startswith(f"{path} ")}
     html, failed = "", []

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -70,6 +71,26 @@ _TABLE = ColumnTransformer(
 _UNION = FeatureUnion(
     [("words", TfidfVectorizer()), ("chars", TfidfVectorizer(analyzer="char"))]
 )
+
+
+def network(n_in, n_out, seed=0):
+    """A network with weights of its own, a count and statistics of batches."""
+    modules = torch.nn.Linear(n_in, n_out), torch.nn.BatchNorm1d(n_out)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        modules[0].weight.normal_(generator=generator)
+        modules[0].bias.zero_()
+    return torch.nn.Sequential(*modules)
+
+
+def networks(name):
+    """What ``load`` has to be given beside the file of a model, with other weights."""
+    if "own" not in name:
+        return {}
+    return {"x_encoder": network(6, 2, 1), "y_decoder": network(2, 4, 1)}
+
+
+_OWN = {"x_encoder": network(6, 2), "y_decoder": network(2, 4)}
 
 # Name to an estimator that is not fitted, and what it is fitted to.
 TWO_VIEWS = {
@@ -155,9 +176,12 @@ TWO_VIEWS = {
     "deep sparse": (DeepCCA(2, **_DEEP), SPARSE_X, SPARSE_Y),
     "deep frames": (DeepCCA(2, **_DEEP), FRAME_X, FRAME_Y),
     "deep 1-D": (DeepCCA(1, **_DEEP), X, Y[:, 0]),
+    "deep own": (DeepCCA(2, **_OWN, **_DEEP), X, Y),
     "corrnet": (CorrNet(2, **_DEEP), X, Y),
+    "corrnet own": (CorrNet(2, **_OWN, **_DEEP), X, Y),
     "corrnet tied": (CorrNet(2, decoder="mirrored", tied=True, **_DEEP), X, Y),
     "autoencoder": (MultimodalAutoencoder(2, **_DEEP), X, Y),
+    "autoencoder own": (MultimodalAutoencoder(2, **_OWN, **_DEEP), X, Y),
     "autoencoder joint": (
         MultimodalAutoencoder(2, layout="concatenated", **_DEEP),
         X,
@@ -165,6 +189,7 @@ TWO_VIEWS = {
     ),
     "tied": (TiedBidirectional(2, **_DEEP), X, Y),
     "ranker": (CCALRanker(2, running_momentum=0.5, **_DEEP), X, Y),
+    "ranker own": (CCALRanker(2, **_OWN, **_DEEP), X, Y),
     "ranker learned": (
         CCALRanker(2, projection="learned", objective="infonce", **_DEEP),
         X,
@@ -178,6 +203,7 @@ TWO_VIEWS = {
         Y,
     ),
     "pipeline deep": (ViewPipeline(DeepCCA(2, **_DEEP), x=StandardScaler()), X, Y),
+    "pipeline own": (ViewPipeline(DeepCCA(2, **_OWN, **_DEEP), y=PCA(4)), X, Y),
     "pipeline texts": (
         ViewPipeline(LinearCCA(2), x=make_pipeline(TfidfVectorizer(), TruncatedSVD(3))),
         TEXTS,
@@ -215,6 +241,11 @@ CLASSIFIERS = {
         _PAIR,
         LABELS,
     ),
+    "classifier own": (
+        CrossViewClassifier(DeepCCA(2, **_OWN, **_DEEP), LogisticRegression()),
+        _PAIR,
+        LABELS,
+    ),
     "classifier columns": (
         CrossViewClassifier(
             LinearCCA(2),
@@ -239,6 +270,7 @@ RETRIEVERS = {
         {"X": X, "ids": np.arange(_N) + 7},
     ),
     "retriever deep": (CrossViewRetriever(DeepCCA(2, **_DEEP)), {"y": Y}),
+    "retriever own": (CrossViewRetriever(DeepCCA(2, **_OWN, **_DEEP)), {"y": Y}),
 }
 
 

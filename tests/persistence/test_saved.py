@@ -21,6 +21,7 @@ from saved_models import (
     X,
     Y,
     fitted,
+    networks,
     outputs,
 )
 from scipy import sparse
@@ -48,7 +49,7 @@ from skcrl import (
     ViewPipeline,
 )
 from skcrl.base import TwoViewTransformer, View
-from skcrl.persistence import _file
+from skcrl.persistence import _card, _file
 from skcrl.persistence._estimators import _HOMES, EstimatorReader, EstimatorWriter
 from skcrl.persistence._saved import Saved
 
@@ -56,9 +57,9 @@ ALL = [*TWO_VIEWS, *CLASSIFIERS, *RETRIEVERS]
 DEEP = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
 
 
-def saved(estimator, path):
+def saved(estimator, path, **given):
     estimator.save(path / "model.skcrl")
-    return type(estimator).load(path / "model.skcrl")
+    return type(estimator).load(path / "model.skcrl", **given)
 
 
 def assert_same(a, b):
@@ -84,7 +85,7 @@ def fitted_values(estimator):
 @pytest.mark.parametrize("name", ALL)
 def test_a_loaded_estimator_is_the_one_saved(name, tmp_path):
     model = fitted(name)
-    loaded = saved(model, tmp_path)
+    loaded = saved(model, tmp_path, **networks(name))
     assert type(loaded) is type(model)
     for describe in (repr, lambda estimator: str(estimator.get_params())):
         # The address of a RandomState is its own.
@@ -103,7 +104,8 @@ def test_a_loaded_estimator_is_the_one_saved(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["linear", "kernel", "deep", "pipeline", "retriever"])
-def test_saving_twice_gives_the_same_bytes(name, tmp_path):
+def test_saving_twice_gives_the_same_bytes(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(_card, "now", lambda: "at noon")
     fitted(name).save(tmp_path / "a")
     type(fitted(name)).load(tmp_path / "a").save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -334,11 +336,6 @@ def in_steps(**steps):
             "item 0 of parameter callbacks of DeepCCA is of type skorch.callbacks",
         ),
         (
-            DeepCCA(2, x_encoder=torch.nn.Linear(6, 2), **DEEP),
-            X,
-            "parameter x_encoder of DeepCCA is of type torch.nn.modules.linear.Linear",
-        ),
-        (
             KernelCCA(2, kernel=lambda a, b: a @ b),
             X,
             "parameter kernel of KernelCCA is of type builtins.function",
@@ -372,15 +369,6 @@ def test_an_attribute_of_the_users_is_refused_by_name(tmp_path):
     model = LinearCCA(2).fit(X, Y)
     model.note = "of Tuesday"
     with pytest.raises(ValueError, match="attribute note of LinearCCA is none that"):
-        model.save(tmp_path / "model")
-
-
-def test_a_user_module_that_was_replaced_after_fit_is_refused(tmp_path):
-    model = DeepCCA(2, x_encoder=torch.nn.Linear(6, 2), **DEEP).fit(X, Y)
-    model.set_params(x_encoder=None)
-    with pytest.raises(
-        ValueError, match="in attribute net_ of DeepCCA is of type torch"
-    ):
         model.save(tmp_path / "model")
 
 

@@ -1,0 +1,30 @@
+"""Types of what users pass and get."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils import metaestimators
+
+# Views and codes: arrays, sparse or not, tables of any library, tensors, lists of
+# texts, a TwoView. No type says that something has rows.
+Rows: TypeAlias = Any
+Side: TypeAlias = Literal["x", "y"]
+Seed: TypeAlias = int | np.random.RandomState | None
+File: TypeAlias = str | PathLike[str]
+# One for both views, or one for each.
+Reals: TypeAlias = float | Sequence[float] | np.ndarray
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
+    """scikit-learn's decorator of ``fit``, of which checkers learn that types stay."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+
+def available_if(check: Callable[[Any], Any]) -> Callable[[_Method], _Method]:
+    """scikit-learn's decorator, of which checkers learn that types stay."""
+    return metaestimators.available_if(check)

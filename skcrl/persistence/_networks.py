@@ -1,0 +1,88 @@
+"""Networks of the user's in files, which hold their weights and none of their code.
+
+In their place stands their name and what they print; ``load`` is given them anew.
+"""
+
+from importlib import import_module
+from textwrap import shorten
+from typing import NamedTuple
+
+# Parameters of estimators that may be networks of the user's.
+NETWORKS = ("x_encoder", "y_encoder", "x_decoder", "y_decoder")
+# Characters of what a network prints.
+_LONGEST = 200
+
+
+class Network(NamedTuple):
+    """Stands for a network of the user's in what is saved."""
+
+    name: str  # of the parameter
+    text: str  # what it prints, in one line
+
+    @classmethod
+    def of(cls, name, module):
+        """Stand-in for the module that is the parameter `name`."""
+        # Some print nothing of themselves.
+        text = repr(module) or type(module).__name__
+        return cls(name, plain(shorten(text, _LONGEST, placeholder=" ...")))
+
+
+class UnfitNetworkError(ValueError):
+    """A network given to ``load`` is not of the weights in the file."""
+
+
+def networks_in(document):
+    """Stand-ins in a document, which may be any, by the names of their parameters."""
+    found, left = {}, [document]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if part.get("$") == "network":
+                name, text = part["of"]
+                if name not in NETWORKS or not isinstance(text, str):
+                    raise ValueError(f"it holds a network {name!r:.50}")
+                found[name] = Network(name, text)
+            left.extend(part.values())
+        elif isinstance(part, list):
+            left.extend(part)
+    return {name: found[name] for name in NETWORKS if name in found}
+
+
+def check_given(path, networks, given):
+    """Raise ValueError unless the networks of a file are those that were given.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    networks : dict of str to Network
+        What it asks for.
+    given : dict of str to object
+        Networks by the names of their parameters.
+    """
+    missing = [network for name, network in networks.items() if name not in given]
+    if missing:
+        asked = ", ".join(f"{name}=..." for name, _ in missing)
+        raise ValueError(
+            f"{path} holds the weights of networks of yours and not their code: give "
+            f"them to load, as load(path, {asked}). When it was saved, "
+            + "; ".join(f"{name} was {plain(text)}" for name, text in missing)
+            + "."
+        )
+    for name, module in given.items():
+        if name not in networks:
+            has = ", ".join(networks) or "none"
+            raise ValueError(
+                f"{path} holds no {name} of yours: leave it out. Of networks that load "
+                f"takes it holds {has}."
+            )
+        if not isinstance(module, import_module("torch").nn.Module):
+            raise ValueError(
+                f"{name} must be an nn.Module, to be filled with the weights in {path},"
+                f" got {module!r:.80}."
+            )
+
+
+def plain(text):
+    """The beginning of a text, which may be any, without control characters."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])
