@@ -1,7 +1,7 @@
 """Search for items of one view by the other."""
 
 import sys
-from copy import deepcopy
+from copy import copy
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -79,8 +79,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
-        Search over the items. "exact" is the brute force of scikit-learn's
-        ``NearestNeighbors``, which never holds the similarities of all. The others are
+        Search over the items. "exact" compares each query with all items: few queries
+        by one product each, many by scikit-learn's ``NearestNeighbors``, which never
+        holds the similarities of all. The others are
         packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
         or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
         most miss some.
@@ -585,7 +586,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        tags.input_tags = deepcopy(get_tags(self.estimator).input_tags)
+        tags.input_tags = copy(get_tags(self.estimator).input_tags)
         return tags
 
 

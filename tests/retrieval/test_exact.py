@@ -56,6 +56,22 @@ def test_near_duplicates_in_float64(rng):
     np.testing.assert_array_equal(positions[0], np.argsort(-steps)[:10])
 
 
+@pytest.mark.parametrize("n_queries", [1, 16, 17])
+def test_items_that_products_in_float32_confuse(rng, n_queries):
+    codes = np.repeat(made(rng, 3, 200, np.float32), 100, axis=0)
+    codes[:, 0] += np.float32(1e-8) * rng.integers(0, 4, 300)  # last digits at most
+    codes[7] = 0
+    queries = made(rng, n_queries, 200, np.float32)
+    queries[0] = 0
+    similarities, positions = nearest(queries, codes, 120)
+    expected = brute_force(queries, codes, 120)
+    np.testing.assert_allclose(similarities, expected[0], rtol=0, atol=1e-14)
+    products = queries.astype(np.float64) @ codes.astype(np.float64).T
+    found = np.take_along_axis(products, positions, 1)
+    np.testing.assert_allclose(found, expected[0], rtol=0, atol=1e-14)
+    assert all(len(set(row)) == 120 for row in positions)
+
+
 def test_queries_that_differ_below_float32(rng):
     base, direction = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
     codes = np.array([base + direction, base - direction]) / np.sqrt(2)
