@@ -49,6 +49,7 @@ from skcrl.deep._learned import (
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep._plan import plan_of
 from skcrl.deep._units import Units
+from skcrl.deep._view_modules import ViewModule
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
 from skcrl.metrics._relevance import check_classes
@@ -533,6 +534,16 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "yours, which would begin anew when training goes on: set "
                 "callbacks=None, or checkpoint=None."
             )
+
+    def _as_module(self, side):
+        """Module of one view, on the weights of `net_`."""
+        net = self.net_
+        encoder, units = net.module_.one_view(side), net.units.get(side)
+        return ViewModule(encoder, units, self._projection_of(side)).to(net.device)
+
+    def _projection_of(self, side):
+        """Mean and weights by which the network's outputs become codes, or None."""
+        return None
 
     def _check_loaded(self):
         super()._check_loaded()

@@ -56,7 +56,7 @@ def test_near_duplicates_in_float64(rng):
     np.testing.assert_array_equal(positions[0], np.argsort(-steps)[:10])
 
 
-@pytest.mark.parametrize("n_queries", [1, 16, 17])
+@pytest.mark.parametrize("n_queries", [1, 16])
 def test_items_that_products_in_float32_confuse(rng, n_queries):
     codes = np.repeat(made(rng, 3, 200, np.float32), 100, axis=0)
     codes[:, 0] += np.float32(1e-8) * rng.integers(0, 4, 300)  # last digits at most

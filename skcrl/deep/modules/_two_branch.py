@@ -145,6 +145,10 @@ class TwoBranch(nn.Module):
         """Codes of one view."""
         return self.encoders[side](view)
 
+    def one_view(self, side):
+        """Module that encodes the view of `side`."""
+        return self.encoders[side]
+
     def decode(self, code, side):
         """View of `side` decoded from a code of that side."""
         view = self.decoders[side](code)
