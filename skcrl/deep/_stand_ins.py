@@ -53,14 +53,19 @@ class StandIns:
         self._any_trains |= module.training
         state = made.__dict__
         for name, value in module.__dict__.items():
-            if name == "_modules":
+            kind = type(value)
+            if kind in _ATOMS:
+                pass
+            elif kind is OrderedDict and not value:  # most of what a module has
+                value = OrderedDict()
+            elif name == "_modules":
                 value = {
                     key: None if child is None else self._of(child)
                     for key, child in value.items()
                 }
             elif name in _TENSORS:
                 value = {key: self._tensor(t) for key, t in value.items()}
-            elif type(value) not in _ATOMS:
+            else:
                 value = self._value(value)
             state[name] = value
         return made

@@ -56,6 +56,19 @@ def test_near_duplicates_in_float64(rng):
     np.testing.assert_array_equal(positions[0], np.argsort(-steps)[:10])
 
 
+@pytest.mark.parametrize("order", ["mixed", "nearest first", "nearest last"])
+def test_one_query_among_many_items(rng, order):
+    query, codes = made(rng, 1, 6), made(rng, 5000, 6)
+    if order != "mixed":
+        codes = codes[brute_force(query, codes, 5000)[1][0]]
+        codes = codes if order == "nearest first" else codes[::-1].copy()
+    for k in (1, 5, 9, 10, 700, 5000):  # of 19 blocks
+        similarities, positions = nearest(query, codes, k)
+        expected = brute_force(query, codes, k)
+        np.testing.assert_allclose(similarities, expected[0], rtol=0, atol=1e-14)
+        np.testing.assert_array_equal(positions, expected[1])
+
+
 @pytest.mark.parametrize("n_queries", [1, 16])
 def test_items_that_products_in_float32_confuse(rng, n_queries):
     codes = np.repeat(made(rng, 3, 200, np.float32), 100, axis=0)
