@@ -9,14 +9,17 @@ import torch
 from skcrl.deep._casts import Casts
 from skcrl.deep._stand_ins import StandIns, tensors_in, with_children
 
+# What two runs of one network may differ by, as a share of the largest result.
+_ROUNDING = 1e-4
+
 
 class Evaluator:
     """Applies methods of a module in place, and leaves the module as it is.
 
     Our modules keep nothing while they compute. Those of users may keep what they like,
     which stays in a stand-in that each call makes anew. They may also change their own
-    tensors, and so compute in copies until a trained network has been seen to leave its
-    tensors alone.
+    tensors, or be of a kind that has no stand-in: so they compute in copies until this
+    has been tried with the trained network.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ class Evaluator:
         self.module = module
         self.holds_users_modules = holds_users_modules
         self._casts = Casts(torch.float64)
-        # By what was asked for, whether it left all tensors as they were.
+        # By what was asked for, whether stand-ins give it and leave all tensors alone.
         self._is_safe: dict[tuple, bool] = {}
 
     def method(self, name, dtype, **kwargs):
@@ -57,9 +60,12 @@ class Evaluator:
             method = getattr(with_children(self.module, copies.of), name)
 
         def apply(*views):
+            is_trial = not self.module.training and asked not in self._is_safe
+            given = [_copied(view) for view in views] if is_trial else views
             out = _untracked(method, views, kwargs)
-            if is_safe is None and not self.module.training:
-                self._is_safe[asked] = copies.are_unchanged()
+            if is_trial:
+                in_place = self._in_place(dtype), name, given, kwargs
+                self._is_safe[asked] = copies.are_unchanged() and _gives(out, *in_place)
             # It may be part of what the module holds.
             return np.array(out.numpy())
 
@@ -95,6 +101,20 @@ class _Copies:
     def are_unchanged(self):
         """Whether the tensors of all copies are surely still those of the modules."""
         return all(_are_equal(*pair) for pair in self._tensors)
+
+
+def _copied(view):
+    return view.clone() if isinstance(view, torch.Tensor) else view
+
+
+def _gives(expected, module, name, views, kwargs):
+    """Whether a method of a module gives a result, but for rounding."""
+    try:
+        found = _untracked(getattr(module, name), views, kwargs)
+    except Exception:
+        return False
+    error = (found - expected).abs().max()
+    return bool(error <= _ROUNDING * expected.abs().max())
 
 
 def _are_equal(a, b):

@@ -264,6 +264,35 @@ class Constant(nn.Linear):
         return self.weight[:, :2].expand(len(rows) // 2, 2, 2).flatten(0, 1)
 
 
+class Slotted(nn.Linear):
+    """Keeps a number where no copy of its attributes finds it."""
+
+    __slots__ = ("factor",)
+
+    def __getstate__(self):
+        return {**self.__dict__, "factor": self.factor}
+
+    def __setstate__(self, state):
+        self.factor = state.pop("factor")
+        super().__setstate__(state)
+
+    def forward(self, rows):
+        return self.factor * super().forward(rows)
+
+
+@PRECISIONS
+def test_modules_without_a_stand_in_are_copied(views, dtype):
+    X, y = (view.astype(dtype) for view in views)
+    encoder = Slotted(6, 2)
+    encoder.factor = 3.0
+    est = with_encoders(encoder).fit(X, y)
+    assert est.net_._evaluator._is_safe == {
+        ("encode", "x"): False,
+        ("encode", "y"): True,
+    }
+    np.testing.assert_allclose(est.transform(X), bare_codes(est, X), rtol=1e-5)
+
+
 @pytest.mark.parametrize("encoder", [Overwriting(), Workspace(), Constant(6, 2)])
 def test_modules_that_overwrite_themselves_stay_as_they_were(views, encoder):
     X, y = (view.astype(np.float32) for view in views)
