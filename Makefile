@@ -41,6 +41,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/deep_defaults.py --mnist
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA
 	$(BIN)/python benchmarks/transform_memory.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/model_files.py
 	$(BIN)/python benchmarks/crash.py
 	$(BIN)/python benchmarks/search_speed.py

@@ -65,6 +65,7 @@ TINY = {
         "KS p",
     ),
     "deep_defaults": (["--quick", "--seeds", "1"], "200 rows of 20 and 15"),
+    "serving": (["--quick"], "500 items of 64"),
     "crash": (["--quick"], "1 of 1 trainings identical"),
     "micro_batches": (
         [*("--rows", "60", "--micro", "20", "--hidden", "8", "--only", "tied")],

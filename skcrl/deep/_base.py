@@ -50,6 +50,7 @@ from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep._plan import plan_of
 from skcrl.deep._processes import ALONE, processes_of
 from skcrl.deep._units import Units
+from skcrl.deep._view_modules import ViewModule
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
 from skcrl.metrics._relevance import check_classes
@@ -567,6 +568,16 @@ class BaseDeepTwoView(TwoViewTransformer):
             if state.get(name) is not None:
                 state[name] = Network.of(name, state[name])
         return state
+
+    def _as_module(self, side):
+        """Module of one view, on the weights of `net_`."""
+        net = self.net_
+        encoder, units = net.module_.one_view(side), net.units.get(side)
+        return ViewModule(encoder, units, self._projection_of(side)).to(net.device)
+
+    def _projection_of(self, side):
+        """Mean and weights by which the network's outputs become codes, or None."""
+        return None
 
     def _check_loaded(self):
         super()._check_loaded()

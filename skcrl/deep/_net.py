@@ -1,8 +1,6 @@
 """The training loop: skorch, fed with pairs."""
 
 from contextlib import contextmanager, suppress
-from copy import deepcopy
-from itertools import chain
 from math import prod
 
 import numpy as np
@@ -23,6 +21,7 @@ from skcrl.deep._data import (
     stream,
     stream_seed,
 )
+from skcrl.deep._evaluator import Evaluator
 from skcrl.deep._made_with import (
     arguments,
     check_weights,
@@ -111,13 +110,12 @@ class TwoViewNet(NeuralNet):
         """Build the module with weights drawn from `seed`."""
         super().initialize_module()
         self.module_.float().reset_parameters(stream(self.seed, 0, WEIGHTS))
-        # What computes in another precision, by weights that each call copies anew.
-        self._casts: dict[torch.dtype, nn.Module] = {}
-        self._holds_users_modules = any(
+        holds_users_modules = any(
             isinstance(value, nn.Module)
             for value in self.get_params_for("module").values()
         )
         self._by_rows = getattr(self.module_, "by_rows", self.module_.forward)
+        self._evaluator = Evaluator(self.module_, holds_users_modules)
         if self.compiled:
             self._by_rows = torch.compile(self._by_rows)
         return self
@@ -297,7 +295,7 @@ class TwoViewNet(NeuralNet):
             if np.result_type(*(view.dtype for view in given)) == np.float64
             else torch.float32
         )
-        module = self._evaluating(dtype)
+        apply = self._evaluator.method(method, dtype, **kwargs)
 
         def block(view, units, start):
             if view is None:
@@ -309,40 +307,17 @@ class TwoViewNet(NeuralNet):
 
         def compute(start):
             pairs = zip(views, into, strict=True)
-            blocks = (block(view, units, start) for view, units in pairs)
-            computed = getattr(module, method)(*blocks, **kwargs).cpu().numpy()
+            computed = apply(*(block(view, units, start) for view, units in pairs))
             return computed if back is None else back.restored(computed)
 
-        with torch.inference_mode():
-            first = compute(0)
-            if n <= n_rows:
-                return first
-            out = np.empty((n, *first.shape[1:]), first.dtype)
-            out[:n_rows] = first
-            for start in range(n_rows, n, n_rows):
-                out[start : start + n_rows] = compute(start)
+        first = compute(0)
+        if n <= n_rows:
+            return first
+        out = np.empty((n, *first.shape[1:]), first.dtype)
+        out[:n_rows] = first
+        for start in range(n_rows, n, n_rows):
+            out[start : start + n_rows] = compute(start)
         return out
-
-    def _evaluating(self, dtype):
-        """What evaluates in a precision as the module is now, in several threads too.
-
-        Modules of users may keep what they like while they compute: each call gets a
-        copy of them. Ours keep nothing and compute in place.
-        """
-        module = self.module_
-        if self._holds_users_modules:
-            return deepcopy(module).to(dtype).eval()
-        if module.training:  # A callback asks, in a training.
-            module.eval()
-        if dtype == torch.float32:
-            return module
-        if dtype not in self._casts:
-            self._casts[dtype] = deepcopy(module).to(dtype)
-        cast = self._casts[dtype]
-        with torch.inference_mode():
-            for there, here in zip(_tensors(cast), _tensors(module), strict=True):
-                there.copy_(here)
-        return cast
 
     def _units_around(self, method, side, n_views):
         """Units of each argument of a method of the module, and of its result."""
@@ -470,10 +445,6 @@ class TwoViewNet(NeuralNet):
         self.optimizer_.load_state_dict(
             {"state": _to_torch(state), "param_groups": groups}
         )
-
-
-def _tensors(module):
-    return chain(module.parameters(), module.buffers())
 
 
 def _values_per_row(view, keep_sparse):

@@ -100,16 +100,17 @@ class BaseTwoBranch(BaseDeepTwoView):
         return self.net_.evaluate("encode", view, side=side)
 
     def _encode(self, view, side):
-        mean, weights = (
-            (self.x_mean_, self.x_weights_)
-            if side == "x"
-            else (self.y_mean_, self.y_weights_)
-        )
         outputs = self._outputs(untensored(view), side)
-        codes = _moments.project(
-            outputs, untensored(mean), untensored(weights), out=outputs
-        )
+        mean, weights = self._projection_of(side)
+        codes = _moments.project(outputs, mean, weights, out=outputs)
         return following(codes, view)
+
+    def _projection_of(self, side):
+        mean, weights = (
+            getattr(self, f"{side}_mean_"),
+            getattr(self, f"{side}_weights_"),
+        )
+        return untensored(mean), untensored(weights)
 
     def _decode(self, codes, side):
         return self._decode_to(side, **{f"{side}_codes": codes})

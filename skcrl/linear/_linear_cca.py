@@ -480,11 +480,17 @@ class LinearCCA(TwoViewTransformer):
         cov = self._decoders[side].cross_cov[own].T
         return cov * _linalg.unit_scale(self._code_var[own])
 
+    def _as_module(self, side):
+        # Nothing else here needs torch.
+        from skcrl.deep._view_modules import LinearCodes
+
+        return LinearCodes(*self._projection_of(side))
+
+    def _projection_of(self, side):
+        return getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")
+
     def _encode(self, view, side):
-        if side == "x":
-            mean, weights = self.x_mean_, self.x_weights_
-        else:
-            mean, weights = self.y_mean_, self.y_weights_
+        mean, weights = self._projection_of(side)
         name = "X" if side == "x" else "y"
         _require_library_of_fit(view, name, weights)
         return kind_of(view).project(view, mean, weights, name)

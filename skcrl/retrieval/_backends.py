@@ -13,6 +13,10 @@ from sklearn.utils import gen_batches
 
 from skcrl.retrieval._bounds import check_params
 
+# So many queries are compared with all codes faster by products than by scikit-learn.
+_FEW_QUERIES = 16
+# Values of which the largest alone is looked at first.
+_BLOCK = 256
 # Numbers in an array of codes of the items found: 512 kB in float64 stay in the cache.
 _CELLS = 2**16
 
@@ -79,6 +83,14 @@ class Exact(_Search):
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all."""
         return Exact(codes, n_threads)
+
+    def nearest(self, queries, codes, k, n_threads):
+        """Similarities and positions, best first."""
+        if len(queries) > _FEW_QUERIES:
+            return super().nearest(queries, codes, k, n_threads)
+        found = [_nearest_of(query, codes, k) for query in queries]
+        similarities, positions = map(np.stack, zip(*found, strict=True))
+        return similarities, positions
 
     def _propose(self, queries, k, n_threads):
         # Of two types it would be several times slower.
@@ -258,6 +270,33 @@ def _imported(module, install):
             f"backend={module.partition('.')[0]!r} needs a package that cannot be "
             f"imported ({error}): pip install {install}"
         ) from error
+
+
+def _nearest_of(query, codes, k):
+    """Similarities and positions (k,) of one query, best first."""
+    rough = codes @ query.astype(codes.dtype, copy=False)
+    # Twice what rounding can make of a product of codes of length one, and some more.
+    margin = 4 * (codes.shape[1] + 2) * np.finfo(codes.dtype).eps
+    near = np.flatnonzero(rough >= _low_bound(rough, k) - margin)
+    near = near[rough[near] >= _largest(rough[near], k) - margin]
+    similarities = _products(query[None], codes, near[None])[0]
+    best = np.lexsort((near, -similarities))[:k]
+    return similarities[best], near[best]
+
+
+def _low_bound(values, k):
+    """A number that the k-th largest value is not below."""
+    n_blocks = len(values) // _BLOCK
+    if n_blocks < 2 * k:
+        return _largest(values, k)
+    # The largest values of k blocks are k values: no others need be put in order.
+    blocks = values[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK)
+    return _largest(blocks.max(axis=1), k)
+
+
+def _largest(values, k):
+    """The k-th largest value."""
+    return np.partition(values, len(values) - k)[len(values) - k]
 
 
 def _products(queries, codes, positions):

@@ -1,7 +1,7 @@
 """Search for items of one view by the other."""
 
 import sys
-from copy import deepcopy
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, Self, overload
 
@@ -81,8 +81,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
-        Search over the items. "exact" is the brute force of scikit-learn's
-        ``NearestNeighbors``, which never holds the similarities of all. The others are
+        Search over the items. "exact" compares each query with all items: few queries
+        by one product each, many by scikit-learn's ``NearestNeighbors``, which never
+        holds the similarities of all. The others are
         packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
         or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
         most miss some.
@@ -333,8 +334,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         NotFittedError
             If the index is empty.
         """
-        items = self._filled_index().searchable(self._n_threads())
-        similarities, positions = self._nearest(items, X, y, n_neighbors)
+        _, similarities, positions = self._nearest(X, y, n_neighbors)
         return (1 - similarities, positions) if return_distance else positions
 
     def search(
@@ -365,8 +365,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError, NotFittedError
             As ``kneighbors`` does.
         """
-        items = self._filled_index().searchable(self._n_threads())
-        similarities, positions = self._nearest(items, X, y, n_neighbors)
+        items, similarities, positions = self._nearest(X, y, n_neighbors)
         return Found(similarities, items.named(positions))
 
     def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
@@ -601,9 +600,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         return unit_rows(codes, out=codes)
 
     def _filled_index(self):
-        check_is_fitted(self)
-        index = self._index
+        index = getattr(self, "_index", None)
         if index is None:
+            check_is_fitted(self)
             raise NotFittedError("The index is empty: call fit_index first.")
         return index
 
@@ -614,7 +613,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         )
         return 0 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
 
-    def _nearest(self, items, X, y, n_neighbors):
+    def _nearest(self, X, y, n_neighbors):
+        """Items as they are now, and the nearest of them: similarities, positions."""
+        index, n_threads = self._filled_index(), self._n_threads()
+        items = index.searchable(n_threads)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         is_integer = isinstance(k, Integral) and not isinstance(k, bool)
         if not is_integer or not 1 <= k <= len(items):
@@ -622,12 +624,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"n_neighbors must be an integer from 1 to {len(items)}, the number of "
                 f"items in the index, got {k!r}."
             )
-        return items.nearest(self.encode(X, y), k, self._n_threads())
+        return items, *items.nearest(self.encode(X, y), k, n_threads)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        tags.input_tags = deepcopy(get_tags(self.estimator).input_tags)
+        tags.input_tags = copy(get_tags(self.estimator).input_tags)
         return tags
 
 

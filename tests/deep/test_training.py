@@ -3,7 +3,6 @@
 import pickle
 import pickletools
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 
 import joblib
 import numpy as np
@@ -730,67 +729,3 @@ def test_wide_rows_are_encoded_in_smaller_blocks():
     assert max(rows) * 50_000 <= 2**22
     assert sum(rows) == 300
     np.testing.assert_allclose(codes[:7], est.transform(X[:7]), atol=1e-12)
-
-
-@pytest.mark.parametrize("fused", [False, True])
-def test_networks_are_copied_for_float64_alone_and_once(views, fused, monkeypatch):
-    copies = []
-
-    def counted(module):
-        copies.append(module)
-        return deepcopy(module)
-
-    options = {**SMALL, "net_params": {"optimizer__fused": fused}}
-    est = DeepCCA(2, **options).fit(*views)
-    single = [view.astype(np.float32) for view in views]
-    monkeypatch.setattr("skcrl.deep._net.deepcopy", counted)
-    est.transform_pair(*single)
-    est.transform_pair(*views)
-    assert len(copies) <= 1
-
-    def assert_up_to_date():
-        for found, expected in zip(
-            est.transform_pair(*views), est.transform_pair(*single), strict=True
-        ):
-            np.testing.assert_allclose(found, expected, atol=1e-4)
-
-    before = est.transform(views[0])
-    est.partial_fit(*views)
-    assert abs(est.transform(views[0]) - before).max() > 1e-3
-    assert_up_to_date()
-    weight = est.net_.module_.encoders["x"].layers[0].weight
-    for change in (weight.detach().mul_, weight.data.mul_):
-        change(2)
-        assert_up_to_date()
-    with torch.inference_mode():
-        loaded = pickle.loads(pickle.dumps(est))
-    np.testing.assert_array_equal(loaded.transform(views[0]), est.transform(views[0]))
-
-
-class Keeping(nn.Linear):
-    """A layer that keeps what it has seen, as some of users do."""
-
-    scale = None
-
-    def forward(self, rows):
-        self.rows = rows
-        if self.scale is None:
-            self.scale = torch.ones(2)
-        out = super().forward(rows) * self.scale.to(rows.dtype)
-        for _ in range(5):  # time for other threads
-            out = out + self.rows[:, :2]
-        return out
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_users_modules_that_keep_things_are_copied(views, dtype):
-    X, y = (np.tile(view, (20, 1)).astype(dtype) for view in views)
-    est = DeepCCA(2, x_encoder=Keeping(6, 2), **SMALL).fit(X, y)
-    parts = [X[i * 400 :][:400] for i in range(5)]
-    expected = [est.transform(part) for part in parts]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(est.transform, parts * 10))
-    for i, codes in enumerate(found):
-        np.testing.assert_array_equal(codes, expected[i % 5])
-    assert est.net_.module_.encoders["x"].scale is not None
-    assert len(est.net_.module_.encoders["x"].rows) < 400  # of a batch in training

@@ -56,6 +56,35 @@ def test_near_duplicates_in_float64(rng):
     np.testing.assert_array_equal(positions[0], np.argsort(-steps)[:10])
 
 
+@pytest.mark.parametrize("order", ["mixed", "nearest first", "nearest last"])
+def test_one_query_among_many_items(rng, order):
+    query, codes = made(rng, 1, 6), made(rng, 5000, 6)
+    if order != "mixed":
+        codes = codes[brute_force(query, codes, 5000)[1][0]]
+        codes = codes if order == "nearest first" else codes[::-1].copy()
+    for k in (1, 5, 9, 10, 700, 5000):  # of 19 blocks
+        similarities, positions = nearest(query, codes, k)
+        expected = brute_force(query, codes, k)
+        np.testing.assert_allclose(similarities, expected[0], rtol=0, atol=1e-14)
+        np.testing.assert_array_equal(positions, expected[1])
+
+
+@pytest.mark.parametrize("n_queries", [1, 16])
+def test_items_that_products_in_float32_confuse(rng, n_queries):
+    codes = np.repeat(made(rng, 3, 200, np.float32), 100, axis=0)
+    codes[:, 0] += np.float32(1e-8) * rng.integers(0, 4, 300)  # last digits at most
+    codes[7] = 0
+    queries = made(rng, n_queries, 200, np.float32)
+    queries[0] = 0
+    similarities, positions = nearest(queries, codes, 120)
+    expected = brute_force(queries, codes, 120)
+    np.testing.assert_allclose(similarities, expected[0], rtol=0, atol=1e-14)
+    products = queries.astype(np.float64) @ codes.astype(np.float64).T
+    found = np.take_along_axis(products, positions, 1)
+    np.testing.assert_allclose(found, expected[0], rtol=0, atol=1e-14)
+    assert all(len(set(row)) == 120 for row in positions)
+
+
 def test_queries_that_differ_below_float32(rng):
     base, direction = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
     codes = np.array([base + direction, base - direction]) / np.sqrt(2)

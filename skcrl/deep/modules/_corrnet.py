@@ -164,6 +164,19 @@ class CorrNetModule(nn.Module):
         )
         return self._combine(a, b)
 
+    def one_view(self, side):
+        """Module that encodes the view of `side`, the other missing.
+
+        What the missing view adds to the code is a constant of it.
+        """
+        other = "y" if side == "x" else "x"
+        like = next(self.parameters(), torch.zeros(()))
+        with torch.no_grad():
+            added = _Added(self.branch(self._missing(like, other), other))
+        layers = [self.hidden[side], self.code[side], added]
+        layers.insert(3 if self.combine == "pre" else 2, self.activation)
+        return nn.Sequential(*layers)
+
     def decode(self, code, side):
         """View of `side` rebuilt from a joint code."""
         decoder = self.decoders[side]
@@ -185,6 +198,19 @@ class CorrNetModule(nn.Module):
     def _missing(self, like, side):
         """One row that stands for a missing view, in the precision of `like`."""
         return like.new_zeros(1, *self.shapes[side])
+
+
+class _Added(nn.Module):
+    """Add one row to all."""
+
+    row: Tensor
+
+    def __init__(self, row):
+        super().__init__()
+        self.register_buffer("row", row)
+
+    def forward(self, a):
+        return a + self.row
 
 
 def _at_once(function, *parts):

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
@@ -40,6 +40,21 @@ class ModalityDropout(RandomLayer):
 
 def _kept(view, rows):
     return view * rows.reshape(-1, *(1,) * (view.ndim - 1))
+
+
+class _Beside(nn.Module):
+    """Put one row beside each, before or after it."""
+
+    row: Tensor
+
+    def __init__(self, row, comes_first):
+        super().__init__()
+        self.register_buffer("row", row)
+        self.comes_first = comes_first
+
+    def forward(self, a):
+        parts = a, self.row.expand(a.shape[0], -1)  # len() fixes it in an export
+        return torch.cat(parts[::-1] if self.comes_first else parts, 1)
 
 
 class MultimodalAutoencoderModule(nn.Module):
@@ -187,6 +202,18 @@ class MultimodalAutoencoderModule(nn.Module):
             for side, view in (("x", x), ("y", y))
         ]
         return self.joint_encoder(torch.cat(inner, 1))
+
+    def one_view(self, side):
+        """Module that encodes the view of `side`, the other missing.
+
+        What the joint layer gets of the missing view is a constant of it.
+        """
+        other = "y" if side == "x" else "x"
+        like = next(self.parameters()).new_zeros(1)
+        with torch.no_grad():
+            row = self.encoders[other](self._missing(like, other))
+        beside = _Beside(row, comes_first=other == "x")
+        return nn.Sequential(self.encoders[side], beside, self.joint_encoder)
 
     def decode(self, code, side):
         """View of `side` rebuilt from a joint code."""

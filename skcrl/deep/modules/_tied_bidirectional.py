@@ -104,6 +104,10 @@ class TiedBidirectionalModule(nn.Module):
         """Central activations of the net that starts from the view of `side`."""
         return self.activation(self.centre[side](self.encoders[side](view)))
 
+    def one_view(self, side):
+        """Module that encodes the view of `side`."""
+        return nn.Sequential(self.encoders[side], self.centre[side], self.activation)
+
     def decode(self, code, side):
         """View of `side` from central activations."""
         weight = self.centre[side].weight.T

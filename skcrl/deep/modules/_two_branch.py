@@ -165,6 +165,10 @@ class TwoBranch(nn.Module):
             return self.encoders[side](view)
         return self.encoders[side](view, weights)
 
+    def one_view(self, side):
+        """Module that encodes the view of `side`."""
+        return self.encoders[side]
+
     def decode(self, code, side, weights=None):
         """View of `side` decoded from a code of that side."""
         if side not in self.mirrored_sides:

@@ -1,0 +1,129 @@
+"""Methods of a network applied as it is now, by several threads and while it trains."""
+
+from copy import deepcopy
+from itertools import zip_longest
+
+import numpy as np
+import torch
+
+from skcrl.deep._casts import Casts
+from skcrl.deep._stand_ins import StandIns, tensors_in, with_children
+
+# What two runs of one network may differ by, as a share of the largest result.
+_ROUNDING = 1e-4
+
+
+class Evaluator:
+    """Applies methods of a module in place, and leaves the module as it is.
+
+    Our modules keep nothing while they compute. Those of users may keep what they like,
+    which stays in a stand-in that each call makes anew. They may also change their own
+    tensors, or be of a kind that has no stand-in: so they compute in copies until this
+    has been tried with the trained network.
+
+    Parameters
+    ----------
+    module : nn.Module
+        One of ours, in training mode for as long as it is trained.
+    holds_users_modules : bool
+        Whether modules of the user's are in it.
+    """
+
+    def __init__(self, module, holds_users_modules):
+        self.module = module
+        self.holds_users_modules = holds_users_modules
+        self._casts = Casts(torch.float64)
+        # By what was asked for, whether stand-ins give it and leave all tensors alone.
+        self._is_safe: dict[tuple, bool] = {}
+
+    def method(self, name, dtype, **kwargs):
+        """A method of the module, as a function of tensors that gives an array.
+
+        Parameters
+        ----------
+        name : str
+            Name of the method.
+        dtype : torch.dtype
+            Precision to compute in, float32 or float64.
+        **kwargs : object
+            Passed on to the method, together with the tensors.
+        """
+        if not self.holds_users_modules:
+            method = getattr(self._in_place(dtype), name)
+            return lambda *views: _untracked(method, views, kwargs).numpy()
+        asked = name, *kwargs.values()
+        is_safe = None if self.module.training else self._is_safe.get(asked)
+        if is_safe:
+            method = getattr(self._in_place(dtype), name)
+        else:
+            copies = _Copies(dtype)
+            method = getattr(with_children(self.module, copies.of), name)
+
+        def apply(*views):
+            is_trial = not self.module.training and asked not in self._is_safe
+            given = [_copied(view) for view in views] if is_trial else views
+            out = _untracked(method, views, kwargs)
+            if is_trial:
+                in_place = self._in_place(dtype), name, given, kwargs
+                self._is_safe[asked] = copies.are_unchanged() and _gives(out, *in_place)
+            # It may be part of what the module holds.
+            return np.array(out.numpy())
+
+        return apply
+
+    def _in_place(self, dtype):
+        """The module in evaluation mode and in a precision, with its own tensors."""
+        is_cast, trains = dtype == torch.float64, self.module.training
+        if not (is_cast or trains or self.holds_users_modules):
+            return self.module
+        casts = Casts(dtype) if trains else self._casts
+        made = StandIns(casts.of if is_cast else None)
+        return with_children(self.module, made.root)
+
+
+class _Copies:
+    """Copies of modules, in evaluation mode, that show whether they were changed."""
+
+    def __init__(self, dtype):
+        self._dtype = dtype
+        self._tensors: list[tuple] = []
+
+    def of(self, module):
+        """A copy of a module."""
+        tensors = tensors_in(module)
+        # Of what a module keeps of a gradient, which is not copied otherwise.
+        kept = {id(t): t.detach().clone() for t in tensors if not t.is_leaf}
+        copied = deepcopy(module, kept).to(self._dtype).eval()
+        pairs = zip_longest(tensors, tensors_in(copied))
+        self._tensors.extend(pairs)
+        return copied
+
+    def are_unchanged(self):
+        """Whether the tensors of all copies are surely still those of the modules."""
+        return all(_are_equal(*pair) for pair in self._tensors)
+
+
+def _copied(view):
+    return view.clone() if isinstance(view, torch.Tensor) else view
+
+
+def _gives(expected, module, name, views, kwargs):
+    """Whether a method of a module gives a result, but for rounding."""
+    try:
+        found = _untracked(getattr(module, name), views, kwargs)
+    except Exception:
+        return False
+    error = (found - expected).abs().max()
+    return bool(error <= _ROUNDING * expected.abs().max())
+
+
+def _are_equal(a, b):
+    if a is None or b is None or not a.layout == b.layout == torch.strided:
+        return False
+    return torch.equal(a.to(b), b)
+
+
+def _untracked(method, views, kwargs):
+    # In inference mode tensors that a module keeps would be of no use in training.
+    with torch.no_grad():
+        return method(*views, **kwargs).detach().cpu()

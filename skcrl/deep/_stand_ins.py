@@ -1,0 +1,141 @@
+"""Modules as they are evaluated: in place, though nothing that they keep stays.
+
+A stand-in of a module is an object of its class with the very tensors of the module,
+and attributes, lists and dicts of its own. It takes no memory, several threads may
+each have one, and what it keeps while it computes goes away with it.
+"""
+
+from collections import OrderedDict, defaultdict
+from functools import partial
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Longer containers are tables, such as vocabularies, and not what a call leaves behind.
+_LONGEST = 256
+_ATOMS = {bool, int, float, str, bytes, type(None), torch.dtype, torch.device}
+_SEQUENCES = {list, tuple, set}
+_MAPPINGS = {dict, OrderedDict, defaultdict}
+_TENSORS = ("_parameters", "_buffers")
+
+
+class StandIns:
+    """Stand-ins, in evaluation mode, for one call.
+
+    Parameters
+    ----------
+    cast : callable (Tensor) -> Tensor or None, default=None
+        What stands for a parameter or a buffer; None lets it stand for itself.
+    """
+
+    def __init__(self, cast=None):
+        self._cast = cast
+        self._made: dict[int, Any] = {}
+        self._any_trains = False
+
+    def root(self, module):
+        """Stand-in of a module and of all that is in it."""
+        made = self._of(module)
+        if self._any_trains:
+            made.eval()  # which may be the user's own
+        return made
+
+    def _of(self, module):
+        # What torch.compile wraps: compiled code would go on with the module itself.
+        module = module._modules.get("_orig_mod", module)
+        made = self._made.get(id(module))
+        if made is not None:
+            return made
+        # No constructor or copying method of the user's is to run.
+        made = self._made[id(module)] = object.__new__(type(module))
+        self._any_trains |= module.training
+        state = made.__dict__
+        for name, value in module.__dict__.items():
+            kind = type(value)
+            if kind in _ATOMS:
+                pass
+            elif kind is OrderedDict and not value:  # most of what a module has
+                value = OrderedDict()
+            elif name == "_modules":
+                value = {
+                    key: None if child is None else self._of(child)
+                    for key, child in value.items()
+                }
+            elif name in _TENSORS:
+                value = {key: self._tensor(t) for key, t in value.items()}
+            else:
+                value = self._value(value)
+            state[name] = value
+        return made
+
+    def _tensor(self, tensor):
+        return tensor if tensor is None or self._cast is None else self._cast(tensor)
+
+    def _value(self, value):
+        """What a stand-in has for an attribute, or for an item of one."""
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        if kind in _MAPPINGS and len(value) <= _LONGEST:
+            copied = value.copy()
+            for key, item in value.items():
+                copied[key] = self._value(item)
+            return copied
+        if kind in _SEQUENCES and len(value) <= _LONGEST:
+            return kind(map(self._value, value))
+        if isinstance(value, nn.Parameter):  # some modules list theirs once more
+            return self._tensor(value)
+        if isinstance(value, nn.Module):
+            return self._of(value)
+        if kind is MethodType and isinstance(value.__self__, nn.Module):
+            return MethodType(value.__func__, self._of(value.__self__))
+        if kind is partial:
+            function, *args = map(self._value, (value.func, *value.args))
+            return partial(function, *args, **self._value(value.keywords))
+        return value
+
+
+def with_children(module, make):
+    """A module of ours of which each child is made by `make` when it is asked for.
+
+    What a method of it does not reach costs nothing.
+    """
+    shell = object.__new__(type(module))
+    shell.__dict__.update(module.__dict__)
+    shell.__dict__["training"] = False
+    shell.__dict__["_modules"] = _Asked(module._modules, make)
+    return shell
+
+
+class _Asked(dict):
+    """Modules by name; dicts of them are looked into, others are made once."""
+
+    def __init__(self, modules, make):
+        super().__init__(modules)
+        self._make = make
+        self._done: dict[str, nn.Module] = {}
+
+    def __getitem__(self, name):
+        if name not in self._done:
+            child = super().__getitem__(name)
+            is_dict = type(child) is nn.ModuleDict
+            self._done[name] = (
+                with_children(child, self._make) if is_dict else self._make(child)
+            )
+        return self._done[name]
+
+
+def tensors_in(module):
+    """Tensors that a module holds, registered or not, in an order of their places."""
+    return [t for m in module.modules() for t in _tensors(m.__dict__, depth=4)]
+
+
+def _tensors(value, depth):
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple | set) and depth:
+        items = value.values() if isinstance(value, dict) else value
+        for item in items:
+            yield from _tensors(item, depth - 1)

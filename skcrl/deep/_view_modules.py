@@ -1,0 +1,96 @@
+"""One view of a fitted estimator as a module, from its rows to its codes."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skcrl.deep.modules._mlp import dense
+
+
+class ViewModule(nn.Module):
+    """What encodes one view, from rows as the user has them to codes.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Shared, not copied.
+    units : Units or None, default=None
+        Units in which `encoder` takes the view; None stands for those of the view.
+    projection : (mean, weights) or None, default=None
+        Arrays of shape (k,) and (k, n_components), of the linear map that follows.
+
+    Notes
+    -----
+    Shape: (n_samples, ...) -> (n_samples, n_components).
+    """
+
+    def __init__(self, encoder, units=None, projection=None):
+        super().__init__()
+        self.standardise: Any = nn.Identity() if units is None else _Standardise(*units)
+        self.encoder = encoder
+        self.project: Any = (
+            nn.Identity() if projection is None else LinearCodes(*projection)
+        )
+        self.eval()
+
+    def forward(self, view):
+        """Codes of rows of the view."""
+        return self.project(self.encoder(self.standardise(view)))
+
+
+class LinearCodes(nn.Module):
+    """Linear codes (view - mean) @ weights.
+
+    Parameters
+    ----------
+    mean : array of shape (n_features,)
+    weights : array of shape (n_features, n_components)
+
+    Notes
+    -----
+    Shape: (n_samples, n_features) -> (n_samples, n_components).
+    """
+
+    def __init__(self, mean, weights):
+        super().__init__()
+        self.centre = _Centre(mean)
+        n_features, n_components = weights.shape
+        self.linear = dense(n_features, n_components, bias=False)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.as_tensor(weights).T)
+        self.eval()
+
+    def forward(self, view):
+        """Codes of rows of the view."""
+        return self.linear(self.centre(view))
+
+
+class _Standardise(nn.Module):
+    """Rows in units of mean 0 and deviation 1."""
+
+    scale: Tensor
+
+    def __init__(self, mean, scale):
+        super().__init__()
+        self.centre = _Centre(mean)
+        self.register_buffer("scale", torch.as_tensor(scale).float())
+
+    def forward(self, view):
+        return self.centre(view) / self.scale
+
+
+class _Centre(nn.Module):
+    """Rows less a mean, in two parts: float32 would round a large one too far."""
+
+    mean: Tensor
+    rest: Tensor
+
+    def __init__(self, mean):
+        super().__init__()
+        mean = torch.as_tensor(mean).double()
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("rest", (mean - mean.float()).float())
+
+    def forward(self, view):
+        return (view - self.mean) - self.rest
