@@ -79,8 +79,8 @@ def one_row(widths, n_calls):
     n_components = widths[-1]
     settings = {"max_epochs": 1, "random_state": 0}
     kinds = {
-        "ours": DeepCCA(n_components, hidden_layer_sizes=widths[1:-1], **settings),
-        "own": DeepCCA(
+        "dense": DeepCCA(n_components, hidden_layer_sizes=widths[1:-1], **settings),
+        "x_encoder": DeepCCA(
             n_components, x_encoder=dense(*widths), y_encoder=dense(*widths), **settings
         ),
     }
