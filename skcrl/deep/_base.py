@@ -38,6 +38,7 @@ from skcrl.deep._callbacks import (
     check_callbacks,
     clipping,
     is_falling,
+    names_of_those_that_begin_anew,
 )
 from skcrl.deep._checkpoint import Checkpoint
 from skcrl.deep._data import PairBatches, PairDataset, PairSplit, require_float32
@@ -232,6 +233,22 @@ class BaseDeepTwoView(TwoViewTransformer):
         """
         return self._partial_fit(X, y, sample_weight)
 
+    # Writers of logs hold locks and files, which cannot be copied: copies of the
+    # estimator share its callbacks.
+
+    def __sklearn_clone__(self):
+        without = copy(self)
+        without.callbacks = None
+        new = super(BaseDeepTwoView, without).__sklearn_clone__()
+        new.callbacks = copy(self.callbacks)
+        return new
+
+    def __deepcopy__(self, memo):
+        memo[id(self)] = new = copy(self)
+        rest = {k: v for k, v in vars(self).items() if k != "callbacks"}
+        new.__dict__.update(deepcopy(rest, memo), callbacks=copy(self.callbacks))
+        return new
+
     def _fit(self, X, y, sample_weight, groups=None):
         going_on = self.warm_start and hasattr(self, "net_")
         return self._train(X, y, sample_weight, groups, going_on)
@@ -342,14 +359,15 @@ class BaseDeepTwoView(TwoViewTransformer):
         return None
 
     def _run_epochs(self, net, data, plan, checkpoint):
-        callbacks, n_done = self._callbacks(plan), 0
+        callbacks = self._callbacks(net, plan)
         if checkpoint:
             # Last, when the others are through with an epoch.
             callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
-            n_done = checkpoint.n_done
         try:
             cycle_rate = plan.lr_schedule == "one_cycle"
-            return net.train_epochs(data, plan.n_epochs, callbacks, cycle_rate, n_done)
+            return net.train_epochs(
+                data, plan.n_epochs, callbacks, cycle_rate, checkpoint
+            )
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"Training diverged in epoch {len(net.history)}: {error}. "
@@ -402,9 +420,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         self.n_components_ = self.n_components
         self._finish(X, y, weights)
 
-    def _callbacks(self, plan):
+    def _callbacks(self, net, plan):
         """Callbacks of a training, the user's among them."""
-        callbacks = deepcopy(list(self.callbacks or []))
+        callbacks = list(self.callbacks or [])
         if self.monitor != "loss" and plan.validation_fraction:
             callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
         if plan.stops_early:
@@ -412,7 +430,8 @@ class BaseDeepTwoView(TwoViewTransformer):
             patience = self.n_iter_no_change
             callbacks.append(Patience(self.monitor, patience, refine, self.tol))
         elif plan.stops_at_convergence:
-            callbacks.append(Convergence(plan.epochs_to_compare, self.tol))
+            begin = len(net.history)
+            callbacks.append(Convergence(plan.epochs_to_compare, self.tol, begin))
         if self.gradient_clip is not None:
             callbacks.append(clipping(self.gradient_clip))
         return callbacks
@@ -527,11 +546,13 @@ class BaseDeepTwoView(TwoViewTransformer):
                 f"checkpoint={self.checkpoint!r} keeps a training from its beginning, "
                 "and warm_start=True goes on from another: set either."
             )
-        if self.callbacks:
+        names = names_of_those_that_begin_anew(self.callbacks or [])
+        if names:
             raise ValueError(
-                f"checkpoint={self.checkpoint!r} cannot keep the state of callbacks of "
-                "yours, which would begin anew when training goes on: set "
-                "callbacks=None, or checkpoint=None."
+                f"checkpoint={self.checkpoint!r} cannot keep the state of the callback "
+                f"{names[0]}, which changes the training and would begin anew when it "
+                "goes on: leave it out, as lr_schedule and early_stopping are kept, or "
+                "set checkpoint=None."
             )
 
     def _check_loaded(self):

@@ -136,7 +136,7 @@ class CCALRanker(BaseTwoBranch):
         to an even share of them where there are more than 10,000, and than 100 for each
         component.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before training.
+        Called while training. They are never copied: clones share them.
     device : str, default="cpu"
         Where to train and encode, such as "cuda".
     mixed_precision : bool, default=False
@@ -156,8 +156,8 @@ class CCALRanker(BaseTwoBranch):
     checkpoint : str, path-like or None, default=None
         File to keep the training in, whole at any moment. ``fit`` with the same
         parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
-        and ``partial_fit``.
+        interrupted; any other ``fit`` is refused. Not with `warm_start` and
+        ``partial_fit``.
     checkpoint_every : int, default=1
         Epochs from one writing of it to the next. Each writes the weights and the state
         of the optimiser and waits for the disk: raise it where networks are large and
@@ -463,10 +463,10 @@ class CCALRanker(BaseTwoBranch):
                 "it to 0, or choose another optimizer."
             )
 
-    def _callbacks(self, plan):
+    def _callbacks(self, net, plan):
         n_rows = max(_ROWS_TO_WATCH, _ROWS_TO_WATCH_PER_COMPONENT * self.n_components)
         refit = partial(_refit, n_rows=n_rows)
-        return [BeforeValidation(refit), *super()._callbacks(plan)]
+        return [BeforeValidation(refit), *super()._callbacks(net, plan)]
 
     def _held_out_score(self, net, train, valid):
         x, y = (

@@ -14,7 +14,7 @@ from skcrl.persistence._plain import decode, encode
 
 _KIND = "checkpoint"
 _REMEDY = "Remove the file to train anew, or name another in checkpoint."
-# Parameters that no number depends on; callbacks, whose state is theirs, are refused.
+# Parameters that no number depends on, and callbacks, whose doings are theirs.
 _UNRELATED = {"checkpoint", "checkpoint_every", "verbose", "callbacks"}
 # Bytes of a view that are made contiguous at a time.
 _BLOCK = 2**24

@@ -181,7 +181,9 @@ class TwoViewNet(NeuralNet):
             raise FloatingPointError(f"the loss is {loss.item()}")
         return loss
 
-    def train_epochs(self, dataset, n_epochs, callbacks=(), cycle_rate=False, n_done=0):
+    def train_epochs(
+        self, dataset, n_epochs, callbacks=(), cycle_rate=False, checkpoint=None
+    ):
         """Train on.
 
         skorch's own ``fit`` would swallow KeyboardInterrupt and pass a half-trained net
@@ -197,9 +199,8 @@ class TwoViewNet(NeuralNet):
             Training changes them.
         cycle_rate : bool, default=False
             Whether the learning rate goes up and down once in these epochs.
-        n_done : int, default=0
-            How many of these epochs an interrupted training did, whose state a callback
-            restores.
+        checkpoint : Checkpoint or None, default=None
+            File that may hold an interrupted training, to go on from.
 
         Returns
         -------
@@ -207,13 +208,17 @@ class TwoViewNet(NeuralNet):
             Whether it ended with the last epoch, and not by itself.
         """
         self.callbacks = list(callbacks)
+        n_done = checkpoint.n_done if checkpoint else 0
         if cycle_rate:
             n_batches = len(
                 self.get_iterator(self.get_split_datasets(dataset)[0], True)
             )
-            cycle = OneCycle(self.lr, n_epochs * n_batches, n_done * n_batches)
+            n_steps, n_steps_done = n_epochs * n_batches, n_done * n_batches
+            cycle = OneCycle(self.optimizer_, self.lr, n_steps, n_steps_done)
             self.callbacks.insert(0, cycle)
         self.initialize_callbacks()
+        if checkpoint and checkpoint.seed is not None:
+            checkpoint.restore(self)
         self.notify("on_train_begin", X=dataset, y=None)
         is_cut_short = False
         with suppress(StoppedEarly), _denormals_flushed():

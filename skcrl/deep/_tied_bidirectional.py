@@ -99,7 +99,7 @@ class TiedBidirectional(BaseDeepTwoView):
         that the estimator would have if training ended now. For the latter each epoch
         costs an encoding of the training samples.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before training.
+        Called while training. They are never copied: clones share them.
     device : str, default="cpu"
         Where to train and encode, such as "cuda".
     mixed_precision : bool, default=False
@@ -118,8 +118,8 @@ class TiedBidirectional(BaseDeepTwoView):
     checkpoint : str, path-like or None, default=None
         File to keep the training in, whole at any moment. ``fit`` with the same
         parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
-        and ``partial_fit``.
+        interrupted; any other ``fit`` is refused. Not with `warm_start` and
+        ``partial_fit``.
     checkpoint_every : int, default=1
         Epochs from one writing of it to the next. Each writes the weights and the state
         of the optimiser and waits for the disk: raise it where networks are large and
