@@ -170,7 +170,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Compute fitted state from the trained `net_` and the training views."""
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, validation=None):
         """Train on paired views.
 
         Parameters
@@ -184,6 +184,10 @@ class BaseDeepTwoView(TwoViewTransformer):
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
             several, on average.
+        validation : (X, y) pair of views or None, default=None
+            A validation set of yours, checked like `X` and `y`, of complete rows. It
+            takes the place of a `validation_fraction`: all of `X` and `y` is trained
+            on, and early stopping and `monitor` go by these rows.
 
         Returns
         -------
@@ -194,13 +198,14 @@ class BaseDeepTwoView(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If the views, the weights or the parameters do not fit together, or
-            `checkpoint` names a file of another training or none of skcrl's. As after
-            any error and KeyboardInterrupt, the estimator is then as it was before.
+            If the views, the weights, the validation set or the parameters do not fit
+            together, or `checkpoint` names a file of another training or none of
+            skcrl's. As after any error and KeyboardInterrupt, the estimator is then as
+            it was before.
         FloatingPointError
             If training diverges.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation=validation)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -249,9 +254,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         new.__dict__.update(deepcopy(rest, memo), callbacks=copy(self.callbacks))
         return new
 
-    def _fit(self, X, y, sample_weight, groups=None):
+    def _fit(self, X, y, sample_weight, groups=None, validation=None):
         going_on = self.warm_start and hasattr(self, "net_")
-        return self._train(X, y, sample_weight, groups, going_on)
+        return self._train(X, y, sample_weight, groups, going_on, validation=validation)
 
     def _partial_fit(self, X, y, sample_weight, groups=None):
         if self.checkpoint is not None:
@@ -262,7 +267,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         going_on = hasattr(self, "net_")
         return self._train(X, y, sample_weight, groups, going_on, is_part=True)
 
-    def _train(self, X, y, sample_weight, groups, going_on, is_part=False):
+    def _train(
+        self, X, y, sample_weight, groups, going_on, is_part=False, validation=None
+    ):
         with restored_on_error(self), _drawn_from(self.random_state):
             X, y, weights, groups, present = self._checked(
                 X, y, sample_weight, groups, reset=not going_on
@@ -270,29 +277,33 @@ class BaseDeepTwoView(TwoViewTransformer):
             views = {"x": untensored(X), "y": untensored(y)}
             for side, view in views.items():
                 require_float32(view, NAMES[side])
+            validation = self._checked_validation(validation)
             units = (
                 self.net_.units if going_on else self._units(views, present, weights)
             )
-            arrays = {
-                side: (
-                    units[side].standardised(view, np.float32)
-                    if side in units
-                    else view
-                )
-                for side, view in views.items()
-            }
+            arrays = _in_units(views, units)
             has_x, has_y = present or (None, None)
             data = PairDataset.from_arrays(
                 arrays["x"], arrays["y"], has_x, has_y, weights
             )
             data.partners = self._partners(data, groups)
+            if validation is not None:
+                held = PairDataset.from_arrays(*_in_units(validation, units).values())
+                held.partners = self._partners(held, groups=None)
+                data.validation = held
             plan = plan_of(self, data, is_part)
             self._check_training(data, plan)
             checkpoint = None
             if self.checkpoint is not None:
-                checkpoint = Checkpoint(
-                    self, views["x"], views["y"], weights, groups, plan.n_epochs
-                )
+                given = {
+                    "X": views["x"],
+                    "y": views["y"],
+                    "sample_weight": weights,
+                    "groups": groups,
+                    "X of validation": validation and validation["x"],
+                    "y of validation": validation and validation["y"],
+                }
+                checkpoint = Checkpoint(self, given, plan.n_epochs)
             net = self._net_to_train(arrays, weights, plan, checkpoint, going_on)
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
@@ -321,6 +332,29 @@ class BaseDeepTwoView(TwoViewTransformer):
         groups = None if groups is None else groups[kept]
         _require_some_paired(self, present)
         return X, y, weights, groups, present
+
+    def _checked_validation(self, validation):
+        """Views of the user's validation set by their sides, or None."""
+        if validation is None:
+            return None
+        if self.validation_fraction:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} sets rows aside, and "
+                "validation brings rows of its own: set either."
+            )
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise ValueError(
+                "validation must be a pair (X, y) of views, got "
+                f"{type(validation).__name__}."
+            )
+        try:
+            X, y = check_pair(self, *validation, reset=False)
+            views = {"x": untensored(X), "y": untensored(y)}
+            for side, view in views.items():
+                require_float32(view, NAMES[side])
+        except ValueError as error:
+            raise ValueError(f"validation is refused: {error}") from error
+        return views
 
     def _net_to_train(self, arrays, weights, plan, checkpoint, going_on):
         """The net that training begins with, which suits the data."""
@@ -423,7 +457,7 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _callbacks(self, net, plan):
         """Callbacks of a training, the user's among them."""
         callbacks = list(self.callbacks or [])
-        if self.monitor != "loss" and plan.validation_fraction:
+        if self.monitor != "loss" and plan.has_validation:
             callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
         if plan.stops_early:
             refine = plan.lr_schedule == "refine"
@@ -525,10 +559,11 @@ class BaseDeepTwoView(TwoViewTransformer):
             ("lr_schedule='refine'", self.lr_schedule == "refine" and plan.stops_early),
             ("monitor='score'", self.monitor == "score"),
         ):
-            if needs_validation and self.validation_fraction == 0:
+            has_some = self.validation_fraction != 0 or plan.has_validation
+            if needs_validation and not has_some:
                 raise ValueError(
                     f"{name} needs validation data, got validation_fraction=0: "
-                    "set it to 0.1, say."
+                    "set it to 0.1, say, or pass validation to fit."
                 )
         if self.lr_schedule == "refine" and self.early_stopping not in (None, True):
             raise ValueError(
@@ -573,13 +608,14 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_batches(self, data, plan):
         """Raise ValueError for batches of too few complete rows."""
         n_complete, n_unpaired = len(data.rows), len(data) - len(data.rows)
-        n_valid = round(n_complete * plan.validation_fraction)
-        n_train = n_complete - n_valid
+        n_held = round(n_complete * plan.validation_fraction)
+        n_train = n_complete - n_held
         fewest = self._min_batch_rows
         rows = {"training samples": (n_train, fewest)}
         if self.optimizer != "lbfgs":
             rows["batch_size"] = plan.batch_size, fewest
-        if plan.validation_fraction:
+        if plan.has_validation:
+            n_valid = n_held if data.validation is None else len(data.validation)
             # A score is a correlation, of two rows at least.
             least = self._min_validation_rows
             least = max(least, 2) if self.monitor == "score" else least
@@ -605,6 +641,14 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr}."
+
+
+def _in_units(views, units):
+    """Views by their sides, those that have units in these and in float32."""
+    return {
+        side: units[side].standardised(view, np.float32) if side in units else view
+        for side, view in views.items()
+    }
 
 
 @contextmanager

@@ -120,13 +120,14 @@ class CCALRanker(BaseTwoBranch):
         without a warning.
     validation_fraction : float or None, default=None
         Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none.
+        with early stopping, else for none. ``fit`` takes a validation set of yours, as
+        `validation`, instead.
     early_stopping : bool or None, default=None
         Keep the best weights, and stop, or refine as `lr_schedule` says, after
         `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and where `max_epochs` is None, there are
-        enough rows and `validation_fraction` is not 0, but for
-        ``lr_schedule="one_cycle"``.
+        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
+        where `max_epochs` is None and either ``fit`` was given `validation`, or there
+        are enough rows and `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"mrr", "loss"}, default="mrr"
@@ -343,7 +344,7 @@ class CCALRanker(BaseTwoBranch):
         self.net_params = net_params
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, groups=None, *, validation=None):
         """Train on paired views.
 
         Parameters
@@ -362,6 +363,10 @@ class CCALRanker(BaseTwoBranch):
             validation rows, and all rows of a group are validation rows or none is: so
             many groups, drawn at random, that they hold `validation_fraction` of the
             rows or more. None groups nothing, beyond rows with equal partners.
+        validation : (X, y) pair of views or None, default=None
+            A validation set of yours, checked like `X` and `y`, of complete rows. It
+            takes the place of a `validation_fraction`: all of `X` and `y` is trained
+            on, and early stopping and `monitor` go by these rows. It has no groups.
 
         Returns
         -------
@@ -372,14 +377,14 @@ class CCALRanker(BaseTwoBranch):
         Raises
         ------
         ValueError
-            If the views, the weights, the groups or the parameters do not fit together,
-            or `checkpoint` names a file of another training or none of skcrl's. As
-            after any error and KeyboardInterrupt, the estimator is then as it was
-            before.
+            If the views, the weights, the groups, the validation set or the parameters
+            do not fit together, or `checkpoint` names a file of another training or
+            none of skcrl's. As after any error and KeyboardInterrupt, the estimator is
+            then as it was before.
         FloatingPointError
             If training diverges.
         """
-        return self._fit(X, y, sample_weight, groups)
+        return self._fit(X, y, sample_weight, groups, validation)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, groups=None):

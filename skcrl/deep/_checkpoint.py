@@ -27,10 +27,8 @@ class Checkpoint:
     ----------
     estimator : BaseDeepTwoView
         Whose training it is; `random_state` has not been drawn from.
-    X, y : ndarray or CSR array
-        What it is trained on.
-    weights, groups : ndarray of shape (n_samples,) or None
-        The weights and the groups of the rows, where they were given.
+    given : dict of str to ndarray, CSR array or None
+        What it is trained and validated on, by the names of the user's.
     n_epochs : int
         Epochs of the whole training, unless it stops early.
 
@@ -49,9 +47,9 @@ class Checkpoint:
         If there is a file that does not hold this training.
     """
 
-    def __init__(self, estimator, X, y, weights, groups, n_epochs):
+    def __init__(self, estimator, given, n_epochs):
         self.path = estimator.checkpoint
-        self.training = _described(estimator, X, y, weights, groups)
+        self.training = _described(estimator, given)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -107,7 +105,7 @@ def _check_folder(folder):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
-def _described(estimator, X, y, weights, groups):
+def _described(estimator, given):
     """What must be the same for a training to be the same, by name, as plain data."""
     return {
         "estimator": type(estimator).__name__,
@@ -116,10 +114,7 @@ def _described(estimator, X, y, weights, groups):
             for name, value in estimator.get_params(deep=False).items()
             if name not in _UNRELATED
         },
-        "X": _view(X),
-        "y": _view(y),
-        "sample_weight": None if weights is None else _view(weights),
-        "groups": None if groups is None else _view(groups),
+        **{name: view if view is None else _view(view) for name, view in given.items()},
     }
 
 

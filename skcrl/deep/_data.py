@@ -56,6 +56,11 @@ class PairDataset(torch.utils.data.Dataset):
         How many samples each row stands for; None is one each.
     partners : Partners or None, default=None
         Which rows share a partner; None stands for none.
+
+    Attributes
+    ----------
+    validation : PairDataset or None
+        A validation set of the user's.
     """  # noqa: E501
 
     def __init__(
@@ -69,6 +74,7 @@ class PairDataset(torch.utils.data.Dataset):
         self.y_only = none if y_only is None else y_only
         self.weights = weights
         self.partners = partners
+        self.validation = None
 
     @classmethod
     def from_arrays(cls, X, y, has_x=None, has_y=None, weights=None, partners=None):

@@ -120,13 +120,14 @@ class DeepCCA(BaseTwoBranch):
         without a warning.
     validation_fraction : float or None, default=None
         Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none.
+        with early stopping, else for none. ``fit`` takes a validation set of yours, as
+        `validation`, instead.
     early_stopping : bool or None, default=None
         Keep the best weights, and stop, or refine as `lr_schedule` says, after
         `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and where `max_epochs` is None, there are
-        enough rows and `validation_fraction` is not 0, but for
-        ``lr_schedule="one_cycle"``.
+        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
+        where `max_epochs` is None and either ``fit`` was given `validation`, or there
+        are enough rows and `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"

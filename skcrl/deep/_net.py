@@ -107,6 +107,12 @@ class TwoViewNet(NeuralNet):
             self.module_.compile()
         return self
 
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """The training and the validation part, which may be the user's own."""
+        if X.validation is not None:
+            return X, X.validation
+        return super().get_split_datasets(X, y, **fit_params)
+
     def get_iterator(self, dataset, training=False):
         """Batches that continue the epochs already in the history."""
         batches = super().get_iterator(dataset, training=training)
