@@ -15,7 +15,9 @@ import torch
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _linalg, _moments
 from skcrl._arrays import untensored
@@ -237,6 +239,37 @@ class BaseDeepTwoView(TwoViewTransformer):
             As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
         """
         return self._partial_fit(X, y, sample_weight)
+
+    def history_frame(self):
+        """Losses and times of the training as a data frame.
+
+        Returns
+        -------
+        history : DataFrame of shape (n_iter_, n_figures)
+            A row an epoch, under its number; NaN where an epoch has no such figure.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from skcrl import DeepCCA
+        >>> from skcrl.datasets import load_digits_halves
+        >>> left, right, labels = load_digits_halves()
+        >>> dcca = DeepCCA(4, max_epochs=2, random_state=0).fit(left, right)
+        >>> dcca.history_frame()[["train_loss"]].round()
+               train_loss
+        epoch
+        1            -2.0
+        2            -3.0
+        """
+        check_is_fitted(self)
+        pandas = check_pandas_support("history_frame")
+        return pandas.DataFrame(self.history_).set_index("epoch")
 
     # Writers of logs hold locks and files, which cannot be copied: copies of the
     # estimator share its callbacks.

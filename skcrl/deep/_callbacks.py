@@ -1,5 +1,6 @@
 """What the training loop does between epochs: watch, refine, stop, keep."""
 
+import sys
 from copy import deepcopy
 
 import numpy as np
@@ -9,6 +10,8 @@ from skorch.callbacks import (
     GradientNormClipping,
     LRScheduler,
     ParamMapper,
+    PrintLog,
+    ProgressBar,
 )
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -265,6 +268,30 @@ class Checkpoints(Callback):
             self.checkpoint.write(net, finished=True)
 
 
+class EpochTable(PrintLog):
+    """Print a line an epoch, in colours on a terminal alone."""
+
+    def on_train_begin(self, net, **kwargs):
+        """Leave earlier epochs out."""
+        self.n_printed_ = len(net.history)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Print the epoch."""
+        super().on_epoch_end(net, **kwargs)
+        self.n_printed_ = len(net.history)
+
+    def on_train_end(self, net, **kwargs):
+        """Print the epoch in which training stopped, of which no end was told."""
+        if len(net.history) > self.n_printed_:
+            super().on_epoch_end(net, **kwargs)
+
+    def format_row(self, row, key, color):
+        """One cell."""
+        # That a figure is the best so far, which stands beside it, is the colour.
+        seen = row if sys.stdout.isatty() else {key: row[key]}
+        return super().format_row(seen, key, color)
+
+
 def check_callbacks(callbacks):
     """Raise TypeError for what skorch would not call."""
     for given in callbacks:
@@ -290,3 +317,8 @@ def _class_of(given):
 def clipping(norm):
     """Scale down gradients, all parameters' together, that are longer than `norm`."""
     return GradientNormClipping(norm)
+
+
+def batch_bar(n_batches):
+    """Show how many of the batches of an epoch are done, on standard error."""
+    return ProgressBar(batches_per_epoch=n_batches, detect_notebook=False)

@@ -151,7 +151,8 @@ class DeepCCA(BaseTwoBranch):
         every fit differs. No global generator is read or changed, but by modules of
         yours that draw while they run, such as ``nn.Dropout``.
     verbose : int, default=0
-        Print a line an epoch.
+        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
+        the epoch on standard error, where that is a terminal.
     checkpoint : str, path-like or None, default=None
         File to keep the training in, whole at any moment. ``fit`` with the same
         parameters on the same data goes on from it, and ends bit for bit as if never

@@ -1,5 +1,6 @@
 """The training loop: skorch, fed with pairs."""
 
+import sys
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from itertools import chain
@@ -13,7 +14,13 @@ from skorch.callbacks import EarlyStopping, PassthroughScoring
 from torch import nn
 
 from skcrl._arrays import following, is_tensor, untensored
-from skcrl.deep._callbacks import OneCycle, Patience, StoppedEarly
+from skcrl.deep._callbacks import (
+    EpochTable,
+    OneCycle,
+    Patience,
+    StoppedEarly,
+    batch_bar,
+)
 from skcrl.deep._data import (
     NOISE,
     WEIGHTS,
@@ -106,6 +113,11 @@ class TwoViewNet(NeuralNet):
         if self.compiled:
             self.module_.compile()
         return self
+
+    @property
+    def _default_callbacks(self):
+        *others, _ = super()._default_callbacks
+        return [*others, ("print_log", EpochTable())]
 
     def get_split_datasets(self, X, y=None, **fit_params):
         """The training and the validation part, which may be the user's own."""
@@ -215,10 +227,10 @@ class TwoViewNet(NeuralNet):
         """
         self.callbacks = list(callbacks)
         n_done = checkpoint.n_done if checkpoint else 0
+        if self.verbose > 1 and sys.stderr.isatty():
+            self.callbacks.insert(0, batch_bar(sum(self._n_batches(dataset))))
         if cycle_rate:
-            n_batches = len(
-                self.get_iterator(self.get_split_datasets(dataset)[0], True)
-            )
+            n_batches, _ = self._n_batches(dataset)
             n_steps, n_steps_done = n_epochs * n_batches, n_done * n_batches
             cycle = OneCycle(self.optimizer_, self.lr, n_steps, n_steps_done)
             self.callbacks.insert(0, cycle)
@@ -235,6 +247,12 @@ class TwoViewNet(NeuralNet):
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
             raise FloatingPointError("a weight is not finite")
         return is_cut_short
+
+    def _n_batches(self, dataset):
+        """Batches of an epoch that are trained on, and that are validated on."""
+        train, valid = self.get_split_datasets(dataset)
+        n_valid = 0 if valid is None else len(self.get_iterator(valid))
+        return len(self.get_iterator(train, training=True)), n_valid
 
     def evaluate(self, method, *views, **kwargs):
         """Apply a method of the module to arrays, in blocks of rows.

@@ -3,13 +3,16 @@
 import os
 import pickle
 import signal
+import sys
 import threading
+import time
 from copy import copy, deepcopy
 
 import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler, TensorBoard
 
@@ -212,3 +215,65 @@ def test_a_training_that_is_over_is_told_to_callbacks_and_not_repeated(views, tm
     assert recorder.seen == []
     assert recorder.begun_with == [row["train_loss"] for row in est.history_]
     assert again.history_ == est.history_
+
+
+def test_lines_are_printed_without_colours_but_on_terminals(views, capsys, monkeypatch):
+    est = CorrNet(**SMALL, verbose=1).fit(*views)
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert len(lines) == 2 + 4
+    assert "\x1b" not in captured.out
+    assert captured.err == ""
+    assert [float(line.split()[1]) for line in lines[2:]] == pytest.approx(
+        [row["train_loss"] for row in est.history_], abs=1e-4
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    est.fit(*views)
+    assert "\x1b[36m" in capsys.readouterr().out
+
+
+def test_the_epoch_in_which_training_stops_is_printed_too(views, capsys):
+    est = CorrNet(**{**SMALL, "max_epochs": None, "lr": 0.1}, tol=0.5, verbose=1)
+    n_epochs = est.fit(*views).n_iter_
+    assert len(capsys.readouterr().out.splitlines()) == 2 + n_epochs
+    est.set_params(warm_start=True, max_epochs=1).fit(*views)
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 1
+
+
+class Slow(Callback):
+    """Takes longer for a batch than bars wait before they are drawn anew."""
+
+    def on_batch_begin(self, net, **kwargs):
+        if len(net.history) == 1:
+            time.sleep(0.15)
+
+
+@pytest.mark.parametrize("validation_fraction", [0, 0.5])
+def test_a_bar_shows_the_batches_of_an_epoch(
+    views, capsys, monkeypatch, validation_fraction
+):
+    est = CorrNet(**SMALL, verbose=2, validation_fraction=validation_fraction)
+    est.fit(*views)
+    assert capsys.readouterr().err == ""  # to a file
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    est.set_params(verbose=1).fit(*views)
+    assert capsys.readouterr().err == ""
+    est.set_params(verbose=2, callbacks=[Slow()]).fit(*views)
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2 + 4
+    assert captured.err.count("| 0/4 [") == 4
+    assert "| 1/4 [" in captured.err
+    assert "train_loss=" in captured.err
+
+
+def test_a_history_as_a_frame(views):
+    est = DeepCCA(**SMALL)
+    with pytest.raises(NotFittedError):
+        est.history_frame()
+    X, y = views
+    est.fit(X[:60], y[:60]).set_params(warm_start=True, max_epochs=2)
+    frame = est.fit(X[:60], y[:60], validation=(X[60:], y[60:])).history_frame()
+    assert frame.index.tolist() == [1, 2, 3, 4, 5, 6]
+    assert frame.index.name == "epoch"
+    assert frame["train_loss"].tolist() == [row["train_loss"] for row in est.history_]
+    assert frame["valid_loss"].isna().tolist() == [True] * 4 + [False] * 2
