@@ -32,6 +32,7 @@ from skcrl._validation import (
 )
 from skcrl._views import check_beside
 from skcrl.base import TwoViewTransformer
+from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
     Checkpoints,
     Convergence,
@@ -90,6 +91,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "standardize": ["boolean"],
+    "augment": [callable, None],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
     "tol": [Interval(Real, 0, None, closed="left")],
@@ -338,9 +340,11 @@ class BaseDeepTwoView(TwoViewTransformer):
                 }
                 checkpoint = Checkpoint(self, given, plan.n_epochs)
             net = self._net_to_train(arrays, weights, plan, checkpoint, going_on)
+            if self.augment is not None:
+                net.augmentation = Augmentation(self.augment, units, net.seed)
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
-            net.units = units
+            net.units, net.augmentation = units, None
             self._standardized = self.standardize
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,13 @@ def _plain(value):
         return value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, partial):
+        return [_plain(part) for part in (value.func, value.args, value.keywords)]
+    if callable(value):
+        # Where it lies in memory, as its repr may say, is chance.
+        kind = value if hasattr(value, "__qualname__") else type(value)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        return {name: _plain(getattr(value, "__dict__", {}))}
     is_plain = value is None or isinstance(value, bool | int | float | str)
     return value if is_plain else repr(value)
 

@@ -9,7 +9,7 @@ from scipy import sparse
 from skcrl.deep.modules import SparseRows
 
 # What a stream of random numbers is for.
-WEIGHTS, SPLIT, ORDER, NOISE = 1, 2, 3, 4
+WEIGHTS, SPLIT, ORDER, NOISE, AUGMENT = 1, 2, 3, 4, 5
 
 
 class PairBatch:

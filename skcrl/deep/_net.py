@@ -14,6 +14,7 @@ from skorch.callbacks import EarlyStopping, PassthroughScoring
 from torch import nn
 
 from skcrl._arrays import following, is_tensor, untensored
+from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
     EpochTable,
     OneCycle,
@@ -78,6 +79,8 @@ class TwoViewNet(NeuralNet):
 
     # Of the views by their sides, once training is over: it is done in these units.
     units: dict[str, Units] = {}  # noqa: RUF012
+    # What changes its batches, while it is trained.
+    augmentation: Augmentation | None = None
 
     def __init__(
         self,
@@ -129,7 +132,8 @@ class TwoViewNet(NeuralNet):
         """Batches that continue the epochs already in the history."""
         batches = super().get_iterator(dataset, training=training)
         batches.epoch = len(self.history)
-        batches.sparse_sides = self._sparse_sides
+        if not (training and self.augmentation):
+            batches.sparse_sides = self._sparse_sides
         return batches
 
     @property
@@ -147,6 +151,14 @@ class TwoViewNet(NeuralNet):
         if training:
             self._reseed()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def train_step(self, batch, **fit_params):
+        """Step on a batch, as it is seen this time."""
+        if self.augmentation:
+            pairs, nothing = batch
+            number = len(self.history[-1]["batches"])
+            batch = self.augmentation(pairs, len(self.history), number), nothing
+        return super().train_step(batch, **fit_params)
 
     def train_step_single(self, batch, **fit_params):
         """Compute loss and gradients of a batch."""

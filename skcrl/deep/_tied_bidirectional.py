@@ -65,6 +65,12 @@ class TiedBidirectional(BaseDeepTwoView):
         with values further than 4 deviations from its mean. Rebuilt views come back in
         your units, and the objective counts errors in those of the networks. A sparse
         view, and one with an encoder or a decoder of yours, is taken as it comes.
+    augment : callable (x, y, generator) -> (x, y) or None, default=None
+        Changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are float32 tensors of its
+        complete rows, in your units and dense, and come back in the same shapes;
+        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
+        the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for 100.
@@ -214,6 +220,7 @@ class TiedBidirectional(BaseDeepTwoView):
         weight_decay=0.0,
         gradient_clip=None,
         standardize=True,
+        augment=None,
         batch_size=None,
         max_epochs=None,
         tol=0.02,
@@ -244,6 +251,7 @@ class TiedBidirectional(BaseDeepTwoView):
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
         self.standardize = standardize
+        self.augment = augment
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.tol = tol

@@ -14,7 +14,6 @@ from skcrl.deep.modules._noise import (
     Dropout,
     GaussianNoise,
     RandomLayer,
-    RandomShift,
 )
 from skcrl.deep.modules._projected_branches import ProjectedBranches
 from skcrl.deep.modules._rebuilt import RebuiltViews
@@ -39,7 +38,6 @@ __all__ = [
     "MultimodalAutoencoderModule",
     "ProjectedBranches",
     "RandomLayer",
-    "RandomShift",
     "RebuiltViews",
     "RunningMoments",
     "SparseRows",
