@@ -52,14 +52,14 @@ class Augmentation:
         if side not in self.units:
             return view
         mean, scale = (part.to(view.device) for part in self.units[side])
-        return view * scale + mean
+        return torch.addcmul(mean, view, scale)
 
     def _changed(self, view, before, after, side):
         if side not in self.units:
             return after
         _, scale = self.units[side]
         # What is left alone stays as it is, down to the last bit.
-        return view + (after - before) / scale.to(view.device)
+        return torch.addcdiv(view, after - before, scale.to(view.device))
 
 
 def _checked(after, before):
