@@ -18,7 +18,8 @@ from torch import nn
 
 from skcrl import CCALRanker, DeepCCA, LinearCCA, make_view_pipeline
 from skcrl.datasets import class_disjoint_split, load_emoji
-from skcrl.deep.modules import Dropout, RandomShift
+from skcrl.deep.augment import RandomShift
+from skcrl.deep.modules import Dropout
 from skcrl.metrics import average_precision_at_k, class_codes
 
 # Chosen on validation splits, like all that follows. LinearCCA did best with most of
@@ -34,6 +35,7 @@ SHARED = (
     "batch_size",
     "reg",
     "input_dropout",
+    "augment",
     "random_state",
 )
 
@@ -118,6 +120,7 @@ def make_methods(pairs, max_epochs, seed):
         objective="infonce",
         reg=1.0,
         input_dropout=0.0,
+        augment=RandomShift((32, 32), pixels=2),
         x_encoder=conv_net(k, seed),
         y_encoder=words_net(width, k, seed),
         lr=3e-3,
@@ -175,13 +178,13 @@ class ThenLinearCCA(CCALRanker):
 
 
 def conv_net(n_components, seed):
-    """Three layers of convolutions on pictures shifted by up to two pixels.
+    """Three layers of convolutions.
 
     With None their 2,048 outputs are the code.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        layers, before = [RandomShift(32, 32, pixels=2)], 3
+        layers, before = [], 3
         for channels in (32, 64, 128):
             layers += [
                 nn.Conv2d(before, channels, 3, padding=1, bias=False),

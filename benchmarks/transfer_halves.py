@@ -32,7 +32,7 @@ from torch import nn
 
 from skcrl import CorrNet, DeepCCA, LinearCCA, transfer_score
 from skcrl.datasets import fetch_mnist_halves, load_digits_halves
-from skcrl.deep.modules import RandomShift
+from skcrl.deep.augment import RandomShift
 from skcrl.metrics import (
     canonical_total,
     effective_rank,
@@ -62,7 +62,13 @@ BLOG = {
 
 
 # Chosen on the last 10,000 training images, like the networks below.
-SHIFTED = {"lr": 3e-3, "lr_schedule": "one_cycle", "max_epochs": 20, "reg": 1e-4}
+SHIFTED = {
+    "augment": RandomShift((28, 14), (28, 14)),
+    "lr": 3e-3,
+    "lr_schedule": "one_cycle",
+    "max_epochs": 20,
+    "reg": 1e-4,
+}
 
 
 def seeded(make, seed):
@@ -73,9 +79,8 @@ def seeded(make, seed):
 
 
 def dense_net():
-    """The dense network of the other methods, shown images shifted by up to a pixel."""
+    """The dense network of the other methods."""
     return nn.Sequential(
-        RandomShift(28, 14, pixels=1),
         nn.Linear(392, 500),
         nn.ReLU(),
         nn.Linear(500, 300),
@@ -85,9 +90,8 @@ def dense_net():
 
 
 def conv_net():
-    """Two layers of convolutions and one hidden layer, on shifted images."""
+    """Two layers of convolutions and one hidden layer."""
     return nn.Sequential(
-        RandomShift(28, 14, pixels=1),
         nn.Unflatten(1, (1, 28, 14)),
         nn.Conv2d(1, 16, 3, padding=1),
         nn.ReLU(),

@@ -179,7 +179,8 @@ class ViewPipeline(TwoViewTransformer):
             Second view, paired with `X`.
         **fit_params : dict
             For ``fit`` of the estimator alone, such as `sample_weight`; with metadata
-            routing enabled, what it requested by ``set_fit_request``.
+            routing enabled, what it requested by ``set_fit_request``. The views of a
+            `validation` go through the steps.
 
         Returns
         -------
@@ -212,6 +213,9 @@ class ViewPipeline(TwoViewTransformer):
             self.x_, x_behind = self._fit_steps(X, "x")
             self.y_, y_behind = self._fit_steps(y, "y")
             check_paired(X, y)
+            if "validation" in fit_params:
+                behind = self._validation_behind(fit_params["validation"])
+                fit_params = {**fit_params, "validation": behind}
             self.estimator_ = clone(self.estimator).fit(
                 x_behind, y_behind, **fit_params
             )
@@ -251,6 +255,14 @@ class ViewPipeline(TwoViewTransformer):
         behind = _back_in_line(behind, gaps, side)
         self._shapes_behind = {**self._shapes_behind, side: behind.shape[1:]}
         return steps, behind
+
+    def _validation_behind(self, validation):
+        """A validation set behind the steps; if it is no pair, fit will say so."""
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            return validation
+        check_paired(*validation)
+        X, y = validation
+        return self._behind_steps(X, "x"), self._behind_steps(y, "y")
 
     def _behind_steps(self, view, side):
         """A view behind its fitted steps."""

@@ -15,7 +15,9 @@ import torch
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _linalg, _moments
 from skcrl._arrays import untensored
@@ -30,6 +32,7 @@ from skcrl._validation import (
 )
 from skcrl._views import check_beside
 from skcrl.base import TwoViewTransformer
+from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
     Checkpoints,
     Convergence,
@@ -38,6 +41,7 @@ from skcrl.deep._callbacks import (
     check_callbacks,
     clipping,
     is_falling,
+    names_of_those_that_begin_anew,
 )
 from skcrl.deep._checkpoint import Checkpoint, described
 from skcrl.deep._data import PairBatches, PairDataset, PairSplit, require_float32
@@ -90,6 +94,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "standardize": ["boolean"],
+    "augment": [callable, None],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "micro_batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
@@ -173,7 +178,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Compute fitted state from the trained `net_` and the training views."""
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, validation=None):
         """Train on paired views.
 
         Parameters
@@ -187,6 +192,10 @@ class BaseDeepTwoView(TwoViewTransformer):
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
             several, on average.
+        validation : (X, y) pair of views or None, default=None
+            A validation set of yours, checked like `X` and `y`, of complete rows. It
+            takes the place of a `validation_fraction`: all of `X` and `y` is trained
+            on, and early stopping and `monitor` go by these rows.
 
         Returns
         -------
@@ -197,13 +206,14 @@ class BaseDeepTwoView(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If the views, the weights or the parameters do not fit together, or
-            `checkpoint` names a file of another training or none of skcrl's. As after
-            any error and KeyboardInterrupt, the estimator is then as it was before.
+            If the views, the weights, the validation set or the parameters do not fit
+            together, or `checkpoint` names a file of another training or none of
+            skcrl's. As after any error and KeyboardInterrupt, the estimator is then as
+            it was before.
         FloatingPointError
             If training diverges.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, validation=validation)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -236,9 +246,56 @@ class BaseDeepTwoView(TwoViewTransformer):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def _fit(self, X, y, sample_weight, groups=None):
+    def history_frame(self):
+        """Losses and times of the training as a data frame.
+
+        Returns
+        -------
+        history : DataFrame of shape (n_iter_, n_figures)
+            A row an epoch, under its number; NaN where an epoch has no such figure.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from skcrl import DeepCCA
+        >>> from skcrl.datasets import load_digits_halves
+        >>> left, right, labels = load_digits_halves()
+        >>> dcca = DeepCCA(4, max_epochs=2, random_state=0).fit(left, right)
+        >>> dcca.history_frame()[["train_loss"]].round()
+               train_loss
+        epoch
+        1            -2.0
+        2            -3.0
+        """
+        check_is_fitted(self)
+        pandas = check_pandas_support("history_frame")
+        return pandas.DataFrame(self.history_).set_index("epoch")
+
+    # Writers of logs hold locks and files, which cannot be copied: copies of the
+    # estimator share its callbacks.
+
+    def __sklearn_clone__(self):
+        without = copy(self)
+        without.callbacks = None
+        new = super(BaseDeepTwoView, without).__sklearn_clone__()
+        new.callbacks = copy(self.callbacks)
+        return new
+
+    def __deepcopy__(self, memo):
+        memo[id(self)] = new = copy(self)
+        rest = {k: v for k, v in vars(self).items() if k != "callbacks"}
+        new.__dict__.update(deepcopy(rest, memo), callbacks=copy(self.callbacks))
+        return new
+
+    def _fit(self, X, y, sample_weight, groups=None, validation=None):
         going_on = self.warm_start and hasattr(self, "net_")
-        return self._train(X, y, sample_weight, groups, going_on)
+        return self._train(X, y, sample_weight, groups, going_on, validation=validation)
 
     def _partial_fit(self, X, y, sample_weight, groups=None):
         if self.checkpoint is not None:
@@ -249,7 +306,9 @@ class BaseDeepTwoView(TwoViewTransformer):
         going_on = hasattr(self, "net_")
         return self._train(X, y, sample_weight, groups, going_on, is_part=True)
 
-    def _train(self, X, y, sample_weight, groups, going_on, is_part=False):
+    def _train(
+        self, X, y, sample_weight, groups, going_on, is_part=False, validation=None
+    ):
         with restored_on_error(self), _drawn_from(self.random_state):
             _check_device(self.device)
             processes = processes_of(self.device)
@@ -259,43 +318,48 @@ class BaseDeepTwoView(TwoViewTransformer):
             views = {"x": untensored(X), "y": untensored(y)}
             for side, view in views.items():
                 require_float32(view, NAMES[side])
+            validation = self._checked_validation(validation)
             units = (
                 self.net_.units if going_on else self._units(views, present, weights)
             )
-            arrays = {
-                side: (
-                    units[side].standardised(view, np.float32)
-                    if side in units
-                    else view
-                )
-                for side, view in views.items()
-            }
+            arrays = _in_units(views, units)
             has_x, has_y = present or (None, None)
             data = PairDataset.from_arrays(
                 arrays["x"], arrays["y"], has_x, has_y, weights
             )
             data.partners = self._partners(data, groups)
+            if validation is not None:
+                held = PairDataset.from_arrays(*_in_units(validation, units).values())
+                held.partners = self._partners(held, groups=None)
+                data.validation = held
             plan = plan_of(self, data, is_part)
             self._check_training(data, plan, processes.size)
             checkpoint = None
+            given = {
+                "X": views["x"],
+                "y": views["y"],
+                "sample_weight": weights,
+                "groups": groups,
+                "X of validation": validation and validation["x"],
+                "y of validation": validation and validation["y"],
+            }
             if self.checkpoint is not None:
-                checkpoint = Checkpoint(
-                    self, views["x"], views["y"], weights, groups, plan.n_epochs
-                )
+                checkpoint = Checkpoint(self, given, plan.n_epochs)
             if processes.size > 1:
                 processes.require_same(
                     {
-                        **described(self, views["x"], views["y"], weights, groups),
+                        **described(self, given),
                         "epochs in the checkpoint": checkpoint and checkpoint.n_done,
                     }
                 )
             net = self._net_to_train(
                 arrays, weights, plan, checkpoint, going_on, processes
             )
+            if self.augment is not None:
+                net.augmentation = Augmentation(self.augment, units, net.seed)
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
-            net.processes = ALONE
-            net.units = units
+            net.units, net.augmentation, net.processes = units, None, ALONE
             self._standardized, self._n_rows = self.standardize, len(data)
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
@@ -320,6 +384,29 @@ class BaseDeepTwoView(TwoViewTransformer):
         groups = None if groups is None else groups[kept]
         _require_some_paired(self, present)
         return X, y, weights, groups, present
+
+    def _checked_validation(self, validation):
+        """Views of the user's validation set by their sides, or None."""
+        if validation is None:
+            return None
+        if self.validation_fraction:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} sets rows aside, and "
+                "validation brings rows of its own: set either."
+            )
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise ValueError(
+                "validation must be a pair (X, y) of views, got "
+                f"{type(validation).__name__}."
+            )
+        try:
+            X, y = check_pair(self, *validation, reset=False)
+            views = {"x": untensored(X), "y": untensored(y)}
+            for side, view in views.items():
+                require_float32(view, NAMES[side])
+        except ValueError as error:
+            raise ValueError(f"validation is refused: {error}") from error
+        return views
 
     def _net_to_train(self, arrays, weights, plan, checkpoint, going_on, processes):
         """The net that training begins with, which suits the data."""
@@ -363,14 +450,15 @@ class BaseDeepTwoView(TwoViewTransformer):
         return None
 
     def _run_epochs(self, net, data, plan, checkpoint):
-        callbacks, n_done = self._callbacks(plan), 0
+        callbacks = self._callbacks(net, plan)
         if checkpoint:
             # Last, when the others are through with an epoch.
             callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
-            n_done = checkpoint.n_done
         try:
             cycle_rate = plan.lr_schedule == "one_cycle"
-            return net.train_epochs(data, plan.n_epochs, callbacks, cycle_rate, n_done)
+            return net.train_epochs(
+                data, plan.n_epochs, callbacks, cycle_rate, checkpoint
+            )
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"Training diverged in epoch {len(net.history)}: {error}. "
@@ -423,17 +511,18 @@ class BaseDeepTwoView(TwoViewTransformer):
         self.n_components_ = self.n_components
         self._finish(X, y, weights)
 
-    def _callbacks(self, plan):
+    def _callbacks(self, net, plan):
         """Callbacks of a training, the user's among them."""
-        callbacks = deepcopy(list(self.callbacks or []))
-        if self.monitor != "loss" and plan.validation_fraction:
+        callbacks = list(self.callbacks or [])
+        if self.monitor != "loss" and plan.has_validation:
             callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
         if plan.stops_early:
             refine = plan.lr_schedule == "refine"
             patience = self.n_iter_no_change
             callbacks.append(Patience(self.monitor, patience, refine, self.tol))
         elif plan.stops_at_convergence:
-            callbacks.append(Convergence(plan.epochs_to_compare, self.tol))
+            begin = len(net.history)
+            callbacks.append(Convergence(plan.epochs_to_compare, self.tol, begin))
         if self.gradient_clip is not None:
             callbacks.append(clipping(self.gradient_clip))
         return callbacks
@@ -526,10 +615,11 @@ class BaseDeepTwoView(TwoViewTransformer):
             ("lr_schedule='refine'", self.lr_schedule == "refine" and plan.stops_early),
             ("monitor='score'", self.monitor == "score"),
         ):
-            if needs_validation and self.validation_fraction == 0:
+            has_some = self.validation_fraction != 0 or plan.has_validation
+            if needs_validation and not has_some:
                 raise ValueError(
                     f"{name} needs validation data, got validation_fraction=0: "
-                    "set it to 0.1, say."
+                    "set it to 0.1, say, or pass validation to fit."
                 )
         if self.lr_schedule == "refine" and self.early_stopping not in (None, True):
             raise ValueError(
@@ -547,11 +637,13 @@ class BaseDeepTwoView(TwoViewTransformer):
                 f"checkpoint={self.checkpoint!r} keeps a training from its beginning, "
                 "and warm_start=True goes on from another: set either."
             )
-        if self.callbacks:
+        names = names_of_those_that_begin_anew(self.callbacks or [])
+        if names:
             raise ValueError(
-                f"checkpoint={self.checkpoint!r} cannot keep the state of callbacks of "
-                "yours, which would begin anew when training goes on: set "
-                "callbacks=None, or checkpoint=None."
+                f"checkpoint={self.checkpoint!r} cannot keep the state of the callback "
+                f"{names[0]}, which changes the training and would begin anew when it "
+                "goes on: leave it out, as lr_schedule and early_stopping are kept, or "
+                "set checkpoint=None."
             )
 
     def _state_to_save(self):
@@ -597,13 +689,14 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_batches(self, data, plan, n_processes):
         """Raise ValueError for batches of too few complete rows."""
         n_complete, n_unpaired = len(data.rows), len(data) - len(data.rows)
-        n_valid = round(n_complete * plan.validation_fraction)
-        n_train = n_complete - n_valid
+        n_held = round(n_complete * plan.validation_fraction)
+        n_train = n_complete - n_held
+        n_valid = n_held if data.validation is None else len(data.validation)
         fewest = self._min_batch_rows
         rows = {"training samples": (n_train, fewest)}
         if self.optimizer != "lbfgs":
             rows["batch_size"] = plan.batch_size, fewest
-        if plan.validation_fraction:
+        if plan.has_validation:
             # A score is a correlation, of two rows at least.
             least = self._min_validation_rows
             least = max(least, 2) if self.monitor == "score" else least
@@ -619,12 +712,6 @@ class BaseDeepTwoView(TwoViewTransformer):
                     f"(n_samples={n_complete}). {advice}."
                 )
         n_batches = max(1, (n_train + n_unpaired) // plan.batch_size)
-        if n_train // n_batches < n_processes or 0 < n_valid < n_processes:
-            raise ValueError(
-                f"{n_processes} processes share the complete rows of a batch, got "
-                f"{n_train // n_batches} in training and {n_valid} in validation: "
-                "raise batch_size, or start fewer."
-            )
         if self.optimizer != "lbfgs" and n_train // n_batches < fewest:
             enough = (n_train + n_unpaired) // (n_train // fewest)
             raise ValueError(
@@ -632,9 +719,23 @@ class BaseDeepTwoView(TwoViewTransformer):
                 f"{n_unpaired} unpaired ones leave {n_train // n_batches} to a batch "
                 f"of batch_size={plan.batch_size}: use {enough} or more."
             )
+        if n_train // n_batches < n_processes or 0 < n_valid < n_processes:
+            raise ValueError(
+                f"{n_processes} processes share the complete rows of a batch, got "
+                f"{n_train // n_batches} in training and {n_valid} in validation: "
+                "raise batch_size, or start fewer."
+            )
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr}."
+
+
+def _in_units(views, units):
+    """Views by their sides, those that have units in these and in float32."""
+    return {
+        side: units[side].standardised(view, np.float32) if side in units else view
+        for side, view in views.items()
+    }
 
 
 @contextmanager

@@ -1,13 +1,24 @@
 """What the training loop does between epochs: watch, refine, stop, keep."""
 
+import sys
 from copy import deepcopy
 
 import numpy as np
-from skorch.callbacks import Callback, GradientNormClipping
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    GradientNormClipping,
+    LRScheduler,
+    ParamMapper,
+    PrintLog,
+    ProgressBar,
+)
 from torch.optim.lr_scheduler import OneCycleLR
 
 _REFINEMENTS = 3
 _REFINEMENT_FACTOR = 0.1
+# Those of skorch that change a training by what they remember of it.
+_BEGIN_ANEW = (EarlyStopping, LRScheduler, ParamMapper)
 
 
 class StoppedEarly(Exception):
@@ -81,13 +92,19 @@ class Patience(Callback):
         self.refine = refine
         self.tol = tol
 
-    def on_train_begin(self, net, **kwargs):
-        """Forget earlier trainings."""
+    def initialize(self):
+        """Know of no epoch."""
         self.first_ = self.best_ = self.goal_ = -np.inf
-        self.weights_ = deepcopy(net.module_.state_dict())
+        self.weights_ = None
         self.misses_ = 0
         self.patience_ = self.patience
         self.refinements_ = _REFINEMENTS if self.refine else 0
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        """Take the weights of now for the best, unless the training is taken up."""
+        if self.weights_ is None:
+            self.weights_ = deepcopy(net.module_.state_dict())
 
     def on_epoch_end(self, net, **kwargs):
         """Compare the epoch with the best one."""
@@ -150,19 +167,18 @@ class Convergence(Callback):
         Epochs whose mean loss is compared with that of as many before.
     tol : float
         Share of all that the loss fell that it must have fallen between these.
+    begin : int
+        Epochs of earlier trainings, which are left out.
     """
 
-    def __init__(self, n_epochs, tol):
+    def __init__(self, n_epochs, tol, begin):
         self.n_epochs = n_epochs
         self.tol = tol
-
-    def on_train_begin(self, net, **kwargs):
-        """Leave the epochs of earlier trainings out, but for one that is taken up."""
-        self.begin_ = len(net.history)
+        self.begin = begin
 
     def on_epoch_end(self, net, **kwargs):
         """Compare the last epochs with those before, each time that many have gone."""
-        losses = net.history[self.begin_ :, "train_loss"]
+        losses = net.history[self.begin :, "train_loss"]
         if len(losses) < 2 * self.n_epochs or len(losses) % self.n_epochs:
             return
         if not is_falling(losses, self.n_epochs, self.tol):
@@ -191,6 +207,8 @@ class OneCycle(Callback):
 
     Parameters
     ----------
+    optimizer : Optimizer
+        Whose rate it is.
     lr : float
         Full height, reached after three tenths of the steps.
     n_steps : int
@@ -199,17 +217,19 @@ class OneCycle(Callback):
         Steps that are behind it.
     """
 
-    def __init__(self, lr, n_steps, n_done):
+    def __init__(self, optimizer, lr, n_steps, n_done):
+        self.optimizer = optimizer
         self.lr = lr
         self.n_steps = n_steps
         self.n_done = n_done
 
-    def on_train_begin(self, net, **kwargs):
+    def initialize(self):
         """Begin the cycle."""
         self.schedule_ = OneCycleLR(
-            net.optimizer_, self.lr, total_steps=self.n_steps, cycle_momentum=False
+            self.optimizer, self.lr, total_steps=self.n_steps, cycle_momentum=False
         )
         self.schedule_.last_epoch = self.n_done  # in steps; the net keeps the rate
+        return self
 
     def on_batch_end(self, net, training=False, **kwargs):
         """Go one step on."""
@@ -218,12 +238,12 @@ class OneCycle(Callback):
 
 
 class Checkpoints(Callback):
-    """Keep a training in a file while it goes on, and take it up from there.
+    """Keep a training in a file while it goes on.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        The file, and the state that an interrupted training left in it.
+        The file.
     every : int
         Epochs from one state that is kept to the next.
     """
@@ -233,11 +253,9 @@ class Checkpoints(Callback):
         self.every = every
 
     def on_train_begin(self, net, **kwargs):
-        """Take the training up, or keep its beginning: now it shows if that fails."""
+        """Keep the beginning of a new training: now it shows if that fails."""
         if self.checkpoint.seed is None:
             self.checkpoint.write(net)
-        else:
-            self.checkpoint.restore(net)
 
     def on_epoch_end(self, net, **kwargs):
         """Keep the state after this epoch if it is its turn."""
@@ -250,18 +268,57 @@ class Checkpoints(Callback):
             self.checkpoint.write(net, finished=True)
 
 
+class EpochTable(PrintLog):
+    """Print a line an epoch, in colours on a terminal alone."""
+
+    def on_train_begin(self, net, **kwargs):
+        """Leave earlier epochs out."""
+        self.n_printed_ = len(net.history)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Print the epoch."""
+        super().on_epoch_end(net, **kwargs)
+        self.n_printed_ = len(net.history)
+
+    def on_train_end(self, net, **kwargs):
+        """Print the epoch in which training stopped, of which no end was told."""
+        if len(net.history) > self.n_printed_:
+            super().on_epoch_end(net, **kwargs)
+
+    def format_row(self, row, key, color):
+        """One cell."""
+        # That a figure is the best so far, which stands beside it, is the colour.
+        seen = row if sys.stdout.isatty() else {key: row[key]}
+        return super().format_row(seen, key, color)
+
+
 def check_callbacks(callbacks):
     """Raise TypeError for what skorch would not call."""
     for given in callbacks:
-        callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
-        is_class = isinstance(callback, type) and issubclass(callback, Callback)
-        if not is_class and not isinstance(callback, Callback):
+        if not issubclass(_class_of(given), Callback):
             raise TypeError(
                 "callbacks must hold skorch callbacks, objects of a class derived from "
                 f"skorch.callbacks.Callback, got {given!r}."
             )
 
 
+def names_of_those_that_begin_anew(callbacks):
+    """Names of callbacks that would change a training that is taken up."""
+    classes = map(_class_of, callbacks)
+    return [kind.__name__ for kind in classes if issubclass(kind, _BEGIN_ANEW)]
+
+
+def _class_of(given):
+    """Class of what stands in a list of callbacks: one, its class, or name and one."""
+    callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+    return callback if isinstance(callback, type) else type(callback)
+
+
 def clipping(norm):
     """Scale down gradients, all parameters' together, that are longer than `norm`."""
     return GradientNormClipping(norm)
+
+
+def batch_bar(n_batches):
+    """Show how many of the batches of an epoch are done, on standard error."""
+    return ProgressBar(batches_per_epoch=n_batches, detect_notebook=False)

@@ -105,6 +105,12 @@ class CCALRanker(BaseTwoBranch):
         with values further than 4 deviations from its mean. Rebuilt views come back in
         your units, and the objective counts errors in those of the networks. A sparse
         view, and one with an encoder or a decoder of yours, is taken as it comes.
+    augment : callable (x, y, generator) -> (x, y) or None, default=None
+        Changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are float32 tensors of its
+        complete rows, in your units and dense, and come back in the same shapes;
+        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
+        the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
@@ -133,13 +139,14 @@ class CCALRanker(BaseTwoBranch):
         without a warning.
     validation_fraction : float or None, default=None
         Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none.
+        with early stopping, else for none. ``fit`` takes a validation set of yours, as
+        `validation`, instead.
     early_stopping : bool or None, default=None
         Keep the best weights, and stop, or refine as `lr_schedule` says, after
         `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and where `max_epochs` is None, there are
-        enough rows and `validation_fraction` is not 0, but for
-        ``lr_schedule="one_cycle"``.
+        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
+        where `max_epochs` is None and either ``fit`` was given `validation`, or there
+        are enough rows and `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"mrr", "loss"}, default="mrr"
@@ -149,7 +156,7 @@ class CCALRanker(BaseTwoBranch):
         to an even share of them where there are more than 10,000, and than 100 for each
         component.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before training.
+        Called while training. They are never copied: clones share them.
     device : str, default="cpu"
         Where to train and encode, such as "cuda".
     mixed_precision : bool, default=False
@@ -165,12 +172,13 @@ class CCALRanker(BaseTwoBranch):
         every fit differs. No global generator is read or changed, but by modules of
         yours that draw while they run, such as ``nn.Dropout``.
     verbose : int, default=0
-        Print a line an epoch.
+        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
+        the epoch on standard error, where that is a terminal.
     checkpoint : str, path-like or None, default=None
         File to keep the training in, whole at any moment. ``fit`` with the same
         parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
-        and ``partial_fit``.
+        interrupted; any other ``fit`` is refused. Not with `warm_start` and
+        ``partial_fit``.
     checkpoint_every : int, default=1
         Epochs from one writing of it to the next. Each writes the weights and the state
         of the optimiser and waits for the disk: raise it where networks are large and
@@ -301,6 +309,7 @@ class CCALRanker(BaseTwoBranch):
         weight_decay=0.0,
         gradient_clip=None,
         standardize=True,
+        augment=None,
         batch_size=None,
         micro_batch_size=None,
         max_epochs=None,
@@ -343,6 +352,7 @@ class CCALRanker(BaseTwoBranch):
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
         self.standardize = standardize
+        self.augment = augment
         self.batch_size = batch_size
         self.micro_batch_size = micro_batch_size
         self.max_epochs = max_epochs
@@ -363,7 +373,7 @@ class CCALRanker(BaseTwoBranch):
         self.net_params = net_params
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, groups=None, *, validation=None):
         """Train on paired views.
 
         Parameters
@@ -382,6 +392,10 @@ class CCALRanker(BaseTwoBranch):
             validation rows, and all rows of a group are validation rows or none is: so
             many groups, drawn at random, that they hold `validation_fraction` of the
             rows or more. None groups nothing, beyond rows with equal partners.
+        validation : (X, y) pair of views or None, default=None
+            A validation set of yours, checked like `X` and `y`, of complete rows. It
+            takes the place of a `validation_fraction`: all of `X` and `y` is trained
+            on, and early stopping and `monitor` go by these rows. It has no groups.
 
         Returns
         -------
@@ -392,14 +406,14 @@ class CCALRanker(BaseTwoBranch):
         Raises
         ------
         ValueError
-            If the views, the weights, the groups or the parameters do not fit together,
-            or `checkpoint` names a file of another training or none of skcrl's. As
-            after any error and KeyboardInterrupt, the estimator is then as it was
-            before.
+            If the views, the weights, the groups, the validation set or the parameters
+            do not fit together, or `checkpoint` names a file of another training or
+            none of skcrl's. As after any error and KeyboardInterrupt, the estimator is
+            then as it was before.
         FloatingPointError
             If training diverges.
         """
-        return self._fit(X, y, sample_weight, groups)
+        return self._fit(X, y, sample_weight, groups, validation)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, groups=None):
@@ -480,10 +494,10 @@ class CCALRanker(BaseTwoBranch):
                 "it to 0, or choose another optimizer."
             )
 
-    def _callbacks(self, plan):
+    def _callbacks(self, net, plan):
         n_rows = max(_ROWS_TO_WATCH, _ROWS_TO_WATCH_PER_COMPONENT * self.n_components)
         refit = partial(_refit, n_rows=n_rows)
-        return [BeforeValidation(refit), *super()._callbacks(plan)]
+        return [BeforeValidation(refit), *super()._callbacks(net, plan)]
 
     def _held_out_score(self, net, train, valid):
         x, y = (

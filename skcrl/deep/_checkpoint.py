@@ -3,6 +3,7 @@
 import hashlib
 import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from skcrl.persistence._plain import decode, encode
 
 _KIND = "checkpoint"
 _REMEDY = "Remove the file to train anew, or name another in checkpoint."
-# Parameters that no number depends on; callbacks, whose state is theirs, are refused.
+# Parameters that no number depends on, and callbacks, whose doings are theirs.
 _UNRELATED = {"checkpoint", "checkpoint_every", "verbose", "callbacks"}
 # Bytes of a view that are made contiguous at a time.
 _BLOCK = 2**24
@@ -28,10 +29,8 @@ class Checkpoint:
     ----------
     estimator : BaseDeepTwoView
         Whose training it is; `random_state` has not been drawn from.
-    X, y : ndarray or CSR array
-        What it is trained on.
-    weights, groups : ndarray of shape (n_samples,) or None
-        The weights and the groups of the rows, where they were given.
+    given : dict of str to ndarray, CSR array or None
+        What it is trained and validated on, by the names of the user's.
     n_epochs : int
         Epochs of the whole training, unless it stops early.
 
@@ -50,9 +49,9 @@ class Checkpoint:
         If there is a file that does not hold this training.
     """
 
-    def __init__(self, estimator, X, y, weights, groups, n_epochs):
+    def __init__(self, estimator, given, n_epochs):
         self.path = estimator.checkpoint
-        self.training = described(estimator, X, y, weights, groups)
+        self.training = described(estimator, given)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -122,7 +121,7 @@ def _check_folder(folder):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
-def described(estimator, X, y, weights, groups):
+def described(estimator, given):
     """What must be the same for a training to be the same, by name, as plain data."""
     return {
         "estimator": type(estimator).__name__,
@@ -131,10 +130,7 @@ def described(estimator, X, y, weights, groups):
             for name, value in estimator.get_params(deep=False).items()
             if name not in _UNRELATED
         },
-        "X": _view(X),
-        "y": _view(y),
-        "sample_weight": None if weights is None else _view(weights),
-        "groups": None if groups is None else _view(groups),
+        **{name: view if view is None else _view(view) for name, view in given.items()},
     }
 
 
@@ -172,6 +168,13 @@ def _plain(value):
         return value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, partial):
+        return [_plain(part) for part in (value.func, value.args, value.keywords)]
+    if callable(value):
+        # Where it lies in memory, as its repr may say, is chance.
+        kind = value if hasattr(value, "__qualname__") else type(value)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        return {name: _plain(getattr(value, "__dict__", {}))}
     is_plain = value is None or isinstance(value, bool | int | float | str)
     return value if is_plain else repr(value)
 

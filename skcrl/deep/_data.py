@@ -11,7 +11,7 @@ from skcrl.deep._processes import ALONE
 from skcrl.deep.modules import SparseRows
 
 # What a stream of random numbers is for.
-WEIGHTS, SPLIT, ORDER, NOISE = 1, 2, 3, 4
+WEIGHTS, SPLIT, ORDER, NOISE, AUGMENT = 1, 2, 3, 4, 5
 
 
 class PairBatch:
@@ -39,7 +39,7 @@ class PairBatch:
     def __init__(self, about=None, **views):
         self.views = views
         self.about = about or {}
-        self.weights = None
+        self.weights = self.about.get("weights")
         self.n_before: dict[str, int] = {}
         self.n_after: dict[str, int] = {}
 
@@ -60,6 +60,18 @@ class PairBatch:
     def n_rows(self, name):
         """Rows of a view in the whole batch."""
         return sum(self.around(name)) + len(self.views[name])
+
+    def share(self, processes):
+        """The rows of a whole batch that belong to this one of several processes."""
+        shares = {name: processes.share(len(v)) for name, v in self.views.items()}
+        views = {name: view[shares[name]] for name, view in self.views.items()}
+        batch = PairBatch(self.about, **views)
+        if self.weights is not None:
+            batch.weights = self.weights[shares["x"]]
+        for name, share in shares.items():
+            batch.n_before[name] = share.start
+            batch.n_after[name] = len(self.views[name]) - share.stop
+        return batch
 
     def parts(self, n_rows):
         """The rows in even parts of `n_rows` at most, in order, each without `about`.
@@ -107,6 +119,11 @@ class PairDataset(torch.utils.data.Dataset):
         How many samples each row stands for; None is one each.
     partners : Partners or None, default=None
         Which rows share a partner; None stands for none.
+
+    Attributes
+    ----------
+    validation : PairDataset or None
+        A validation set of the user's.
     """  # noqa: E501
 
     def __init__(
@@ -120,6 +137,7 @@ class PairDataset(torch.utils.data.Dataset):
         self.y_only = none if y_only is None else y_only
         self.weights = weights
         self.partners = partners
+        self.validation = None
 
     @classmethod
     def from_arrays(cls, X, y, has_x=None, has_y=None, weights=None, partners=None):

@@ -106,6 +106,12 @@ class DeepCCA(BaseTwoBranch):
         with values further than 4 deviations from its mean. Rebuilt views come back in
         your units, and the objective counts errors in those of the networks. A sparse
         view, and one with an encoder or a decoder of yours, is taken as it comes.
+    augment : callable (x, y, generator) -> (x, y) or None, default=None
+        Changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are float32 tensors of its
+        complete rows, in your units and dense, and come back in the same shapes;
+        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
+        the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
@@ -132,13 +138,14 @@ class DeepCCA(BaseTwoBranch):
         without a warning.
     validation_fraction : float or None, default=None
         Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none.
+        with early stopping, else for none. ``fit`` takes a validation set of yours, as
+        `validation`, instead.
     early_stopping : bool or None, default=None
         Keep the best weights, and stop, or refine as `lr_schedule` says, after
         `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and where `max_epochs` is None, there are
-        enough rows and `validation_fraction` is not 0, but for
-        ``lr_schedule="one_cycle"``.
+        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
+        where `max_epochs` is None and either ``fit`` was given `validation`, or there
+        are enough rows and `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
         Patience of early stopping, in epochs.
     monitor : {"loss", "score"}, default="loss"
@@ -146,7 +153,7 @@ class DeepCCA(BaseTwoBranch):
         that the estimator would have if training ended now. For the latter each epoch
         costs an encoding of the training samples.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before training.
+        Called while training. They are never copied: clones share them.
     device : str, default="cpu"
         Where to train and encode, such as "cuda".
     mixed_precision : bool, default=False
@@ -162,12 +169,13 @@ class DeepCCA(BaseTwoBranch):
         every fit differs. No global generator is read or changed, but by modules of
         yours that draw while they run, such as ``nn.Dropout``.
     verbose : int, default=0
-        Print a line an epoch.
+        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
+        the epoch on standard error, where that is a terminal.
     checkpoint : str, path-like or None, default=None
         File to keep the training in, whole at any moment. ``fit`` with the same
         parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `callbacks`, `warm_start`
-        and ``partial_fit``.
+        interrupted; any other ``fit`` is refused. Not with `warm_start` and
+        ``partial_fit``.
     checkpoint_every : int, default=1
         Epochs from one writing of it to the next. Each writes the weights and the state
         of the optimiser and waits for the disk: raise it where networks are large and
@@ -278,6 +286,7 @@ class DeepCCA(BaseTwoBranch):
         weight_decay=0.0,
         gradient_clip=None,
         standardize=True,
+        augment=None,
         batch_size=None,
         micro_batch_size=None,
         max_epochs=None,
@@ -320,6 +329,7 @@ class DeepCCA(BaseTwoBranch):
         self.weight_decay = weight_decay
         self.gradient_clip = gradient_clip
         self.standardize = standardize
+        self.augment = augment
         self.batch_size = batch_size
         self.micro_batch_size = micro_batch_size
         self.max_epochs = max_epochs

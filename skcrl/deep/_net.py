@@ -1,5 +1,6 @@
 """The training loop: skorch, fed with pairs."""
 
+import sys
 from contextlib import contextmanager, suppress
 from math import prod
 
@@ -11,8 +12,15 @@ from skorch.callbacks import EarlyStopping, PassthroughScoring
 from torch import nn
 
 from skcrl._arrays import following, is_tensor, untensored
+from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._by_parts import backward, for_loss, outputs_of_all
-from skcrl.deep._callbacks import OneCycle, Patience, StoppedEarly
+from skcrl.deep._callbacks import (
+    EpochTable,
+    OneCycle,
+    Patience,
+    StoppedEarly,
+    batch_bar,
+)
 from skcrl.deep._data import (
     NOISE,
     WEIGHTS,
@@ -82,6 +90,8 @@ class TwoViewNet(NeuralNet):
     units: dict[str, Units] = {}  # noqa: RUF012
     # That train it together.
     processes = ALONE
+    # What changes its batches, while it is trained.
+    augmentation: Augmentation | None = None
 
     def __init__(
         self,
@@ -120,10 +130,24 @@ class TwoViewNet(NeuralNet):
             self._by_rows = torch.compile(self._by_rows)
         return self
 
+    @property
+    def _default_callbacks(self):
+        *others, _ = super()._default_callbacks
+        return [*others, ("print_log", EpochTable())]
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """The training and the validation part, which may be the user's own."""
+        if X.validation is not None:
+            return X, X.validation
+        return super().get_split_datasets(X, y, **fit_params)
+
     def get_iterator(self, dataset, training=False):
         """Batches that continue the epochs already in the history."""
         batches = super().get_iterator(dataset, training=training)
         batches.epoch = len(self.history)
+        if training and self.augmentation:
+            # It sees whole batches, dense ones, which are shared out after it.
+            return batches
         batches.sparse_sides = self._sparse_sides
         batches.processes = self.processes
         return batches
@@ -146,6 +170,15 @@ class TwoViewNet(NeuralNet):
         if training:
             # Layers of users, such as batch normalisation, saw other rows in each.
             self.processes.equalise(self.module_.buffers())
+
+    def train_step(self, batch, **fit_params):
+        """Step on a batch, as it is seen this time."""
+        if self.augmentation:
+            pairs, nothing = batch
+            number = len(self.history[-1]["batches"])
+            pairs = self.augmentation(pairs, len(self.history), number)
+            batch = pairs.share(self.processes), nothing
+        return super().train_step(batch, **fit_params)
 
     def train_step_single(self, batch, **fit_params):
         """Compute loss and gradients of a batch."""
@@ -213,7 +246,9 @@ class TwoViewNet(NeuralNet):
             raise FloatingPointError(f"the loss is {loss.item()}")
         return loss
 
-    def train_epochs(self, dataset, n_epochs, callbacks=(), cycle_rate=False, n_done=0):
+    def train_epochs(
+        self, dataset, n_epochs, callbacks=(), cycle_rate=False, checkpoint=None
+    ):
         """Train on.
 
         skorch's own ``fit`` would swallow KeyboardInterrupt and pass a half-trained net
@@ -229,9 +264,8 @@ class TwoViewNet(NeuralNet):
             Training changes them.
         cycle_rate : bool, default=False
             Whether the learning rate goes up and down once in these epochs.
-        n_done : int, default=0
-            How many of these epochs an interrupted training did, whose state a callback
-            restores.
+        checkpoint : Checkpoint or None, default=None
+            File that may hold an interrupted training, to go on from.
 
         Returns
         -------
@@ -239,13 +273,17 @@ class TwoViewNet(NeuralNet):
             Whether it ended with the last epoch, and not by itself.
         """
         self.callbacks = list(callbacks)
+        n_done = checkpoint.n_done if checkpoint else 0
+        if self.verbose > 1 and sys.stderr.isatty():
+            self.callbacks.insert(0, batch_bar(sum(self._n_batches(dataset))))
         if cycle_rate:
-            n_batches = len(
-                self.get_iterator(self.get_split_datasets(dataset)[0], True)
-            )
-            cycle = OneCycle(self.lr, n_epochs * n_batches, n_done * n_batches)
+            n_batches, _ = self._n_batches(dataset)
+            n_steps, n_steps_done = n_epochs * n_batches, n_done * n_batches
+            cycle = OneCycle(self.optimizer_, self.lr, n_steps, n_steps_done)
             self.callbacks.insert(0, cycle)
         self.initialize_callbacks()
+        if checkpoint and checkpoint.seed is not None:
+            checkpoint.restore(self)
         self.notify("on_train_begin", X=dataset, y=None)
         is_cut_short = False
         with suppress(StoppedEarly), _denormals_flushed():
@@ -256,6 +294,12 @@ class TwoViewNet(NeuralNet):
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
             raise FloatingPointError("a weight is not finite")
         return is_cut_short
+
+    def _n_batches(self, dataset):
+        """Batches of an epoch that are trained on, and that are validated on."""
+        train, valid = self.get_split_datasets(dataset)
+        n_valid = 0 if valid is None else len(self.get_iterator(valid))
+        return len(self.get_iterator(train, training=True)), n_valid
 
     def evaluate(self, method, *views, **kwargs):
         """Apply a method of the module to arrays, in blocks of rows.

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     stops_early: bool
     lr_schedule: str
     validation_fraction: float
+    has_validation: bool
     input_dropout: float
     weight_decay: float
 
@@ -51,16 +52,19 @@ def plan_of(estimator, data, is_part):
     are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator.n_components)
     is_wide = max(prod(view.shape[1:]) for view in (data.x, data.y)) > n_complete
     schedule = estimator.lr_schedule
+    is_validation_given = data.validation is not None
     # Nothing says when training ends.
     is_open_ended = estimator.max_epochs is None and schedule != "one_cycle"
     stops_early = estimator.early_stopping
     fraction = estimator.validation_fraction
     if stops_early is None:
-        can_stop = is_open_ended and not are_few and fraction != 0
+        can_hold_out = not are_few and fraction != 0
+        can_stop = is_open_ended and (is_validation_given or can_hold_out)
         stops_early = can_stop or schedule == "refine"
     stops_early = stops_early and not is_part
     if fraction is None:
-        fraction = _FRACTION if stops_early else 0.0
+        holds_out = stops_early and not is_validation_given
+        fraction = _FRACTION if holds_out else 0.0
     n_train = len(data) - round(n_complete * fraction)
     batch_size = estimator.batch_size
     if batch_size is None:
@@ -89,6 +93,7 @@ def plan_of(estimator, data, is_part):
         stops_early=stops_early,
         lr_schedule=schedule or ("refine" if stops_early else "constant"),
         validation_fraction=fraction,
+        has_validation=is_validation_given or fraction > 0,
         input_dropout=_or(input_dropout, dropout if are_few else 0.0),
         weight_decay=_or(weight_decay, _WEIGHT_DECAY if are_few else 0.0),
     )

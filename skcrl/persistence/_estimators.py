@@ -42,6 +42,7 @@ _HOMES = {
     "LinearDecoder": "skcrl._decoder",
     "Moments": "skcrl._moments",
     "NystroemMap": "skcrl.kernel._feature_maps",
+    "RandomShift": "skcrl.deep.augment",
     "SparseProducts": "skcrl._sparse",
     "TwoViewNet": "skcrl.deep._net",
     "Units": "skcrl.deep._units",

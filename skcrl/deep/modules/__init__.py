@@ -15,7 +15,6 @@ from skcrl.deep.modules._noise import (
     Dropout,
     GaussianNoise,
     RandomLayer,
-    RandomShift,
 )
 from skcrl.deep.modules._projected_branches import ProjectedBranches
 from skcrl.deep.modules._rebuilt import RebuiltViews
@@ -41,7 +40,6 @@ __all__ = [
     "MultimodalAutoencoderModule",
     "ProjectedBranches",
     "RandomLayer",
-    "RandomShift",
     "RebuiltViews",
     "RunningMoments",
     "SparseRows",

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from skcrl.deep.modules._sparse_rows import SparseRows
 
@@ -133,51 +132,3 @@ class GaussianNoise(RandomLayer):
         if not self.training or self.deviation == 0:
             return a
         return a + self.deviation * self.normal(a.shape, a)
-
-
-class RandomShift(RandomLayer):
-    """Shift each image by a few pixels while training; zeros move in.
-
-    Parameters
-    ----------
-    height, width : int
-        Size of the images.
-    pixels : int
-        Largest shift in either direction.
-
-    Notes
-    -----
-    Shape: (n_samples, ...) with height * width values a channel, unchanged; the
-    channels of an image, if it has several, come before its rows and are shifted alike.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skcrl.deep.modules import RandomShift
-    >>> image = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]])
-    >>> RandomShift(3, 3, pixels=1)(image).sum().item()  # moved, not lost
-    1.0
-    """
-
-    def __init__(self, height, width, pixels):
-        super().__init__()
-        self.height = height
-        self.width = width
-        self.pixels = pixels
-
-    def forward(self, a):
-        """Shift the images."""
-        if not self.training or self.pixels == 0:
-            return a
-        # (n, n_channels, height, width)
-        images = a.reshape(len(a), -1, self.height, self.width)
-        n, margin = len(images), self.pixels
-        padded = functional.pad(images, (margin,) * 4)
-        shifts = self.uniform((n, 2, 1), a) * (2 * margin + 1)
-        down, right = shifts.long().unbind(1)
-        rows = down + torch.arange(self.height, device=a.device)
-        columns = right + torch.arange(self.width, device=a.device)
-        samples = torch.arange(n, device=a.device)[:, None, None]
-        # A slice between index arrays puts its axis last.
-        shifted = padded[samples, :, rows[:, :, None], columns[:, None, :]]
-        return shifted.movedim(3, 1).reshape(a.shape)

@@ -1,0 +1,83 @@
+"""What the user's `augment` makes of a training batch, in the units of the user."""
+
+import torch
+
+from skcrl.deep._data import AUGMENT, PairBatch, stream_seed
+
+
+class Augmentation:
+    """Changes training batches at random.
+
+    Parameters
+    ----------
+    function : callable (x, y, generator) -> (x, y)
+        The user's, on tensors of the complete rows.
+    units : dict of str to Units
+        Units that batches are in, by the sides that are standardised.
+    seed : int
+        Seed of the training.
+    """
+
+    def __init__(self, function, units, seed):
+        self.function = function
+        self.units = {
+            side: tuple(torch.from_numpy(part).float() for part in of)
+            for side, of in units.items()
+        }
+        self.seed = seed
+
+    def __call__(self, batch, epoch, number):
+        """A batch as it is seen this time.
+
+        Parameters
+        ----------
+        batch : PairBatch
+            Batch of dense rows.
+        epoch, number : int
+            Which epoch it is, and which batch of the epoch: all that the changes
+            depend on, beside the seed.
+        """
+        before = {side: self._restored(batch[side], side) for side in ("x", "y")}
+        seed = stream_seed(self.seed, epoch, AUGMENT, number)
+        generator = torch.Generator(before["x"].device).manual_seed(seed)
+        given = [view.clone() for view in before.values()]
+        after = _checked(self.function(*given, generator), list(before.values()))
+        changed = {
+            side: self._changed(batch[side], before[side], view, side)
+            for side, view in zip(before, after, strict=True)
+        }
+        return PairBatch(batch.about, **{**batch.views, **changed})
+
+    def _restored(self, view, side):
+        if side not in self.units:
+            return view
+        mean, scale = (part.to(view.device) for part in self.units[side])
+        return torch.addcmul(mean, view, scale)
+
+    def _changed(self, view, before, after, side):
+        if side not in self.units:
+            return after
+        _, scale = self.units[side]
+        # What is left alone stays as it is, down to the last bit.
+        return torch.addcdiv(view, after - before, scale.to(view.device))
+
+
+def _checked(after, before):
+    """A pair of finite tensors like those before."""
+    is_pair = isinstance(after, tuple | list) and len(after) == 2
+    if not is_pair or list(map(_kind, after)) != list(map(_kind, before)):
+        got = " and ".join(map(_kind, after)) if is_pair else type(after).__name__
+        raise ValueError(
+            "augment must give a pair (x, y) of tensors like those it was given, "
+            f"{' and '.join(map(_kind, before))}, got {got}."
+        )
+    for name, view in zip("xy", after, strict=True):
+        if not torch.isfinite(view).all():
+            raise ValueError(f"augment gave values of {name} that are not finite.")
+    return after
+
+
+def _kind(view):
+    if not isinstance(view, torch.Tensor):
+        return type(view).__name__
+    return f"{view.dtype} of shape {tuple(view.shape)} on {view.device}"
