@@ -19,7 +19,7 @@ from sklearn.utils._set_output import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skcrl._arrays import empty, like, to_numpy
+from skcrl._arrays import empty, floats_among, like, to_numpy
 from skcrl._validation import (
     check_available,
     check_codes,
@@ -57,8 +57,15 @@ class TwoViewTransformer(
     # Whether views may be Dask arrays, which are not loaded.
     _accepts_dask = False
 
+    # Sides whose integers an encoder looked up in fit, by `_keeps_integers`.
+    _integers: dict[str, bool] = {}  # noqa: RUF012
+
     def _takes_any_shape(self, side):
         """Whether samples of a view may be images, say, and not rows of features."""
+        return False
+
+    def _keeps_integers(self, side):
+        """Whether integers of a view stay such, and do not become floats."""
         return False
 
     @abstractmethod
@@ -72,6 +79,10 @@ class TwoViewTransformer(
     def _check_available(self, X, y):
         """Views as `_join` and `_rebuild` take them, and which rows are there."""
         return check_available(self, X, y)
+
+    def _codes_of(self, view, side):
+        """Codes of a view as it comes."""
+        return self._encode(self._check_view(view, side), side)
 
     @abstractmethod
     def _encode(self, view, side):
@@ -116,7 +127,7 @@ class TwoViewTransformer(
             In float32 if `X` is, else in float64.
         """
         check_is_fitted(self)
-        return self._encode(self._check_view(X, "x"), "x")
+        return self._codes_of(X, "x")
 
     def transform_y(self, y):
         """Codes of the second view.
@@ -132,7 +143,7 @@ class TwoViewTransformer(
             In float32 if `y` is, else in float64.
         """
         check_is_fitted(self)
-        codes = self._encode(self._check_view(y, "y"), "y")
+        codes = self._codes_of(y, "y")
         return _wrap_data_with_container("transform", codes, y, self)
 
     def transform_pair(self, X, y):
@@ -362,12 +373,13 @@ class TwoViewTransformer(
             of_kind = (has_x == use_x) & (has_y == use_y)
             if of_kind.all():
                 whole = compute(X if use_x else None, y if use_y else None)
-                return like(whole, empty(0, *views))
+                return like(whole, empty(0, *floats_among(views, whole)))
             if not of_kind.any():
                 continue
             part = compute(X[of_kind] if use_x else None, y[of_kind] if use_y else None)
             if out is None:
-                out = empty((len(has_x), *part.shape[1:]), *views)
+                shape = len(has_x), *part.shape[1:]
+                out = empty(shape, *floats_among(views, part))
             out[of_kind] = part
         return out
 
@@ -447,9 +459,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
             Codes.
         """
         check_is_fitted(self)
-        return self.estimator._encode(
-            self.estimator._check_view(X, self.side), self.side
-        )
+        return self.estimator._codes_of(X, self.side)
 
     def inverse_transform(self, X):
         """Rebuild the view from its own codes.

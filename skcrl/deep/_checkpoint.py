@@ -27,10 +27,8 @@ class Checkpoint:
     ----------
     estimator : BaseDeepTwoView
         Whose training it is; `random_state` has not been drawn from.
-    X, y : ndarray or CSR array
-        What it is trained on.
-    weights, groups : ndarray of shape (n_samples,) or None
-        The weights and the groups of the rows, where they were given.
+    content : dict of str to ndarray, CSR array, str or None
+        What it is trained on, or what tells that from other data.
     n_epochs : int
         Epochs of the whole training, unless it stops early.
 
@@ -49,9 +47,9 @@ class Checkpoint:
         If there is a file that does not hold this training.
     """
 
-    def __init__(self, estimator, X, y, weights, groups, n_epochs):
+    def __init__(self, estimator, content, n_epochs):
         self.path = estimator.checkpoint
-        self.training = _described(estimator, X, y, weights, groups)
+        self.training = _described(estimator, content)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -107,7 +105,7 @@ def _check_folder(folder):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
-def _described(estimator, X, y, weights, groups):
+def _described(estimator, content):
     """What must be the same for a training to be the same, by name, as plain data."""
     return {
         "estimator": type(estimator).__name__,
@@ -116,10 +114,10 @@ def _described(estimator, X, y, weights, groups):
             for name, value in estimator.get_params(deep=False).items()
             if name not in _UNRELATED
         },
-        "X": _view(X),
-        "y": _view(y),
-        "sample_weight": None if weights is None else _view(weights),
-        "groups": None if groups is None else _view(groups),
+        **{
+            name: value if isinstance(value, str | None) else _view(value)
+            for name, value in content.items()
+        },
     }
 
 
@@ -158,6 +156,8 @@ def _plain(value):
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     is_plain = value is None or isinstance(value, bool | int | float | str)
+    if callable(value) and hasattr(value, "__qualname__"):  # whose repr is an address
+        return f"{value.__module__}.{value.__qualname__}"
     return value if is_plain else repr(value)
 
 

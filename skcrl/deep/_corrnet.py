@@ -325,7 +325,8 @@ class CorrNet(BaseJointCode):
         k = self.n_components
         for side, shape in self._sample_shapes.items():
             # Zeros, as which a missing view enters.
-            samples = np.zeros((2, *shape), np.float32)
+            kept = self._integers.get(side)
+            samples = np.zeros((2, *shape), np.int64 if kept else np.float32)
             codes = try_module(net, "branch", f"{side}_encoder", samples, side, (k,))
             try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 

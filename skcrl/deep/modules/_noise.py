@@ -66,6 +66,8 @@ class Dropout(RandomLayer):
             return a
         if isinstance(a, SparseRows):
             return a.with_values(self(a.values))
+        if not a.is_floating_point():  # tokens, say: another number is another token
+            return a
         kept = self.uniform(a.shape, a) >= self.share
         return a * kept / (1 - self.share)
 
@@ -99,7 +101,7 @@ class GaussianNoise(RandomLayer):
 
     def forward(self, a):
         """Add noise."""
-        if not self.training or self.deviation == 0:
+        if not self.training or self.deviation == 0 or not a.is_floating_point():
             return a
         return a + self.deviation * self.normal(a.shape, a)
 

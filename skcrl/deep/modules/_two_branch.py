@@ -116,7 +116,7 @@ class TwoBranch(nn.Module):
         """Encode both views; a row of weight w counts as w rows in the moments."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
-            side: self.encode(self.corruption(view), side).to(view.dtype)
+            side: in_full(self.encode(self.corruption(view), side), view)
             for side, view in (("x", x), ("y", y))
         }
         return TwoBranchOutput(
@@ -150,3 +150,8 @@ class TwoBranch(nn.Module):
         view = self.decoders[side](code)
         is_row = side not in self.mirrored_sides or self.shapes[side] is None
         return view if is_row else view.unflatten(1, self.shapes[side])
+
+
+def in_full(code, view):
+    """A code in the precision of its view, or in float32 of one of integers."""
+    return code.to(view.dtype) if view.dtype.is_floating_point else code.float()
