@@ -151,6 +151,11 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _keeps_integers(self, side):
         return getattr(self, f"{side}_encoder", None) is not None
 
+    @property
+    def _integer_sides(self):
+        """Sides whose integers an encoder of the user's looks up."""
+        return tuple(side for side in NAMES if self._integers.get(side))
+
     def _has_own_module(self, side):
         """Whether a view goes through a module of the user's, made for its units."""
         parts = (f"{side}_encoder", f"{side}_decoder")
@@ -322,7 +327,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         for side, sample in loaded.samples.items():
             given = sample[:, 0] if side == "y" and reset and loaded.y_is_1d else sample
             check_view(self, given.numpy(), side, reset=reset)
-        loaded.keep_types([side for side in NAMES if self._integers.get(side)])
+        loaded.keep_types(self._integer_sides)
 
     def _loader_settings(self):
         """Parameters of the DataLoader among those of the net."""
@@ -463,7 +468,7 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _dask_type(self, view, side):
         """Type that the rows of a Dask array are to be of."""
-        if self._integers.get(side):
+        if side in self._integer_sides:
             return np.int64
         return np.float32 if view.dtype == np.float32 else np.float64
 

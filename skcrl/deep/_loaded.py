@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
 from skcrl.deep._data import PairBatch, block_rows, require_float32, trained_on
-from skcrl.deep._partners import Partners
+from skcrl.deep._partners import Partners, may_repeat
 
 _NAMES = {"x": "X", "y": "y"}
 # What of a DataLoader the order of the pairs decides, or each epoch anew.
@@ -310,7 +310,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         about = {}
         for side, view in views.items():
             require_numbers(view, side, where)
-        if self._finds_partners:
+        if self._finds_partners and any(map(may_repeat, views.values())):
             partners = Partners.find(views["x"], views["y"])
             if partners is not None:
                 among = partners.among(np.arange(len(views["x"]))).toarray()

@@ -267,6 +267,8 @@ class TwoViewNet(NeuralNet):
             if view is None:
                 return None
             rows = view[start : start + n_rows]
+            if not sparse.issparse(rows):
+                rows = np.asarray(rows)  # of Dask: now they are computed
             if units is not None:
                 rows = units.standardised(rows)
             return as_tensor(rows, self.device, dtype, keep_sparse)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import MLP
 from skcrl.deep.modules._noise import GaussianNoise, RandomLayer
 from skcrl.deep.modules._rebuilt import RebuiltViews
@@ -66,6 +67,8 @@ class MultimodalAutoencoderModule(nn.Module):
         Widths of what those encoders give.
     x_decoder, y_decoder : nn.Module or None, default=None
         The user's decoders, copied, from the code to one view.
+    integer_sides : sequence of {"x", "y"}, default=()
+        Sides of which views are integers, which the user's encoder looks up.
 
     Notes
     -----
@@ -89,11 +92,13 @@ class MultimodalAutoencoderModule(nn.Module):
         y_width=None,
         x_decoder=None,
         y_decoder=None,
+        integer_sides=(),
     ):
         super().__init__()
         hidden = tuple(hidden_layer_sizes)
         own, shared = (hidden, ()) if layout == "split" else ((), hidden)
         self.shapes = {"x": x_shape, "y": y_shape}
+        self.integer_sides = tuple(integer_sides)
         widths = {side: [prod(shape), *own] for side, shape in self.shapes.items()}
         encoders = {"x": x_encoder, "y": y_encoder}
         decoders = {"x": x_decoder, "y": y_decoder}
@@ -197,4 +202,4 @@ class MultimodalAutoencoderModule(nn.Module):
 
     def _missing(self, like, side):
         """Rows that stand for a missing view, as many as in `like`."""
-        return like.new_zeros(len(like), *self.shapes[side])
+        return missing(self, like, len(like), side)

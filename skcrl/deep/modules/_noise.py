@@ -24,8 +24,9 @@ class RandomLayer(nn.Module):
 
     def uniform(self, shape, like):
         """Numbers from [0, 1) in the precision and on the device of `like`."""
+        dtype = like.dtype if like.dtype.is_floating_point else None
         return torch.rand(
-            shape, generator=self.generator, dtype=like.dtype, device=like.device
+            shape, generator=self.generator, dtype=dtype, device=like.device
         )
 
     def normal(self, shape, like):
