@@ -16,6 +16,7 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -116,7 +117,9 @@ class Watched(DeepCCA):
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to a few rows, then, watched, to all."""
-        few = np.random.default_rng(0).standard_normal((2, FEW, COLUMNS), np.float32)
+        few = np.random.default_rng(0).standard_normal(
+            (2, min(FEW, len(X)), COLUMNS), np.float32
+        )
         super().fit(*few)
         with self._watched("fit", X):
             return super().fit(X, y, sample_weight)
@@ -149,33 +152,29 @@ def dcca():
     )
 
 
-def in_a_search(X, y):
-    """Fit by two workers, each to a half of the rows."""
-    search = GridSearchCV(
-        dcca(), {"lr": [1e-3]}, cv=KFold(2, shuffle=True), n_jobs=2, refit=False
-    )
+def measure(part, folder, n_jobs):
+    """Fit alone, or by workers of a search, each to a half of the rows."""
+    X, y = (np.load(folder / name, mmap_mode="r") for name in ("x.npy", "y.npy"))
+    if part == "alone":
+        dcca().fit(X, y)
+        return
+    folds = KFold(2, shuffle=True, random_state=0)
+    search = GridSearchCV(dcca(), {"lr": [1e-3]}, cv=folds, n_jobs=n_jobs, refit=False)
     search.fit(Pairs(X, y, np.arange(len(X))))
-
-
-def alone(X, y):
-    """Fit in this process."""
-    dcca().fit(X, y)
-
-
-PARTS = {"alone": alone, "search": in_a_search}
 
 
 def main(argv=None):
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=262_144)
+    parser.add_argument("--quick", action="store_true", help="in one process, one job")
     parser.add_argument("--folder", help="for the files, on a disk with room")
-    parser.add_argument("--measure", choices=PARTS, help="in this process, of $MAPS")
+    parser.add_argument(
+        "--measure", choices=("alone", "search"), help="in this process, of $MAPS"
+    )
     args = parser.parse_args(argv)
     if args.measure:
-        folder = Path(os.environ["MAPS"])
-        views = (np.load(folder / name, mmap_mode="r") for name in ("x.npy", "y.npy"))
-        PARTS[args.measure](*views)
+        measure(args.measure, Path(os.environ["MAPS"]), n_jobs=2)
         return
 
     size = args.rows * COLUMNS * 4 / 2**30
@@ -183,16 +182,21 @@ def main(argv=None):
     print(f"{'':10}{'':8}{'rows':>12}{'private':>12}{'of the maps':>12}")
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         write_views(Path(folder), args.rows)
-        for part in PARTS:
-            run(part, folder)
+        for part in ("alone", "search"):
+            run(part, folder, args.quick)
 
 
-def run(part, folder):
-    """Print the peaks of a part, run in a process of its own."""
+def run(part, folder, quick):
+    """Print the peaks of a part, run in a process of its own unless it is quick."""
     peaks = Path(folder) / "peaks.txt"
     peaks.write_text("")
-    command = [sys.executable, __file__, "--measure", part]
-    subprocess.run(command, check=True, env={**os.environ, "MAPS": folder})
+    environment = {**os.environ, "MAPS": folder}
+    if quick:
+        with mock.patch.dict(os.environ, environment):
+            measure(part, Path(folder), n_jobs=1)
+    else:
+        command = [sys.executable, __file__, "--measure", part]
+        subprocess.run(command, check=True, env=environment)
     for line in peaks.read_text().splitlines():
         print(f"{part:10}{line}", flush=True)
 

@@ -119,12 +119,14 @@ class TwoViewTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view.
+            First view. Estimators that train on Dask arrays or torch Datasets take them
+            here: a Dataset of samples, or of pairs, of which the first counts.
 
         Returns
         -------
-        Zx : ndarray of shape (n_samples, n_components)
-            In float32 if `X` is, else in float64.
+        Zx : ndarray or Dask array of shape (n_samples, n_components)
+            In float32 if `X` is, or is of integers that an encoder of yours looks up,
+            else in float64.
         """
         check_is_fitted(self)
         return self._codes_of(X, "x")
@@ -135,12 +137,12 @@ class TwoViewTransformer(
         Parameters
         ----------
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+            Second view, or Dask array or torch Dataset as in ``transform``.
 
         Returns
         -------
-        Zy : ndarray of shape (n_samples, n_components)
-            In float32 if `y` is, else in float64.
+        Zy : ndarray or Dask array of shape (n_samples, n_components)
+            As from ``transform``.
         """
         check_is_fitted(self)
         codes = self._codes_of(y, "y")

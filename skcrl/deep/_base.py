@@ -190,11 +190,14 @@ class BaseDeepTwoView(TwoViewTransformer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
-            First view, perhaps sparse.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
-            TiedBidirectional take a row of NaN in either view for a missing one.
+        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
+            First view, perhaps sparse or a map of a file, which is not copied; or a
+            torch Dataset of pairs (x, y), map-style or iterable.
+        y : array-like or Dask array of shape (n_samples, n_features_y) or \
+                (n_samples,), or None, default=None
+            Second view, paired with `X`; None if that is a Dataset. CorrNet,
+            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
+            array for a missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
@@ -204,7 +207,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         -------
         self : estimator
             Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            and if `checkpoint` names a file, from where that is.
+            and if `checkpoint` names a file, from where that is: a Dataset is known
+            again by its type, its length, and its first and last samples.
 
         Raises
         ------
@@ -228,11 +232,14 @@ class BaseDeepTwoView(TwoViewTransformer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
-            First view, perhaps sparse.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
-            TiedBidirectional take a row of NaN in either view for a missing one.
+        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
+            First view, perhaps sparse or a map of a file, which is not copied; or a
+            torch Dataset of pairs (x, y), map-style or iterable.
+        y : array-like or Dask array of shape (n_samples, n_features_y) or \
+                (n_samples,), or None, default=None
+            Second view, paired with `X`; None if that is a Dataset. CorrNet,
+            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
+            array for a missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, as in ``fit``.
 
