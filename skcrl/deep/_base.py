@@ -277,11 +277,11 @@ class BaseDeepTwoView(TwoViewTransformer):
                 like, given, groups = self._checked_pairs(
                     X, y, sample_weight, groups, reset=not going_on
                 )
+            if given.is_stream:
+                self._check_stream(given)
             units = self.net_.units if going_on else self._units(given)
             data = given.in_units(units)
             self._find_partners(data, groups)
-            if data.is_stream:
-                self._check_stream(data)
             plan = plan_of(self, data, is_part)
             self._check_training(data, plan)
             checkpoint = None
