@@ -37,6 +37,8 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/kernel_peers.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/micro_batches.py
+	$(BIN)/python benchmarks/dataset_overhead.py
+	$(BIN)/python benchmarks/memory_maps.py
 	$(BIN)/python benchmarks/deep_defaults.py
 	$(BIN)/python benchmarks/deep_defaults.py --mnist
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist --train 60000 --only LinearCCA

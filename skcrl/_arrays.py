@@ -57,6 +57,16 @@ def empty(shape, *like):
     return xp.empty(shape, dtype=dtype, **device(like[0]))
 
 
+def floats_among(arrays, default):
+    """Those of the arrays that hold floats, or `default` alone if none does."""
+    floats = [
+        a
+        for a in arrays
+        if (a.is_floating_point() if is_tensor(a) else a.dtype.kind == "f")
+    ]
+    return floats or [default]
+
+
 def join_columns(*blocks):
     """Blocks side by side."""
     return namespace(blocks[0]).concatenate(blocks, 1)

@@ -26,6 +26,15 @@ class Moments(NamedTuple):
     xy: Array  # (p, q)
 
 
+class CrossMoments(NamedTuple):
+    """Means and centred products of two views of n paired rows."""
+
+    n: float  # with weights, their sum
+    a_mean: Array  # (p,)
+    b_mean: Array  # (q,)
+    ab: Array  # (p, q)
+
+
 class Covariances(NamedTuple):
     """Covariances within and between two views, normalised by n - 1."""
 
@@ -67,6 +76,36 @@ def merge_moments(a, b):
         dense(a.xx) + dense(b.xx) + weight * dx[:, None] * dx,
         dense(a.yy) + dense(b.yy) + weight * dy[:, None] * dy,
         dense(a.xy) + dense(b.xy) + weight * dx[:, None] * dy,
+    )
+
+
+def cross_moments(A, B, weights=None):
+    """Cross moments of arrays, of which B may be sparse, in float64.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_samples, p)
+    B : ndarray or CSR array of shape (n_samples, q)
+    weights : ndarray of shape (n_samples,) or None, default=None
+    """
+    if weights is None:
+        weights = np.ones(len(A))
+    n = float(weights.sum())
+    a_mean = weights @ A / n
+    b_mean = inner(weights[:, None], B)[0] / n
+    # What is centred needs no centring of the other.
+    return CrossMoments(n, a_mean, b_mean, inner((A - a_mean) * weights[:, None], B))
+
+
+def merge_cross(a, b):
+    """Cross moments of two disjoint sets of rows together."""
+    n = a.n + b.n
+    da, db = b.a_mean - a.a_mean, b.b_mean - a.b_mean
+    return CrossMoments(
+        n,
+        a.a_mean + da * (b.n / n),
+        a.b_mean + db * (b.n / n),
+        a.ab + b.ab + (a.n * b.n / n) * da[:, None] * db,
     )
 
 

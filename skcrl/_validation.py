@@ -144,8 +144,17 @@ def check_weights(X, y, sample_weight):
         Which rows are left, as an index of them.
     """
     everything = slice(None)
+    weights = check_weights_beside(X, sample_weight)
+    if weights is None or kind_of(X).library == "dask" or (weights > 0).all():
+        return X, y, weights, everything
+    kept = weights > 0
+    return X[kept], y[kept], weights[kept], kept
+
+
+def check_weights_beside(X, sample_weight):
+    """Weights (n_samples,) of the rows of X, None if each weighs one."""
     if sample_weight is None:
-        return X, y, None, everything
+        return None
     if np.isnan(X.shape[0]):
         raise ValueError(
             "sample_weight needs chunks of known lengths: call compute_chunk_sizes() "
@@ -165,12 +174,7 @@ def check_weights(X, y, sample_weight):
                 "The sum of sample_weight overflows: it says how many samples each row "
                 "stands for, so divide all weights by one number."
             )
-    if (weights == 1).all():
-        return X, y, None, everything
-    kept = weights > 0
-    if kept.all() or kind_of(X).library == "dask":
-        return X, y, weights, everything
-    return X[kept], y[kept], weights[kept], kept
+    return None if (weights == 1).all() else weights
 
 
 def require_samples(weights):
@@ -219,9 +223,9 @@ def _is_positive_ridge(value):
     return is_finite(value) and value > 0
 
 
-def check_view(estimator, view, side):
+def check_view(estimator, view, side, reset=False):
     """One view, `side` "x" or "y", as a float array of the width seen in fit."""
-    return _check_numbers(estimator, view, side, reset=False)
+    return _check_numbers(estimator, view, side, reset=reset)
 
 
 def check_table(estimator, view, side, *, reset, allow_nd):
@@ -319,7 +323,9 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     kind = kind_of(view, name)
     _check_names(estimator, view, side, reset)
     if kind.library == "dask" and estimator._accepts_dask:
-        check_dask(view[:, None] if side == "y" and view.ndim == 1 else view, name)
+        column = view[:, None] if side == "y" and view.ndim == 1 else view
+        check_dask(column, name, allow_nd=estimator._takes_any_shape(side))
+        _number_types(estimator, view, side, reset)
         return _check_shape(estimator, view, side, reset)
     _refuse_texts(estimator, view, side)
     if not _refuse_namespace(estimator, view):
@@ -329,7 +335,7 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
         with np.errstate(over="ignore", invalid="ignore"):
             view = check_array(
                 view,
-                dtype=float_types(view),
+                dtype=_number_types(estimator, view, side, reset),
                 accept_sparse="csr" if estimator._accepts_sparse else False,
                 ensure_2d=side == "x",
                 allow_nd=estimator._takes_any_shape(side),
@@ -358,10 +364,27 @@ def _is_in_order(estimator, view, side):
         or view.shape[1:] != learned.get("_sample_shapes", {}).get(side)
         or view.shape[1] != learned.get(f"{prefix}n_features_in_")
         or f"{prefix}feature_names_in_" in learned  # those of the view are missing
+        or estimator._integers.get(side)
     ):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return isfinite(view.sum())  # else it may be the sum alone that is not
+
+
+def _number_types(estimator, view, side, reset):
+    """What a view may be of, by scikit-learn's name for it: integers, some of them."""
+    keeps = estimator._keeps_integers(side)
+    are_integers = keeps and kind_of(view).holds_integers(view)
+    if reset and are_integers != estimator._integers.get(side, False):
+        estimator._integers = {**estimator._integers, side: are_integers}
+    if not estimator._integers.get(side):
+        return float_types(view)
+    if not are_integers:
+        raise ValueError(
+            f"{NAMES[side]} was of integers in fit, which {side}_encoder takes as they "
+            f"are, and now is not: convert it, with astype(int) say."
+        )
+    return "numeric"
 
 
 def _refuse_missing(estimator, view, side):

@@ -23,7 +23,7 @@ from sklearn.utils._set_output import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skcrl._arrays import empty, like, to_numpy
+from skcrl._arrays import empty, floats_among, like, to_numpy
 from skcrl._typing import Rows, Side
 from skcrl._validation import (
     check_available,
@@ -65,8 +65,15 @@ class TwoViewTransformer(
     # Whether views may be Dask arrays, which are not loaded.
     _accepts_dask = False
 
+    # Sides whose integers an encoder looked up in fit, by `_keeps_integers`.
+    _integers: dict[str, bool] = {}  # noqa: RUF012
+
     def _takes_any_shape(self, side):
         """Whether samples of a view may be images, say, and not rows of features."""
+        return False
+
+    def _keeps_integers(self, side):
+        """Whether integers of a view stay such, and do not become floats."""
         return False
 
     @abstractmethod
@@ -80,6 +87,10 @@ class TwoViewTransformer(
     def _check_available(self, X, y):
         """Views as `_join` and `_rebuild` take them, and which rows are there."""
         return check_available(self, X, y)
+
+    def _codes_of(self, view, side):
+        """Codes of a view as it comes."""
+        return self._encode(self._check_view(view, side), side)
 
     @abstractmethod
     def _encode(self, view, side):
@@ -116,15 +127,17 @@ class TwoViewTransformer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view.
+            First view. Estimators that train on Dask arrays or torch Datasets take them
+            here: a Dataset of samples, or of pairs, of which the first counts.
 
         Returns
         -------
-        Zx : ndarray of shape (n_samples, n_components)
-            In float32 if `X` is, else in float64.
+        Zx : ndarray or Dask array of shape (n_samples, n_components)
+            In float32 if `X` is, or is of integers that an encoder of yours looks up,
+            else in float64.
         """
         check_is_fitted(self)
-        return self._encode(self._check_view(X, "x"), "x")
+        return self._codes_of(X, "x")
 
     def transform_y(self, y: Rows) -> np.ndarray:
         """Codes of the second view.
@@ -132,15 +145,15 @@ class TwoViewTransformer(
         Parameters
         ----------
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+            Second view, or Dask array or torch Dataset as in ``transform``.
 
         Returns
         -------
-        Zy : ndarray of shape (n_samples, n_components)
-            In float32 if `y` is, else in float64.
+        Zy : ndarray or Dask array of shape (n_samples, n_components)
+            As from ``transform``.
         """
         check_is_fitted(self)
-        codes = self._encode(self._check_view(y, "y"), "y")
+        codes = self._codes_of(y, "y")
         return _wrap_data_with_container("transform", codes, y, self)
 
     def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -388,12 +401,13 @@ class TwoViewTransformer(
             of_kind = (has_x == use_x) & (has_y == use_y)
             if of_kind.all():
                 whole = compute(X if use_x else None, y if use_y else None)
-                return like(whole, empty(0, *views))
+                return like(whole, empty(0, *floats_among(views, whole)))
             if not of_kind.any():
                 continue
             part = compute(X[of_kind] if use_x else None, y[of_kind] if use_y else None)
             if out is None:
-                out = empty((len(has_x), *part.shape[1:]), *views)
+                shape = len(has_x), *part.shape[1:]
+                out = empty(shape, *floats_among(views, part))
             out[of_kind] = part
         return out
 
@@ -487,9 +501,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
             Codes.
         """
         check_is_fitted(self)
-        return self.estimator._encode(
-            self.estimator._check_view(X, self.side), self.side
-        )
+        return self.estimator._codes_of(X, self.side)
 
     @available_if(_has_module)
     def module(self) -> "nn.Module":

@@ -45,6 +45,8 @@ TINY = {
     "kernel_peers": (["--quick", "--case", "1000"], "objective"),
     "linear_scale": (["--quick", "--part", "sparse"], "off the dense answer"),
     "training_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "noi"),
+    "dataset_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "CCAL"),
+    "memory_maps": (["--rows", "200", "--quick"], "score"),
     "transform_memory": (["--rows", "9000", "--only", "DeepCCA"], "DeepCCA"),
     "model_files": (["--quick", "--repeats", "1"], "CCALRanker(5)"),
     "import_time": (["--repeats", "1"], "ratio"),

@@ -8,7 +8,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
@@ -231,11 +230,7 @@ def train_in_float64(monkeypatch):
             rows, device, torch.float64, *args
         ),
     )
-    monkeypatch.setattr(
-        _data,
-        "_as_float32",
-        lambda view: view if sparse.issparse(view) else torch.tensor(view),
-    )
+    monkeypatch.setattr(_data, "_TRAINED_IN", torch.float64)
     monkeypatch.setattr(
         Units, "standardised", lambda units, view, _=None: standardised(units, view)
     )

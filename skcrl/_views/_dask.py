@@ -19,6 +19,10 @@ class Dask(Dense):
         dask_array = sys.modules.get("dask.array")
         return dask_array is not None and isinstance(view, dask_array.Array)
 
+    def holds_integers(self, view):
+        """Whether the array is of integers."""
+        return view.dtype.kind in "iu"
+
     def moments(self, X, y, weights=None):
         """Moments of all rows, block by block on the scheduler that is set."""
         from dask import delayed
@@ -53,22 +57,23 @@ class Dask(Dense):
         )
 
 
-def check_dask(view, name):
+def check_dask(view, name, allow_nd=False):
     """Raise ValueError unless `view` holds numbers and rows that are whole."""
     if view.dtype.kind not in "fiub":
         raise ValueError(
             f"{name} is a Dask array of dtype {view.dtype}: convert it to numbers."
         )
-    if view.ndim != 2:
+    if view.ndim != 2 and not (allow_nd and view.ndim > 2):
         raise ValueError(
             f"Expected 2D array, got {view.ndim}D Dask array as {name}: a row is a "
             "sample."
         )
-    if view.numblocks[1] > 1:
-        raise ValueError(
-            f"{name} is a Dask array in chunks of {view.chunks[1]} features: rows must "
-            f"be whole. Use {name}.rechunk({{1: -1}})."
-        )
+    for axis in range(1, view.ndim):
+        if view.numblocks[axis] > 1:
+            raise ValueError(
+                f"{name} is a Dask array in chunks of {view.chunks[axis]} features: "
+                f"rows must be whole. Use {name}.rechunk({{{axis}: -1}})."
+            )
 
 
 def aligned(X, y):

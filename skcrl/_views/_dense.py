@@ -33,6 +33,10 @@ class Dense:
         """
         return as_numbers(np.asarray(unmasked(view)), name)
 
+    def holds_integers(self, view):
+        """Whether all numbers of a view are integers by their type."""
+        return np.asarray(view).dtype.kind in "iu"
+
     def take(self, view, rows):
         """Rows of the view by an array of positions or a slice, in its container."""
         return _safe_indexing(view, rows)

@@ -46,6 +46,10 @@ class Sparse(Dense):
             view.has_canonical_format = True
         return view
 
+    def holds_integers(self, view):
+        """Never: what is not stored is 0, a number."""
+        return False
+
     def take(self, view, rows):
         """Rows of the matrix; of some formats after a conversion."""
         return super().take(_sliceable(view), rows)

@@ -32,6 +32,11 @@ class Table(Dense):
         ]
         return np.column_stack(columns)
 
+    def holds_integers(self, view):
+        """Whether all columns are of integers."""
+        types = [view.dtype] if _is_series(view) else _dtypes(view)
+        return all(map(_is_integer, types))
+
     def missing_rows(self, view):
         """Rows of a frame that are missing throughout."""
         gaps = np.ones(len(view), dtype=bool)
@@ -81,6 +86,13 @@ def _is_plain(dtype):
     if hasattr(dtype, "is_numeric"):  # of polars
         return dtype.is_numeric()
     return getattr(dtype, "kind", "O") in "fiub"
+
+
+def _is_integer(dtype):
+    """Whether a column of this type holds integers."""
+    if hasattr(dtype, "is_integer"):  # of polars
+        return dtype.is_integer()
+    return getattr(dtype, "kind", "O") in "iu"
 
 
 def _column(column, name):

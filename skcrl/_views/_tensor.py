@@ -17,6 +17,11 @@ class Tensor(Dense):
         """The tensor's values as an array."""
         return to_numpy(view)
 
+    def holds_integers(self, view):
+        """Whether the tensor is of integers."""
+        kind = str(view.dtype).removeprefix("torch.")
+        return kind.startswith(("int", "uint"))
+
     def take_columns(self, view, columns):
         """Columns by positions, in any order, or a mask."""
         if isinstance(columns, slice) and (columns.step or 1) < 0:

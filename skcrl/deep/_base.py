@@ -25,12 +25,13 @@ from skcrl._validation import (
     NAMES,
     check_available,
     check_pair,
-    check_weights,
+    check_view,
+    check_weights_beside,
     random_source,
     require_samples,
     restored_on_error,
 )
-from skcrl._views import check_beside
+from skcrl._views import check_beside, kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
@@ -44,16 +45,18 @@ from skcrl.deep._callbacks import (
     names_of_those_that_begin_anew,
 )
 from skcrl.deep._checkpoint import Checkpoint, described
+from skcrl.deep._dask_rows import DaskRows
 from skcrl.deep._data import PairBatches, PairDataset, PairSplit, require_float32
 from skcrl.deep._learned import (
     N_ROWS,
     warn_of_constant_codes,
     warn_of_no_reconstruction,
 )
+from skcrl.deep._loaded import SETTINGS, LoadedPairs, LoadedSide, is_dataset
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep._plan import plan_of
 from skcrl.deep._processes import ALONE, processes_of
-from skcrl.deep._units import Units
+from skcrl.deep._units import Seen
 from skcrl.deep._view_modules import ViewModule
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
@@ -130,6 +133,7 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     _accepts_sparse = True
     _accepts_tensors = True
+    _accepts_dask = True
     # Whether rows of which one view is missing are trained on.
     _trains_on_unpaired = False
     # Share of the entries of few rows that is dropped if they have more columns.
@@ -152,6 +156,14 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _takes_any_shape(self, side):
         return getattr(self, f"{side}_encoder", None) is not None
 
+    def _keeps_integers(self, side):
+        return getattr(self, f"{side}_encoder", None) is not None
+
+    @property
+    def _integer_sides(self):
+        """Sides whose integers an encoder of the user's looks up."""
+        return tuple(side for side in NAMES if self._integers.get(side))
+
     def _has_own_module(self, side):
         """Whether a view goes through a module of the user's, made for its units."""
         parts = (f"{side}_encoder", f"{side}_decoder")
@@ -171,23 +183,29 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_net(self, net, X, y):
         """Raise ValueError for an untrained net that does not suit the data."""
 
-    def _prepare(self, net, X, y, weights):
+    def _prepare(self, net, data):
         """Give a fresh net better weights than those drawn, before it is trained."""
 
-    def _finish(self, X, y, weights):
-        """Compute fitted state from the trained `net_` and the training views."""
+    def _finish(self, data, like):
+        """Compute fitted state from the trained `net_` and the training data.
+
+        Arrays are to be tensors where `like`, the first view, is one.
+        """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, validation=None):
+    def fit(self, X, y=None, sample_weight=None, *, validation=None):
         """Train on paired views.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
-            First view, perhaps sparse.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
-            TiedBidirectional take a row of NaN in either view for a missing one.
+        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
+            First view, perhaps sparse or a map of a file, which is not copied; or a
+            torch Dataset of pairs (x, y), map-style or iterable.
+        y : array-like or Dask array of shape (n_samples, n_features_y) or \
+                (n_samples,), or None, default=None
+            Second view, paired with `X`; None if that is a Dataset. CorrNet,
+            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
+            array for a missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
@@ -201,7 +219,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         -------
         self : estimator
             Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            and if `checkpoint` names a file, from where that is.
+            and if `checkpoint` names a file, from where that is: a Dataset is known
+            again by its type, its length, and its first and last samples.
 
         Raises
         ------
@@ -216,7 +235,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         return self._fit(X, y, sample_weight, validation=validation)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
@@ -226,11 +245,14 @@ class BaseDeepTwoView(TwoViewTransformer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
-            First view, perhaps sparse.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`. CorrNet, MultimodalAutoencoder and
-            TiedBidirectional take a row of NaN in either view for a missing one.
+        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
+            First view, perhaps sparse or a map of a file, which is not copied; or a
+            torch Dataset of pairs (x, y), map-style or iterable.
+        y : array-like or Dask array of shape (n_samples, n_features_y) or \
+                (n_samples,), or None, default=None
+            Second view, paired with `X`; None if that is a Dataset. CorrNet,
+            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
+            array for a missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, as in ``fit``.
 
@@ -312,81 +334,78 @@ class BaseDeepTwoView(TwoViewTransformer):
         with restored_on_error(self), _drawn_from(self.random_state):
             _check_device(self.device)
             processes = processes_of(self.device)
-            X, y, weights, groups, present = self._checked(
-                X, y, sample_weight, groups, reset=not going_on
-            )
-            views = {"x": untensored(X), "y": untensored(y)}
-            for side, view in views.items():
-                require_float32(view, NAMES[side])
-            validation = self._checked_validation(validation)
-            units = (
-                self.net_.units if going_on else self._units(views, present, weights)
-            )
-            arrays = _in_units(views, units)
-            has_x, has_y = present or (None, None)
-            data = PairDataset.from_arrays(
-                arrays["x"], arrays["y"], has_x, has_y, weights
-            )
-            data.partners = self._partners(data, groups)
-            if validation is not None:
-                held = PairDataset.from_arrays(*_in_units(validation, units).values())
-                held.partners = self._partners(held, groups=None)
-                data.validation = held
+            if is_dataset(X) or is_dataset(y):
+                _require_pairs_alone(X, y, sample_weight, groups)
+                like, given = None, self._loaded_pairs(X, reset=not going_on)
+            else:
+                like, given, groups = self._checked_pairs(
+                    X, y, sample_weight, groups, reset=not going_on
+                )
+            given.validation = self._checked_validation(validation)
+            if given.is_stream:
+                self._check_stream(given)
+            units = self.net_.units if going_on else self._units(given)
+            data = given.in_units(units)
+            self._find_partners(data, groups)
+            if data.validation is not None:
+                data.validation = data.validation.in_units(units)
+                self._find_partners(data.validation, groups=None)
             plan = plan_of(self, data, is_part)
             self._check_training(data, plan, processes.size)
             checkpoint = None
-            given = {
-                "X": views["x"],
-                "y": views["y"],
-                "sample_weight": weights,
-                "groups": groups,
-                "X of validation": validation and validation["x"],
-                "y of validation": validation and validation["y"],
-            }
+            content = _content(given, groups)
             if self.checkpoint is not None:
-                checkpoint = Checkpoint(self, given, plan.n_epochs)
+                checkpoint = Checkpoint(self, content, plan.n_epochs)
             if processes.size > 1:
                 processes.require_same(
                     {
-                        **described(self, given),
+                        **described(self, content),
                         "epochs in the checkpoint": checkpoint and checkpoint.n_done,
                     }
                 )
-            net = self._net_to_train(
-                arrays, weights, plan, checkpoint, going_on, processes
-            )
+            net = self._net_to_train(data, plan, checkpoint, going_on, processes)
             if self.augment is not None:
                 net.augmentation = Augmentation(self.augment, units, net.seed)
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
             net.units, net.augmentation, net.processes = units, None, ALONE
-            self._standardized, self._n_rows = self.standardize, len(data)
+            self._standardized = self.standardize
+            self._n_rows = None if data.n_complete is None else len(data)
             self.history_ = net.epochs()
             self.n_iter_ = len(self.history_)
-            self._hold(net, X, y, weights)
+            self._hold(net, given, like)
             if not is_part:
                 if is_cut_short:
                     self._warn_if_falling(self.history_[n_before:], plan)
-                self._warn_of_nothing_learned(*views.values(), *present)
+                self._warn_of_nothing_learned(*given.first(N_ROWS))
         return self
 
-    def _checked(self, X, y, sample_weight, groups, reset):
-        """What to train on, without the rows of weight 0."""
+    def _checked_pairs(self, X, y, sample_weight, groups, reset):
+        """The first view, what to train on, and groups as numbers."""
         check_beside(X, sample_weight, "sample_weight")
         check_beside(X, groups, "groups")
         X, y, *present = self._check_views(X, y, reset=reset)
         if groups is not None:
             groups = _check_groups(groups, X.shape[0])
-        X, y, weights, kept = check_weights(X, y, sample_weight)
+        weights = check_weights_beside(X, sample_weight)
         if weights is not None:
             require_samples(weights)
-        present = [there[kept] for there in present]
-        groups = None if groups is None else groups[kept]
         _require_some_paired(self, present)
-        return X, y, weights, groups, present
+        return X, self._pairs(X, y, weights, present), groups
+
+    def _pairs(self, X, y, weights=None, present=()):
+        """Rows of two validated views, as they are trained on."""
+        has_x, has_y = present or (None, None)
+        views = {"x": untensored(X), "y": untensored(y)}
+        for side, view in views.items():
+            if kind_of(view).library == "dask":
+                views[side] = self._dask_rows(view, side)
+            else:
+                require_float32(view, NAMES[side])
+        return PairDataset.from_arrays(views["x"], views["y"], has_x, has_y, weights)
 
     def _checked_validation(self, validation):
-        """Views of the user's validation set by their sides, or None."""
+        """The user's validation set, or None."""
         if validation is None:
             return None
         if self.validation_fraction:
@@ -394,21 +413,51 @@ class BaseDeepTwoView(TwoViewTransformer):
                 f"validation_fraction={self.validation_fraction} sets rows aside, and "
                 "validation brings rows of its own: set either."
             )
-        if not isinstance(validation, tuple | list) or len(validation) != 2:
+        is_pair = isinstance(validation, tuple | list) and len(validation) == 2
+        if not is_pair and not is_dataset(validation):
             raise ValueError(
-                "validation must be a pair (X, y) of views, got "
-                f"{type(validation).__name__}."
+                "validation must be a pair (X, y) of views, or a torch Dataset of "
+                f"pairs, got {type(validation).__name__}."
             )
         try:
-            X, y = check_pair(self, *validation, reset=False)
-            views = {"x": untensored(X), "y": untensored(y)}
-            for side, view in views.items():
-                require_float32(view, NAMES[side])
+            if not is_pair:
+                return self._loaded_validation(validation)
+            return self._pairs(*check_pair(self, *validation, reset=False))
         except ValueError as error:
             raise ValueError(f"validation is refused: {error}") from error
-        return views
 
-    def _net_to_train(self, arrays, weights, plan, checkpoint, going_on, processes):
+    def _loaded_validation(self, dataset):
+        held = self._loaded_pairs(dataset, reset=False)
+        if held.is_stream:
+            raise ValueError(
+                "an iterable dataset has no samples by their numbers: pass a map-style "
+                "one, with a __len__ and a __getitem__."
+            )
+        return held
+
+    def _loaded_pairs(self, dataset, reset):
+        """Pairs of a torch Dataset, of which the first tells the shapes."""
+        data = LoadedPairs(dataset, self._loader_settings())
+        self._check_samples(data, reset)
+        return data
+
+    def _check_samples(self, loaded, reset):
+        """Check the first samples of a Dataset as views, and what they are to be."""
+        for side, sample in loaded.samples.items():
+            given = sample[:, 0] if side == "y" and reset and loaded.y_is_1d else sample
+            check_view(self, given.numpy(), side, reset=reset)
+        loaded.keep_types(self._integer_sides)
+
+    def _loader_settings(self):
+        """Parameters of the DataLoader among those of the net."""
+        settings = {}
+        for name, value in (self.net_params or {}).items():
+            part, _, parameter = str(name).partition("__")
+            if part == "iterator_train" and parameter in SETTINGS:
+                settings[parameter] = value
+        return settings
+
+    def _net_to_train(self, data, plan, checkpoint, going_on, processes):
         """The net that training begins with, which suits the data."""
         seed = None
         if going_on:
@@ -419,35 +468,42 @@ class BaseDeepTwoView(TwoViewTransformer):
         net.processes = processes
         if processes.rank > 0:
             net.verbose = 0
-        self._check_net(net, arrays["x"], arrays["y"])
+        self._check_net(net, *data.first(2))
         if going_on:
             return net
         if seed is None:
-            self._prepare(net, arrays["x"], arrays["y"], weights)
+            self._prepare(net, data)
         return net
 
-    def _units(self, views, present, weights):
-        """Units to train in, of the views that are standardised."""
-        units = {}
-        for (side, view), there in zip(
-            views.items(), present or (slice(None),) * 2, strict=True
-        ):
-            as_it_comes = sparse.issparse(view) or self._has_own_module(side)
-            if self.standardize and not as_it_comes:
-                weights_there = None if weights is None else weights[there]
-                units[side] = Units.of(view[there], weights_there)
+    def _units(self, data):
+        """Units to train in, of the views that are standardised, by side."""
+        seen = {
+            side: Seen()
+            for side in NAMES
+            if self.standardize
+            and not sparse.issparse(getattr(data, side, None))
+            and not self._has_own_module(side)
+        }
         output_activation = getattr(self, "output_activation", "identity")
-        if units and output_activation not in _UNBOUNDED:
+        if seen and output_activation not in _UNBOUNDED:
             raise ValueError(
                 f"output_activation={output_activation!r} cannot give all the values "
                 "of standardised views: set standardize=False, and bring the views to "
                 "the range that it gives."
             )
-        return units
+        if not seen:
+            return {}
+        for x, y, weights in data.blocks():
+            for side, rows in (("x", x), ("y", y)):
+                if side in seen:
+                    seen[side].add(rows, weights)
+        for side in seen:
+            for rows, weights in data.unpaired_blocks(side):
+                seen[side].add(rows, weights)
+        return {side: of.units() for side, of in seen.items()}
 
-    def _partners(self, data, groups):
-        """Which rows of the data share a partner; None where no one asks."""
-        return None
+    def _find_partners(self, data, groups):
+        """Find out which rows of the data share a partner, if anyone asks."""
 
     def _run_epochs(self, net, data, plan, checkpoint):
         callbacks = self._callbacks(net, plan)
@@ -482,11 +538,8 @@ class BaseDeepTwoView(TwoViewTransformer):
                 stacklevel=2,
             )
 
-    def _warn_of_nothing_learned(self, X, y, has_x=None, has_y=None):
+    def _warn_of_nothing_learned(self, X, y):
         """Warn where codes are constant, or views rebuilt no better than by means."""
-        if has_x is not None:
-            X, y = X[has_x & has_y], y[has_x & has_y]
-        X, y = X[:N_ROWS], y[:N_ROWS]
         warn_of_constant_codes(self, "X", X, self._encode(X, "x"))
         warn_of_constant_codes(self, "y", y, self._encode(y, "y"))
         for name, view, rebuilt in self._rebuilt_in_training(X, y):
@@ -495,21 +548,76 @@ class BaseDeepTwoView(TwoViewTransformer):
                 view, rebuilt = map(units.standardised, (view, rebuilt))
             warn_of_no_reconstruction(self, name, view, rebuilt)
 
+    def _codes_of(self, view, side):
+        if is_dataset(view):
+            loaded = LoadedSide(view, self._loader_settings(), side)
+            self._check_samples(loaded, reset=False)
+            return np.concatenate(
+                [self._encode(rows, side) for rows in loaded.blocks()]
+            )
+        view = self._check_view(view, side)
+        if kind_of(view).library != "dask":
+            return self._encode(view, side)
+        dtype = np.float64 if view.dtype == np.float64 else np.float32
+        return view.map_blocks(
+            self._codes_of_block,
+            side=side,
+            dtype=dtype,
+            chunks=(view.chunks[0], (self.n_components_,)),
+            drop_axis=list(range(2, view.ndim)),
+            meta=np.empty((0, 0), dtype),
+        )
+
+    def _codes_of_block(self, block, side):
+        return self._encode(check_view(self, block, side), side)
+
+    def _check_view(self, view, side):
+        _require_views({side: view})
+        view = super()._check_view(view, side)
+        if kind_of(view).library == "dask":
+            return view.astype(self._dask_type(view, side))
+        return view
+
+    def _check_available(self, X, y):
+        _require_views({"x": X, "y": y})
+        return super()._check_available(X, y)
+
+    def _dask_rows(self, view, side):
+        """Rows of a Dask array, block by block."""
+        if np.isnan(view.shape[0]):
+            raise ValueError(
+                f"{NAMES[side]} is a Dask array in chunks of unknown lengths: call its "
+                "compute_chunk_sizes()."
+            )
+        return DaskRows(view, NAMES[side], self._dask_type(view, side))
+
+    def _dask_type(self, view, side):
+        """Type that the rows of a Dask array are to be of."""
+        if side in self._integer_sides:
+            return np.int64
+        return np.float32 if view.dtype == np.float32 else np.float64
+
     def _rebuilt_in_training(self, X, y):
         """Names of views, the views, and what the objective had them rebuilt as."""
         return ()
 
     def _check_views(self, X, y, reset):
         """Both views and, where rows may be unpaired, which rows are there."""
-        if X is None or y is None or not self._trains_on_unpaired:
+        are_whole = (
+            X is None
+            or y is None
+            or not self._trains_on_unpaired
+            or "dask" in (kind_of(X, "X").library, kind_of(y, "y").library)
+        )
+        if are_whole:
             return check_pair(self, X, y, reset=reset, min_samples=2)
         return check_available(self, X, y, reset=reset, min_samples=2)
 
-    def _hold(self, net, X, y, weights):
-        """Become the estimator that `net` makes, trained on `X` and `y`."""
+    def _hold(self, net, data, like):
+        """Become the estimator that `net` makes, trained on such data."""
         self.net_ = net
         self.n_components_ = self.n_components
-        self._finish(X, y, weights)
+        self._finish(data, like)
 
     def _callbacks(self, net, plan):
         """Callbacks of a training, the user's among them."""
@@ -527,17 +635,47 @@ class BaseDeepTwoView(TwoViewTransformer):
             callbacks.append(clipping(self.gradient_clip))
         return callbacks
 
+    def score(self, X, y=None):
+        """Total correlation of the codes of held-out views, higher is better.
+
+        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. Rows of NaN, of
+        which a view is missing, are left out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x), or torch Dataset
+            First view, or a data set of pairs.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,), or None, \
+                default=None
+            Second view, paired with `X`; None if that is a data set of pairs.
+
+        Returns
+        -------
+        total : float
+            At most `n_components_`.
+        """
+        if not is_dataset(X):
+            return super().score(X, y)
+        check_is_fitted(self)
+        _require_pairs_alone(X, y)
+        return pearson_sum(*self._codes_of_pairs(self._loaded_pairs(X, reset=False)))
+
+    def _codes_of_pairs(self, data):
+        """Codes of both views of complete rows."""
+        blocks = [
+            (self._encode(x, "x"), self._encode(y, "y")) for x, y, _ in data.blocks()
+        ]
+        return map(np.concatenate, zip(*blocks, strict=True))
+
     def _held_out_score(self, net, train, valid):
         """Score on validation data of the estimator that training would end in now."""
         probe = copy(self)
-        X, y = train.complete()
-        probe._hold(net, X, y, train.complete_weights())
-        X, y = valid.complete()
-        codes = probe._encode(X, "x"), probe._encode(y, "y")
+        probe._hold(net, train, None)
+        x_codes, y_codes = probe._codes_of_pairs(valid)
         weights = valid.complete_weights()
         if weights is None:
-            return pearson_sum(*codes)
-        m = _moments.moments(*codes, weights=weights)
+            return pearson_sum(x_codes, y_codes)
+        m = _moments.moments(x_codes, y_codes, weights=weights)
         return float(_linalg.matched(_moments.covariances(m)).singular_values.sum())
 
     def _draw_seed(self, begun_with):
@@ -596,15 +734,27 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "iterator_valid__device": self.device,
                 **{f"optimizer__{name}": v for name, v in optimizer_kwargs.items()},
                 **{f"module__{name}": v for name, v in module_kwargs.items()},
-                **(self.net_params or {}),
+                **self._parameters_of_net(),
             },
         )
         return net.initialize()
 
+    def _parameters_of_net(self):
+        """Those of `net_params` that are not for a DataLoader."""
+        loader = {f"iterator_train__{name}" for name in self._loader_settings()}
+        given = self.net_params or {}
+        return {name: value for name, value in given.items() if name not in loader}
+
     def _check_training(self, data, plan, n_processes):
         self._check_parameters()
         check_callbacks(self.callbacks or [])
-        _check_net_params(self.net_params or {}, OPTIMIZERS[self.optimizer][0])
+        settings = self._loader_settings()
+        if settings and not isinstance(data, LoadedPairs):
+            raise ValueError(
+                f"net_params holds 'iterator_train__{min(settings)}', which is for the "
+                "DataLoader of a torch Dataset, and arrays need none: take it out."
+            )
+        _check_net_params(self._parameters_of_net(), OPTIMIZERS[self.optimizer][0])
         if self.gradient_clip is not None and self.optimizer == "lbfgs":
             raise ValueError(
                 "gradient_clip would mislead the line search of optimizer='lbfgs': "
@@ -629,6 +779,36 @@ class BaseDeepTwoView(TwoViewTransformer):
         if self.checkpoint is not None:
             self._check_checkpoint()
         self._check_batches(data, plan, n_processes)
+
+    def _check_stream(self, data):
+        """Raise ValueError for what an iterable dataset cannot give."""
+        splits = {
+            "validation_fraction": self.validation_fraction,
+            "early_stopping": self.early_stopping,
+            "lr_schedule": self.lr_schedule == "refine" and "refine",
+            "monitor": self.monitor == "score" and "score",
+        }
+        for name, value in splits.items():
+            if value and data.validation is None:
+                raise ValueError(
+                    f"{name}={value!r} needs validation samples, which cannot be set "
+                    "aside of an iterable dataset: pass validation to fit, or a "
+                    f"map-style one, with __len__ and __getitem__, or leave {name} out."
+                )
+        if data.n_complete is not None:
+            return
+        sizes = {
+            "batch_size=None": self.batch_size is None,
+            "lr_schedule='one_cycle'": self.lr_schedule == "one_cycle",
+            "optimizer='lbfgs'": self.optimizer == "lbfgs",
+        }
+        for name, needs_length in sizes.items():
+            if needs_length:
+                raise ValueError(
+                    f"{name} needs to know how many pairs there are, and the iterable "
+                    f"dataset, a {type(data.dataset).__name__}, has no length: give it "
+                    f"a __len__, or set {name.partition('=')[0]} to another value."
+                )
 
     def _check_checkpoint(self):
         """Raise ValueError for trainings that a file could not bring back."""
@@ -688,7 +868,9 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _check_batches(self, data, plan, n_processes):
         """Raise ValueError for batches of too few complete rows."""
-        n_complete, n_unpaired = len(data.rows), len(data) - len(data.rows)
+        n_complete, n_unpaired = data.n_complete, data.n_unpaired
+        if n_complete is None:
+            n_complete = plan.batch_size  # of a stream, at least
         n_held = round(n_complete * plan.validation_fraction)
         n_train = n_complete - n_held
         n_valid = n_held if data.validation is None else len(data.validation)
@@ -763,6 +945,41 @@ def _lasting_parameters(net):
         if name != "weight_decay":
             parameters[f"optimizer__{name}"] = value
     return parameters
+
+
+def _content(data, groups):
+    """What a training goes by, by name."""
+    content = {**data.content(), "groups": groups}
+    if data.validation is not None:
+        held = data.validation.content()
+        content |= {f"{name} of validation": value for name, value in held.items()}
+    return content
+
+
+def _require_pairs_alone(dataset, y, sample_weight=None, groups=None):
+    """Raise ValueError for what does not go with a torch Dataset of pairs."""
+    if y is not None:
+        raise ValueError(
+            "A torch Dataset gives both views, as pairs (x, y): pass fit(dataset), "
+            "without y."
+        )
+    for name, given in (("sample_weight", sample_weight), ("groups", groups)):
+        if given is not None:
+            raise ValueError(
+                f"{name} goes with arrays, whose rows have numbers, and not with a "
+                "torch Dataset: have it give a pair as often as it counts, by torch."
+                "utils.data.Subset say, and equal views where samples belong together."
+            )
+
+
+def _require_views(views):
+    """Raise ValueError for torch Datasets where views are needed whole."""
+    for side, view in views.items():
+        if is_dataset(view):
+            raise ValueError(
+                f"{NAMES[side]} is a torch Dataset, which goes into fit, partial_fit, "
+                "transform and transform_y alone: pass an array."
+            )
 
 
 def _require_some_paired(estimator, present):

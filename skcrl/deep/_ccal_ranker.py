@@ -3,6 +3,7 @@
 from functools import partial
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -10,7 +11,6 @@ from skcrl import _moments
 from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._callbacks import BeforeValidation
-from skcrl.deep._partners import Partners
 from skcrl.deep._two_branch import BaseTwoBranch, finite
 from skcrl.deep._users_modules import USERS_MODULES
 from skcrl.deep.losses import RANKING_OBJECTIVES, with_reconstruction
@@ -373,15 +373,17 @@ class CCALRanker(BaseTwoBranch):
         self.net_params = net_params
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None, *, validation=None):
+    def fit(self, X, y=None, sample_weight=None, groups=None, *, validation=None):
         """Train on paired views.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
-            First view, perhaps sparse.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`.
+        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
+            First view, perhaps sparse or a map of a file, which is not copied; or a
+            torch Dataset of pairs (x, y), map-style or iterable.
+        y : array-like or Dask array of shape (n_samples, n_features_y) or \
+                (n_samples,), or None, default=None
+            Second view, paired with `X`; None if that is a Dataset.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
@@ -401,7 +403,8 @@ class CCALRanker(BaseTwoBranch):
         -------
         self : CCALRanker
             Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            and if `checkpoint` names a file, from where that is.
+            and if `checkpoint` names a file, from where that is: a Dataset is known
+            again by its type, its length, and its first and last samples.
 
         Raises
         ------
@@ -416,7 +419,7 @@ class CCALRanker(BaseTwoBranch):
         return self._fit(X, y, sample_weight, groups, validation)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, groups=None):
+    def partial_fit(self, X, y=None, sample_weight=None, groups=None):
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
@@ -426,10 +429,12 @@ class CCALRanker(BaseTwoBranch):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
-            First view, perhaps sparse.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`.
+        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
+            First view, perhaps sparse or a map of a file, which is not copied; or a
+            torch Dataset of pairs (x, y), map-style or iterable.
+        y : array-like or Dask array of shape (n_samples, n_features_y) or \
+                (n_samples,), or None, default=None
+            Second view, paired with `X`; None if that is a Dataset.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, as in ``fit``.
         groups : array-like of shape (n_samples,) or None, default=None
@@ -447,8 +452,8 @@ class CCALRanker(BaseTwoBranch):
         """
         return self._partial_fit(X, y, sample_weight, groups)
 
-    def _partners(self, data, groups):
-        return Partners.find(data.x, data.y, groups)
+    def _find_partners(self, data, groups):
+        data.find_partners(groups)
 
     @property
     def _min_batch_rows(self):
@@ -500,12 +505,8 @@ class CCALRanker(BaseTwoBranch):
         return [BeforeValidation(refit), *super()._callbacks(net, plan)]
 
     def _held_out_score(self, net, train, valid):
-        x, y = (
-            net.evaluate("embed", view, side=side)
-            for view, side in zip(valid.complete(), ("x", "y"), strict=True)
-        )
-        relevant = valid.partners and valid.partners.among(valid.rows.numpy())
-        weights = valid.complete_weights()
+        x, y = _of_blocks(net, "embed", valid)
+        relevant, weights = valid.relevant(), valid.complete_weights()
         mean_rank = partial(mean_of_reciprocal_ranks, weights=weights)
         return mean_both_ways(mean_rank, x, y, relevant)
 
@@ -525,10 +526,20 @@ def _refit(net, train, n_rows):
     n_rows : int
         How many are enough.
     """
-    train = train.part(train.rows[:: max(1, len(train.rows) // n_rows)])
-    x_outputs, y_outputs = (
-        finite(net.evaluate("encode", view, side=side))
-        for view, side in zip(train.complete(), ("x", "y"), strict=True)
-    )
-    m = _moments.moments(x_outputs, y_outputs, weights=train.complete_weights())
+    if not train.is_stream:
+        train = train.part(train.rows[:: max(1, len(train.rows) // n_rows)])
+    x, y = map(finite, _of_blocks(net, "encode", train))
+    m = _moments.moments(x, y, weights=train.complete_weights())
     net.module_.projection.refit(m)
+
+
+def _of_blocks(net, method, data):
+    """What a method of the module makes of both views of the data."""
+    blocks = [
+        [
+            net.evaluate(method, view, side=side)
+            for view, side in zip(views, ("x", "y"), strict=True)
+        ]
+        for *views, _ in data.blocks()
+    ]
+    return map(np.concatenate, zip(*blocks, strict=True))

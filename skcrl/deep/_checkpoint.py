@@ -29,8 +29,8 @@ class Checkpoint:
     ----------
     estimator : BaseDeepTwoView
         Whose training it is; `random_state` has not been drawn from.
-    given : dict of str to ndarray, CSR array or None
-        What it is trained and validated on, by the names of the user's.
+    content : dict of str to ndarray, CSR array, str or None
+        What it is trained and validated on, or what tells that from other data.
     n_epochs : int
         Epochs of the whole training, unless it stops early.
 
@@ -49,9 +49,9 @@ class Checkpoint:
         If there is a file that does not hold this training.
     """
 
-    def __init__(self, estimator, given, n_epochs):
+    def __init__(self, estimator, content, n_epochs):
         self.path = estimator.checkpoint
-        self.training = described(estimator, given)
+        self.training = described(estimator, content)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -71,9 +71,10 @@ class Checkpoint:
     def _card(self, history):
         """What ``describe`` tells of the file."""
         parameters = dict(self.training)
+        kinds = [kind for kind in ("X", "y", "dataset") if kind in parameters]
         return {
             "class": parameters.pop("estimator"),
-            "views": told({side: parameters.pop(side) for side in ("X", "y")}),
+            "views": told({kind: parameters.pop(kind) for kind in kinds}),
             "parameters": told(parameters),
             "scores": told(scores_of(history)),
             **origin(is_deep=True),
@@ -121,7 +122,7 @@ def _check_folder(folder):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 
 
-def described(estimator, given):
+def described(estimator, content):
     """What must be the same for a training to be the same, by name, as plain data."""
     return {
         "estimator": type(estimator).__name__,
@@ -130,7 +131,10 @@ def described(estimator, given):
             for name, value in estimator.get_params(deep=False).items()
             if name not in _UNRELATED
         },
-        **{name: view if view is None else _view(view) for name, view in given.items()},
+        **{
+            name: value if isinstance(value, str | None) else _view(value)
+            for name, value in content.items()
+        },
     }
 
 
@@ -176,6 +180,8 @@ def _plain(value):
         name = f"{kind.__module__}.{kind.__qualname__}"
         return {name: _plain(getattr(value, "__dict__", {}))}
     is_plain = value is None or isinstance(value, bool | int | float | str)
+    if callable(value) and hasattr(value, "__qualname__"):  # whose repr is an address
+        return f"{value.__module__}.{value.__qualname__}"
     return value if is_plain else repr(value)
 
 

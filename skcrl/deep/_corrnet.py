@@ -345,7 +345,8 @@ class CorrNet(BaseJointCode):
         k = self.n_components
         for side, shape in self._sample_shapes.items():
             # Zeros, as which a missing view enters.
-            samples = np.zeros((2, *shape), np.float32)
+            dtype = np.int64 if side in self._integer_sides else np.float32
+            samples = np.zeros((2, *shape), dtype)
             codes = try_module(net, "branch", f"{side}_encoder", samples, side, (k,))
             try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
@@ -366,6 +367,7 @@ class CorrNet(BaseJointCode):
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,
             "y_decoder": self.y_decoder,
+            "integer_sides": self._integer_sides,
         }
 
     def _objective(self):

@@ -1,17 +1,29 @@
-"""Pairs in memory, and batches of them: sliced, not collated."""
+"""Pairs of rows that can be had by their numbers, and batches: sliced, not collated."""
 
-from itertools import pairwise
-from math import ceil
+import warnings
+from copy import copy
+from itertools import pairwise, repeat
+from math import ceil, prod
+from mmap import mmap
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
 
+from skcrl.deep._dask_rows import DaskRows
+from skcrl.deep._partners import Partners
 from skcrl.deep._processes import ALONE
 from skcrl.deep.modules import SparseRows
 
 # What a stream of random numbers is for.
 WEIGHTS, SPLIT, ORDER, NOISE, AUGMENT = 1, 2, 3, 4, 5
+# What networks are trained in.
+_TRAINED_IN = torch.float32
+# Rows of a block, fewer where a sample has many values.
+_BLOCK_ROWS, _BLOCK_VALUES = 4096, 2**22
+# Integers whose rows torch takes by their numbers.
+_INDEXED = {np.dtype(kind) for kind in ("i1", "u1", "i2", "i4", "i8")}
 
 
 class PairBatch:
@@ -73,6 +85,12 @@ class PairBatch:
             batch.n_after[name] = len(self.views[name]) - share.stop
         return batch
 
+    def place(self, share, n_rows):
+        """Say which of the `n_rows` rows of a batch of pairs are here."""
+        for name in self.views:
+            self.n_before[name] = share.start
+            self.n_after[name] = n_rows - share.stop
+
     def parts(self, n_rows):
         """The rows in even parts of `n_rows` at most, in order, each without `about`.
 
@@ -105,12 +123,12 @@ class PairBatch:
 
 
 class PairDataset(torch.utils.data.Dataset):
-    """Paired rows of two views in memory, and rows of which one view is missing.
+    """Paired rows of two views, and rows of which one view is missing.
 
     Parameters
     ----------
-    x, y : Tensor of shape (n_samples, ...) or CSR array of shape (n_samples, n_features)
-        The views, in float32.
+    x, y : Tensor of shape (n_samples, ...), CSR array or DaskRows
+        The views: in memory, in a map of a file, or in blocks of Dask's.
     rows : Tensor of int of shape (n_rows,) or None, default=None
         Complete rows of the data set; None stands for all.
     x_only, y_only : Tensor of int of shape (n_rows,) or None, default=None
@@ -122,9 +140,15 @@ class PairDataset(torch.utils.data.Dataset):
 
     Attributes
     ----------
-    validation : PairDataset or None
+    validation : PairDataset, LoadedPairs or None
         A validation set of the user's.
-    """  # noqa: E501
+    """
+
+    # Whether pairs come in an order of their own.
+    is_stream = False
+    # By the sides of the views that are taken in other units than they come in.
+    units: dict = {}  # noqa: RUF012
+    validation: Any = None
 
     def __init__(
         self, x, y, rows=None, x_only=None, y_only=None, weights=None, partners=None
@@ -137,36 +161,65 @@ class PairDataset(torch.utils.data.Dataset):
         self.y_only = none if y_only is None else y_only
         self.weights = weights
         self.partners = partners
-        self.validation = None
 
     @classmethod
     def from_arrays(cls, X, y, has_x=None, has_y=None, weights=None, partners=None):
-        """Wrap arrays, copying only what is not writable contiguous float32.
+        """Wrap arrays; what is mapped from a file stays there.
 
         Parameters
         ----------
-        X, y : ndarray of shape (n_samples, ...) or CSR array
+        X, y : ndarray of shape (n_samples, ...), CSR array or DaskRows
             The views.
         has_x, has_y : ndarray of bool, shape (n_samples,), or None, default=None
             Rows that are there; None stands for all.
         weights : ndarray of shape (n_samples,) or None, default=None
-            How many samples each row stands for.
+            How many samples each row stands for; rows of weight 0 are left out.
         partners : Partners or None, default=None
             Which rows share a partner.
         """
-        x, y = _as_float32(X), _as_float32(y)
-        about = {
-            "weights": None if weights is None else torch.from_numpy(weights),
-            "partners": partners,
-        }
-        if has_x is None:
-            return cls(x, y, **about)
+        n_rows = X.shape[0]
+        has_x, has_y = (
+            np.ones(n_rows, dtype=bool) if there is None else there
+            for there in (has_x, has_y)
+        )
+        if weights is not None:
+            has_x, has_y = has_x & (weights > 0), has_y & (weights > 0)
+            weights = torch.from_numpy(weights)
         parts = (has_x & has_y, has_x & ~has_y, has_y & ~has_x)
         rows = (torch.from_numpy(np.flatnonzero(part)) for part in parts)
-        return cls(x, y, *rows, **about)
+        about = {"weights": weights, "partners": partners}
+        return cls(_as_rows(X), _as_rows(y), *rows, **about)
 
     def __len__(self):
-        return len(self.rows) + len(self.x_only) + len(self.y_only)
+        return len(self.rows) + self.n_unpaired
+
+    @property
+    def n_complete(self):
+        """Number of complete rows."""
+        return len(self.rows)
+
+    @property
+    def n_unpaired(self):
+        """Number of rows of which one view is missing."""
+        return len(self.x_only) + len(self.y_only)
+
+    @property
+    def shapes(self):
+        """Shapes of a sample, by side."""
+        return {"x": tuple(self.x.shape[1:]), "y": tuple(self.y.shape[1:])}
+
+    def in_units(self, units):
+        """The same rows, which batches and blocks give in these units."""
+        data = copy(self)
+        data.units = units
+        return data
+
+    def part(self, rows, x_only=None, y_only=None):
+        """Some of the rows, by their numbers in the data set."""
+        part = PairDataset(
+            self.x, self.y, rows, x_only, y_only, self.weights, self.partners
+        )
+        return part.in_units(self.units)
 
     def batch(
         self, device, rows, x_only=None, y_only=None, sparse_sides=(), processes=ALONE
@@ -189,18 +242,11 @@ class PairDataset(torch.utils.data.Dataset):
             among = self.partners.among(numbers["x"].numpy()).toarray()
             about["partners"] = torch.from_numpy(among).to(device)
         shares = {name: processes.share(len(of)) for name, of in numbers.items()}
-        batch = PairBatch(
-            about,
-            **{
-                name: _take(
-                    self.x if name[0] == "x" else self.y,
-                    of[shares[name]],
-                    device,
-                    name in sparse_sides,
-                )
-                for name, of in numbers.items()
-            },
-        )
+        views = {
+            name: self._take(name[0], of[shares[name]], device, name in sparse_sides)
+            for name, of in numbers.items()
+        }
+        batch = PairBatch(about, **views)
         if self.weights is not None:
             batch.weights = about["weights"][shares["x"]]
         for name, share in shares.items():
@@ -208,24 +254,87 @@ class PairDataset(torch.utils.data.Dataset):
             batch.n_after[name] = len(numbers[name]) - share.stop
         return batch
 
-    def complete(self):
-        """Both views of the complete rows, as float32 arrays."""
-        return tuple(
-            view[self.rows.numpy()]
-            if sparse.issparse(view)
-            else view[self.rows].numpy()
-            for view in (self.x, self.y)
-        )
+    def batches(self, parts, device, sparse_sides, generator, processes):
+        """Batches of these parts of the rows, triples as `batch` takes them."""
+        for rows, x_only, y_only in parts:
+            yield self.batch(device, rows, x_only, y_only, sparse_sides, processes)
+
+    def shuffled(self, rows, generator):
+        """Positions of some rows in random order, block after block of Dask."""
+        order = torch.randperm(len(rows), generator=generator)
+        if not isinstance(self.x, DaskRows):
+            return order
+        blocks = torch.from_numpy(self.x.block_of(rows[order].numpy()))
+        turns = torch.randperm(self.x.n_blocks, generator=generator)
+        return order[torch.argsort(turns[blocks], stable=True)]
+
+    def blocks(self):
+        """Complete rows, some at a time: arrays of both views, and weights or None."""
+        for rows in self._row_blocks(self.rows):
+            yield self._rows("x", rows), self._rows("y", rows), self._weights_of(rows)
+
+    def unpaired_blocks(self, side):
+        """Rows of which only the view of `side` is there, and weights or None."""
+        for rows in self._row_blocks(getattr(self, f"{side}_only")):
+            yield self._rows(side, rows), self._weights_of(rows)
+
+    def first(self, n_rows):
+        """Both views of the first complete rows, fewer where samples are large."""
+        rows = self.rows[: min(n_rows, self._block_rows)]
+        return self._rows("x", rows), self._rows("y", rows)
 
     def complete_weights(self):
         """Weights of the complete rows, or None if each weighs one."""
-        return None if self.weights is None else self.weights[self.rows].numpy()
+        return self._weights_of(self.rows)
 
-    def part(self, rows, x_only=None, y_only=None):
-        """Some of the rows, by their numbers in the data set."""
-        return PairDataset(
-            self.x, self.y, rows, x_only, y_only, self.weights, self.partners
+    def content(self):
+        """What the data are, by name, without what others add to them."""
+        return {
+            "X": _as_array(self.x),
+            "y": _as_array(self.y),
+            "sample_weight": None if self.weights is None else self.weights.numpy(),
+        }
+
+    def find_partners(self, groups=None):
+        """Find out which rows share a partner, by their values as trained on."""
+        blocks = (
+            [self._take(side, rows, "cpu", keep_csr=True) for side in ("x", "y")]
+            for rows in self._row_blocks(self.rows)
         )
+        rows = self.rows.numpy()
+        among_rows = None if groups is None else groups[rows]
+        found = Partners.in_blocks(blocks, among_rows)
+        self.partners = found and found.numbered(rows, self.x.shape[0])
+
+    def relevant(self):
+        """CSR of bool: which y a complete row is to find; None where its own alone."""
+        return self.partners and self.partners.among(self.rows.numpy())
+
+    @property
+    def _block_rows(self):
+        return block_rows(max(map(_values_per_row, (self.x, self.y))))
+
+    def _row_blocks(self, rows):
+        return rows.split(self._block_rows) if len(rows) else ()
+
+    def _weights_of(self, rows):
+        return None if self.weights is None else self.weights[rows].numpy()
+
+    def _rows(self, side, rows):
+        """Rows of a view, in its units."""
+        view, units = getattr(self, side), self.units.get(side)
+        is_sparse = sparse.issparse(view)
+        taken = view[rows.numpy()] if is_sparse else view[rows].numpy()
+        return taken if units is None else units.standardised(taken, np.float32)
+
+    def _take(self, side, rows, device, keep_sparse=False, keep_csr=False):
+        """Rows of a view as they are trained on."""
+        taken = self._rows(side, rows)
+        if sparse.issparse(taken):
+            if keep_csr:
+                return taken.astype(np.float32, copy=False)
+            return as_tensor(taken, device, _TRAINED_IN, keep_sparse)
+        return trained_on(torch.from_numpy(taken)).to(device)
 
 
 class PairBatches:
@@ -237,12 +346,13 @@ class PairBatches:
 
     Parameters
     ----------
-    dataset : PairDataset
+    dataset : PairDataset or LoadedPairs
         Data.
     batch_size : int
         Fewest rows of a batch.
     shuffle : bool, default=False
-        Draw a new order each epoch, from `seed` and the number of the epoch.
+        Draw a new order each epoch, from `seed` and the number of the epoch; not of
+        pairs that come in an order of their own.
     seed : int, default=0
         Seed of the orders.
     device : str, default="cpu"
@@ -251,7 +361,7 @@ class PairBatches:
 
     def __init__(self, dataset, batch_size, shuffle=False, seed=0, device="cpu"):
         self.dataset = dataset
-        self.n_batches = max(1, len(dataset) // batch_size)
+        self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.device = device
@@ -260,35 +370,38 @@ class PairBatches:
         self.processes = ALONE
 
     def __len__(self):
-        return self.n_batches
+        return max(1, len(self.dataset) // self.batch_size)
 
     def __iter__(self):
         generator = stream(self.seed, self.epoch, ORDER)
         self.epoch += 1
         data = self.dataset
-        parts = [
-            self._shared_out(len(rows), generator)
-            for rows in (data.rows, data.x_only, data.y_only)
-        ]
-        for rows, x_only, y_only in zip(*parts, strict=True):
-            yield (
-                data.batch(
-                    self.device,
-                    rows,
-                    x_only,
-                    y_only,
-                    self.sparse_sides,
-                    self.processes,
-                ),
-                None,
-            )
+        if data.is_stream:
+            parts = self._sizes()
+        else:
+            rows = data.rows, data.x_only, data.y_only
+            shared_out = (self._shared_out(part, generator) for part in rows)
+            parts = zip(*shared_out, strict=True)
+        for batch in data.batches(
+            parts, self.device, self.sparse_sides, generator, self.processes
+        ):
+            yield batch, None
 
-    def _shared_out(self, n, generator):
-        """Positions 0 to n - 1 in `n_batches` parts of even length."""
-        order = torch.randperm(n, generator=generator) if self.shuffle else None
-        bounds = np.linspace(0, n, self.n_batches + 1).astype(int)
-        for start, stop in pairwise(bounds):
+    def _shared_out(self, rows, generator):
+        """Positions of rows in parts of even length, one for each batch."""
+        order = self.dataset.shuffled(rows, generator) if self.shuffle else None
+        for start, stop in pairwise(self._bounds(len(rows))):
             yield slice(start, stop) if order is None else order[start:stop]
+
+    def _sizes(self):
+        """Numbers of pairs to be taken, one after the other, from a stream."""
+        n = self.dataset.n_complete
+        if n is None:
+            return repeat(self.batch_size)
+        return iter(np.diff(self._bounds(n)).tolist())
+
+    def _bounds(self, n):
+        return np.linspace(0, n, len(self) + 1).astype(int)
 
 
 class PairSplit:
@@ -348,12 +461,23 @@ def stream(*what_for):
     return torch.Generator().manual_seed(stream_seed(*what_for))
 
 
+def trained_on(rows):
+    """Rows as networks take them: integers, which are looked up, stay such."""
+    return rows.to(_TRAINED_IN if rows.is_floating_point() else torch.int64)
+
+
 def as_tensor(rows, device, dtype, keep_sparse=False):
     """Rows of a dense or CSR view as a tensor of their own, or as SparseRows."""
     if keep_sparse and sparse.issparse(rows):
         return SparseRows.from_csr(rows, device, dtype)
     rows = rows.toarray() if sparse.issparse(rows) else np.array(rows)
+    dtype = torch.int64 if rows.dtype.kind in "iu" else dtype
     return torch.from_numpy(rows).to(device, dtype)
+
+
+def block_rows(n_values):
+    """How many rows of `n_values` make a block."""
+    return min(_BLOCK_ROWS, max(1, _BLOCK_VALUES // n_values))
 
 
 def require_float32(view, name):
@@ -370,18 +494,39 @@ def require_float32(view, name):
             )
 
 
-def _as_float32(view):
-    if sparse.issparse(view):
-        return view.astype(np.float32, copy=False)
-    # torch warns of read-only arrays, such as joblib's memory maps.
-    return torch.from_numpy(np.require(view, np.float32, ["C", "W"]))
+def _as_rows(view):
+    """A view whose rows torch takes by their numbers."""
+    if sparse.issparse(view) or isinstance(view, DaskRows):
+        return view
+    if view.dtype.kind in "iu" and view.dtype not in _INDEXED:
+        view = view.astype(np.int64)
+    is_in_order = view.flags.c_contiguous or (
+        _is_mapped(view) and min(view.strides) >= 0
+    )
+    if not is_in_order:
+        view = np.ascontiguousarray(view)
+    with warnings.catch_warnings():
+        # Of read-only arrays, such as maps; rows of them are copied, never changed.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(view)
 
 
 def _weights_of(name):
     return "weights" if name == "x" else f"{name}_weights"
 
 
-def _take(view, rows, device, keep_sparse=False):
+def _as_array(view):
+    return view.numpy() if isinstance(view, torch.Tensor) else view
+
+
+def _is_mapped(view):
+    """Whether an array lies in a map of a file."""
+    while isinstance(view, np.ndarray):
+        view = view.base
+    return isinstance(view, mmap)
+
+
+def _values_per_row(view):
     if sparse.issparse(view):
-        return as_tensor(view[rows.numpy()], device, torch.float32, keep_sparse)
-    return view[rows].to(device)
+        return max(1, view.nnz // max(1, view.shape[0]))
+    return prod(view.shape[1:])

@@ -405,11 +405,9 @@ class DeepCCA(BaseTwoBranch):
                 "pretrain these yourself and set pretraining_epochs=0."
             )
 
-    def _prepare(self, net, X, y, weights):
+    def _prepare(self, net, data):
         if self.pretraining_epochs > 0:
-            pretrain(
-                net, X, y, self.pretraining_epochs, self.pretraining_noise, weights
-            )
+            pretrain(net, data, self.pretraining_epochs, self.pretraining_noise)
 
     def _projection(self, m):
         cov = _moments.covariances(m)

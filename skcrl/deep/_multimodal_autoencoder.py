@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl.deep._base import TRAINING_CONSTRAINTS
@@ -332,11 +333,19 @@ class MultimodalAutoencoder(BaseJointCode):
             "noise": self.noise,
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
-            "x_width": output_width(self.x_encoder, "x_encoder", shapes["x"]),
-            "y_width": output_width(self.y_encoder, "y_encoder", shapes["y"]),
+            "x_width": self._width_of("x"),
+            "y_width": self._width_of("y"),
             "x_decoder": self.x_decoder,
             "y_decoder": self.y_decoder,
+            "integer_sides": self._integer_sides,
         }
+
+    def _width_of(self, side):
+        """Width of what an encoder of the user's gives, None of a dense one."""
+        name = f"{side}_encoder"
+        dtype = torch.int64 if side in self._integer_sides else torch.float32
+        samples = torch.zeros(2, *self._sample_shapes[side], dtype=dtype)
+        return output_width(getattr(self, name), name, samples)
 
     def _objective(self):
         return reconstruction, {"mean_over_features": False}

@@ -334,17 +334,17 @@ class TwoViewNet(NeuralNet):
         into, back = self._units_around(method, side, len(views))
         n_values = max(_values_per_row(view, keep_sparse) for view in given)
         n_rows = min(_EVALUATION_ROWS, max(1, _EVALUATION_VALUES // n_values))
-        dtype = (
-            torch.float64
-            if np.result_type(*(view.dtype for view in given)) == np.float64
-            else torch.float32
-        )
+        # Integers, which encoders look up, have no say in it.
+        is_wide = any(view.dtype == np.float64 for view in given)
+        dtype = torch.float64 if is_wide else torch.float32
         apply = self._evaluator.method(method, dtype, **kwargs)
 
         def block(view, units, start):
             if view is None:
                 return None
             rows = view[start : start + n_rows]
+            if not sparse.issparse(rows):
+                rows = np.asarray(rows)  # of Dask: now they are computed
             if units is not None:
                 rows = units.standardised(rows)
             return as_tensor(rows, self.device, dtype, keep_sparse)

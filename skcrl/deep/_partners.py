@@ -1,6 +1,7 @@
 """Rows that share a partner, and so are no negatives of each other."""
 
 import hashlib
+from copy import copy
 
 import numpy as np
 from scipy import sparse
@@ -38,11 +39,34 @@ class Partners:
         groups : ndarray of int, shape (n_samples,), or None, default=None
             Groups of the rows.
         """
-        x_numbers, y_numbers = _numbers_of_equal_rows(X), _numbers_of_equal_rows(y)
-        n_fewest = 1 + min(x_numbers.max(), y_numbers.max())
-        if n_fewest == len(x_numbers) and groups is None:
+        return cls.in_blocks([(X, y)], groups)
+
+    @classmethod
+    def in_blocks(cls, blocks, groups=None):
+        """Partners as from `find`, in pairs of views that come block by block."""
+        seen: tuple[dict[bytes, int], ...] = ({}, {})
+        numbers: tuple[list[int], ...] = ([], [])
+        for block in blocks:
+            for view, known, found in zip(block, seen, numbers, strict=True):
+                # The same for equal rows, in the order they appear in.
+                found += [known.setdefault(key, len(known)) for key in _digests(view)]
+        if min(map(len, seen)) == len(numbers[0]) and groups is None:
             return None
+        x_numbers, y_numbers = map(np.array, numbers)
         return cls(x_numbers, y_numbers, groups)
+
+    def numbered(self, rows, n_samples):
+        """The same partners of rows with these numbers, among `n_samples`."""
+        if len(rows) == n_samples:
+            return self
+        found = copy(self)
+        for name in ("x_numbers", "y_numbers", "groups"):
+            of_rows = getattr(self, name)
+            if of_rows is not None:
+                spread = np.zeros(n_samples, dtype=int)
+                spread[rows] = of_rows
+                setattr(found, name, spread)
+        return found
 
     def among(self, rows):
         """CSR of bool (n_rows, n_rows): whether the y of a column is partner of an x.
@@ -61,10 +85,11 @@ class Partners:
         return found + of_group @ of_group.T.tocsr()
 
 
-def _numbers_of_equal_rows(view):
-    """A number for each row, the same for equal rows, in the order they appear in."""
-    numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in _digests(view)])
+def may_repeat(view):
+    """Whether some rows of a tensor may be equal: cheaper than to find out which."""
+    rows = view.reshape(len(view), -1).numpy() + 0  # makes 0 of -0
+    sums = rows.view(np.int32).sum(axis=1, dtype=np.int64)
+    return len(np.unique(sums)) < len(rows)
 
 
 def _digests(view):

@@ -1,6 +1,6 @@
 """What the parameters of a training that are None stand for, on data of some size."""
 
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import NamedTuple
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
@@ -43,14 +43,15 @@ def plan_of(estimator, data, is_part):
     ----------
     estimator : BaseDeepTwoView
         With the parameters.
-    data : PairDataset
+    data : PairDataset or LoadedPairs
         What to train on.
     is_part : bool
         Whether it is one epoch of a longer training.
     """
-    n_complete = len(data.rows)
+    # A stream without a length counts as long.
+    n_complete = inf if data.n_complete is None else data.n_complete
     are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator.n_components)
-    is_wide = max(prod(view.shape[1:]) for view in (data.x, data.y)) > n_complete
+    is_wide = max(map(prod, data.shapes.values())) > n_complete
     schedule = estimator.lr_schedule
     is_validation_given = data.validation is not None
     # Nothing says when training ends.
@@ -58,24 +59,25 @@ def plan_of(estimator, data, is_part):
     stops_early = estimator.early_stopping
     fraction = estimator.validation_fraction
     if stops_early is None:
-        can_hold_out = not are_few and fraction != 0
+        can_hold_out = not (are_few or fraction == 0 or data.is_stream)
         can_stop = is_open_ended and (is_validation_given or can_hold_out)
         stops_early = can_stop or schedule == "refine"
     stops_early = stops_early and not is_part
     if fraction is None:
         holds_out = stops_early and not is_validation_given
         fraction = _FRACTION if holds_out else 0.0
-    n_train = len(data) - round(n_complete * fraction)
+    n_valid = round(n_complete * fraction) if fraction else 0
+    n_train = n_complete + data.n_unpaired - n_valid
     batch_size = estimator.batch_size
     if batch_size is None:
         # Complete rows are spread among the unpaired ones.
-        n_spread = n_train - (len(data) - n_complete)
+        n_spread = n_train - data.n_unpaired
         most_batches = max(1, n_spread // estimator._min_batch_rows)
         batch_size = max(estimator._batch_rows(n_complete), n_train // most_batches)
     if estimator.optimizer == "lbfgs":
         steps_an_epoch = _LBFGS_STEPS
     else:
-        steps_an_epoch = max(1, n_train // batch_size)
+        steps_an_epoch = max(1, min(n_train, _STEPS * batch_size) // batch_size)
     n_steps = _STEPS_OF_FEW if are_few else _STEPS
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
     # Linear encoders of a few columns have little to fit noise with.

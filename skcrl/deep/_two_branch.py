@@ -4,6 +4,7 @@ from abc import abstractmethod
 from math import prod
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from skcrl import _linalg, _moments
 from skcrl._arrays import following, untensored
@@ -57,44 +58,64 @@ class BaseTwoBranch(BaseDeepTwoView):
 
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):
-            rows, k = view[:2], self.n_components
-            codes = try_module(net, "encode", f"{side}_encoder", rows, side, (k,))
+            shape = (self.n_components,)
+            codes = try_module(net, "encode", f"{side}_encoder", view, side, shape)
             if side in net.module_.decoders:
                 shape = view.shape[1:]
                 try_module(net, "decode", f"{side}_decoder", codes, side, shape)
 
-    def _finish(self, X, y, weights):
-        given = X
-        X, y = untensored(X), untensored(y)
-        x_codes = finite(self._outputs(X, "x"))
-        y_codes = finite(self._outputs(y, "y"))
-        m = _moments.moments(x_codes, y_codes, weights=weights)
+    def _finish(self, data, like):
+        m, targets = self._closing_moments(data)
         solution = self._projection(m)
-        self.x_mean_ = following(m.x_mean, given)
-        self.y_mean_ = following(m.y_mean, given)
-        self.x_weights_ = following(solution.x_weights, given)
-        self.y_weights_ = following(solution.y_weights, given)
+        self.x_mean_ = following(m.x_mean, like)
+        self.y_mean_ = following(m.y_mean, like)
+        self.x_weights_ = following(solution.x_weights, like)
+        self.y_weights_ = following(solution.y_weights, like)
         self.correlations_ = following(
             _linalg.code_correlations(
                 _moments.covariances(m), solution.x_weights, solution.y_weights
             ),
-            given,
+            like,
         )
         self.rank_ = solution.rank
-        codes = np.hstack(
-            [
-                (x_codes - m.x_mean) @ solution.x_weights,
-                (y_codes - m.y_mean) @ solution.y_weights,
-            ]
-        )
-        # Decoders start from the encoder's output; without one, codes give the view.
-        decoders = self.net_.module_.decoders
         self._decoders = _fit_decoders(
-            codes,
-            x_codes if "x" in decoders else X,
-            y_codes if "y" in decoders else y,
-            weights,
+            m, block_diag(solution.x_weights, solution.y_weights), targets
         )
+
+    def _closing_moments(self, data):
+        """Moments of the encoders' outputs, and with what the decoders start from.
+
+        That is the encoder's output of a side with a decoder; without one, codes give
+        the view itself.
+        """
+        has_decoder = self.net_.module_.decoders
+        m: _moments.Moments | None = None
+        towards: dict[str, _moments.CrossMoments] = {}
+        for x, y, weights in data.blocks():
+            views = {"x": x, "y": y}
+            outputs = {s: finite(self._outputs(v, s)) for s, v in views.items()}
+            block = _moments.moments(outputs["x"], outputs["y"], weights=weights)
+            m = block if m is None else _moments.merge_moments(m, block)
+            both = np.hstack([*outputs.values()])
+            for side, view in views.items():
+                if side not in has_decoder:
+                    rows = view.reshape(len(both), -1) if view.ndim > 2 else view
+                    cross = _moments.cross_moments(both, rows, weights)
+                    before = towards.get(side)
+                    towards[side] = (
+                        cross if before is None else _moments.merge_cross(before, cross)
+                    )
+        assert m is not None
+        outputs_of = {
+            "x": (m.x_mean, np.vstack([m.xx, m.xy.T])),
+            "y": (m.y_mean, np.vstack([m.xy, m.yy])),
+        }
+        return m, {
+            side: outputs_of[side]
+            if side in has_decoder
+            else (towards[side].b_mean, towards[side].ab)
+            for side in ("x", "y")
+        }
 
     def _outputs(self, view, side):
         return self.net_.evaluate("encode", view, side=side)
@@ -152,26 +173,30 @@ def finite(outputs):
     return outputs
 
 
-def _fit_decoders(codes, x, y, weights):
-    """Ridge regressions from centred codes to views, or to encoders' outputs."""
-    n = len(codes) if weights is None else weights.sum()
-    scale = 1.0 / max(n - 1, 1)
-    weighed = codes if weights is None else codes * weights[:, None]
-    code_cov = _moments.inner(weighed, codes) * scale
+def _fit_decoders(m, weights, targets):
+    """Ridge regressions from centred codes to views, or to encoders' outputs.
 
-    def mean(target):
-        if weights is None:
-            return target.mean(axis=0, dtype=np.float64)
-        return _moments.inner(weights[:, None], target)[0] / n
+    Parameters
+    ----------
+    m : Moments
+        Of the outputs of the encoders.
+    weights : ndarray of shape (2 * n_components, 2 * n_components)
+        Projections of both outputs, side by side, on both codes.
+    targets : dict of str to (mean, products)
+        Means of either target, and its products with the centred outputs.
+    """
+    scale = 1.0 / max(m.n - 1, 1)
+    products = np.block([[m.xx, m.xy], [m.xy.T, m.yy]])
+    code_cov = weights.T @ products @ weights * scale
 
-    def towards(target):
-        target = target.reshape(len(target), -1) if target.ndim > 2 else target
+    def towards(side):
+        mean, products = targets[side]
         return {
-            "mean": mean(target),
+            "mean": mean,
             # The networks are float32, and views of texts wide: half the memory.
-            "cross_cov": (_moments.inner(weighed, target) * scale).astype(np.float32),
+            "cross_cov": (weights.T @ products * scale).astype(np.float32),
         }
 
     ridge = _DECODER_RIDGE * code_cov.diagonal().mean()
-    to_x = LinearDecoder.fit(code_cov=code_cov, ridge=ridge, **towards(x))
-    return {"x": to_x, "y": to_x._replace(**towards(y))}
+    to_x = LinearDecoder.fit(code_cov=code_cov, ridge=ridge, **towards("x"))
+    return {"x": to_x, "y": to_x._replace(**towards("y"))}

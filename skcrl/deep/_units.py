@@ -35,24 +35,18 @@ class Units(NamedTuple):
         weights : ndarray of shape (n_samples,) or None, default=None
             How many samples each row stands for.
         """
-        if weights is None:
-            weights = np.ones(view.shape[0])
-        # From the first row: sums of time stamps would lose the digits that tell them.
-        first = view[0].astype(np.float64)
-        mean = first + _mean(weights, view, lambda rows: rows - first)
-        variance = _mean(weights, view, lambda rows: (rows - mean) ** 2)
-        span = np.zeros_like(mean)
-        for _, rows in _blocks(view):
-            np.maximum(span, np.abs(rows - mean).max(axis=0), out=span)
-        scale = np.maximum(np.sqrt(variance), span / _FARTHEST)
-        noise = np.maximum(_ROUNDING * np.abs(mean), _LEAST)
-        return cls(mean, np.where(span > noise, scale, 1.0))
+        seen = Seen()
+        for start, rows in _blocks(view):
+            stop = start + len(rows)
+            seen.add(rows, None if weights is None else weights[start:stop])
+        return seen.units()
 
     def standardised(self, view, dtype=None):
         """Rows of the view, which may be sparse, in these units."""
         out = np.empty(view.shape, dtype or view.dtype)
         for start, rows in _blocks(view):
-            out[start : start + len(rows)] = (rows - self.mean) / self.scale
+            part = out[start : start + len(rows)]
+            np.divide(rows - self.mean, self.scale, out=part, casting="same_kind")
         return out
 
     def restored(self, view):
@@ -60,12 +54,42 @@ class Units(NamedTuple):
         return (view * self.scale + self.mean).astype(view.dtype, copy=False)
 
 
-def _mean(weights, view, function):
-    total = sum(
-        weights[start : start + len(rows)] @ function(rows)
-        for start, rows in _blocks(view)
-    )
-    return total / weights.sum()
+class Seen:
+    """What was seen of the rows of a view, block after block, in one pass."""
+
+    def __init__(self):
+        self.total = 0.0
+
+    def add(self, rows, weights=None):
+        """Take further rows (n_rows, n_features) in, each counted by its weight."""
+        if weights is None:
+            weights = np.ones(len(rows))
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        if self.total == 0:
+            # Sums of time stamps would lose the digits that tell them.
+            self.origin = rows[0].astype(np.float64)
+            self.mean = np.zeros_like(self.origin)
+            self.squares = np.zeros_like(self.origin)
+            self.low, self.high = low, high
+        centred = rows - self.origin
+        n = weights.sum()
+        mean = weights @ centred / n
+        centred -= mean
+        np.square(centred, out=centred)
+        total = self.total + n
+        difference = mean - self.mean
+        self.squares += weights @ centred + difference**2 * (self.total * n / total)
+        self.mean += difference * (n / total)
+        self.total = total
+        self.low, self.high = np.minimum(self.low, low), np.maximum(self.high, high)
+
+    def units(self):
+        """Units of all rows that were seen."""
+        mean = self.origin + self.mean
+        span = np.maximum(self.high - mean, mean - self.low)
+        scale = np.maximum(np.sqrt(self.squares / self.total), span / _FARTHEST)
+        noise = np.maximum(_ROUNDING * np.abs(mean), _LEAST)
+        return Units(mean, np.where(span > noise, scale, 1.0))
 
 
 def _blocks(view):

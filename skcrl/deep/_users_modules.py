@@ -16,27 +16,26 @@ USERS_MODULES: dict[str, list] = {
 
 def try_module(net, method, name, rows, side, shape):
     """Output of the module called `name`, which must give samples of that shape."""
-    with _refusal_named(name, rows.shape[1:]):
+    with _refusal_named(name, rows.shape[1:], rows.dtype):
         out = net.evaluate(method, rows, side=side)
     if out.shape != (rows.shape[0], *shape):
         raise _misshapen(name, shape, out.shape, rows.shape[0])
     return out
 
 
-def output_width(encoder, name, sample_shape):
+def output_width(encoder, name, samples):
     """Width of the rows that the encoder called `name` gives; None if it is None."""
     if encoder is None:
         return None
-    rows = torch.zeros(2, *sample_shape)
-    with _refusal_named(name, sample_shape), torch.inference_mode():
-        got = tuple(deepcopy(encoder).cpu().float().eval()(rows).shape)
+    with _refusal_named(name, samples.shape[1:], samples.dtype), torch.inference_mode():
+        got = tuple(deepcopy(encoder).cpu().float().eval()(samples).shape)
     if len(got) != 2 or got[0] != 2:
         raise _misshapen(name, ("any width",), got, 2)
     return got[1]
 
 
 @contextmanager
-def _refusal_named(name, sample_shape):
+def _refusal_named(name, sample_shape, dtype):
     try:
         yield
     except (
@@ -46,8 +45,13 @@ def _refusal_named(name, sample_shape):
         IndexError,
         AttributeError,
     ) as error:
+        kind, advice = "", ""
+        if "int" in str(dtype):
+            kind = " of integers"
+            advice = " If it is to have floats, pass floats: view.astype(float)."
         raise ValueError(
-            f"{name} does not take arrays of shape {_shape(sample_shape)}: {error}"
+            f"{name} does not take arrays{kind} of shape {_shape(sample_shape)}: "
+            f"{error}{advice}"
         ) from error
 
 

@@ -62,7 +62,7 @@ def test_pretraining_lowers_the_error_of_each_layer(views):
     net = make_net((12, 8))
     encoders = net.module_.encoders.values()
     before = list(map(tied_errors, encoders, views))
-    pretrain(net, *views, n_epochs=60, noise=0.05)
+    pretrain(net, PairDataset.from_arrays(*views), n_epochs=60, noise=0.05)
     after = list(map(tied_errors, encoders, views))
     assert (np.array(after) < 0.7 * np.array(before)).all()
 
@@ -77,7 +77,7 @@ def test_a_linear_layer_without_noise_is_pca(rng):
         for d in (6, 5)
     ]
     net = make_net(())
-    pretrain(net, *views, n_epochs=200, noise=0.0)
+    pretrain(net, PairDataset.from_arrays(*views), n_epochs=200, noise=0.0)
     for side, view in zip("xy", views, strict=True):
         weights = net.module_.encoders[side].layers[0].weight.detach().numpy()
         found = subspace_angles(weights.T, PCA(2).fit(view).components_.T)
@@ -88,7 +88,7 @@ def test_the_users_encoder_is_left_alone(views):
     torch.manual_seed(0)
     net = make_net((8,), x_encoder=nn.Linear(6, 2))
     before = {name: w.clone() for name, w in net.module_.named_parameters()}
-    pretrain(net, *views, n_epochs=1, noise=0.1)
+    pretrain(net, PairDataset.from_arrays(*views), n_epochs=1, noise=0.1)
     changed = {
         name
         for name, weight in net.module_.named_parameters()
@@ -105,7 +105,7 @@ def test_validation_rows_are_not_seen(views):
         view[valid.rows] = 1e3
     nets = make_net((8,), train_split=split), make_net((8,), train_split=split)
     for net, pair in zip(nets, (views, spoilt), strict=True):
-        pretrain(net, *pair, n_epochs=2, noise=0.1)
+        pretrain(net, PairDataset.from_arrays(*pair), n_epochs=2, noise=0.1)
     one, two = (net.module_.state_dict() for net in nets)
     torch.testing.assert_close(one, two, rtol=0, atol=0)
 
@@ -115,7 +115,7 @@ def test_the_seed_alone_decides(views):
     before = torch.random.get_rng_state()
     nets = [make_net((8,), seed) for seed in (0, 0, 1)]
     for net in nets:
-        pretrain(net, *views, n_epochs=1, noise=0.1)
+        pretrain(net, PairDataset.from_arrays(*views), n_epochs=1, noise=0.1)
     assert torch.equal(torch.random.get_rng_state(), before)
     one, same, other = (net.module_.encoders["x"].layers[0].weight for net in nets)
     torch.testing.assert_close(one, same, rtol=0, atol=0)
@@ -125,4 +125,4 @@ def test_the_seed_alone_decides(views):
 def test_divergence_names_the_layer(views):
     net = make_net((8,)).set_params(lr=1e30)
     with pytest.raises(FloatingPointError, match="in layer 1 of 2: .* Reduce lr=1e"):
-        pretrain(net, *views, n_epochs=20, noise=0.1)
+        pretrain(net, PairDataset.from_arrays(*views), n_epochs=20, noise=0.1)

@@ -95,7 +95,7 @@ def test_unpaired_rows_are_spread_among_the_batches():
     torch.testing.assert_close(rows["x"], rows["y"])
     for name, expected in (("x", x[13:]), ("x_only", x[:10]), ("y_only", x[10:13])):
         found_rows = rows[name].flatten().sort().values
-        torch.testing.assert_close(found_rows, expected.flatten().float())
+        torch.testing.assert_close(found_rows, expected.flatten())
 
 
 def test_split_leaves_unpaired_rows_to_training():

@@ -190,8 +190,8 @@ REFUSED = [
     (lambda X, y: (X.astype(str).astype(object) + "a", y), "validation is refused"),
     (lambda X, y: (X[:0], y[:0]), "refused: Found array with 0 sample"),
     (lambda X, y: (X, None), "refused: .*requires y to be passed"),
-    (lambda X, y: X, "must be a pair .* of views, got ndarray"),
-    (lambda X, y: (X, y, y), "must be a pair .* of views, got tuple"),
+    (lambda X, y: X, "must be a pair .* of pairs, got ndarray"),
+    (lambda X, y: (X, y, y), "must be a pair .* of pairs, got tuple"),
     (lambda X, y: (X[:1], y[:1]), "got validation samples=1"),
 ]
 

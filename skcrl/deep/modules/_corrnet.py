@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
+from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 
 
@@ -50,6 +51,8 @@ class CorrNetModule(nn.Module):
         The user's encoders, copied, in place of all layers before f.
     x_decoder, y_decoder : nn.Module or None, default=None
         The user's decoders, copied.
+    integer_sides : sequence of {"x", "y"}, default=()
+        Sides of which views are integers, which the user's encoder looks up.
 
     Notes
     -----
@@ -72,9 +75,11 @@ class CorrNetModule(nn.Module):
         y_encoder=None,
         x_decoder=None,
         y_decoder=None,
+        integer_sides=(),
     ):
         super().__init__()
         self.shapes = {"x": x_shape, "y": y_shape}
+        self.integer_sides = tuple(integer_sides)
         self.combine = combine
         self.sources = tuple(sources)
         self.activation = ACTIVATIONS[activation]()
@@ -196,8 +201,8 @@ class CorrNetModule(nn.Module):
         return a + b if self.combine == "post" else self.activation(a + b)
 
     def _missing(self, like, side):
-        """One row that stands for a missing view, in the precision of `like`."""
-        return like.new_zeros(1, *self.shapes[side])
+        """One row that stands for a missing view."""
+        return missing(self, like, 1, side)
 
 
 class _Added(nn.Module):

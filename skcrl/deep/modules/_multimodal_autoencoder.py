@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
+from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._noise import GaussianNoise, RandomLayer, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
@@ -83,6 +84,8 @@ class MultimodalAutoencoderModule(nn.Module):
         Widths of what those encoders give.
     x_decoder, y_decoder : nn.Module or None, default=None
         The user's decoders, copied, from the code to one view.
+    integer_sides : sequence of {"x", "y"}, default=()
+        Sides of which views are integers, which the user's encoder looks up.
 
     Notes
     -----
@@ -106,6 +109,7 @@ class MultimodalAutoencoderModule(nn.Module):
         y_width=None,
         x_decoder=None,
         y_decoder=None,
+        integer_sides=(),
     ):
         super().__init__()
         hidden = hidden_layers(hidden_layer_sizes)
@@ -114,6 +118,7 @@ class MultimodalAutoencoderModule(nn.Module):
         else:
             own, shared = {"x": (), "y": ()}, hidden["x"]
         self.shapes = {"x": x_shape, "y": y_shape}
+        self.integer_sides = tuple(integer_sides)
         widths = {s: [prod(shape), *own[s]] for s, shape in self.shapes.items()}
         encoders = {"x": x_encoder, "y": y_encoder}
         decoders = {"x": x_decoder, "y": y_decoder}
@@ -236,4 +241,4 @@ class MultimodalAutoencoderModule(nn.Module):
 
     def _missing(self, like, side):
         """Rows that stand for a missing view, as many as in `like`."""
-        return like.new_zeros(len(like), *self.shapes[side])
+        return missing(self, like, len(like), side)

@@ -50,7 +50,7 @@ class RandomLayer(nn.Module):
         of_all = draw(
             (before + n + after, *rest),
             generator=self.generator,
-            dtype=like.dtype,
+            dtype=like.dtype if like.dtype.is_floating_point else None,
             device=like.device,
         )
         return of_all[before : before + n]
@@ -96,6 +96,8 @@ class Dropout(RandomLayer):
             return a
         if isinstance(a, SparseRows):
             return a.with_values(self(a.values))
+        if not a.is_floating_point():  # tokens, say: another number is another token
+            return a
         kept = self.uniform(a.shape, a) >= self.share
         return a * kept / (1 - self.share)
 
@@ -129,6 +131,6 @@ class GaussianNoise(RandomLayer):
 
     def forward(self, a):
         """Add noise."""
-        if not self.training or self.deviation == 0:
+        if not self.training or self.deviation == 0 or not a.is_floating_point():
             return a
         return a + self.deviation * self.normal(a.shape, a)

@@ -126,7 +126,7 @@ class TwoBranch(nn.Module):
         """Codes and rebuilt views, each row by itself, but for batch normalisation."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
-            side: self.encode(self.corruption[side](view), side, weights).to(view.dtype)
+            side: in_full(self.encode(self.corruption[side](view), side, weights), view)
             for side, view in (("x", x), ("y", y))
         }
         return TwoBranchOutput(
@@ -176,3 +176,8 @@ class TwoBranch(nn.Module):
         view = self.decoders[side](code, weights)
         shape = self.shapes[side]
         return view if shape is None else view.unflatten(1, shape)
+
+
+def in_full(code, view):
+    """A code in the precision of its view, or in float32 of one of integers."""
+    return code.to(view.dtype) if view.dtype.is_floating_point else code.float()
