@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from skcrl.deep.modules._noise import GaussianNoise
@@ -31,7 +31,7 @@ class DenoisingPair(nn.Module):
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y), unchanged.
     """
 
-    def __init__(self, layers, activations, noise):
+    def __init__(self, layers: Any, activations: Any, noise: float):
         super().__init__()
         self.layers: Any = nn.ModuleDict(layers)
         self.activations = nn.ModuleDict(activations)
@@ -40,12 +40,12 @@ class DenoisingPair(nn.Module):
         )
         self.noise = GaussianNoise(noise)
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Zero biases of the decoders; the layers keep their weights."""
         for bias in self.biases.values():
             nn.init.zeros_(bias)
 
-    def forward(self, x, y):
+    def forward(self, x: Tensor, y: Tensor) -> RebuiltViews:
         """Rebuild each side that has a layer from its noisy input."""
         views = {"x": x, "y": y}
         return RebuiltViews(
@@ -59,6 +59,6 @@ class DenoisingPair(nn.Module):
             }
         )
 
-    def encode(self, a, side):
+    def encode(self, a: Tensor, side: str) -> Tensor:
         """What the layer of `side` and its activation make of an input."""
         return self.activations[side](self.layers[side](a))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from skcrl import _linalg, _moments
 from skcrl.deep.modules._mlp import dense
@@ -38,12 +38,14 @@ class LearnedProjection(nn.Module):
             self.register_buffer(f"{side}_mean", torch.zeros(width))
             self.maps[side] = dense(width, n_components, bias=False)
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """He uniform weights drawn from `generator`."""
         for linear in self.maps.values():
             nn.init.kaiming_uniform_(linear.weight, generator=generator)
 
-    def forward(self, x, y, weights=None):
+    def forward(
+        self, x: Tensor, y: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Project both views; a row of weight w counts as w rows in the mean."""
         if self.training:
             weights = None if weights is None else weights.to(x)
@@ -52,7 +54,7 @@ class LearnedProjection(nn.Module):
             return self.maps["x"](x - x_mean), self.maps["y"](y - y_mean)
         return self.project(x, "x"), self.project(y, "y")
 
-    def project(self, view, side):
+    def project(self, view: Tensor, side: str) -> Tensor:
         """One view, `side` "x" or "y", centred on the mean that is kept."""
         return self.maps[side](view - getattr(self, f"{side}_mean"))
 

@@ -1,9 +1,11 @@
 """Multilayer perceptron whose weights come from a generator of their own."""
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._sparse_rows import SparseRows
@@ -41,7 +43,12 @@ class MLP(nn.Module):
     SparseRows.
     """
 
-    def __init__(self, widths, activation, output_activation="identity"):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: str,
+        output_activation: str = "identity",
+    ):
         super().__init__()
         self.layers = nn.ModuleList(dense(i, o) for i, o in pairwise(widths))
         names = [activation] * (len(self.layers) - 1) + [output_activation]
@@ -49,12 +56,12 @@ class MLP(nn.Module):
             ACTIVATIONS[name]() for name, _ in zip(names, self.layers, strict=False)
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Glorot uniform weights drawn from `generator`, zero biases."""
         for layer in self.layers:
             reset_dense(layer, generator)
 
-    def forward(self, a):
+    def forward(self, a: Any) -> Tensor:
         """Apply the layers."""
         for layer, activation in zip(self.layers, self.activations, strict=True):
             a = a.through(layer) if isinstance(a, SparseRows) else layer(a)

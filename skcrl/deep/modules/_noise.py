@@ -1,7 +1,10 @@
 """Layers that draw random numbers, each from a stream of its own."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from skcrl.deep.modules._sparse_rows import SparseRows
@@ -18,17 +21,17 @@ class RandomLayer(nn.Module):
         super().__init__()
         self.generator = torch.Generator()
 
-    def reseed(self, seed, device):
+    def reseed(self, seed: int, device: str | torch.device) -> None:
         """Begin a new stream, drawn on `device`."""
         self.generator = torch.Generator(device).manual_seed(seed)
 
-    def uniform(self, shape, like):
+    def uniform(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Numbers from [0, 1) in the precision and on the device of `like`."""
         return torch.rand(
             shape, generator=self.generator, dtype=like.dtype, device=like.device
         )
 
-    def normal(self, shape, like):
+    def normal(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Standard normal numbers in the precision and on the device of `like`."""
         return torch.randn(
             shape, generator=self.generator, dtype=like.dtype, device=like.device
@@ -56,11 +59,11 @@ class Dropout(RandomLayer):
     [0.0, 2.0]
     """
 
-    def __init__(self, share):
+    def __init__(self, share: float):
         super().__init__()
         self.share = share
 
-    def forward(self, a):
+    def forward(self, a: Any) -> Any:
         """Drop entries."""
         if not self.training or self.share == 0:
             return a
@@ -93,11 +96,11 @@ class GaussianNoise(RandomLayer):
     False
     """
 
-    def __init__(self, deviation):
+    def __init__(self, deviation: float):
         super().__init__()
         self.deviation = deviation
 
-    def forward(self, a):
+    def forward(self, a: Tensor) -> Tensor:
         """Add noise."""
         if not self.training or self.deviation == 0:
             return a
@@ -128,13 +131,13 @@ class RandomShift(RandomLayer):
     1.0
     """
 
-    def __init__(self, height, width, pixels):
+    def __init__(self, height: int, width: int, pixels: int):
         super().__init__()
         self.height = height
         self.width = width
         self.pixels = pixels
 
-    def forward(self, a):
+    def forward(self, a: Tensor) -> Tensor:
         """Shift the images."""
         if not self.training or self.pixels == 0:
             return a

@@ -1,9 +1,10 @@
 """Two encoders side by side, as in deep CCA."""
 
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from skcrl import _linalg
 from skcrl.deep.modules._mlp import MLP
@@ -58,19 +59,19 @@ class TwoBranch(nn.Module):
 
     def __init__(
         self,
-        x_widths,
-        y_widths,
-        activation,
-        x_shape=None,
-        y_shape=None,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        autoencoding=False,
-        running=None,
-        running_momentum=0.2,
-        input_dropout=0.0,
+        x_widths: Sequence[int],
+        y_widths: Sequence[int],
+        activation: str,
+        x_shape: Sequence[int] | None = None,
+        y_shape: Sequence[int] | None = None,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        autoencoding: bool = False,
+        running: Literal["codes", "standardised codes"] | None = None,
+        running_momentum: float = 0.2,
+        input_dropout: float = 0.0,
     ):
         super().__init__()
         self.corruption = Dropout(input_dropout)
@@ -105,14 +106,14 @@ class TwoBranch(nn.Module):
             }
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Draw the weights of the dense parts; the user's modules keep theirs."""
         for side in self.dense_sides:
             self.encoders[side].reset_parameters(generator)
         for side in self.mirrored_sides:
             self.decoders[side].reset_parameters(generator)
 
-    def forward(self, x, y, weights=None):
+    def forward(self, x: Any, y: Any, weights: Tensor | None = None) -> TwoBranchOutput:
         """Encode both views; a row of weight w counts as w rows in the moments."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
@@ -141,11 +142,11 @@ class TwoBranch(nn.Module):
             },
         )
 
-    def encode(self, view, side):
+    def encode(self, view: Any, side: str) -> Any:
         """Codes of one view."""
         return self.encoders[side](view)
 
-    def decode(self, code, side):
+    def decode(self, code: Tensor, side: str) -> Any:
         """View of `side` decoded from a code of that side."""
         view = self.decoders[side](code)
         is_row = side not in self.mirrored_sides or self.shapes[side] is None
