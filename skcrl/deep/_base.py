@@ -8,17 +8,21 @@ from copy import copy, deepcopy
 from inspect import signature
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _linalg, _moments
 from skcrl._arrays import untensored
+from skcrl._typing import (
+    Rows,
+    fit_context,
+)
 from skcrl._validation import (
     NAMES,
     check_available,
@@ -169,8 +173,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _finish(self, X, y, weights):
         """Compute fitted state from the trained `net_` and the training views."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
         """Train on paired views.
 
         Parameters
@@ -202,8 +206,10 @@ class BaseDeepTwoView(TwoViewTransformer):
         """
         return self._fit(X, y, sample_weight)
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for
