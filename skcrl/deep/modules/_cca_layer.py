@@ -160,7 +160,7 @@ class CCALayer(nn.Module):
         mean, weights = getattr(self, f"{side}_mean"), getattr(self, f"{side}_weights")
         return (view - mean) @ weights
 
-    def refit(self, m):
+    def refit(self, m: _moments.Moments) -> _linalg.CCASolution:
         """Keep the projections of CCA with these moments of all training data.
 
         Parameters

@@ -31,7 +31,7 @@ class LearnedProjection(nn.Module):
     x_mean: Tensor
     y_mean: Tensor
 
-    def __init__(self, x_width, y_width, n_components):
+    def __init__(self, x_width: int, y_width: int, n_components: int):
         super().__init__()
         self.maps: Any = nn.ModuleDict()
         for side, width in (("x", x_width), ("y", y_width)):
@@ -58,7 +58,7 @@ class LearnedProjection(nn.Module):
         """One view, `side` "x" or "y", centred on the mean that is kept."""
         return self.maps[side](view - getattr(self, f"{side}_mean"))
 
-    def refit(self, m):
+    def refit(self, m: _moments.Moments) -> _linalg.CCASolution:
         """Keep the means of all training data.
 
         Parameters
