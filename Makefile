@@ -14,6 +14,8 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+	$(BIN)/pyright -p tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/pytest
 

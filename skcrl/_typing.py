@@ -16,6 +16,13 @@ Seed: TypeAlias = int | np.random.RandomState | None
 File: TypeAlias = str | PathLike[str]
 # One for both views, or one for each.
 Reals: TypeAlias = float | Sequence[float] | np.ndarray
+# Hidden layers of both encoders, or of each.
+Sizes: TypeAlias = Sequence[int] | Sequence[Sequence[int]] | np.ndarray
+Activation: TypeAlias = Literal[
+    "identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "cube_root"
+]
+Optimizer: TypeAlias = Literal["adam", "adamw", "sgd", "rmsprop", "nesterov", "lbfgs"]
+Schedule: TypeAlias = Literal["constant", "one_cycle", "refine"] | None
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

@@ -4,12 +4,15 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
+from sklearn.utils._param_validation import StrOptions
 
 import skcrl
 import skcrl.datasets
 import skcrl.deep.losses
+import skcrl.deep.modules
 import skcrl.exceptions
 import skcrl.metrics
 
@@ -65,6 +68,70 @@ def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="has no attribute 'CCA'"):
         skcrl.CCA  # noqa: B018
     assert set(skcrl.__all__) <= set(dir(skcrl))
+
+
+def test_type_checkers_see_every_public_name():
+    """They do not run ``__getattr__``; `make test` has them check these files."""
+    assert set(skcrl.__all__) == set(skcrl._HOMES)
+    use = (ROOT / "tests" / "typing" / "typical_use.py").read_text()
+    assert [name for name in skcrl.__all__ if name not in use] == []
+    assert (ROOT / "skcrl" / "py.typed").exists()
+
+
+def public_functions():
+    """Public functions, constructors and public methods that skcrl wrote."""
+    more = {
+        f"{module.__name__}.{name}": getattr(module, name)
+        for module in (skcrl.base, skcrl.deep.modules)
+        for name in module.__all__
+    }
+    for name, public in {**PUBLIC, **more}.items():
+        if inspect.isfunction(public):
+            yield name, public
+        for key, method in vars(public).items() if inspect.isclass(public) else ():
+            method = inspect.unwrap(getattr(method, "__func__", method))
+            is_public = not key.startswith("_") or key == "__init__"
+            if (
+                is_public
+                and inspect.isfunction(method)
+                and "skcrl" in method.__module__
+            ):
+                yield f"{name}.{key}", method
+
+
+def test_public_signatures_are_annotated():
+    functions = dict(public_functions())
+    assert len(functions) > 150
+    for name, function in functions.items():
+        signature = inspect.signature(function)
+        types = [
+            p.annotation
+            for p in signature.parameters.values()
+            if p.name not in ("self", "cls")
+        ]
+        if not name.endswith("__init__"):
+            types.append(signature.return_annotation)
+        assert inspect.Signature.empty not in types, name
+
+
+def literals(hint):
+    """Strings of the Literals in a type."""
+    if get_origin(hint) is Literal:
+        return set(get_args(hint))
+    return set().union(*map(literals, get_args(hint)))
+
+
+def test_options_are_typed_as_they_are_checked():
+    n_options = 0
+    for name in skcrl.__all__:
+        constraints = getattr(getattr(skcrl, name), "_parameter_constraints", {})
+        hints = get_type_hints(getattr(skcrl, name).__init__) if constraints else {}
+        for parameter, allowed in constraints.items():
+            if typed := literals(hints[parameter]):
+                checked = [a.options for a in allowed if isinstance(a, StrOptions)]
+                assert typed == set().union(*checked), (name, parameter)
+                n_options += 1
+    assert n_options > 25
 
 
 @pytest.mark.parametrize("name", PUBLIC)

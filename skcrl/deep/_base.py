@@ -8,12 +8,12 @@ from copy import copy, deepcopy
 from inspect import signature
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -21,6 +21,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _linalg, _moments
 from skcrl._arrays import untensored
+from skcrl._typing import (
+    Rows,
+    fit_context,
+)
 from skcrl._validation import (
     NAMES,
     check_available,
@@ -192,8 +196,15 @@ class BaseDeepTwoView(TwoViewTransformer):
         Arrays are to be tensors where `like`, the first view, is one.
         """
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, validation=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Rows,
+        y: Rows | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        validation: Any = None,
+    ) -> Self:
         """Train on paired views.
 
         Parameters
@@ -234,8 +245,10 @@ class BaseDeepTwoView(TwoViewTransformer):
         """
         return self._fit(X, y, sample_weight, validation=validation)
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Rows, y: Rows | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for

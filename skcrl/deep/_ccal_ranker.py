@@ -1,13 +1,27 @@
 """Retrieval across views: encoders, a CCA layer and a ranking loss."""
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
 from skcrl import _moments
+from skcrl._typing import (
+    Activation,
+    File,
+    Optimizer,
+    Reals,
+    Rows,
+    Schedule,
+    Seed,
+    Sizes,
+    fit_context,
+)
 from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._callbacks import BeforeValidation
@@ -285,49 +299,49 @@ class CCALRanker(BaseTwoBranch):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        hidden_layer_sizes=(500, 300),
-        activation="elu",
-        batch_norm=False,
-        projection="cca",
-        objective="ranking",
-        margin=0.5,
-        temperature=0.1,
-        symmetric=True,
-        hard_negatives=False,
-        reg=0.1,
-        running_momentum=0.0,
-        input_dropout=None,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        optimizer="adam",
-        lr=5e-3,
-        lr_schedule=None,
-        weight_decay=0.0,
-        gradient_clip=None,
-        standardize=True,
-        augment=None,
-        batch_size=None,
-        micro_batch_size=None,
-        max_epochs=None,
-        tol=0.02,
-        validation_fraction=None,
-        early_stopping=None,
-        n_iter_no_change=5,
-        monitor="mrr",
-        callbacks=None,
-        device="cpu",
-        mixed_precision=False,
-        compile=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        checkpoint=None,
-        checkpoint_every=1,
-        net_params=None,
+        hidden_layer_sizes: Sizes = (500, 300),
+        activation: Activation = "elu",
+        batch_norm: bool = False,
+        projection: Literal["cca", "learned"] = "cca",
+        objective: Literal["ranking", "infonce"] = "ranking",
+        margin: float = 0.5,
+        temperature: float = 0.1,
+        symmetric: bool = True,
+        hard_negatives: bool = False,
+        reg: Reals = 0.1,
+        running_momentum: float = 0.0,
+        input_dropout: float | None = None,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        optimizer: Optimizer = "adam",
+        lr: float = 5e-3,
+        lr_schedule: Schedule | None = None,
+        weight_decay: float | None = 0.0,
+        gradient_clip: float | None = None,
+        standardize: bool = True,
+        augment: Callable[..., Any] | None = None,
+        batch_size: int | None = None,
+        micro_batch_size: int | None = None,
+        max_epochs: int | None = None,
+        tol: float = 0.02,
+        validation_fraction: float | None = None,
+        early_stopping: bool | None = None,
+        n_iter_no_change: int = 5,
+        monitor: Literal["mrr", "loss"] = "mrr",
+        callbacks: list[Any] | None = None,
+        device: str = "cpu",
+        mixed_precision: bool = False,
+        compile: bool = False,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        verbose: int = 0,
+        checkpoint: File | None = None,
+        checkpoint_every: int = 1,
+        net_params: dict[str, Any] | None = None,
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -372,8 +386,16 @@ class CCALRanker(BaseTwoBranch):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, groups=None, *, validation=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Rows,
+        y: Rows | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        *,
+        validation: Any = None,
+    ) -> Self:
         """Train on paired views.
 
         Parameters
@@ -418,8 +440,14 @@ class CCALRanker(BaseTwoBranch):
         """
         return self._fit(X, y, sample_weight, groups, validation)
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None, groups=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Rows,
+        y: Rows | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train for one more epoch.
 
         Calls with the same data add up to one ``fit`` with as many epochs, but for

@@ -1,10 +1,21 @@
 """Correlational neural networks."""
 
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
+from skcrl._typing import (
+    Activation,
+    File,
+    Optimizer,
+    Schedule,
+    Seed,
+    Sizes,
+)
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, try_module
@@ -240,46 +251,46 @@ class CorrNet(BaseJointCode):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        hidden_layer_sizes=(),
-        activation="sigmoid",
-        output_activation="identity",
-        terms=_TERMS,
-        correlation_weight=40.0,
-        correlation="batch",
-        combine="pre",
-        decoder="linear",
-        tied=False,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        optimizer="rmsprop",
-        lr=1e-2,
-        lr_schedule=None,
-        weight_decay=None,
-        gradient_clip=None,
-        standardize=True,
-        augment=None,
-        batch_size=None,
-        micro_batch_size=None,
-        max_epochs=None,
-        tol=0.02,
-        validation_fraction=None,
-        early_stopping=None,
-        n_iter_no_change=5,
-        monitor="loss",
-        callbacks=None,
-        device="cpu",
-        mixed_precision=False,
-        compile=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        checkpoint=None,
-        checkpoint_every=1,
-        net_params=None,
+        hidden_layer_sizes: Sizes = (),
+        activation: Activation = "sigmoid",
+        output_activation: Activation = "identity",
+        terms: Sequence[str] = _TERMS,
+        correlation_weight: float = 40.0,
+        correlation: Literal["batch", "sample"] = "batch",
+        combine: Literal["pre", "post"] = "pre",
+        decoder: Literal["linear", "mirrored"] = "linear",
+        tied: bool = False,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        optimizer: Optimizer = "rmsprop",
+        lr: float = 1e-2,
+        lr_schedule: Schedule | None = None,
+        weight_decay: float | None = None,
+        gradient_clip: float | None = None,
+        standardize: bool = True,
+        augment: Callable[..., Any] | None = None,
+        batch_size: int | None = None,
+        micro_batch_size: int | None = None,
+        max_epochs: int | None = None,
+        tol: float = 0.02,
+        validation_fraction: float | None = None,
+        early_stopping: bool | None = None,
+        n_iter_no_change: int = 5,
+        monitor: Literal["loss", "score"] = "loss",
+        callbacks: list[Any] | None = None,
+        device: str = "cpu",
+        mixed_precision: bool = False,
+        compile: bool = False,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        verbose: int = 0,
+        checkpoint: File | None = None,
+        checkpoint_every: int = 1,
+        net_params: dict[str, Any] | None = None,
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -1,10 +1,22 @@
 """Deep canonical correlation analysis."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, Literal
 
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
 from skcrl import _linalg, _moments
+from skcrl._typing import (
+    Activation,
+    File,
+    Optimizer,
+    Reals,
+    Schedule,
+    Seed,
+    Sizes,
+)
 from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._pretraining import pretrain
@@ -262,49 +274,51 @@ class DeepCCA(BaseTwoBranch):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        hidden_layer_sizes=(500, 300),
-        activation="relu",
-        batch_norm=False,
-        objective="trace_norm",
-        reg=0.02,
-        decorrelation_weight=None,
-        running_momentum=0.2,
-        reconstruction_weight=0.0,
-        pretraining_epochs=0,
-        pretraining_noise=0.1,
-        input_dropout=None,
-        closing_cca=True,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        optimizer="adam",
-        lr=1e-3,
-        lr_schedule=None,
-        weight_decay=0.0,
-        gradient_clip=None,
-        standardize=True,
-        augment=None,
-        batch_size=None,
-        micro_batch_size=None,
-        max_epochs=None,
-        tol=0.02,
-        validation_fraction=None,
-        early_stopping=None,
-        n_iter_no_change=5,
-        monitor="loss",
-        callbacks=None,
-        device="cpu",
-        mixed_precision=False,
-        compile=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        checkpoint=None,
-        checkpoint_every=1,
-        net_params=None,
+        hidden_layer_sizes: Sizes = (500, 300),
+        activation: Activation = "relu",
+        batch_norm: bool = False,
+        objective: Literal[
+            "trace_norm", "correlation_gap", "soft", "noi"
+        ] = "trace_norm",
+        reg: Reals = 0.02,
+        decorrelation_weight: float | None = None,
+        running_momentum: float = 0.2,
+        reconstruction_weight: float = 0.0,
+        pretraining_epochs: int = 0,
+        pretraining_noise: float = 0.1,
+        input_dropout: float | None = None,
+        closing_cca: bool = True,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        optimizer: Optimizer = "adam",
+        lr: float = 1e-3,
+        lr_schedule: Schedule | None = None,
+        weight_decay: float | None = 0.0,
+        gradient_clip: float | None = None,
+        standardize: bool = True,
+        augment: Callable[..., Any] | None = None,
+        batch_size: int | None = None,
+        micro_batch_size: int | None = None,
+        max_epochs: int | None = None,
+        tol: float = 0.02,
+        validation_fraction: float | None = None,
+        early_stopping: bool | None = None,
+        n_iter_no_change: int = 5,
+        monitor: Literal["loss", "score"] = "loss",
+        callbacks: list[Any] | None = None,
+        device: str = "cpu",
+        mixed_precision: bool = False,
+        compile: bool = False,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        verbose: int = 0,
+        checkpoint: File | None = None,
+        checkpoint_every: int = 1,
+        net_params: dict[str, Any] | None = None,
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes

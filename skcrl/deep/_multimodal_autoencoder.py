@@ -1,11 +1,22 @@
 """The multimodal autoencoder."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
+from skcrl._typing import (
+    Activation,
+    File,
+    Optimizer,
+    Schedule,
+    Seed,
+    Sizes,
+)
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, output_width, try_module
@@ -220,43 +231,43 @@ class MultimodalAutoencoder(BaseJointCode):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        layout="split",
-        hidden_layer_sizes=(200,),
-        activation="tanh",
-        output_activation="identity",
-        modality_dropout=2 / 3,
-        noise=0.0,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        optimizer="adam",
-        lr=2e-3,
-        lr_schedule=None,
-        weight_decay=None,
-        gradient_clip=None,
-        standardize=True,
-        augment=None,
-        batch_size=None,
-        micro_batch_size=None,
-        max_epochs=None,
-        tol=0.02,
-        validation_fraction=None,
-        early_stopping=None,
-        n_iter_no_change=5,
-        monitor="loss",
-        callbacks=None,
-        device="cpu",
-        mixed_precision=False,
-        compile=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        checkpoint=None,
-        checkpoint_every=1,
-        net_params=None,
+        layout: Literal["split", "concatenated"] = "split",
+        hidden_layer_sizes: Sizes = (200,),
+        activation: Activation = "tanh",
+        output_activation: Activation = "identity",
+        modality_dropout: float = 2 / 3,
+        noise: float = 0.0,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        optimizer: Optimizer = "adam",
+        lr: float = 2e-3,
+        lr_schedule: Schedule | None = None,
+        weight_decay: float | None = None,
+        gradient_clip: float | None = None,
+        standardize: bool = True,
+        augment: Callable[..., Any] | None = None,
+        batch_size: int | None = None,
+        micro_batch_size: int | None = None,
+        max_epochs: int | None = None,
+        tol: float = 0.02,
+        validation_fraction: float | None = None,
+        early_stopping: bool | None = None,
+        n_iter_no_change: int = 5,
+        monitor: Literal["loss", "score"] = "loss",
+        callbacks: list[Any] | None = None,
+        device: str = "cpu",
+        mixed_precision: bool = False,
+        compile: bool = False,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        verbose: int = 0,
+        checkpoint: File | None = None,
+        checkpoint_every: int = 1,
+        net_params: dict[str, Any] | None = None,
     ):
         self.n_components = n_components
         self.layout = layout

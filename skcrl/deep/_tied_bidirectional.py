@@ -1,11 +1,14 @@
 """Bidirectional networks with tied weights."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl._arrays import join_columns
+from skcrl._typing import Activation, File, Optimizer, Schedule, Seed, Sizes
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, TiedBidirectionalModule
@@ -215,38 +218,38 @@ class TiedBidirectional(BaseDeepTwoView):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        hidden_layer_sizes=(500,),
-        activation="elu",
-        output_activation="identity",
-        dropout=0.0,
-        input_dropout=None,
-        optimizer="adam",
-        lr=2e-3,
-        lr_schedule=None,
-        weight_decay=0.0,
-        gradient_clip=None,
-        standardize=True,
-        augment=None,
-        batch_size=None,
-        micro_batch_size=None,
-        max_epochs=None,
-        tol=0.02,
-        validation_fraction=None,
-        early_stopping=None,
-        n_iter_no_change=5,
-        monitor="loss",
-        callbacks=None,
-        device="cpu",
-        mixed_precision=False,
-        compile=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        checkpoint=None,
-        checkpoint_every=1,
-        net_params=None,
+        hidden_layer_sizes: Sizes = (500,),
+        activation: Activation = "elu",
+        output_activation: Activation = "identity",
+        dropout: float = 0.0,
+        input_dropout: float | None = None,
+        optimizer: Optimizer = "adam",
+        lr: float = 2e-3,
+        lr_schedule: Schedule | None = None,
+        weight_decay: float | None = 0.0,
+        gradient_clip: float | None = None,
+        standardize: bool = True,
+        augment: Callable[..., Any] | None = None,
+        batch_size: int | None = None,
+        micro_batch_size: int | None = None,
+        max_epochs: int | None = None,
+        tol: float = 0.02,
+        validation_fraction: float | None = None,
+        early_stopping: bool | None = None,
+        n_iter_no_change: int = 5,
+        monitor: Literal["loss", "score"] = "loss",
+        callbacks: list[Any] | None = None,
+        device: str = "cpu",
+        mixed_precision: bool = False,
+        compile: bool = False,
+        warm_start: bool = False,
+        random_state: Seed = None,
+        verbose: int = 0,
+        checkpoint: File | None = None,
+        checkpoint_every: int = 1,
+        net_params: dict[str, Any] | None = None,
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes

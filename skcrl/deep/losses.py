@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from skcrl import _linalg, _moments
@@ -24,7 +25,9 @@ __all__ = [
 ]
 
 
-def trace_norm(outputs, x, y, weights=None, *, reg):
+def trace_norm(
+    outputs: Any, x: Tensor, y: Tensor, weights: Tensor | None = None, *, reg: float
+) -> Tensor:
     r"""Negative total correlation of two batches of codes.
 
     :math:`-\|T\|_{tr}`, the sum of the singular values of
@@ -69,7 +72,14 @@ def trace_norm(outputs, x, y, weights=None, *, reg):
     return -_linalg.canonical_correlations(_moments.covariances(m), ridge).sum()
 
 
-def correlation_gap(outputs, x, y, weights=None, *, decorrelation_weight):
+def correlation_gap(
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    decorrelation_weight: float,
+) -> Tensor:
     r"""How far codes are from correlating fully, each with its partner alone.
 
     :math:`\sum_i (1 - C_{ii})^2
@@ -121,7 +131,14 @@ def correlation_gap(outputs, x, y, weights=None, *, decorrelation_weight):
     return gaps.square().sum() + decorrelation_weight * redundancy
 
 
-def soft_cca(outputs, x, y, weights=None, *, decorrelation_weight):
+def soft_cca(
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    decorrelation_weight: float,
+) -> Tensor:
     r"""Distance between paired codes, and what is left of correlation within a view.
 
     :math:`\frac{1}{n} \|Z_1 - Z_2\|_F^2 + \lambda (\mathrm{SDL}_1 + \mathrm{SDL}_2)`
@@ -175,7 +192,9 @@ def soft_cca(outputs, x, y, weights=None, *, decorrelation_weight):
     return distance + decorrelation_weight * redundancy
 
 
-def noi(outputs, x, y, weights=None, *, reg):
+def noi(
+    outputs: Any, x: Tensor, y: Tensor, weights: Tensor | None = None, *, reg: float
+) -> Tensor:
     r"""Error of each view's codes as a regression on the whitened codes of the other.
 
     :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
@@ -231,8 +250,16 @@ def noi(outputs, x, y, weights=None, *, reg):
 
 
 def pairwise_ranking(
-    outputs, x, y, weights=None, partners=None, *, margin, symmetric, hard_negatives
-):
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    partners: Tensor | None = None,
+    *,
+    margin: float,
+    symmetric: bool,
+    hard_negatives: bool,
+) -> Tensor:
     r"""How far mismatching codes come within a margin of the matching ones.
 
     The mean over samples and their negatives of
@@ -302,7 +329,16 @@ def pairwise_ranking(
     return _mean_of_directions(one_direction, similarity, partners, symmetric)
 
 
-def infonce(outputs, x, y, weights=None, partners=None, *, temperature, symmetric):
+def infonce(
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    partners: Tensor | None = None,
+    *,
+    temperature: float,
+    symmetric: bool,
+) -> Tensor:
     r"""Cross-entropy of finding each sample's partner among those of the batch.
 
     :math:`-\frac1n \sum_i \log \frac{\exp(s(x_i, y_i) / \tau)}
@@ -367,8 +403,15 @@ def infonce(outputs, x, y, weights=None, partners=None, *, temperature, symmetri
 
 
 def with_reconstruction(
-    outputs, x, y, weights=None, *, objective, reconstruction_weight, **hyper
-):
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    objective: Callable[..., Tensor],
+    reconstruction_weight: float,
+    **hyper: Any,
+) -> Tensor:
     r"""An objective of the codes, and the squared error of the views decoded from them.
 
     :math:`L(f(X), g(Y)) + \frac{\lambda}{n} \sum_i \|x_i - p(f(x_i))\|^2
@@ -438,18 +481,18 @@ def with_reconstruction(
 
 
 def corrnet(
-    outputs,
-    x,
-    y,
-    x_only=None,
-    y_only=None,
-    weights=None,
-    x_only_weights=None,
-    y_only_weights=None,
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    x_only: Tensor | None = None,
+    y_only: Tensor | None = None,
+    weights: Tensor | None = None,
+    x_only_weights: Tensor | None = None,
+    y_only_weights: Tensor | None = None,
     *,
-    correlation,
-    correlation_weight,
-):
+    correlation: str,
+    correlation_weight: float,
+) -> Tensor:
     r"""Reconstruction of both views from each source, less their codes' correlation.
 
     :math:`\sum_s \frac{1}{n} \sum_i \frac12 \|z_i - g(h_s(z_i))\|^2
@@ -517,17 +560,17 @@ def corrnet(
 
 
 def reconstruction(
-    outputs,
-    x,
-    y,
-    x_only=None,
-    y_only=None,
-    weights=None,
-    x_only_weights=None,
-    y_only_weights=None,
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    x_only: Tensor | None = None,
+    y_only: Tensor | None = None,
+    weights: Tensor | None = None,
+    x_only_weights: Tensor | None = None,
+    y_only_weights: Tensor | None = None,
     *,
-    mean_over_features,
-):
+    mean_over_features: bool,
+) -> Tensor:
     r"""Squared error of the views rebuilt.
 
     Half of it, summed over the features of both views and averaged over the n rows of

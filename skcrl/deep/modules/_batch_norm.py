@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skcrl import _linalg
 
@@ -32,10 +32,10 @@ class BatchNorm(nn.BatchNorm1d):
     running_var: Any
     num_batches_tracked: Any
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__(width, momentum=_SHARE)
 
-    def forward(self, a, weights=None):
+    def forward(self, a: Tensor, weights: Tensor | None = None) -> Tensor:
         """Normalise; while training, a row of weight w, above 0, counts as w rows."""
         if weights is None or not self.training:
             return super().forward(a)

@@ -1,7 +1,7 @@
 """Linear CCA of a batch, as a layer with a gradient."""
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from skcrl import _linalg, _moments
 
@@ -91,7 +91,14 @@ class CCALayer(nn.Module):
     y_weights: Tensor
     n_batches: Tensor
 
-    def __init__(self, x_width, y_width, n_components=None, reg=1e-3, momentum=0.0):
+    def __init__(
+        self,
+        x_width: int,
+        y_width: int,
+        n_components: int | None = None,
+        reg: float = 1e-3,
+        momentum: float = 0.0,
+    ):
         super().__init__()
         most = min(x_width, y_width)
         self.n_components = most if n_components is None else n_components
@@ -115,15 +122,17 @@ class CCALayer(nn.Module):
         if momentum > 0:
             p, q = x_width, y_width
             for name, shape in zip(
-                _RUNNING, [p, q, (p, p), (q, q), (p, q)], strict=True
+                _RUNNING, [(p,), (q,), (p, p), (q, q), (p, q)], strict=True
             ):
                 self.register_buffer(name, torch.zeros(shape))
             self.register_buffer("n_batches", torch.zeros(()))
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Do nothing: nothing is learned."""
 
-    def forward(self, x, y, weights=None):
+    def forward(
+        self, x: Tensor, y: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Project both views; in training by CCA of this batch, which is kept.
 
         A row of weight w, above 0, counts as w rows.
@@ -146,12 +155,12 @@ class CCALayer(nn.Module):
             for view, mean, w in zip((x, y), means, maps, strict=True)
         )
 
-    def project(self, view, side):
+    def project(self, view: Tensor, side: str) -> Tensor:
         """One view, `side` "x" or "y", by the projection that is kept."""
         mean, weights = getattr(self, f"{side}_mean"), getattr(self, f"{side}_weights")
         return (view - mean) @ weights
 
-    def refit(self, m):
+    def refit(self, m: _moments.Moments) -> _linalg.CCASolution:
         """Keep the projections of CCA with these moments of all training data.
 
         Parameters

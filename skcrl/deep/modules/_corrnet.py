@@ -1,12 +1,13 @@
 """The correlational network: one joint code from both views, or from either."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
@@ -61,21 +62,21 @@ class CorrNetModule(nn.Module):
 
     def __init__(
         self,
-        x_shape,
-        y_shape,
-        n_components,
-        hidden_layer_sizes,
-        activation,
-        output_activation,
-        combine,
-        decoder,
-        tied,
-        sources,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        integer_sides=(),
+        x_shape: Sequence[int],
+        y_shape: Sequence[int],
+        n_components: int,
+        hidden_layer_sizes: Sequence[Any],
+        activation: str,
+        output_activation: str,
+        combine: Literal["pre", "post"],
+        decoder: Literal["linear", "mirrored"],
+        tied: bool,
+        sources: Sequence[str],
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        integer_sides: Sequence[str] = (),
     ):
         super().__init__()
         self.shapes = {"x": x_shape, "y": y_shape}
@@ -83,8 +84,8 @@ class CorrNetModule(nn.Module):
         self.combine = combine
         self.sources = tuple(sources)
         self.activation = ACTIVATIONS[activation]()
-        encoders = {"x": x_encoder, "y": y_encoder}
-        decoders = {"x": x_decoder, "y": y_decoder}
+        encoders: dict[str, Any] = {"x": x_encoder, "y": y_encoder}
+        decoders: dict[str, Any] = {"x": x_decoder, "y": y_decoder}
         self.encoded_densely = [side for side in encoders if encoders[side] is None]
         self.decoded_densely = [side for side in decoders if decoders[side] is None]
         hidden = hidden_layers(hidden_layer_sizes)
@@ -109,7 +110,7 @@ class CorrNetModule(nn.Module):
             else:
                 self.decoders[side] = deepcopy(decoders[side])
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Glorot uniform weights drawn from `generator`, zero biases.
 
         The user's modules keep theirs.
@@ -121,7 +122,13 @@ class CorrNetModule(nn.Module):
         for side in self.encoded_densely:
             reset_dense(self.code[side], generator)
 
-    def forward(self, x, y, x_only=None, y_only=None):
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        x_only: Tensor | None = None,
+        y_only: Tensor | None = None,
+    ) -> CorrNetOutput:
         """Codes of each view alone, each view rebuilt from every source.
 
         The view of an unpaired row is rebuilt from the code of that view alone.
@@ -160,7 +167,7 @@ class CorrNetModule(nn.Module):
             y_only_rebuilt,
         )
 
-    def encode(self, x=None, y=None):
+    def encode(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:
         """Joint code of the views given; one that is None counts as zeros."""
         given = y if x is None else x
         a, b = (
@@ -169,7 +176,7 @@ class CorrNetModule(nn.Module):
         )
         return self._combine(a, b)
 
-    def one_view(self, side):
+    def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`, the other missing.
 
         What the missing view adds to the code is a constant of it.
@@ -182,7 +189,7 @@ class CorrNetModule(nn.Module):
         layers.insert(3 if self.combine == "pre" else 2, self.activation)
         return nn.Sequential(*layers)
 
-    def decode(self, code, side):
+    def decode(self, code: Tensor, side: str) -> Tensor:
         """View of `side` rebuilt from a joint code."""
         decoder = self.decoders[side]
         if side not in self.decoded_densely:
@@ -192,7 +199,7 @@ class CorrNetModule(nn.Module):
         layers = [*self.hidden[side].layers, self.code[side]]
         return decoder(code, [layer.weight for layer in reversed(layers)])
 
-    def branch(self, view, side):
+    def branch(self, view: Tensor, side: str) -> Tensor:
         """What a view adds to the code: inside f for "pre", outside for "post"."""
         a = self.code[side](self.hidden[side](view))
         return self.activation(a) if self.combine == "post" else a

@@ -1,7 +1,7 @@
 """The activation that grows like a cube root."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class CubeRoot(nn.Module):
@@ -20,7 +20,7 @@ class CubeRoot(nn.Module):
        analysis. ICML.
     """
 
-    def forward(self, a):
+    def forward(self, a: Tensor) -> Tensor:
         """Apply the nonlinearity."""
         return _CubeRoot.apply(a)
 

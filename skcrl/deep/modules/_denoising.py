@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from skcrl.deep.modules._noise import GaussianNoise, by_view
@@ -37,7 +37,7 @@ class DenoisingPair(nn.Module):
     # Whether weights of the rows matter to ``forward``.
     weighs_rows = True
 
-    def __init__(self, layers, activations, noise, norms=()):
+    def __init__(self, layers: Any, activations: Any, noise: float, norms: Any = ()):
         super().__init__()
         self.layers: Any = nn.ModuleDict(layers)
         self.norms: Any = nn.ModuleDict(norms)
@@ -47,12 +47,14 @@ class DenoisingPair(nn.Module):
         )
         self.noise = by_view(GaussianNoise(noise), ("x", "y"))
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Zero biases of the decoders; the layers keep their weights."""
         for bias in self.biases.values():
             nn.init.zeros_(bias)
 
-    def forward(self, x, y, weights=None):
+    def forward(
+        self, x: Tensor, y: Tensor, weights: Tensor | None = None
+    ) -> RebuiltViews:
         """Rebuild each side that has a layer from its noisy input.
 
         In the norms a row of weight w counts as w rows.
@@ -69,7 +71,7 @@ class DenoisingPair(nn.Module):
             }
         )
 
-    def encode(self, a, side, weights=None):
+    def encode(self, a: Tensor, side: str, weights: Tensor | None = None) -> Tensor:
         """What the layer of `side` and its activation make of an input."""
         a = self.layers[side](a)
         if side in self.norms:

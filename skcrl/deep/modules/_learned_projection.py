@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from skcrl import _linalg, _moments
 from skcrl.deep.modules._mlp import dense
@@ -31,19 +31,21 @@ class LearnedProjection(nn.Module):
     x_mean: Tensor
     y_mean: Tensor
 
-    def __init__(self, x_width, y_width, n_components):
+    def __init__(self, x_width: int, y_width: int, n_components: int):
         super().__init__()
         self.maps: Any = nn.ModuleDict()
         for side, width in (("x", x_width), ("y", y_width)):
             self.register_buffer(f"{side}_mean", torch.zeros(width))
             self.maps[side] = dense(width, n_components, bias=False)
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """He uniform weights drawn from `generator`."""
         for linear in self.maps.values():
             nn.init.kaiming_uniform_(linear.weight, generator=generator)
 
-    def forward(self, x, y, weights=None):
+    def forward(
+        self, x: Tensor, y: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Project both views; a row of weight w counts as w rows in the mean."""
         if self.training:
             weights = None if weights is None else weights.to(x)
@@ -52,11 +54,11 @@ class LearnedProjection(nn.Module):
             return self.maps["x"](x - x_mean), self.maps["y"](y - y_mean)
         return self.project(x, "x"), self.project(y, "y")
 
-    def project(self, view, side):
+    def project(self, view: Tensor, side: str) -> Tensor:
         """One view, `side` "x" or "y", centred on the mean that is kept."""
         return self.maps[side](view - getattr(self, f"{side}_mean"))
 
-    def refit(self, m):
+    def refit(self, m: _moments.Moments) -> _linalg.CCASolution:
         """Keep the means of all training data.
 
         Parameters

@@ -1,10 +1,11 @@
 """Multilayer perceptron whose weights come from a generator of their own."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 
 from skcrl.deep.modules._batch_norm import BatchNorm
 from skcrl.deep.modules._cube_root import CubeRoot
@@ -47,7 +48,11 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, widths, activation, output_activation="identity", batch_norm=False
+        self,
+        widths: Sequence[int],
+        activation: str,
+        output_activation: str = "identity",
+        batch_norm: bool = False,
     ):
         super().__init__()
         n_normed = max(len(widths) - 2, 0) if batch_norm else 0
@@ -61,14 +66,14 @@ class MLP(nn.Module):
             ACTIVATIONS[name]() for name, _ in zip(names, self.layers, strict=False)
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Glorot uniform weights drawn from `generator`, zero biases."""
         for layer in self.layers:
             reset_dense(layer, generator)
         for norm in self.norms:
             norm.reset_parameters()
 
-    def forward(self, a, weights=None):
+    def forward(self, a: Any, weights: Tensor | None = None) -> Tensor:
         """Apply the layers; in the norms a row of weight w counts as w rows."""
         for i, (layer, activation) in enumerate(
             zip(self.layers, self.activations, strict=True)

@@ -1,11 +1,12 @@
 """The multimodal autoencoder: both views in, one joint code, both views out."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
@@ -27,11 +28,11 @@ class ModalityDropout(RandomLayer):
     Shape: (n_samples, ...) twice, both unchanged.
     """
 
-    def __init__(self, share):
+    def __init__(self, share: float):
         super().__init__()
         self.share = share
 
-    def forward(self, x, y):
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Set one view of some rows to zero."""
         if not self.training or self.share == 0:
             return x, y
@@ -94,22 +95,22 @@ class MultimodalAutoencoderModule(nn.Module):
 
     def __init__(
         self,
-        x_shape,
-        y_shape,
-        n_components,
-        layout,
-        hidden_layer_sizes,
-        activation,
-        output_activation,
-        modality_dropout,
-        noise,
-        x_encoder=None,
-        y_encoder=None,
-        x_width=None,
-        y_width=None,
-        x_decoder=None,
-        y_decoder=None,
-        integer_sides=(),
+        x_shape: Sequence[int],
+        y_shape: Sequence[int],
+        n_components: int,
+        layout: Literal["split", "concatenated"],
+        hidden_layer_sizes: Sequence[Any],
+        activation: str,
+        output_activation: str,
+        modality_dropout: float,
+        noise: float,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_width: int | None = None,
+        y_width: int | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        integer_sides: Sequence[str] = (),
     ):
         super().__init__()
         hidden = hidden_layers(hidden_layer_sizes)
@@ -120,8 +121,8 @@ class MultimodalAutoencoderModule(nn.Module):
         self.shapes = {"x": x_shape, "y": y_shape}
         self.integer_sides = tuple(integer_sides)
         widths = {s: [prod(shape), *own[s]] for s, shape in self.shapes.items()}
-        encoders = {"x": x_encoder, "y": y_encoder}
-        decoders = {"x": x_decoder, "y": y_decoder}
+        encoders: dict[str, Any] = {"x": x_encoder, "y": y_encoder}
+        decoders: dict[str, Any] = {"x": x_decoder, "y": y_decoder}
         self.encoded_densely = [side for side in encoders if encoders[side] is None]
         # What the joint decoder gives each side without a decoder of the user's.
         self.inner_widths = {s: widths[s][-1] for s in decoders if decoders[s] is None}
@@ -161,7 +162,7 @@ class MultimodalAutoencoderModule(nn.Module):
             }
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Glorot uniform weights drawn from `generator`, zero biases.
 
         The user's modules keep theirs.
@@ -174,7 +175,13 @@ class MultimodalAutoencoderModule(nn.Module):
         ):
             part.reset_parameters(generator)
 
-    def forward(self, x, y, x_only=None, y_only=None):
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        x_only: Tensor | None = None,
+        y_only: Tensor | None = None,
+    ) -> RebuiltViews:
         """Both views from what noise and dropout leave of them, unpaired rows alone."""
         noise = self.noise
         parts = [self.modality_dropout(noise["x"](x), noise["y"](y))]
@@ -196,9 +203,9 @@ class MultimodalAutoencoderModule(nn.Module):
             None if y_only is None else y_parts[2],
         )
 
-    def encode(self, x=None, y=None):
+    def encode(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:
         """Joint code of the views given; one that is None counts as zeros."""
-        given = y if x is None else x
+        given: Any = y if x is None else x
         inner = [
             # All rows of zeros come out alike: one is encoded for all.
             self.encoders[side](self._missing(given[:1], side)).expand(len(given), -1)
@@ -208,7 +215,7 @@ class MultimodalAutoencoderModule(nn.Module):
         ]
         return self.joint_encoder(torch.cat(inner, 1))
 
-    def one_view(self, side):
+    def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`, the other missing.
 
         What the joint layer gets of the missing view is a constant of it.
@@ -220,7 +227,7 @@ class MultimodalAutoencoderModule(nn.Module):
         beside = _Beside(row, comes_first=other == "x")
         return nn.Sequential(self.encoders[side], beside, self.joint_encoder)
 
-    def decode(self, code, side):
+    def decode(self, code: Tensor, side: str) -> Tensor:
         """View of `side` rebuilt from a joint code."""
         return self._outer(code, self._inner(code), side)
 

@@ -1,10 +1,11 @@
 """Layers that draw random numbers, each from a stream of its own."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skcrl.deep.modules._sparse_rows import SparseRows
 
@@ -32,15 +33,15 @@ class RandomLayer(nn.Module):
         self.generator = torch.Generator()
         self.margins = 0, 0
 
-    def reseed(self, seed, device):
+    def reseed(self, seed: int, device: str | torch.device) -> None:
         """Begin a new stream, drawn on `device`."""
         self.generator = torch.Generator(device).manual_seed(seed)
 
-    def uniform(self, shape, like):
+    def uniform(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Numbers from [0, 1) in the precision and on the device of `like`."""
         return self._drawn(torch.rand, shape, like)
 
-    def normal(self, shape, like):
+    def normal(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Standard normal numbers in the precision and on the device of `like`."""
         return self._drawn(torch.randn, shape, like)
 
@@ -86,11 +87,11 @@ class Dropout(RandomLayer):
     [0.0, 2.0]
     """
 
-    def __init__(self, share):
+    def __init__(self, share: float):
         super().__init__()
         self.share = share
 
-    def forward(self, a):
+    def forward(self, a: Any) -> Any:
         """Drop entries."""
         if not self.training or self.share == 0:
             return a
@@ -125,11 +126,11 @@ class GaussianNoise(RandomLayer):
     False
     """
 
-    def __init__(self, deviation):
+    def __init__(self, deviation: float):
         super().__init__()
         self.deviation = deviation
 
-    def forward(self, a):
+    def forward(self, a: Tensor) -> Tensor:
         """Add noise."""
         if not self.training or self.deviation == 0 or not a.is_floating_point():
             return a

@@ -1,10 +1,12 @@
 """Two encoders whose codes a last layer brings into one space, as in CCAL."""
 
-from typing import Any
+from typing import Any, Literal
+
+from torch import Generator, Tensor
 
 from skcrl.deep.modules._cca_layer import CCALayer
 from skcrl.deep.modules._learned_projection import LearnedProjection
-from skcrl.deep.modules._two_branch import TwoBranch
+from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
 
 
 class ProjectedBranches(TwoBranch):
@@ -27,7 +29,13 @@ class ProjectedBranches(TwoBranch):
     (n_samples, n_components) each.
     """
 
-    def __init__(self, projection, reg, running_momentum, **kwargs):
+    def __init__(
+        self,
+        projection: Literal["cca", "learned"],
+        reg: float,
+        running_momentum: float,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         width = kwargs["x_widths"][-1], kwargs["y_widths"][-1]
         self.projection: Any = (
@@ -36,17 +44,17 @@ class ProjectedBranches(TwoBranch):
             else LearnedProjection(*width, n_components=min(width))
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Draw the weights of the dense parts and of the projection."""
         super().reset_parameters(generator)
         self.projection.reset_parameters(generator)
 
-    def across(self, outputs, weights=None):
+    def across(self, outputs: Any, weights: Tensor | None = None) -> TwoBranchOutput:
         """Outputs of all rows of a batch, projected; weight w counts as w rows."""
         outputs = super().across(outputs, weights)
         x_code, y_code = self.projection(outputs.x_code, outputs.y_code, weights)
         return outputs._replace(x_code=x_code, y_code=y_code)
 
-    def embed(self, view, side):
+    def embed(self, view: Any, side: str) -> Tensor:
         """Projected codes of one view."""
         return self.projection.project(self.encode(view, side), side)

@@ -39,14 +39,14 @@ class RunningMoments(nn.Module):
     covariance: Tensor
     weight: Tensor
 
-    def __init__(self, width, momentum):
+    def __init__(self, width: int, momentum: float):
         super().__init__()
         self.momentum = momentum
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("covariance", torch.zeros(width, width))
         self.register_buffer("weight", torch.zeros(()))
 
-    def forward(self, codes, weights=None):
+    def forward(self, codes: Tensor, weights: Tensor | None = None) -> CodeMoments:
         """Moments up to this batch, which are kept while training.
 
         A row of weight w counts as w rows.

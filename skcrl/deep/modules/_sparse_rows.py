@@ -1,6 +1,7 @@
 """Rows of a sparse view on torch, and their product with a dense layer."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,9 @@ class SparseRows:
     n_columns: int
 
     @classmethod
-    def from_csr(cls, rows, device, dtype):
+    def from_csr(
+        cls, rows: Any, device: str | torch.device, dtype: torch.dtype
+    ) -> "SparseRows":
         """Take over a SciPy CSR array."""
         columns, starts = (
             torch.from_numpy(a.astype("int64")) for a in (rows.indices, rows.indptr)
@@ -60,11 +63,11 @@ class SparseRows:
             starts=self.starts[start:stop] - first,
         )
 
-    def with_values(self, values):
+    def with_values(self, values: Tensor) -> "SparseRows":
         """The same rows with other entries."""
         return replace(self, values=values)
 
-    def through(self, layer):
+    def through(self, layer: Any) -> Tensor:
         """Output of an nn.Linear, (n_rows, out_features)."""
         product = embedding_bag(
             self.columns,

@@ -1,9 +1,10 @@
 """Two nets that translate either view to the other, one weight matrix tied twice."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
@@ -40,14 +41,14 @@ class TiedBidirectionalModule(nn.Module):
 
     def __init__(
         self,
-        n_features_x,
-        n_features_y,
-        n_components,
-        hidden_layer_sizes,
-        activation,
-        output_activation,
-        dropout,
-        input_dropout=0.0,
+        n_features_x: int,
+        n_features_y: int,
+        n_components: int,
+        hidden_layer_sizes: Sequence[int],
+        activation: str,
+        output_activation: str,
+        dropout: float,
+        input_dropout: float = 0.0,
     ):
         super().__init__()
         hidden = hidden_layers(hidden_layer_sizes)
@@ -82,7 +83,7 @@ class TiedBidirectionalModule(nn.Module):
             }
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Glorot uniform weights drawn from `generator`, zero biases."""
         for part in (*self.encoders.values(), *self.decoders.values()):
             part.reset_parameters(generator)
@@ -91,7 +92,13 @@ class TiedBidirectionalModule(nn.Module):
         for bias in self.leaving_biases.values():
             nn.init.zeros_(bias)
 
-    def forward(self, x, y, x_only=None, y_only=None):
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        x_only: Tensor | None = None,
+        y_only: Tensor | None = None,
+    ) -> RebuiltViews:
         """Each view from the other; the view of an unpaired row from itself."""
         return RebuiltViews(
             self._translate(y, "y", "y", "x"),
@@ -100,15 +107,15 @@ class TiedBidirectionalModule(nn.Module):
             None if y_only is None else self._translate(y_only, "y_only", "y", "y"),
         )
 
-    def encode(self, view, side):
+    def encode(self, view: Tensor, side: str) -> Tensor:
         """Central activations of the net that starts from the view of `side`."""
         return self.activation(self.centre[side](self.encoders[side](view)))
 
-    def one_view(self, side):
+    def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`."""
         return nn.Sequential(self.encoders[side], self.centre[side], self.activation)
 
-    def decode(self, code, side):
+    def decode(self, code: Tensor, side: str) -> Tensor:
         """View of `side` from central activations."""
         weight = self.centre[side].weight.T
         inner = functional.linear(code, weight, self.leaving_biases[side])

@@ -1,9 +1,10 @@
 """Two encoders side by side, as in deep CCA."""
 
+from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from skcrl import _linalg
 from skcrl.deep.modules._mlp import MLP
@@ -60,20 +61,20 @@ class TwoBranch(nn.Module):
 
     def __init__(
         self,
-        x_widths,
-        y_widths,
-        activation,
-        x_shape=None,
-        y_shape=None,
-        x_encoder=None,
-        y_encoder=None,
-        x_decoder=None,
-        y_decoder=None,
-        autoencoding=False,
-        running=None,
-        running_momentum=0.2,
-        input_dropout=0.0,
-        batch_norm=False,
+        x_widths: Sequence[int],
+        y_widths: Sequence[int],
+        activation: str,
+        x_shape: Sequence[int] | None = None,
+        y_shape: Sequence[int] | None = None,
+        x_encoder: nn.Module | None = None,
+        y_encoder: nn.Module | None = None,
+        x_decoder: nn.Module | None = None,
+        y_decoder: nn.Module | None = None,
+        autoencoding: bool = False,
+        running: Literal["codes", "standardised codes"] | None = None,
+        running_momentum: float = 0.2,
+        input_dropout: float = 0.0,
+        batch_norm: bool = False,
     ):
         super().__init__()
         self.corruption = by_view(Dropout(input_dropout), ("x", "y"))
@@ -111,18 +112,18 @@ class TwoBranch(nn.Module):
             }
         )
 
-    def reset_parameters(self, generator):
+    def reset_parameters(self, generator: Generator) -> None:
         """Draw the weights of the dense parts; the user's modules keep theirs."""
         for side in self.dense_sides:
             self.encoders[side].reset_parameters(generator)
         for side in self.mirrored_sides:
             self.decoders[side].reset_parameters(generator)
 
-    def forward(self, x, y, weights=None):
+    def forward(self, x: Any, y: Any, weights: Tensor | None = None) -> TwoBranchOutput:
         """Encode both views; a row of weight w counts as w rows in all statistics."""
         return self.across(self.by_rows(x, y, weights), weights)
 
-    def by_rows(self, x, y, weights=None):
+    def by_rows(self, x: Any, y: Any, weights: Tensor | None = None) -> TwoBranchOutput:
         """Codes and rebuilt views, each row by itself, but for batch normalisation."""
         codes = {
             # Mixed precision ends here: objectives take differences of moments.
@@ -141,7 +142,7 @@ class TwoBranch(nn.Module):
             },
         )
 
-    def across(self, outputs, weights=None):
+    def across(self, outputs: Any, weights: Tensor | None = None) -> TwoBranchOutput:
         """Outputs of all rows of a batch, with the running moments that they move."""
         codes = {"x": outputs.x_code, "y": outputs.y_code}
         return outputs._replace(
@@ -159,17 +160,17 @@ class TwoBranch(nn.Module):
             },
         )
 
-    def encode(self, view, side, weights=None):
+    def encode(self, view: Any, side: str, weights: Tensor | None = None) -> Any:
         """Codes of one view."""
         if side not in self.dense_sides:
             return self.encoders[side](view)
         return self.encoders[side](view, weights)
 
-    def one_view(self, side):
+    def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`."""
         return self.encoders[side]
 
-    def decode(self, code, side, weights=None):
+    def decode(self, code: Tensor, side: str, weights: Tensor | None = None) -> Any:
         """View of `side` decoded from a code of that side."""
         if side not in self.mirrored_sides:
             return self.decoders[side](code)

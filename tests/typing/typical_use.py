@@ -1,0 +1,131 @@
+"""Typical use, of which mypy and pyright must find nothing to say; it is not run.
+
+`make test` checks it. What they take a value for is asserted where it matters.
+"""
+
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import skcrl
+from skcrl import (
+    CCALRanker,
+    CorrNet,
+    CrossViewClassifier,
+    CrossViewRetriever,
+    DeepCCA,
+    KernelCCA,
+    LinearCCA,
+    MultimodalAutoencoder,
+    RoutedView,
+    TiedBidirectional,
+    TwoView,
+    ViewPipeline,
+    describe,
+    make_view_pipeline,
+    transfer_score,
+)
+from skcrl.base import TwoViewTransformer, View
+from skcrl.datasets import (
+    class_disjoint_split,
+    load_digits_halves,
+    make_correlated_views,
+)
+from skcrl.inspection import (
+    bootstrap_intervals,
+    permutation_test,
+    select_n_components,
+)
+from skcrl.metrics import get_scorer, pearson_sum, recall_at_k, retrieval_report
+
+left, right, labels = load_digits_halves()
+assert_type(left, np.ndarray)
+
+# Linear and kernel methods.
+cca = LinearCCA(n_components=10).fit(left[:1000], right[:1000])
+assert_type(cca, LinearCCA)
+assert_type(cca.transform(left), np.ndarray)
+assert_type(cca.transform_pair(left, right), tuple[np.ndarray, np.ndarray])
+assert_type(cca.reconstruct(left, to="y"), np.ndarray)
+assert_type(cca.reconstruct(left, to="both"), tuple[np.ndarray, np.ndarray])
+assert_type(cca.score(left, right), float)
+assert_type(cca.partial_fit(left, right, sample_weight=np.ones(len(left))), LinearCCA)
+LinearCCA(2, reg=(0.1, 0.0), shrinkage="ledoit_wolf", solver="gram", random_state=0)
+LinearCCA(2).fit(pd.DataFrame(left), pd.DataFrame(right)).loadings_frame("y")
+LinearCCA(2).fit(sparse.csr_array(left), right.tolist())
+KernelCCA(3, kernel=("rbf", "linear"), gamma=(0.1, None), reg=1e-2).fit(left, right)
+KernelCCA(3, kernel=lambda a, b: a @ b, approximation="nystroem").fit(left, right)
+
+# Deep ones, with networks of one's own.
+deep = DeepCCA(8, hidden_layer_sizes=(64,), max_epochs=5, random_state=0)
+assert_type(deep.fit(left, right).partial_fit(left, right), DeepCCA)
+assert_type(deep.predict(left), np.ndarray)
+own = DeepCCA(4, x_encoder=nn.Linear(32, 4), y_decoder=None, net_params=None)
+own.fit(left, right, sample_weight=[1.0] * len(left)).save("own.skcrl")
+assert_type(DeepCCA.load("own.skcrl", x_encoder=nn.Linear(32, 4)), DeepCCA)
+CCALRanker(8, projection="learned", objective="infonce").fit(left, right, groups=labels)
+CorrNet(8, decoder="mirrored", correlation_weight=0.5).fit(left, right).impute(
+    left, right
+)
+MultimodalAutoencoder(8, layout="split").fit(left, right).transform_joint(y=right)
+TiedBidirectional(8, optimizer="adam", device="cpu").fit(left, right)
+
+# Files.
+cca.save(Path("model.skcrl"))
+assert_type(TwoViewTransformer.load(Path("model.skcrl")), TwoViewTransformer)
+for name, value in describe("model.skcrl").items():
+    print(name, value)
+
+# Composition.
+view = cca.view("x")
+assert_type(view, View)
+make_pipeline(view, LogisticRegression()).fit(left, labels).predict(left)
+pipeline = ViewPipeline(LinearCCA(5), x=make_pipeline(StandardScaler(), PCA(10)))
+assert_type(pipeline.fit(left, right), ViewPipeline)
+assert_type(make_view_pipeline(LinearCCA(5), x=(PCA(9),), y=PCA(9)), ViewPipeline)
+pair = TwoView(left, right)
+assert_type(pair[:100], TwoView)
+classifier = CrossViewClassifier(
+    LinearCCA(10), LogisticRegression(), fit_view="x", predict_view="y"
+)
+assert_type(classifier.fit(pair, labels).predict(TwoView(y=right)), np.ndarray)
+cross_val_score(classifier, pair, labels, cv=5).mean()
+assert_type(transfer_score(cca, left, right, labels, cv=3), np.ndarray)
+RoutedView(LinearCCA(3)).fit(left, second_view=right).transform(left, right)
+search = GridSearchCV(LinearCCA(), {"reg": [1e-3, 1e-1]})
+search.fit(left, right)
+
+# Retrieval.
+retriever = CrossViewRetriever(LinearCCA(10), correlation_power=1).fit(left, right)
+retriever = retriever.fit_index(y=right, ids=[f"digit {i}" for i in range(len(right))])
+found = retriever.search(left[:3], n_neighbors=5)
+assert_type(found.ids, np.ndarray)
+distances, positions = retriever.kneighbors(left[:3])
+assert_type(retriever.kneighbors(left, return_distance=False), np.ndarray)
+
+# Measures, tests and data.
+Zx, Zy = cca.transform_pair(left, right)
+assert_type(pearson_sum(Zx, Zy), float)
+assert_type(recall_at_k(Zx, Zy, k=5), float)
+assert_type(retrieval_report(Zx, Zy)["x_to_y"]["recall_at_1"], float)
+get_scorer("recall_at_1_x_to_y")(cca, left, right)
+result = permutation_test(Zx, Zy, n_permutations=99, groups=labels, permute="whole")
+print(result.pvalues.min(), result.to_frame())
+bootstrap_intervals(LinearCCA(2), left, right, n_resamples=99).correlations.low.min()
+print(select_n_components(left, right, method="parallel", random_state=0).n_components)
+X, Y = make_correlated_views(500, correlations=(0.9, 0.5), random_state=0)
+class_disjoint_split(left, right, classes=labels, test_size=0.5)
+
+# Modules that are imported when they are first used.
+skcrl.deep.DeepCCA(2)
+skcrl.metrics.pearson_sum(X, X)
+print(skcrl.inspection, skcrl.__version__)
