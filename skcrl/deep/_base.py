@@ -5,7 +5,6 @@ import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from inspect import signature
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Self
@@ -20,7 +19,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _linalg, _moments
-from skcrl._arrays import untensored
 from skcrl._typing import (
     Rows,
     fit_context,
@@ -30,12 +28,10 @@ from skcrl._validation import (
     check_available,
     check_pair,
     check_view,
-    check_weights_beside,
     random_source,
-    require_samples,
     restored_on_error,
 )
-from skcrl._views import check_beside, kind_of
+from skcrl._views import kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
@@ -43,28 +39,36 @@ from skcrl.deep._callbacks import (
     Convergence,
     HeldOutScore,
     Patience,
-    check_callbacks,
     clipping,
     is_falling,
-    names_of_those_that_begin_anew,
 )
 from skcrl.deep._checkpoint import Checkpoint, described
-from skcrl.deep._dask_rows import DaskRows
-from skcrl.deep._data import PairBatches, PairDataset, PairSplit, require_float32
+from skcrl.deep._checks import check_device, check_stream, check_training
+from skcrl.deep._data import PairSplit
+from skcrl.deep._given import (
+    check_samples,
+    checked_pairs,
+    checked_validation,
+    content_of,
+    dask_type,
+    loaded_pairs,
+    require_pairs_alone,
+    require_views,
+)
 from skcrl.deep._learned import (
     N_ROWS,
     warn_of_constant_codes,
     warn_of_no_reconstruction,
 )
-from skcrl.deep._loaded import SETTINGS, LoadedPairs, LoadedSide, is_dataset
+from skcrl.deep._loaded import LoadedSide, is_dataset
 from skcrl.deep._net import Objective, TwoViewNet
+from skcrl.deep._net_params import loader_settings, parameters_of_net
 from skcrl.deep._plan import plan_of
 from skcrl.deep._processes import ALONE, processes_of
 from skcrl.deep._units import Seen
 from skcrl.deep._view_modules import ViewModule
 from skcrl.deep.modules import ACTIVATIONS
 from skcrl.metrics import pearson_sum
-from skcrl.metrics._relevance import check_classes
 from skcrl.persistence._networks import NETWORKS, Network
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -79,18 +83,6 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 # Activations that give any number.
 _UNBOUNDED = {"identity", "leaky_relu"}
-
-# What net_params may name, and the parameters that are set elsewhere.
-_NET_PREFIXES = ("optimizer__", "iterator_train__", "iterator_valid__")
-_OWN_PARAMETERS = {
-    "optimizer__lr": "lr",
-    "optimizer__weight_decay": "weight_decay",
-    "iterator_train__batch_size": "batch_size",
-    "iterator_valid__batch_size": "batch_size",
-    "iterator_train__seed": "random_state",
-    "iterator_train__device": "device",
-    "iterator_valid__device": "device",
-}
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
     "hidden_layer_sizes": ["array-like"],
@@ -345,18 +337,18 @@ class BaseDeepTwoView(TwoViewTransformer):
         self, X, y, sample_weight, groups, going_on, is_part=False, validation=None
     ):
         with restored_on_error(self), _drawn_from(self.random_state):
-            _check_device(self.device)
+            check_device(self.device)
             processes = processes_of(self.device)
             if is_dataset(X) or is_dataset(y):
-                _require_pairs_alone(X, y, sample_weight, groups)
-                like, given = None, self._loaded_pairs(X, reset=not going_on)
+                require_pairs_alone(X, y, sample_weight, groups)
+                like, given = None, loaded_pairs(self, X, reset=not going_on)
             else:
-                like, given, groups = self._checked_pairs(
-                    X, y, sample_weight, groups, reset=not going_on
+                like, given, groups = checked_pairs(
+                    self, X, y, sample_weight, groups, reset=not going_on
                 )
-            given.validation = self._checked_validation(validation)
+            given.validation = checked_validation(self, validation)
             if given.is_stream:
-                self._check_stream(given)
+                check_stream(self, given)
             units = self.net_.units if going_on else self._units(given)
             data = given.in_units(units)
             self._find_partners(data, groups)
@@ -364,9 +356,10 @@ class BaseDeepTwoView(TwoViewTransformer):
                 data.validation = data.validation.in_units(units)
                 self._find_partners(data.validation, groups=None)
             plan = plan_of(self, data, is_part)
-            self._check_training(data, plan, processes.size)
+            optimizer, _ = OPTIMIZERS[self.optimizer]
+            check_training(self, data, plan, optimizer, processes.size)
             checkpoint = None
-            content = _content(given, groups)
+            content = content_of(given, groups)
             if self.checkpoint is not None:
                 checkpoint = Checkpoint(self, content, plan.n_epochs)
             if processes.size > 1:
@@ -392,83 +385,6 @@ class BaseDeepTwoView(TwoViewTransformer):
                     self._warn_if_falling(self.history_[n_before:], plan)
                 self._warn_of_nothing_learned(*given.first(N_ROWS))
         return self
-
-    def _checked_pairs(self, X, y, sample_weight, groups, reset):
-        """The first view, what to train on, and groups as numbers."""
-        check_beside(X, sample_weight, "sample_weight")
-        check_beside(X, groups, "groups")
-        X, y, *present = self._check_views(X, y, reset=reset)
-        if groups is not None:
-            groups = _check_groups(groups, X.shape[0])
-        weights = check_weights_beside(X, sample_weight)
-        if weights is not None:
-            require_samples(weights)
-        _require_some_paired(self, present)
-        return X, self._pairs(X, y, weights, present), groups
-
-    def _pairs(self, X, y, weights=None, present=()):
-        """Rows of two validated views, as they are trained on."""
-        has_x, has_y = present or (None, None)
-        views = {"x": untensored(X), "y": untensored(y)}
-        for side, view in views.items():
-            if kind_of(view).library == "dask":
-                views[side] = self._dask_rows(view, side)
-            else:
-                require_float32(view, NAMES[side])
-        return PairDataset.from_arrays(views["x"], views["y"], has_x, has_y, weights)
-
-    def _checked_validation(self, validation):
-        """The user's validation set, or None."""
-        if validation is None:
-            return None
-        if self.validation_fraction:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} sets rows aside, and "
-                "validation brings rows of its own: set either."
-            )
-        is_pair = isinstance(validation, tuple | list) and len(validation) == 2
-        if not is_pair and not is_dataset(validation):
-            raise ValueError(
-                "validation must be a pair (X, y) of views, or a torch Dataset of "
-                f"pairs, got {type(validation).__name__}."
-            )
-        try:
-            if not is_pair:
-                return self._loaded_validation(validation)
-            return self._pairs(*check_pair(self, *validation, reset=False))
-        except ValueError as error:
-            raise ValueError(f"validation is refused: {error}") from error
-
-    def _loaded_validation(self, dataset):
-        held = self._loaded_pairs(dataset, reset=False)
-        if held.is_stream:
-            raise ValueError(
-                "an iterable dataset has no samples by their numbers: pass a map-style "
-                "one, with a __len__ and a __getitem__."
-            )
-        return held
-
-    def _loaded_pairs(self, dataset, reset):
-        """Pairs of a torch Dataset, of which the first tells the shapes."""
-        data = LoadedPairs(dataset, self._loader_settings())
-        self._check_samples(data, reset)
-        return data
-
-    def _check_samples(self, loaded, reset):
-        """Check the first samples of a Dataset as views, and what they are to be."""
-        for side, sample in loaded.samples.items():
-            given = sample[:, 0] if side == "y" and reset and loaded.y_is_1d else sample
-            check_view(self, given.numpy(), side, reset=reset)
-        loaded.keep_types(self._integer_sides)
-
-    def _loader_settings(self):
-        """Parameters of the DataLoader among those of the net."""
-        settings = {}
-        for name, value in (self.net_params or {}).items():
-            part, _, parameter = str(name).partition("__")
-            if part == "iterator_train" and parameter in SETTINGS:
-                settings[parameter] = value
-        return settings
 
     def _net_to_train(self, data, plan, checkpoint, going_on, processes):
         """The net that training begins with, which suits the data."""
@@ -563,8 +479,8 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _codes_of(self, view, side):
         if is_dataset(view):
-            loaded = LoadedSide(view, self._loader_settings(), side)
-            self._check_samples(loaded, reset=False)
+            loaded = LoadedSide(view, loader_settings(self.net_params), side)
+            check_samples(self, loaded, reset=False)
             return np.concatenate(
                 [self._encode(rows, side) for rows in loaded.blocks()]
             )
@@ -585,30 +501,15 @@ class BaseDeepTwoView(TwoViewTransformer):
         return self._encode(check_view(self, block, side), side)
 
     def _check_view(self, view, side):
-        _require_views({side: view})
+        require_views({side: view})
         view = super()._check_view(view, side)
         if kind_of(view).library == "dask":
-            return view.astype(self._dask_type(view, side))
+            return view.astype(dask_type(self, view, side))
         return view
 
     def _check_available(self, X, y):
-        _require_views({"x": X, "y": y})
+        require_views({"x": X, "y": y})
         return super()._check_available(X, y)
-
-    def _dask_rows(self, view, side):
-        """Rows of a Dask array, block by block."""
-        if np.isnan(view.shape[0]):
-            raise ValueError(
-                f"{NAMES[side]} is a Dask array in chunks of unknown lengths: call its "
-                "compute_chunk_sizes()."
-            )
-        return DaskRows(view, NAMES[side], self._dask_type(view, side))
-
-    def _dask_type(self, view, side):
-        """Type that the rows of a Dask array are to be of."""
-        if side in self._integer_sides:
-            return np.int64
-        return np.float32 if view.dtype == np.float32 else np.float64
 
     def _rebuilt_in_training(self, X, y):
         """Names of views, the views, and what the objective had them rebuilt as."""
@@ -670,8 +571,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         if not is_dataset(X):
             return super().score(X, y)
         check_is_fitted(self)
-        _require_pairs_alone(X, y)
-        return pearson_sum(*self._codes_of_pairs(self._loaded_pairs(X, reset=False)))
+        require_pairs_alone(X, y)
+        return pearson_sum(*self._codes_of_pairs(loaded_pairs(self, X, reset=False)))
 
     def _codes_of_pairs(self, data):
         """Codes of both views of complete rows."""
@@ -747,97 +648,10 @@ class BaseDeepTwoView(TwoViewTransformer):
                 "iterator_valid__device": self.device,
                 **{f"optimizer__{name}": v for name, v in optimizer_kwargs.items()},
                 **{f"module__{name}": v for name, v in module_kwargs.items()},
-                **self._parameters_of_net(),
+                **parameters_of_net(self.net_params),
             },
         )
         return net.initialize()
-
-    def _parameters_of_net(self):
-        """Those of `net_params` that are not for a DataLoader."""
-        loader = {f"iterator_train__{name}" for name in self._loader_settings()}
-        given = self.net_params or {}
-        return {name: value for name, value in given.items() if name not in loader}
-
-    def _check_training(self, data, plan, n_processes):
-        self._check_parameters()
-        check_callbacks(self.callbacks or [])
-        settings = self._loader_settings()
-        if settings and not isinstance(data, LoadedPairs):
-            raise ValueError(
-                f"net_params holds 'iterator_train__{min(settings)}', which is for the "
-                "DataLoader of a torch Dataset, and arrays need none: take it out."
-            )
-        _check_net_params(self._parameters_of_net(), OPTIMIZERS[self.optimizer][0])
-        if self.gradient_clip is not None and self.optimizer == "lbfgs":
-            raise ValueError(
-                "gradient_clip would mislead the line search of optimizer='lbfgs': "
-                "choose another optimizer, or gradient_clip=None."
-            )
-        for name, needs_validation in (
-            ("early_stopping=True", self.early_stopping and plan.stops_early),
-            ("lr_schedule='refine'", self.lr_schedule == "refine" and plan.stops_early),
-            ("monitor='score'", self.monitor == "score"),
-        ):
-            has_some = self.validation_fraction != 0 or plan.has_validation
-            if needs_validation and not has_some:
-                raise ValueError(
-                    f"{name} needs validation data, got validation_fraction=0: "
-                    "set it to 0.1, say, or pass validation to fit."
-                )
-        if self.lr_schedule == "refine" and self.early_stopping not in (None, True):
-            raise ValueError(
-                "lr_schedule='refine' lowers the rate where early stopping would stop: "
-                "set early_stopping=True or None."
-            )
-        if self.checkpoint is not None:
-            self._check_checkpoint()
-        self._check_batches(data, plan, n_processes)
-
-    def _check_stream(self, data):
-        """Raise ValueError for what an iterable dataset cannot give."""
-        splits = {
-            "validation_fraction": self.validation_fraction,
-            "early_stopping": self.early_stopping,
-            "lr_schedule": self.lr_schedule == "refine" and "refine",
-            "monitor": self.monitor == "score" and "score",
-        }
-        for name, value in splits.items():
-            if value and data.validation is None:
-                raise ValueError(
-                    f"{name}={value!r} needs validation samples, which cannot be set "
-                    "aside of an iterable dataset: pass validation to fit, or a "
-                    f"map-style one, with __len__ and __getitem__, or leave {name} out."
-                )
-        if data.n_complete is not None:
-            return
-        sizes = {
-            "batch_size=None": self.batch_size is None,
-            "lr_schedule='one_cycle'": self.lr_schedule == "one_cycle",
-            "optimizer='lbfgs'": self.optimizer == "lbfgs",
-        }
-        for name, needs_length in sizes.items():
-            if needs_length:
-                raise ValueError(
-                    f"{name} needs to know how many pairs there are, and the iterable "
-                    f"dataset, a {type(data.dataset).__name__}, has no length: give it "
-                    f"a __len__, or set {name.partition('=')[0]} to another value."
-                )
-
-    def _check_checkpoint(self):
-        """Raise ValueError for trainings that a file could not bring back."""
-        if self.warm_start:
-            raise ValueError(
-                f"checkpoint={self.checkpoint!r} keeps a training from its beginning, "
-                "and warm_start=True goes on from another: set either."
-            )
-        names = names_of_those_that_begin_anew(self.callbacks or [])
-        if names:
-            raise ValueError(
-                f"checkpoint={self.checkpoint!r} cannot keep the state of the callback "
-                f"{names[0]}, which changes the training and would begin anew when it "
-                "goes on: leave it out, as lr_schedule and early_stopping are kept, or "
-                "set checkpoint=None."
-            )
 
     def _state_to_save(self):
         """State for a file of data, where names stand for networks of the user's."""
@@ -879,58 +693,8 @@ class BaseDeepTwoView(TwoViewTransformer):
             for part, array in zip(units._fields, units, strict=True)
         }
 
-    def _check_batches(self, data, plan, n_processes):
-        """Raise ValueError for batches of too few complete rows."""
-        n_complete, n_unpaired = data.n_complete, data.n_unpaired
-        if n_complete is None:
-            n_complete = plan.batch_size  # of a stream, at least
-        n_held = round(n_complete * plan.validation_fraction)
-        n_train = n_complete - n_held
-        n_valid = n_held if data.validation is None else len(data.validation)
-        fewest = self._min_batch_rows
-        rows = {"training samples": (n_train, fewest)}
-        if self.optimizer != "lbfgs":
-            rows["batch_size"] = plan.batch_size, fewest
-        if plan.has_validation:
-            # A score is a correlation, of two rows at least.
-            least = self._min_validation_rows
-            least = max(least, 2) if self.monitor == "score" else least
-            rows["validation samples"] = n_valid, least
-        needs = f"{type(self).__name__} needs batches of at least"
-        advice = "Raise it"
-        if fewest > 2:
-            advice += f", or reduce n_components={self.n_components}"
-        for name, (n, least) in rows.items():
-            if n < least:
-                raise ValueError(
-                    f"{needs} {least} rows, got {name}={n} "
-                    f"(n_samples={n_complete}). {advice}."
-                )
-        n_batches = max(1, (n_train + n_unpaired) // plan.batch_size)
-        if self.optimizer != "lbfgs" and n_train // n_batches < fewest:
-            enough = (n_train + n_unpaired) // (n_train // fewest)
-            raise ValueError(
-                f"{needs} {fewest} complete rows, but {n_train} of them spread among "
-                f"{n_unpaired} unpaired ones leave {n_train // n_batches} to a batch "
-                f"of batch_size={plan.batch_size}: use {enough} or more."
-            )
-        if n_train // n_batches < n_processes or 0 < n_valid < n_processes:
-            raise ValueError(
-                f"{n_processes} processes share the complete rows of a batch, got "
-                f"{n_train // n_batches} in training and {n_valid} in validation: "
-                "raise batch_size, or start fewer."
-            )
-
     def _divergence_advice(self):
         return f"Reduce lr={self.lr}."
-
-
-def _in_units(views, units):
-    """Views by their sides, those that have units in these and in float32."""
-    return {
-        side: units[side].standardised(view, np.float32) if side in units else view
-        for side, view in views.items()
-    }
 
 
 @contextmanager
@@ -958,92 +722,3 @@ def _lasting_parameters(net):
         if name != "weight_decay":
             parameters[f"optimizer__{name}"] = value
     return parameters
-
-
-def _content(data, groups):
-    """What a training goes by, by name."""
-    content = {**data.content(), "groups": groups}
-    if data.validation is not None:
-        held = data.validation.content()
-        content |= {f"{name} of validation": value for name, value in held.items()}
-    return content
-
-
-def _require_pairs_alone(dataset, y, sample_weight=None, groups=None):
-    """Raise ValueError for what does not go with a torch Dataset of pairs."""
-    if y is not None:
-        raise ValueError(
-            "A torch Dataset gives both views, as pairs (x, y): pass fit(dataset), "
-            "without y."
-        )
-    for name, given in (("sample_weight", sample_weight), ("groups", groups)):
-        if given is not None:
-            raise ValueError(
-                f"{name} goes with arrays, whose rows have numbers, and not with a "
-                "torch Dataset: have it give a pair as often as it counts, by torch."
-                "utils.data.Subset say, and equal views where samples belong together."
-            )
-
-
-def _require_views(views):
-    """Raise ValueError for torch Datasets where views are needed whole."""
-    for side, view in views.items():
-        if is_dataset(view):
-            raise ValueError(
-                f"{NAMES[side]} is a torch Dataset, which goes into fit, partial_fit, "
-                "transform and transform_y alone: pass an array."
-            )
-
-
-def _require_some_paired(estimator, present):
-    """Raise ValueError unless some samples have both views."""
-    if present and not (present[0] & present[1]).any():
-        raise ValueError(
-            f"All {len(present[0])} samples are missing one view: "
-            f"{type(estimator).__name__} needs some that have both."
-        )
-
-
-def _check_groups(groups, n_samples):
-    """Groups as numbers, one for each row."""
-    groups = check_classes(groups, n_samples, "groups")
-    return np.unique(groups, return_inverse=True)[1]
-
-
-def _check_net_params(net_params, optimizer):
-    """Raise an error for what skorch would not take, or takes from elsewhere."""
-    for name in net_params:
-        if not isinstance(name, str):
-            raise TypeError(f"net_params must have strings for keys, got {name!r}.")
-        if name in _OWN_PARAMETERS:
-            raise ValueError(
-                f"net_params holds {name!r}, which contradicts the parameter "
-                f"{_OWN_PARAMETERS[name]!r}: set that instead."
-            )
-        if not name.startswith(_NET_PREFIXES):
-            raise ValueError(
-                "net_params may hold names that begin with "
-                f"{', '.join(_NET_PREFIXES)}, got {name!r}."
-            )
-        part, _, parameter = name.partition("__")
-        made = optimizer if part == "optimizer" else PairBatches
-        known = list(signature(made).parameters)[1:]  # the first is what it works on
-        if parameter not in known and name != "optimizer__param_groups":
-            raise ValueError(
-                f"net_params holds {name!r}, and {made.__name__} takes no "
-                f"{parameter!r}: it takes {', '.join(known)}."
-            )
-
-
-def _check_device(device):
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"device={device!r} was asked for, but torch finds no CUDA device: "
-            "use device='cpu'."
-        )
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device={device!r} is no device that torch can use here: {error}"
-        ) from error

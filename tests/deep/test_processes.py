@@ -9,6 +9,7 @@ import pytest
 from train_in_processes import COMMON, encoder, estimators, fitted, views
 
 from skcrl import CorrNet, DeepCCA
+from skcrl.deep._checks import check_batches
 from skcrl.deep._data import PairDataset
 from skcrl.deep._plan import plan_of
 
@@ -66,6 +67,6 @@ def test_a_batch_has_a_row_for_each_process():
     data = PairDataset.from_arrays(*views("few"))
     few = CorrNet(2, batch_size=4)
     plan = plan_of(few, data, is_part=False)
-    few._check_batches(data, plan, n_processes=4)
+    check_batches(few, data, plan, n_processes=4)
     with pytest.raises(ValueError, match="5 processes share .* got 4 in training"):
-        few._check_batches(data, plan, n_processes=5)
+        check_batches(few, data, plan, n_processes=5)
