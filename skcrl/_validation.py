@@ -317,7 +317,8 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     Either view takes this way. Further `checks` are those of scikit-learn's
     check_array.
     """
-    if not reset and _is_in_order(estimator, view, side):
+    n_least = checks.get("ensure_min_samples", 1)
+    if not reset and _is_in_order(estimator, view, side, n_least):
         return view
     name = NAMES[side]
     kind = kind_of(view, name)
@@ -350,7 +351,7 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     return _check_shape(estimator, view, side, reset)
 
 
-def _is_in_order(estimator, view, side):
+def _is_in_order(estimator, view, side, n_least):
     """Whether a view is an array that no check can change or refuse.
 
     So one row is encoded in less time than scikit-learn takes to look at it.
@@ -360,7 +361,8 @@ def _is_in_order(estimator, view, side):
     if (
         type(view) is not np.ndarray
         or view.dtype not in _FLOATS
-        or len(view) == 0
+        or view.ndim < 2
+        or len(view) < n_least
         or view.shape[1:] != learned.get("_sample_shapes", {}).get(side)
         or view.shape[1] != learned.get(f"{prefix}n_features_in_")
         or f"{prefix}feature_names_in_" in learned  # those of the view are missing

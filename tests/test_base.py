@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skcrl import CorrNet, DeepCCA, LinearCCA
+from skcrl import CorrNet, DeepCCA, LinearCCA, MultimodalAutoencoder
 from skcrl.datasets import make_correlated_views
 from skcrl.metrics import pearson_sum, reconstruction_error
 
@@ -228,3 +228,14 @@ def test_grid_search_and_cross_val_predict(views):
     assert search.best_score_ == max(search.cv_results_["mean_test_score"])
     predicted = cross_val_predict(pipeline, *views, cv=4)
     assert reconstruction_error(views[1], predicted) < 0.9
+
+
+@pytest.mark.parametrize("estimator", [LinearCCA(1), MultimodalAutoencoder(1)])
+def test_the_quick_look_at_arrays_refuses_what_scikit_learn_does(estimator):
+    X, y = np.random.default_rng(0).standard_normal((2, 20, 3))
+    estimator.fit(X, y)
+    with pytest.raises(ValueError, match="X must be array-like, got array"):
+        estimator.transform(np.array(1.0))
+    if estimator.__class__ is MultimodalAutoencoder:
+        with pytest.raises(ValueError, match="a minimum of 2 is required"):
+            estimator.partial_fit(X[:1], y[:1])

@@ -213,10 +213,10 @@ class BaseDeepTwoView(TwoViewTransformer):
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
             several, on average.
-        validation : (X, y) pair of views or None, default=None
-            A validation set of yours, checked like `X` and `y`, of complete rows. It
-            takes the place of a `validation_fraction`: all of `X` and `y` is trained
-            on, and early stopping and `monitor` go by these rows.
+        validation : (X, y) pair of views, torch Dataset or None, default=None
+            A validation set of yours, of complete rows and checked like `X` and `y`; of
+            a Dataset, pairs. It takes the place of a `validation_fraction`: all of `X`
+            and `y` is trained on, and early stopping and `monitor` go by these rows.
 
         Returns
         -------
@@ -469,8 +469,8 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _warn_of_nothing_learned(self, X, y):
         """Warn where codes are constant, or views rebuilt no better than by means."""
-        warn_of_constant_codes(self, "X", X, self._encode(X, "x"))
-        warn_of_constant_codes(self, "y", y, self._encode(y, "y"))
+        codes = {"X": self._encode(X, "x"), "y": self._encode(y, "y")}
+        warn_of_constant_codes(self, {"X": X, "y": y}, codes)
         for name, view, rebuilt in self._rebuilt_in_training(X, y):
             units = self.net_.units.get("x" if name == "X" else "y")
             if units is not None:  # in which the objective counts errors
@@ -529,9 +529,12 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     def _hold(self, net, data, like):
         """Become the estimator that `net` makes, trained on such data."""
-        self.net_ = net
-        self.n_components_ = self.n_components
-        self._finish(data, like)
+        made = copy(self)
+        made.net_ = net
+        made.n_components_ = made.n_components
+        made._finish(data, like)
+        # At once, for threads that encode meanwhile.
+        self.__dict__.update(vars(made))
 
     def _callbacks(self, net, plan):
         """Callbacks of a training, the user's among them."""

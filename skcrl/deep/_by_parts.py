@@ -109,7 +109,7 @@ class _Part:
 
     def _pass(self):
         for layer in self._random_layers():
-            layer.margins = self.rows.around(layer.rows)
+            layer.margins = self.rows.drawn_around(layer.rows)
         return self.net.outputs_by_rows(self.rows)
 
     def _random_layers(self):
@@ -119,15 +119,20 @@ class _Part:
     def _random_states(self):
         states = [layer.generator.get_state() for layer in self._random_layers()]
         # Modules of users draw from the generators of torch.
-        return states, torch.get_rng_state(), _cuda_state(self.net.device)
+        of_users = None
+        if self.net.holds_users_modules:
+            of_users = torch.get_rng_state(), _cuda_state(self.net.device)
+        return states, of_users
 
     def _replay(self):
-        states, of_torch, of_cuda = self.states
+        states, of_users = self.states
         for layer, state in zip(self._random_layers(), states, strict=True):
             layer.generator.set_state(state)
-        torch.set_rng_state(of_torch)
-        if of_cuda is not None:
-            torch.cuda.set_rng_state(of_cuda, self.net.device)
+        if of_users is not None:
+            of_torch, of_cuda = of_users
+            torch.set_rng_state(of_torch)
+            if of_cuda is not None:
+                torch.cuda.set_rng_state(of_cuda, self.net.device)
 
 
 def _cuda_state(device):

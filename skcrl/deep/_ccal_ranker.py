@@ -121,8 +121,9 @@ class CCALRanker(BaseTwoBranch):
         view, and one with an encoder or a decoder of yours, is taken as it comes.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
         Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are float32 tensors of its
-        complete rows, in your units and dense, and come back in the same shapes;
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
+        complete rows, float32 or of integers, in your units and dense, and come back in
+        the same shapes;
         `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
         the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None
@@ -134,8 +135,8 @@ class CCALRanker(BaseTwoBranch):
     micro_batch_size : int or None, default=None
         Rows that go through the networks at once in training; None stands for the whole
         batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and about a third more time. Layers of yours that look
-        along the batch, such as batch normalisation, see these rows alone.
+        memory of a few rows, and about a third more time. `batch_norm`, and layers of
+        yours that look along the batch, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
         ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
@@ -269,7 +270,6 @@ class CCALRanker(BaseTwoBranch):
     >>> from skcrl.datasets import load_digits_halves
     >>> from skcrl.metrics import recall_at_k
     >>> left, right, labels = load_digits_halves()
-    >>> left, right = left / 16, right / 16
     >>> ranker = CCALRanker(
     ...     8, hidden_layer_sizes=(64,), lr=3e-3, max_epochs=20, random_state=0
     ... )
@@ -416,10 +416,11 @@ class CCALRanker(BaseTwoBranch):
             validation rows, and all rows of a group are validation rows or none is: so
             many groups, drawn at random, that they hold `validation_fraction` of the
             rows or more. None groups nothing, beyond rows with equal partners.
-        validation : (X, y) pair of views or None, default=None
-            A validation set of yours, checked like `X` and `y`, of complete rows. It
-            takes the place of a `validation_fraction`: all of `X` and `y` is trained
-            on, and early stopping and `monitor` go by these rows. It has no groups.
+        validation : (X, y) pair of views, torch Dataset or None, default=None
+            A validation set of yours, of complete rows and checked like `X` and `y`; of
+            a Dataset, pairs. It takes the place of a `validation_fraction`: all of `X`
+            and `y` is trained on, and early stopping and `monitor` go by these rows. It
+            has no groups.
 
         Returns
         -------

@@ -5,6 +5,7 @@ import os
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType, MethodType
 
 import numpy as np
 import torch
@@ -52,6 +53,7 @@ class Checkpoint:
     def __init__(self, estimator, content, n_epochs):
         self.path = estimator.checkpoint
         self.training = described(estimator, content)
+        self._content = list(content)
         self.seed, self.n_done, self.finished = None, 0, False
         self._state: dict | None = None
         if Path(self.path).exists():
@@ -71,10 +73,10 @@ class Checkpoint:
     def _card(self, history):
         """What ``describe`` tells of the file."""
         parameters = dict(self.training)
-        kinds = [kind for kind in ("X", "y", "dataset") if kind in parameters]
+        data = {name: parameters.pop(name) for name in self._content}
         return {
             "class": parameters.pop("estimator"),
-            "views": told({kind: parameters.pop(kind) for kind in kinds}),
+            "views": told({name: d for name, d in data.items() if d is not None}),
             "parameters": told(parameters),
             "scores": told(scores_of(history)),
             **origin(is_deep=True),
@@ -175,14 +177,39 @@ def _plain(value):
     if isinstance(value, partial):
         return [_plain(part) for part in (value.func, value.args, value.keywords)]
     if callable(value):
-        # Where it lies in memory, as its repr may say, is chance.
-        kind = value if hasattr(value, "__qualname__") else type(value)
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        return {name: _plain(getattr(value, "__dict__", {}))}
+        return _plain_callable(value)
     is_plain = value is None or isinstance(value, bool | int | float | str)
-    if callable(value) and hasattr(value, "__qualname__"):  # whose repr is an address
-        return f"{value.__module__}.{value.__qualname__}"
     return value if is_plain else repr(value)
+
+
+def _plain_callable(value):
+    """A callable by what it does: where it lies, as its repr may say, is chance."""
+    if isinstance(value, MethodType):
+        return [_plain_callable(value.__func__), _plain(vars(value.__self__))]
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if not isinstance(value, FunctionType):
+        return {name: _plain(getattr(value, "__dict__", {}))}
+    enclosed = [cell.cell_contents for cell in value.__closure__ or ()]
+    return {
+        name: _digest(_bytes_of_code(value.__code__)),
+        # What can be changed is what a function remembers, and not what it does.
+        "closure": _plain(
+            [v for v in enclosed if not isinstance(v, list | dict | set)]
+        ),
+        "defaults": _plain([value.__defaults__, value.__kwdefaults__]),
+    }
+
+
+def _bytes_of_code(code):
+    """Bytes of a function's code, and of what is defined in it."""
+    yield code.co_code
+    yield repr(code.co_names).encode()
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _bytes_of_code(constant)
+        else:
+            yield repr(constant).encode()
 
 
 def _bytes_of(tensor):

@@ -64,6 +64,7 @@ def check_stream(estimator, data):
                 "aside of an iterable dataset: pass validation to fit, or a "
                 f"map-style one, with __len__ and __getitem__, or leave {name} out."
             )
+    data.fewest_rows = estimator._min_batch_rows
     if data.n_complete is not None:
         return
     sizes = {
@@ -132,11 +133,13 @@ def check_batches(estimator, data, plan, n_processes):
             f"{n_unpaired} unpaired ones leave {n_train // n_batches} to a batch "
             f"of batch_size={plan.batch_size}: use {enough} or more."
         )
-    if n_train // n_batches < n_processes or 0 < n_valid < n_processes:
+    fewest_a_process = 2 if getattr(estimator, "batch_norm", False) else 1
+    too_few = n_train // n_batches < fewest_a_process * n_processes
+    if too_few or 0 < n_valid < n_processes:
         raise ValueError(
-            f"{n_processes} processes share the complete rows of a batch, got "
-            f"{n_train // n_batches} in training and {n_valid} in validation: "
-            "raise batch_size, or start fewer."
+            f"{n_processes} processes share the complete rows of a batch, "
+            f"{fewest_a_process} at least for each, got {n_train // n_batches} in "
+            f"training and {n_valid} in validation: raise batch_size, or start fewer."
         )
 
 

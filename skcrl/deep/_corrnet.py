@@ -103,8 +103,9 @@ class CorrNet(BaseJointCode):
         view, and one with an encoder or a decoder of yours, is taken as it comes.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
         Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are float32 tensors of its
-        complete rows, in your units and dense, and come back in the same shapes;
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
+        complete rows, float32 or of integers, in your units and dense, and come back in
+        the same shapes;
         `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
         the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None

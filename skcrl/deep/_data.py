@@ -46,6 +46,8 @@ class PairBatch:
     n_before, n_after : dict of str to int
         Rows of each view that come before and after those that are here, in the whole
         batch, about which `about` tells; where none do, a view is not named.
+    entries_around : dict of str to (int, int)
+        Of sparse views, the stored entries before and after those that are here.
     """
 
     def __init__(self, about=None, **views):
@@ -54,6 +56,7 @@ class PairBatch:
         self.weights = self.about.get("weights")
         self.n_before: dict[str, int] = {}
         self.n_after: dict[str, int] = {}
+        self.entries_around: dict[str, tuple[int, int]] = {}
 
     def keys(self):
         """Names of the views."""
@@ -68,6 +71,10 @@ class PairBatch:
     def around(self, name):
         """Rows of a view before and after those that are here."""
         return self.n_before.get(name, 0), self.n_after.get(name, 0)
+
+    def drawn_around(self, name):
+        """What random layers draw for before and after what is here of a view."""
+        return self.entries_around.get(name, self.around(name))
 
     def n_rows(self, name):
         """Rows of a view in the whole batch."""
@@ -118,6 +125,11 @@ class PairBatch:
                 part.n_before = self.n_before
             if i == n_parts - 1:
                 part.n_after = self.n_after
+            for name, (before, after) in self.entries_around.items():
+                part.entries_around[name] = (
+                    before if i == 0 else 0,
+                    after if i == n_parts - 1 else 0,
+                )
             parts.append(part)
         return parts
 
@@ -252,6 +264,13 @@ class PairDataset(torch.utils.data.Dataset):
         for name, share in shares.items():
             batch.n_before[name] = share.start
             batch.n_after[name] = len(numbers[name]) - share.stop
+            if name in sparse_sides and sparse.issparse(getattr(self, name)):
+                of = numbers[name].numpy()
+                n_stored = np.diff(getattr(self, name).indptr)
+                batch.entries_around[name] = (
+                    int(n_stored[of[: share.start]].sum()),
+                    int(n_stored[of[share.stop :]].sum()),
+                )
         return batch
 
     def batches(self, parts, device, sparse_sides, generator, processes):

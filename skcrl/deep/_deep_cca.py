@@ -120,8 +120,9 @@ class DeepCCA(BaseTwoBranch):
         view, and one with an encoder or a decoder of yours, is taken as it comes.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
         Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are float32 tensors of its
-        complete rows, in your units and dense, and come back in the same shapes;
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
+        complete rows, float32 or of integers, in your units and dense, and come back in
+        the same shapes;
         `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
         the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None
@@ -131,8 +132,8 @@ class DeepCCA(BaseTwoBranch):
     micro_batch_size : int or None, default=None
         Rows that go through the networks at once in training; None stands for the whole
         batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and about a third more time. Layers of yours that look
-        along the batch, such as batch normalisation, see these rows alone.
+        memory of a few rows, and about a third more time. `batch_norm`, and layers of
+        yours that look along the batch, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
         ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,

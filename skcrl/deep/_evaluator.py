@@ -126,4 +126,7 @@ def _are_equal(a, b):
 def _untracked(method, views, kwargs):
     # In inference mode tensors that a module keeps would be of no use in training.
     with torch.no_grad():
-        return method(*views, **kwargs).detach().cpu()
+        out = method(*views, **kwargs)
+    if not isinstance(out, torch.Tensor):
+        raise TypeError(f"a network gives a {type(out).__name__}, and not a tensor")
+    return out.detach().cpu()

@@ -1,6 +1,7 @@
 """What a training is given: rows by their numbers, of whatever the user passes."""
 
 import numpy as np
+from torch.utils.data import DataLoader
 
 from skcrl._arrays import untensored
 from skcrl._validation import (
@@ -20,6 +21,8 @@ from skcrl.metrics._relevance import check_classes
 
 def checked_pairs(estimator, X, y, sample_weight, groups, reset):
     """The first view, what to train on, and groups as numbers."""
+    if y is None:
+        _refuse_pairs(X)
     check_beside(X, sample_weight, "sample_weight")
     check_beside(X, groups, "groups")
     X, y, *present = estimator._check_views(X, y, reset=reset)
@@ -30,6 +33,21 @@ def checked_pairs(estimator, X, y, sample_weight, groups, reset):
         require_samples(weights)
     _require_some_paired(estimator, present)
     return X, _pairs(estimator, X, y, weights, present), groups
+
+
+def _refuse_pairs(X):
+    """Raise ValueError for pairs that come neither as arrays nor as a Dataset."""
+    if isinstance(X, DataLoader):
+        raise ValueError(
+            "X is a DataLoader, and fit makes one of its own: pass loader.dataset, and "
+            'what the loader is to do by net_params={"iterator_train__num_workers": 2}.'
+        )
+    if isinstance(X, list) and X and isinstance(X[0], tuple):
+        raise ValueError(
+            "X is a list of pairs: pass a torch Dataset of them, or two arrays. A "
+            "search makes a list of a Dataset that has no shape; the page on data that "
+            "memory does not hold shows one that has."
+        )
 
 
 def checked_validation(estimator, validation):

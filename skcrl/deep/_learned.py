@@ -13,10 +13,28 @@ N_ROWS = 1000
 _ROUNDING = 1e-5
 
 
-def warn_of_constant_codes(estimator, name, view, codes):
-    """Warn where all codes of a view are one, and the view is not."""
-    if _spread(codes) <= _ROUNDING * np.abs(codes).max() and _varies(view):
-        _warn(estimator, f"The codes of {name} are constant")
+def warn_of_constant_codes(estimator, views, codes):
+    """Warn where all codes of a view are one, and the view is not.
+
+    Parameters
+    ----------
+    estimator : BaseDeepTwoView
+        Fitted.
+    views, codes : dict of str to array
+        Of either view, by its name.
+    """
+    constant = [name for name, view in views.items() if not _varies(view)]
+    for name, view in views.items():
+        if _varies(view) and not _vary(codes[name]):
+            if constant:
+                warnings.warn(
+                    f"{constant[0]} is constant, so {type(estimator).__name__} has "
+                    f"nothing to learn from, and the codes of {name} are constant too.",
+                    DegenerateFitWarning,
+                    stacklevel=2,
+                )
+            else:
+                _warn(estimator, f"The codes of {name} are constant")
 
 
 def warn_of_no_reconstruction(estimator, name, view, rebuilt):
@@ -27,6 +45,10 @@ def warn_of_no_reconstruction(estimator, name, view, rebuilt):
     error = np.square(view - rebuilt).sum()
     if not error < np.square(view - view.mean(axis=0)).sum():
         _warn(estimator, f"{name} is rebuilt no better than by its mean, a constant")
+
+
+def _vary(codes):
+    return _spread(codes) > _ROUNDING * np.abs(codes).max()
 
 
 def _varies(view):

@@ -72,10 +72,11 @@ class _Loaded:
         raise _empty()
 
     def _collate(self, items):
+        _refuse_masks(items[0])
         try:
             return (self.settings.get("collate_fn") or default_collate)(items)
-        except TypeError as error:
-            if "default_collate" not in str(error):
+        except (TypeError, RuntimeError) as error:
+            if "default" not in str(error) or "collate" not in str(error):
                 raise
             raise ValueError(
                 f"The dataset gives {type(items[0]).__name__}, of which torch's "
@@ -91,6 +92,10 @@ class _Loaded:
         """One view of a batch as a tensor."""
         if isinstance(view, np.ndarray):
             view = torch.as_tensor(view)
+        if isinstance(view, torch.Tensor):
+            view = view.detach()
+            if view.dtype in (torch.float16, torch.bfloat16):
+                view = view.float()
         if not isinstance(view, torch.Tensor):
             kind = "str" if _holds_strings(view) else type(view).__name__
             raise ValueError(
@@ -255,6 +260,8 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
     # By the sides of the views that are taken in other units than they come in.
     units: dict = {}  # noqa: RUF012
     validation: Any = None
+    # Pairs of a stream that a batch is to have at least.
+    fewest_rows = 1
     _finds_partners = False
 
     def __init__(self, dataset, settings):
@@ -310,6 +317,11 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
                 rows = [of[share] for of, share in zip(rows, shares, strict=True)]
             loaded = self._load(generator, [of.tolist() for of in rows])
         for number, views in enumerate(loaded):
+            if self.is_stream and _n_rows([views]) < self.fewest_rows:
+                raise ValueError(
+                    f"The iterable dataset gave {_n_rows([views])} pairs, and a batch "
+                    f"needs {self.fewest_rows} at least: give more."
+                )
             batch = self._batch(views, device, f"Batch {number}")
             if self.is_stream or self._finds_partners:
                 batch = batch.share(processes)
@@ -448,6 +460,16 @@ def _length(dataset):
         return len(dataset)
     except (TypeError, AssertionError, NotImplementedError):
         return None
+
+
+def _refuse_masks(item):
+    """Raise ValueError for masked arrays, of which torch takes what is masked."""
+    views = item if isinstance(item, (tuple, list)) else (item,)
+    if any(isinstance(view, np.ma.MaskedArray) for view in views):
+        raise ValueError(
+            "The dataset gives masked arrays, whose masks torch does not know: fill "
+            "them, or leave the samples out."
+        )
 
 
 def _n_rows(lots):

@@ -120,12 +120,12 @@ class TwoViewNet(NeuralNet):
         """Build the module with weights drawn from `seed`."""
         super().initialize_module()
         self.module_.float().reset_parameters(stream(self.seed, 0, WEIGHTS))
-        holds_users_modules = any(
+        self.holds_users_modules = any(
             isinstance(value, nn.Module)
             for value in self.get_params_for("module").values()
         )
         self._by_rows = getattr(self.module_, "by_rows", self.module_.forward)
-        self._evaluator = Evaluator(self.module_, holds_users_modules)
+        self._evaluator = Evaluator(self.module_, self.holds_users_modules)
         if self.compiled:
             self._by_rows = torch.compile(self._by_rows)
         return self

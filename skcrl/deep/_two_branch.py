@@ -16,6 +16,8 @@ from skcrl.deep.modules._hidden_layers import hidden_layers
 # Rows of a batch for each component, which CCA of the batch needs, and their bounds.
 _ROWS_PER_COMPONENT = 20
 _FEWEST_ROWS, _MOST_ROWS = 200, 2000
+# Rows of a micro batch of which even the smallest part of a batch has two.
+_FEWEST_NORMED = 3
 # Share of the mean variance of the codes; it only steadies the inverse.
 _DECODER_RIDGE = 1e-6
 
@@ -37,6 +39,13 @@ class BaseTwoBranch(BaseDeepTwoView):
                 "batch_norm=True keeps running statistics of batches, which "
                 "optimizer='lbfgs' would update at every evaluation of the same one: "
                 "choose another optimizer, or batch_norm=False."
+            )
+        micro = self.micro_batch_size
+        if self.batch_norm and micro is not None and micro < _FEWEST_NORMED:
+            raise ValueError(
+                "batch_norm=True needs two rows at least that go through the network "
+                f"together, got micro_batch_size={micro}: raise it to {_FEWEST_NORMED} "
+                "or more."
             )
 
     def _dense_layers(self):

@@ -42,12 +42,13 @@ def _refusal_named(name, sample_shape, dtype):
         RuntimeError,
         TypeError,
         ValueError,
-        IndexError,
+        LookupError,
         AttributeError,
     ) as error:
         kind, advice = "", ""
         if "int" in str(dtype):
             kind = " of integers"
+        if kind and not isinstance(error, LookupError):
             advice = " If it is to have floats, pass floats: view.astype(float)."
         raise ValueError(
             f"{name} does not take arrays{kind} of shape {_shape(sample_shape)}: "

@@ -8,6 +8,7 @@ from types import CodeType
 
 # Set on estimators by functions that are no methods of theirs.
 _SET_BY_FUNCTIONS = {
+    "_integers",
     "_metadata_request",
     "_sample_shapes",
     "_sklearn_version",

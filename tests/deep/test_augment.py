@@ -270,3 +270,14 @@ def test_files_of_models_hold_shifts_and_no_functions(views, tmp_path):
     np.testing.assert_equal(weights(again.fit(*views)), weights(est))
     with pytest.raises(ValueError, match="parameter augment of DeepCCA is of type"):
         est.set_params(augment=noisy).save(tmp_path / "model")
+
+
+def test_a_checkpoint_tells_functions_by_what_they_do(views, tmp_path):
+    def scaled(by):
+        return lambda x, y, generator: (x * by, y)
+
+    options = {"max_epochs": 1, "checkpoint": tmp_path / "kept", "random_state": 0}
+    DeepCCA(2, augment=scaled(1.0), **options).fit(*views)
+    DeepCCA(2, augment=scaled(1.0), **options).fit(*views)
+    with pytest.raises(ValueError, match="another training: augment was"):
+        DeepCCA(2, augment=scaled(2.0), **options).fit(*views)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from skorch.callbacks import Callback
 from torch import nn
 from train_in_processes import views
 
@@ -15,7 +16,7 @@ from skcrl import (
     TiedBidirectional,
 )
 from skcrl.deep._data import PairDataset
-from skcrl.deep.modules import SparseRows
+from skcrl.deep.modules import BatchNorm, SparseRows
 
 COMMON = {
     "hidden_layer_sizes": (16,),
@@ -132,3 +133,28 @@ def test_rows_of_sparse_views():
 def test_bad_micro_batch_size():
     with pytest.raises(ValueError, match="'micro_batch_size' parameter of DeepCCA"):
         DeepCCA(2, micro_batch_size=0).fit(*views("own"))
+
+
+def test_no_global_generator_is_read_without_modules_of_users():
+    x, y = views("own")
+    estimator = DeepCCA(3, micro_batch_size=50, **DROPPING)
+    draws = []
+
+    class Draw(Callback):
+        def on_grad_computed(self, net, **kwargs):
+            draws.append(torch.rand(1).item())
+
+    torch.manual_seed(0)
+    estimator.set_params(callbacks=[Draw()], max_epochs=4).fit(x, y)
+    torch.manual_seed(0)
+    assert draws == [torch.rand(1).item() for _ in draws]
+
+
+def test_batch_norm_needs_two_rows_in_each_part():
+    x, y = views("own")
+    with pytest.raises(ValueError, match="got micro_batch_size=2: raise it to 3"):
+        DeepCCA(3, batch_norm=True, micro_batch_size=2, **COMMON).fit(x, y)
+    estimator = DeepCCA(3, batch_norm=True, micro_batch_size=3, **COMMON)
+    assert np.isfinite(estimator.fit(x[:50], y[:50]).transform(x)).all()
+    with pytest.raises(ValueError, match="Batch normalisation needs two rows"):
+        BatchNorm(4).train()(torch.ones(1, 4), torch.ones(1))

@@ -167,6 +167,8 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_log_goes_on_after_an_interrupt(schedule, views, tmp_path):
+    # In the background shells have it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from torch.utils.tensorboard import SummaryWriter
 
     est = DeepCCA(**{**SMALL, **SCHEDULES[schedule]}, checkpoint=tmp_path / "training")

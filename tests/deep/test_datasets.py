@@ -287,3 +287,37 @@ def test_what_goes_with_no_dataset(views):
         DeepCCA(**SMALL, net_params=loader).fit(*views)
     with pytest.raises(ValueError, match="requires y to be passed"):
         est.fit(views[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_tensors_of_a_training_are_taken(views, dtype):
+    x, y = (torch.from_numpy(view[:60]).to(dtype).requires_grad_() for view in views)
+    est = DeepCCA(2, max_epochs=1, random_state=0)
+    of_tensors = est.fit(TensorDataset(x, y)).transform(views[0])
+    as_floats = [view.detach().float().numpy() for view in (x, y)]
+    np.testing.assert_array_equal(est.fit(*as_floats).transform(views[0]), of_tensors)
+
+
+def test_what_holds_pairs_and_is_no_dataset(views):
+    pairs = list(zip(*views, strict=True))
+    est = DeepCCA(2, max_epochs=1)
+    with pytest.raises(ValueError, match="X is a list of pairs: pass a torch Dataset"):
+        est.fit(pairs)
+    with pytest.raises(ValueError, match="X is a DataLoader, .* pass loader.dataset"):
+        est.fit(torch.utils.data.DataLoader(pairs))
+    masked = [(np.ma.masked_array(x, x > 1), y) for x, y in pairs]
+    with pytest.raises(ValueError, match="The dataset gives masked arrays"):
+        est.fit(Pairs(masked))
+    with pytest.raises(ValueError, match="gave 1 pairs, and a batch needs 3"):
+        est.set_params(batch_size=30).fit(Stream(*(view[:1] for view in views)))
+
+
+class Pairs(torch.utils.data.Dataset):
+    def __init__(self, pairs):
+        self.pairs = pairs
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, i):
+        return self.pairs[i]

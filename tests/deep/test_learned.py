@@ -38,9 +38,21 @@ def test_constant_codes_are_warned_of(cancer):
 def test_sparse_views_vary_by_where_their_entries_are():
     codes = np.ones((5, 2))
     with pytest.warns(DegenerateFitWarning, match="The codes of y are constant"):
-        warn_of_constant_codes(CorrNet(2), "y", sparse.csr_array(np.eye(5)), codes)
+        warn_of_constant_codes(
+            CorrNet(2), {"y": sparse.csr_array(np.eye(5))}, {"y": codes}
+        )
     for constant in (np.zeros((5, 2)), np.ones((5, 2))):
-        warn_of_constant_codes(CorrNet(2), "y", sparse.csr_array(constant), codes)
+        warn_of_constant_codes(
+            CorrNet(2), {"y": sparse.csr_array(constant)}, {"y": codes}
+        )
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+def test_a_constant_view_is_named_and_not_the_other(name):
+    views = {"X": np.eye(5), "y": np.eye(5)} | {name: np.ones((5, 5))}
+    codes = {"X": np.ones((5, 2)), "y": np.ones((5, 2))}
+    with pytest.warns(DegenerateFitWarning, match=f"^{name} is constant, so CorrNet"):
+        warn_of_constant_codes(CorrNet(2), views, codes)
 
 
 @pytest.mark.parametrize("estimator", [CorrNet, MultimodalAutoencoder])

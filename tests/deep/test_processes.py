@@ -13,6 +13,9 @@ from skcrl.deep._checks import check_batches
 from skcrl.deep._data import PairDataset
 from skcrl.deep._plan import plan_of
 
+# One start of the processes for all.
+pytestmark = pytest.mark.xdist_group("processes")
+
 SCRIPT = Path(__file__).with_name("train_in_processes.py")
 
 
@@ -34,7 +37,6 @@ def by_two(tmp_path_factory):
     return [np.load(folder / f"{rank}.npz") for rank in (0, 1)]
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize("name", estimators())
 def test_two_processes_train_what_one_does(by_two, name):
     for key, expected in fitted(name, estimators()[name]).items():
@@ -43,14 +45,12 @@ def test_two_processes_train_what_one_does(by_two, name):
         assert off < {"lbfgs": 1e-4, "corrnet": 1e-5}.get(name, 2e-6)
 
 
-@pytest.mark.xdist_group("processes")
 def test_a_killed_process_is_no_loss(by_two):
     never_killed = DeepCCA(3, x_encoder=encoder(), **COMMON)
     for key, expected in fitted("kept", never_killed).items():
         np.testing.assert_allclose(by_two[0][key], expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.xdist_group("processes")
 def test_all_processes_end_with_the_same(by_two):
     first, second = by_two
     assert first.files == second.files
@@ -58,7 +58,6 @@ def test_all_processes_end_with_the_same(by_two):
         np.testing.assert_array_equal(first[key], second[key])
 
 
-@pytest.mark.xdist_group("processes")
 def test_other_parameters_in_one_process_are_refused(by_two):
     assert "process 1 has other lr than process 0" in str(by_two[0]["other lr"])
 

@@ -165,7 +165,7 @@ def texts():
 
 
 @pytest.mark.parametrize("kind", [DeepCCA, CCALRanker, CorrNet, MultimodalAutoencoder])
-def test_integers_reach_an_encoder_as_they_are(kind, texts):
+def test_integers_reach_an_encoder_as_they_are(kind, texts, tmp_path):
     words, y = texts
     options = {"max_epochs": 2, "batch_size": 40, "random_state": 0}
     est = kind(2, x_encoder=Words(), **options).fit(words, y)
@@ -182,6 +182,9 @@ def test_integers_reach_an_encoder_as_they_are(kind, texts):
     assert np.isfinite(est.transform_joint(words)).all()
     with pytest.raises(ValueError, match="X was of integers in fit, which x_encoder"):
         est.transform(words.astype(float))
+    est.save(tmp_path / "words.skcrl")
+    loaded = kind.load(tmp_path / "words.skcrl", x_encoder=Words())
+    np.testing.assert_array_equal(loaded.transform(words), codes)
     turned = kind(2, y_encoder=Words(), **options).fit(y, words)
     assert np.isfinite(turned.transform_joint(y)).all()
     assert np.isfinite(turned.predict(y)).all()

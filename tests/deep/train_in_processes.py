@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import nn
 
 from skcrl import (
@@ -76,6 +77,7 @@ def estimators():
         "tied": TiedBidirectional(3, **DROPPING),
         "lbfgs": DeepCCA(3, **LBFGS),
         "weighed": DeepCCA(3, **DROPPING),
+        "sparse": DeepCCA(3, **DROPPING),
     }
 
 
@@ -85,18 +87,21 @@ def views(name):
     if name in ("corrnet", "autoencoder", "tied"):
         x[::7] = np.nan
         y[3::7] = np.nan
+    if name == "sparse":
+        x, y = sparse.csr_array(x), sparse.csr_array(y)
     return x, y
 
 
 def fitted(name, estimator):
     """Losses of the epochs, and codes of the complete rows of x."""
     x, y = views(name)
-    weights = np.linspace(0.5, 2, len(x)) if name == "weighed" else None
+    weights = np.linspace(0.5, 2, x.shape[0]) if name == "weighed" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         estimator.fit(x, y, sample_weight=weights)
     losses = [[row["train_loss"], row["valid_loss"]] for row in estimator.history_]
-    codes = estimator.transform(x[np.isfinite(x).all(axis=1)])
+    complete = x if name == "sparse" else x[np.isfinite(x).all(axis=1)]
+    codes = estimator.transform(complete)
     return {f"{name} losses": np.array(losses), f"{name} codes": codes}
 
 

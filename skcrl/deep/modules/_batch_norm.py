@@ -37,6 +37,12 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, a: Tensor, weights: Tensor | None = None) -> Tensor:
         """Normalise; while training, a row of weight w, above 0, counts as w rows."""
+        if self.training and len(a) < 2:
+            raise ValueError(
+                "Batch normalisation needs two rows at least that go through the "
+                f"network together, got {len(a)}: raise batch_size or "
+                "micro_batch_size, or train in fewer processes."
+            )
         if weights is None or not self.training:
             return super().forward(a)
         # Mixed precision would lose small variances beside large means.
