@@ -13,16 +13,13 @@ from skcrl.deep._checks import check_batches
 from skcrl.deep._data import PairDataset
 from skcrl.deep._plan import plan_of
 
-# One start of the processes for all.
-pytestmark = pytest.mark.xdist_group("processes")
-
 SCRIPT = Path(__file__).with_name("train_in_processes.py")
+# A line search makes much of rounding, and so do codes that hardly vary.
+TOLERANCES = {"lbfgs": 1e-4, "corrnet": 1e-5}
 
 
-@pytest.fixture(scope="module")
-def by_two(tmp_path_factory):
+def trained_by_two(folder):
     """What either of two processes has, the second of which was killed once."""
-    folder = tmp_path_factory.mktemp("processes")
     run = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
@@ -37,29 +34,19 @@ def by_two(tmp_path_factory):
     return [np.load(folder / f"{rank}.npz") for rank in (0, 1)]
 
 
-@pytest.mark.parametrize("name", estimators())
-def test_two_processes_train_what_one_does(by_two, name):
-    for key, expected in fitted(name, estimators()[name]).items():
-        off = np.abs(by_two[0][key] - expected).max() / np.abs(expected).max()
-        # A line search makes much of rounding, and so do codes that hardly vary.
-        assert off < {"lbfgs": 1e-4, "corrnet": 1e-5}.get(name, 2e-6)
-
-
-def test_a_killed_process_is_no_loss(by_two):
-    never_killed = DeepCCA(3, x_encoder=encoder(), **COMMON)
-    for key, expected in fitted("kept", never_killed).items():
-        np.testing.assert_allclose(by_two[0][key], expected, rtol=0, atol=2e-6)
-
-
-def test_all_processes_end_with_the_same(by_two):
-    first, second = by_two
+def test_two_processes_train_what_one_does(tmp_path):
+    first, second = trained_by_two(tmp_path)
     assert first.files == second.files
     for key in first.files:
         np.testing.assert_array_equal(first[key], second[key])
-
-
-def test_other_parameters_in_one_process_are_refused(by_two):
-    assert "process 1 has other lr than process 0" in str(by_two[0]["other lr"])
+    for name, estimator in estimators().items():
+        for key, expected in fitted(name, estimator).items():
+            off = np.abs(first[key] - expected).max() / np.abs(expected).max()
+            assert off < TOLERANCES.get(name, 2e-6), name
+    never_killed = DeepCCA(3, x_encoder=encoder(), **COMMON)
+    for key, expected in fitted("kept", never_killed).items():
+        np.testing.assert_allclose(first[key], expected, rtol=0, atol=2e-6)
+    assert "process 1 has other lr than process 0" in str(first["other lr"])
 
 
 def test_a_batch_has_a_row_for_each_process():
