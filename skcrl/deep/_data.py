@@ -160,6 +160,8 @@ class PairDataset(torch.utils.data.Dataset):
     is_stream = False
     # By the sides of the views that are taken in other units than they come in.
     units: dict = {}  # noqa: RUF012
+    # Sides whose views are dense arrays in memory.
+    sides_in_memory: tuple[str, ...] = ()
     validation: Any = None
 
     def __init__(
@@ -200,7 +202,11 @@ class PairDataset(torch.utils.data.Dataset):
         parts = (has_x & has_y, has_x & ~has_y, has_y & ~has_x)
         rows = (torch.from_numpy(np.flatnonzero(part)) for part in parts)
         about = {"weights": weights, "partners": partners}
-        return cls(_as_rows(X), _as_rows(y), *rows, **about)
+        data = cls(_as_rows(X), _as_rows(y), *rows, **about)
+        data.sides_in_memory = tuple(
+            side for side, view in (("x", X), ("y", y)) if _is_in_memory(view)
+        )
+        return data
 
     def __len__(self):
         return len(self.rows) + self.n_unpaired
@@ -221,9 +227,16 @@ class PairDataset(torch.utils.data.Dataset):
         return {"x": tuple(self.x.shape[1:]), "y": tuple(self.y.shape[1:])}
 
     def in_units(self, units):
-        """The same rows, which batches and blocks give in these units."""
+        """The same rows, which batches and blocks give in these units.
+
+        Arrays in memory are brought to them at once, others row by row.
+        """
         data = copy(self)
-        data.units = units
+        data.units = {s: of for s, of in units.items() if s not in self.sides_in_memory}
+        for side in units.keys() - data.units.keys():
+            view = getattr(self, side).numpy()
+            standardised = units[side].standardised(view, np.float32)
+            setattr(data, side, torch.from_numpy(standardised))
         return data
 
     def part(self, rows, x_only=None, y_only=None):
@@ -536,6 +549,10 @@ def _weights_of(name):
 
 def _as_array(view):
     return view.numpy() if isinstance(view, torch.Tensor) else view
+
+
+def _is_in_memory(view):
+    return isinstance(view, np.ndarray) and not _is_mapped(view)
 
 
 def _is_mapped(view):
