@@ -358,17 +358,7 @@ class BaseDeepTwoView(TwoViewTransformer):
             plan = plan_of(self, data, is_part)
             optimizer, _ = OPTIMIZERS[self.optimizer]
             check_training(self, data, plan, optimizer, processes.size)
-            checkpoint = None
-            content = content_of(given, groups)
-            if self.checkpoint is not None:
-                checkpoint = Checkpoint(self, content, plan.n_epochs)
-            if processes.size > 1:
-                processes.require_same(
-                    {
-                        **described(self, content),
-                        "epochs in the checkpoint": checkpoint and checkpoint.n_done,
-                    }
-                )
+            checkpoint = self._checkpoint_of(given, groups, plan, processes)
             net = self._net_to_train(data, plan, checkpoint, going_on, processes)
             if self.augment is not None:
                 net.augmentation = Augmentation(self.augment, units, net.seed)
@@ -385,6 +375,22 @@ class BaseDeepTwoView(TwoViewTransformer):
                     self._warn_if_falling(self.history_[n_before:], plan)
                 self._warn_of_nothing_learned(*given.first(N_ROWS))
         return self
+
+    def _checkpoint_of(self, data, groups, plan, processes):
+        """The file of the training, or None; all processes must train the same."""
+        if self.checkpoint is None and processes.size == 1:
+            return None
+        content, checkpoint = content_of(data, groups), None
+        if self.checkpoint is not None:
+            checkpoint = Checkpoint(self, content, plan.n_epochs)
+        if processes.size > 1:
+            processes.require_same(
+                {
+                    **described(self, content),
+                    "epochs in the checkpoint": checkpoint and checkpoint.n_done,
+                }
+            )
+        return checkpoint
 
     def _net_to_train(self, data, plan, checkpoint, going_on, processes):
         """The net that training begins with, which suits the data."""

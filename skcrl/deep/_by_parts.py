@@ -44,14 +44,13 @@ def backward(net, batch):
         # What the loss asks of parameters directly is the same in every process.
         module.zero_grad(set_to_none=False)
     # Layers that keep running figures are to see each row once.
-    kept = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    kept = [] if is_one else [(b, b.clone()) for b in module.buffers()]
     of_own = _each(leaves, lambda name, leaf: _own(net, batch, name, leaf.grad))
     for part in parts:
         of_own = part.backward(of_own)
-    if not is_one:
-        with torch.no_grad():
-            for buffer, value in kept:
-                buffer.copy_(value)
+    with torch.no_grad():
+        for buffer, value in kept:
+            buffer.copy_(value)
     if processes.size > 1:
         processes.add_up_gradients(module.parameters())
     return loss

@@ -26,6 +26,7 @@ from skcrl.deep._data import (
     WEIGHTS,
     PairBatches,
     as_tensor,
+    block_rows,
     stream,
     stream_seed,
 )
@@ -40,10 +41,6 @@ from skcrl.deep._processes import ALONE
 from skcrl.deep._units import Units
 from skcrl.deep.modules import RandomLayer
 from skcrl.persistence._networks import Network
-
-# Rows of a block in evaluation, fewer where a sample has many values.
-_EVALUATION_ROWS = 4096
-_EVALUATION_VALUES = 2**22
 
 
 class Objective(nn.Module):
@@ -333,7 +330,7 @@ class TwoViewNet(NeuralNet):
         keep_sparse = side in self._sparse_sides and side not in self.units
         into, back = self._units_around(method, side, len(views))
         n_values = max(_values_per_row(view, keep_sparse) for view in given)
-        n_rows = min(_EVALUATION_ROWS, max(1, _EVALUATION_VALUES // n_values))
+        n_rows = block_rows(n_values)
         # Integers, which encoders look up, have no say in it.
         is_wide = any(view.dtype == np.float64 for view in given)
         dtype = torch.float64 if is_wide else torch.float32
