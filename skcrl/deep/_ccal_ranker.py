@@ -135,8 +135,8 @@ class CCALRanker(BaseTwoBranch):
     micro_batch_size : int or None, default=None
         Rows that go through the networks at once in training; None stands for the whole
         batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and about a third more time. `batch_norm`, and layers of
-        yours that look along the batch, see these rows alone.
+        memory of a few rows, and the networks compute twice. `batch_norm`, and layers
+        of yours that look along the batch, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
         ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,

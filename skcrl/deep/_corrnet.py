@@ -114,7 +114,7 @@ class CorrNet(BaseJointCode):
     micro_batch_size : int or None, default=None
         Rows that go through the networks at once in training; None stands for the whole
         batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and about a third more time. Layers of yours that look
+        memory of a few rows, and the networks compute twice. Layers of yours that look
         along the batch, such as batch normalisation, see these rows alone.
     max_epochs : int or None, default=None
         Passes over the data, at most. With None, training ends by itself, but for
