@@ -18,14 +18,17 @@ from skcrl.metrics._retrieval import (
     retrieval_report,
 )
 from skcrl.metrics._scorers import get_scorer, get_scorer_names
+from skcrl.metrics._scores import common_score, individual_score
 
 __all__ = [
     "average_precision_at_k",
     "canonical_total",
     "class_codes",
+    "common_score",
     "effective_rank",
     "get_scorer",
     "get_scorer_names",
+    "individual_score",
     "mean_average_precision",
     "mean_reciprocal_rank",
     "median_rank",

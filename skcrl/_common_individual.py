@@ -1,0 +1,207 @@
+"""What the estimators that tell the common from the individual offer."""
+
+from abc import abstractmethod
+from typing import Any, Literal, overload
+
+import numpy as np
+from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._arrays import to_numpy
+from skcrl._typing import Rows, Side
+from skcrl._views import check_paired
+from skcrl.base import TwoViewTransformer
+from skcrl.metrics import common_score, individual_score
+
+Parts = Literal["common", "individual", "all"]
+PARTS = ("common", "individual", "all")
+
+
+class CommonIndividual(TwoViewTransformer):
+    """Base of the estimators that have codes of each view's own beside common ones.
+
+    A final class answers two more questions: what the individual codes of one view are,
+    and how a view is rebuilt from a part of its codes.
+    """
+
+    @abstractmethod
+    def _encode_individual(self, view, side):
+        """Individual codes of a validated view, `side` "x" or "y"."""
+
+    @abstractmethod
+    def _rebuild_parts(self, X, y, to, parts):
+        """View `to` rebuilt from a part of the codes of the views that are there."""
+
+    def _rebuild(self, X, y, to):
+        return self._rebuild_parts(X, y, to, "all")
+
+    def transform_individual(self, X: Rows) -> np.ndarray:
+        """Individual codes of the first view: what it does not share with the second.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+
+        Returns
+        -------
+        Wx : ndarray of shape (n_samples, n_individual)
+            Codes of mean 0 and variance 1 in fit, uncorrelated there with ``transform``
+            of the same view.
+        """
+        return self._individual_codes(X, "x")
+
+    def transform_individual_y(self, y: Rows) -> np.ndarray:
+        """Individual codes of the second view.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view.
+
+        Returns
+        -------
+        Wy : ndarray of shape (n_samples, n_individual)
+            As from ``transform_individual``.
+        """
+        return self._individual_codes(y, "y")
+
+    def _individual_codes(self, view, side):
+        check_is_fitted(self)
+        codes = self._encode_individual(self._check_view(view, side), side)
+        return _wrap_data_with_container("transform", codes, view, self)
+
+    def common_score(
+        self, X: Rows, y: Rows, *, kind: Literal["product", "cosine"] = "product"
+    ) -> np.ndarray:
+        """How much the two views of each sample have in common.
+
+        :func:`skcrl.metrics.common_score` of ``transform_pair(X, y)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        kind : {"product", "cosine"}, default="product"
+            Inner product of the codes times their cosine, or that alone.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Higher where the views have more in common.
+        """
+        return common_score(*self._numeric_codes(X, y), kind=kind)
+
+    def individual_score(self, X: Rows, y: Rows, *, side: Side = "x") -> np.ndarray:
+        """How much of its own one view of each sample has.
+
+        :func:`skcrl.metrics.individual_score` of the individual codes of that view and
+        the common codes of both.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        side : {"x", "y"}, default="x"
+            The view whose score it is.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Not negative.
+
+        Raises
+        ------
+        ValueError
+            If `n_individual` is not `n_components`: the score compares both in one
+            space.
+        """
+        if side not in ("x", "y"):
+            raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
+        common = self._numeric_codes(X, y)
+        if self.n_individual_ != self.n_components_:
+            raise ValueError(
+                "The individual score compares individual and common codes in one "
+                f"space, got n_individual={self.n_individual_} and "
+                f"n_components={self.n_components_}: fit with both alike."
+            )
+        view = self._check_view(X if side == "x" else y, side)
+        codes = to_numpy(self._encode_individual(view, side))
+        return individual_score(codes, *common)
+
+    def _numeric_codes(self, X, y):
+        check_is_fitted(self)
+        check_paired(X, y)
+        X, y = self._check_view(X, "x"), self._check_view(y, "y")
+        return to_numpy(self._encode(X, "x")), to_numpy(self._encode(y, "y"))
+
+    @overload
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Side = "y",
+        parts: Parts = "all",
+    ) -> np.ndarray: ...
+
+    @overload
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Literal["both"],
+        parts: Parts = "all",
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Literal["x", "y", "both"] = "y",
+        parts: Parts = "all",
+    ) -> Any:
+        """Views rebuilt from their common codes, their individual codes, or both.
+
+        Common codes come from the view itself where it is there, else from the other.
+        Individual codes come from the view itself; where it is missing, they are 0,
+        their mean.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+        to : {"x", "y", "both"}, default="y"
+            View to rebuild.
+        parts : {"common", "individual", "all"}, default="all"
+            Codes to rebuild it from; the others are put to 0.
+
+        Returns
+        -------
+        view : ndarray of shape (n_samples, n_features) or pair of them
+            The view named by `to`, in the form that it had in fit; (X, y) for "both".
+        """
+        check_is_fitted(self)
+        if parts not in PARTS:
+            raise ValueError(
+                f"parts must be 'common', 'individual' or 'all', got {parts!r}."
+            )
+        if to not in ("x", "y", "both"):
+            raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")
+        if to == "both":
+            return tuple(
+                self.reconstruct(X, y, to=side, parts=parts) for side in ("x", "y")
+            )
+        view = self._from_available(
+            X, y, lambda X, y: self._rebuild_parts(X, y, to, parts)
+        )
+        return self._handed_back(view, to, y if X is None else X)
