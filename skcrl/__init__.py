@@ -13,6 +13,7 @@ _HOMES = {
     "CrossViewClassifier": "skcrl.transfer",
     "CrossViewRetriever": "skcrl.retrieval",
     "DeepCCA": "skcrl.deep",
+    "DeepCommonIndividual": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
@@ -44,6 +45,7 @@ __all__ = [
     "CrossViewClassifier",
     "CrossViewRetriever",
     "DeepCCA",
+    "DeepCommonIndividual",
     "KernelCCA",
     "LinearCCA",
     "MultimodalAutoencoder",
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
         CCALRanker,
         CorrNet,
         DeepCCA,
+        DeepCommonIndividual,
         MultimodalAutoencoder,
         TiedBidirectional,
     )

@@ -50,7 +50,7 @@ def plan_of(estimator, data, is_part):
     """
     # A stream without a length counts as long.
     n_complete = inf if data.n_complete is None else data.n_complete
-    are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator.n_components)
+    are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator._n_codes)
     is_wide = max(map(prod, data.shapes.values())) > n_complete
     schedule = estimator.lr_schedule
     is_validation_given = data.validation is not None

@@ -66,6 +66,42 @@ class LinearCodes(nn.Module):
         return self.linear(self.centre(view))
 
 
+class IndividualCodes(nn.Module):
+    """Individual codes of one view, from rows as the user has them.
+
+    Parameters
+    ----------
+    common : nn.Module
+        From rows to common codes.
+    encoder : nn.Module
+        From rows to outputs.
+    residual : Residual
+        What makes individual codes of both.
+
+    Notes
+    -----
+    Shape: (n_samples, ...) -> (n_samples, n_individual).
+    """
+
+    slopes: Tensor
+    scale: Tensor
+
+    def __init__(self, common, encoder, residual):
+        super().__init__()
+        self.common = common
+        self.encoder = encoder
+        self.centre_common = _Centre(residual.common_mean)
+        self.centre = _Centre(residual.mean)
+        self.register_buffer("slopes", torch.as_tensor(residual.slopes).float())
+        self.register_buffer("scale", torch.as_tensor(residual.scale).float())
+        self.eval()
+
+    def forward(self, view):
+        """Individual codes of rows of the view."""
+        told = self.centre_common(self.common(view)) @ self.slopes
+        return (self.centre(self.encoder(view)) - told) / self.scale
+
+
 class _Standardise(nn.Module):
     """Rows in units of mean 0 and deviation 1."""
 
