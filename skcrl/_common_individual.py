@@ -15,6 +15,23 @@ from skcrl.metrics import common_score, individual_score
 
 Parts = Literal["common", "individual", "all"]
 PARTS = ("common", "individual", "all")
+# The common codes of a pair span a plane, in which no individual code has a length.
+_FEWEST_SCORED = 3
+
+
+def require_scored(n_individual, n_components):
+    """Raise ValueError for widths of codes that have no individual score."""
+    if n_individual != n_components:
+        raise ValueError(
+            "The individual score compares codes of both kinds in one space, got "
+            f"n_individual={n_individual} and n_components={n_components}: make them "
+            "equal."
+        )
+    if n_components < _FEWEST_SCORED:
+        raise ValueError(
+            f"The individual score needs {_FEWEST_SCORED} components or more, as the "
+            f"common codes of a pair span two, got {n_components}."
+        )
 
 
 class CommonIndividual(TwoViewTransformer):
@@ -117,18 +134,13 @@ class CommonIndividual(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If `n_individual` is not `n_components`: the score compares both in one
-            space.
+            If `n_individual` is not `n_components`, as the score compares both in one
+            space, or if they are fewer than 3.
         """
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
         common = self._numeric_codes(X, y)
-        if self.n_individual_ != self.n_components_:
-            raise ValueError(
-                "The individual score compares individual and common codes in one "
-                f"space, got n_individual={self.n_individual_} and "
-                f"n_components={self.n_components_}: fit with both alike."
-            )
+        require_scored(self.n_individual_, self.n_components_)
         view = self._check_view(X if side == "x" else y, side)
         codes = to_numpy(self._encode_individual(view, side))
         return individual_score(codes, *common)

@@ -22,6 +22,7 @@ from skcrl import (
     CrossViewClassifier,
     CrossViewRetriever,
     DeepCCA,
+    DeepCommonIndividual,
     KernelCCA,
     LinearCCA,
     MultimodalAutoencoder,
@@ -82,6 +83,10 @@ ESTIMATORS = {
             reconstruction_weight=0.1,
             pretraining_epochs=1,
         ),
+    ],
+    "DeepCommonIndividual": [
+        DeepCommonIndividual(DeepCCA(**SMALL, random_state=0), **SMALL),
+        DeepCommonIndividual(LinearCCA(1), n_individual=3, **SMALL),
     ],
     "KernelCCA": [
         KernelCCA(),
@@ -234,7 +239,8 @@ def train_in_float64(monkeypatch):
     monkeypatch.setattr(
         Units, "standardised", lambda units, view, _=None: standardised(units, view)
     )
-    for kind in (CorrNet, MultimodalAutoencoder):  # They try float32 before.
+    # They try float32 before.
+    for kind in (CorrNet, DeepCommonIndividual, MultimodalAutoencoder):
         monkeypatch.setattr(kind, "_check_net", lambda *args: None)
 
 
@@ -242,8 +248,12 @@ def train_in_float64(monkeypatch):
 def test_sklearn_checks(estimator, check, monkeypatch):
     if "sample_weight_equivalence" in repr(check) and hasattr(estimator, "max_epochs"):
         estimator = clone(estimator)
-        names = WITHOUT_CHANCE.keys() & estimator.get_params()
-        estimator.set_params(**{name: WITHOUT_CHANCE[name] for name in names})
+        settings = {  # of an estimator in it, too
+            name: WITHOUT_CHANCE[name.rpartition("__")[2]]
+            for name in estimator.get_params()
+            if name.rpartition("__")[2] in WITHOUT_CHANCE
+        }
+        estimator.set_params(**settings)
         train_in_float64(monkeypatch)
     check(estimator)
 

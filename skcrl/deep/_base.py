@@ -387,7 +387,8 @@ class BaseDeepTwoView(TwoViewTransformer):
         if self.augment is not None:
             net.augmentation = Augmentation(self.augment, units, net.seed)
         if getattr(self, "gradient_penalty", None) is not None:
-            net.gradient_penalty = GradientPenalty(self.gradient_penalty, self._scores)
+            score = self._score_penalised()
+            net.gradient_penalty = GradientPenalty(self.gradient_penalty, score)
 
     def _checkpoint_of(self, data, groups, plan, processes):
         """The file of the training, or None; all processes must train the same."""

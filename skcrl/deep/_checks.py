@@ -9,10 +9,10 @@ from skcrl.deep._net_params import check_net_params, loader_settings
 
 
 def check_training(estimator, data, plan, optimizer, n_processes):
-    estimator._check_parameters()
-    check_callbacks(estimator.callbacks or [])
     if getattr(estimator, "gradient_penalty", None) is not None:
         check_gradient_penalty(estimator, n_processes)
+    estimator._check_parameters()
+    check_callbacks(estimator.callbacks or [])
     settings = loader_settings(estimator.net_params)
     if settings and not isinstance(data, LoadedPairs):
         raise ValueError(

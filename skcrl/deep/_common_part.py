@@ -8,7 +8,6 @@ from torch import nn
 
 from skcrl.deep._base import BaseDeepTwoView
 from skcrl.deep._units import Units
-from skcrl.deep._view_modules import ViewModule
 from skcrl.deep.modules import TwoBranchOutput
 
 
@@ -34,7 +33,7 @@ class FrozenCommon:
     @torch.compiler.disable
     def by_rows(self, x, y, weights=None):
         """Common codes of both views."""
-        return TwoBranchOutput(self.x(x), self.y(y))
+        return TwoBranchOutput(self.x(x).to(x.dtype), self.y(y).to(y.dtype))
 
     def across(self, outputs, weights=None):
         """Outputs of all rows of a batch, to which nothing is added."""
@@ -82,9 +81,26 @@ class JointCommon(nn.Module):
 def _of_module(estimator, side, units, device):
     """Codes of a deep estimator, from rows in other units."""
     net = estimator.net_
-    between = _units_between(net.units.get(side), units)
-    encoder, projection = net.module_.one_view(side), estimator._projection_of(side)
-    return ViewModule(encoder, between, projection).to(device)
+    encoder = net.module_.one_view(side)
+    between = _on(device, _units_between(net.units.get(side), units))
+    projection = _on(device, estimator._projection_of(side))
+
+    def codes(view):
+        rows = view
+        if between is not None:
+            mean, scale = between
+            rows = ((view.double() - mean) / scale).to(view.dtype)
+        outputs = encoder(rows)
+        if projection is None:
+            return outputs
+        mean, weights = projection
+        return (outputs.double() - mean) @ weights
+
+    return codes
+
+
+def _on(device, arrays):
+    return arrays and tuple(torch.from_numpy(a).to(device) for a in arrays)
 
 
 def _units_between(of_estimator, of_batch):
@@ -108,6 +124,6 @@ def _of_arrays(estimator, side, units, device):
         if units is not None:
             rows = units.restored(rows)
         found = estimator._encode(rows, side)
-        return torch.from_numpy(found.astype(np.float32)).to(device)
+        return torch.from_numpy(found).to(device)
 
     return codes

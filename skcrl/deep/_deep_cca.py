@@ -19,7 +19,7 @@ from skcrl._typing import (
 )
 from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
-from skcrl.deep._gradient_penalty import of_common
+from skcrl.deep._gradient_penalty import CommonScore
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep._two_branch import BaseTwoBranch
 from skcrl.deep._users_modules import USERS_MODULES
@@ -284,7 +284,7 @@ class DeepCCA(BaseTwoBranch):
     }
 
     # What `gradient_penalty` takes the gradient of.
-    _scores = staticmethod(of_common)
+    _score_penalised = CommonScore
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from torch import nn
 
 from skcrl import _moments
 from skcrl._arrays import following, like, untensored
-from skcrl._common_individual import CommonIndividual
+from skcrl._common_individual import CommonIndividual, require_scored
 from skcrl._typing import (
     Activation,
     File,
@@ -29,7 +29,7 @@ from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep._common_part import FrozenCommon, JointCommon
 from skcrl.deep._deep_cca import DeepCCA
 from skcrl.deep._given import checked_pairs, loaded_pairs
-from skcrl.deep._gradient_penalty import of_individual
+from skcrl.deep._gradient_penalty import IndividualScore
 from skcrl.deep._loaded import is_dataset
 from skcrl.deep._residual import Residual
 from skcrl.deep._two_branch import finite
@@ -80,7 +80,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     gradient_penalty : (l1, l2) pair of float or None, default=None
         Elastic net on the gradient, in either view, of the individual score of each
         sample: the mean over samples of ``l1 * sum(abs(g)) + l2 * sum(g**2)``, as in
-        :class:`DeepCCA`. It needs `n_individual` to be the width of the common codes.
+        :class:`DeepCCA`. It needs `n_individual` to be the width of the common codes,
+        3 at least.
     joint : bool, default=False
         Whether the common part, a DeepCCA, is trained together with the individual one,
         and both losses are added up. Section 7.1.2 of [1]_ advises against it; it is
@@ -240,7 +241,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012
-        **TRAINING_CONSTRAINTS,
+        **{k: v for k, v in TRAINING_CONSTRAINTS.items() if k != "monitor"},
         "common": [TwoViewTransformer, FrozenEstimator, None],
         "n_individual": [Interval(Integral, 1, None, closed="left"), None],
         "decorrelation_weight": [Interval(Real, 0, None, closed="left")],
@@ -252,7 +253,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     # The score is that of the common part, which training does not change.
     monitor = "loss"
     # What `gradient_penalty` takes the gradient of.
-    _scores = staticmethod(of_individual)
+    _score_penalised = IndividualScore
 
     def __init__(
         self,
@@ -329,16 +330,20 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
-    def _train(self, X, y, sample_weight, groups, going_on, **kwargs):
+    def _train(
+        self, X, y, sample_weight, groups, going_on, is_part=False, validation=None
+    ):
         with restored_on_error(self):
-            if self.joint and (going_on or kwargs.get("is_part")):
+            if self.joint and (going_on or is_part):
                 raise ValueError(
                     "joint=True trains both parts from their beginnings: set "
                     "warm_start=False, and call fit and not partial_fit."
                 )
             if not going_on:
-                self._begin_common(X, y, sample_weight, kwargs.get("validation"))
-            return super()._train(X, y, sample_weight, groups, going_on, **kwargs)
+                self._begin_common(X, y, sample_weight, validation)
+            return super()._train(
+                X, y, sample_weight, groups, going_on, is_part, validation
+            )
 
     def _begin_common(self, X, y, sample_weight, validation):
         """Fit the common part, or make it ready to be trained with the rest."""
@@ -469,12 +474,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return individual, {"decorrelation_weight": self.decorrelation_weight}
 
     def _check_parameters(self):
-        if self.gradient_penalty is not None and self._width() != self._n_codes:
-            raise ValueError(
-                "gradient_penalty is on the individual score, which compares codes of "
-                f"both kinds in one space, got n_individual={self._width()} and "
-                f"{self._n_codes} common components: make them equal."
-            )
+        if self.gradient_penalty is not None:
+            require_scored(self._width(), self._n_codes)
         if self.joint:
             self.common_._check_parameters()
 
@@ -515,7 +516,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return common
 
     def _finish(self, data, _like):
-        of_codes, of_sides = None, {}
+        of_codes: _moments.Moments | None = None
+        of_sides: dict[str, _moments.Moments] = {}
         for x, y, weights in data.blocks():
             codes = {}
             for side, view in (("x", x), ("y", y)):

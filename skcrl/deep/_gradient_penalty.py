@@ -12,51 +12,63 @@ class GradientPenalty:
     r"""Elastic net on the gradient of a score of each sample in both of its views.
 
     The mean over samples of :math:`l_1 \|g\|_1 + l_2 \|g\|_2^2`, added up over the
-    views (eq. 7 of MUC2M).
+    views (eq. 7 of MUC2M). Scores are of codes standardised over the batch, whose means
+    and deviations are constants to g: it is the gradient in the sample alone.
 
     Parameters
     ----------
     weights : (float, float)
         l1 and l2.
-    scores : callable (outputs, weights) -> Tensor of shape (n_samples,)
-        Scores of the samples, by what the module gives for a batch; each depends on the
-        views of its own sample alone.
+    score : CommonScore or IndividualScore
+        The score.
     """
 
-    def __init__(self, weights, scores):
+    def __init__(self, weights, score):
         self.l1, self.l2 = weights
-        self.scores = scores
+        self.score = score
 
     def __call__(self, outputs, batch):
         """Penalty on a batch, of whose views the gradient is tracked."""
         weights = batch.about.get("weights")
-        scores = self.scores(outputs, weights)
-        # Each score has a gradient in one row, so that of their sum has all of them.
-        of_views = torch.autograd.grad(
-            scores.sum(), [batch["x"], batch["y"]], create_graph=True
-        )
+        codes = [getattr(outputs, name) for name in self.score.of]
+        standard = [_linalg.standardise(code, weights) for code in codes]
+        scores = self.score(standard, outputs, weights)
+        in_codes = torch.autograd.grad(scores.sum(), standard, create_graph=True)
         penalty = torch.zeros((), device=scores.device)
-        for gradient in of_views:
-            rows = gradient.flatten(1)
+        for side, code, in_code in zip(("x", "y"), codes, in_codes, strict=True):
+            # Back to the view, past the means, and through the deviations as they are.
+            by = _inverse_deviation(code, weights)
+            (gradient,) = torch.autograd.grad(
+                code, batch[side], in_code * by, create_graph=True
+            )
+            rows = gradient.flatten(1)  # (n_samples, n_features)
             norms = self.l1 * rows.abs().sum(1) + self.l2 * rows.square().sum(1)
             penalty = penalty + _linalg.row_mean(norms, weights)
         return penalty
 
 
-def of_common(outputs, weights):
+class CommonScore:
     """Common scores of the samples of a batch (eq. 4)."""
-    return common_scores(
-        _standardised(outputs.x_code, weights), _standardised(outputs.y_code, weights)
-    )
+
+    of = "x_code", "y_code"
+
+    def __call__(self, codes, outputs, weights):
+        """Scores, by the standardised codes."""
+        return common_scores(*codes)
 
 
-def of_individual(outputs, weights):
-    """Individual scores of both views of the samples of a batch (section 3.2)."""
-    codes = [_standardised(z, weights) for z in (outputs.x_code, outputs.y_code)]
-    return sum(
-        individual_scores(_standardised(w, weights), *codes)
-        for w in (outputs.x_individual, outputs.y_individual)
-    )
+class IndividualScore:
+    """Individual scores of the samples of a batch, of both views (section 3.2)."""
+
+    of = "x_individual", "y_individual"
+
+    def __call__(self, codes, outputs, weights):
+        """Scores, by the standardised codes."""
+        common = [
+            _linalg.standardise(code, weights)
+            for code in (outputs.x_code, outputs.y_code)
+        ]
+        return sum(individual_scores(code, *common) for code in codes)
 
 
 def check_gradient_penalty(estimator, n_processes):
@@ -88,9 +100,7 @@ def check_gradient_penalty(estimator, n_processes):
         )
 
 
-def _standardised(z, weights):
-    """Columns of mean 0 and variance 1, by figures of the batch that are constants."""
-    mean = _linalg.row_mean(z, weights).detach()
-    variance = _linalg.row_mean((z - mean).square(), weights).detach()
-    # The guard of `_linalg.standardise`.
-    return (z - mean) * (variance + 1e-8) ** -0.5
+def _inverse_deviation(z, weights):
+    """What the columns are divided by in `_linalg.standardise`, with its guard."""
+    centred = z - _linalg.row_mean(z, weights)
+    return (_linalg.row_mean(centred.square(), weights) + 1e-8) ** -0.5

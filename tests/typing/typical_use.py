@@ -23,6 +23,7 @@ from skcrl import (
     CrossViewClassifier,
     CrossViewRetriever,
     DeepCCA,
+    DeepCommonIndividual,
     KernelCCA,
     LinearCCA,
     MultimodalAutoencoder,
@@ -69,6 +70,9 @@ KernelCCA(3, kernel=lambda a, b: a @ b, approximation="nystroem").fit(left, righ
 deep = DeepCCA(8, hidden_layer_sizes=(64,), max_epochs=5, random_state=0)
 assert_type(deep.fit(left, right).partial_fit(left, right), DeepCCA)
 assert_type(deep.predict(left), np.ndarray)
+both = DeepCommonIndividual(LinearCCA(4), n_individual=4, gradient_penalty=(0.1, 0.0))
+assert_type(both.fit(left, right).transform_individual(left), np.ndarray)
+assert_type(both.common_score(left, right, kind="cosine"), np.ndarray)
 own = DeepCCA(4, x_encoder=nn.Linear(32, 4), y_decoder=None, net_params=None)
 own.fit(left, right, sample_weight=[1.0] * len(left)).save("own.skcrl")
 assert_type(DeepCCA.load("own.skcrl", x_encoder=nn.Linear(32, 4)), DeepCCA)

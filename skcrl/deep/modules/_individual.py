@@ -79,8 +79,8 @@ class IndividualBranches(nn.Module):
         self.common: Any = None
         self.shapes = {"x": torch.Size(x_shape), "y": torch.Size(y_shape)}
         hidden = {"x": hidden_x, "y": hidden_y}
-        encoders = {"x": x_encoder, "y": y_encoder}
-        decoders = {"x": x_decoder, "y": y_decoder}
+        encoders: dict[str, Any] = {"x": x_encoder, "y": y_encoder}
+        decoders: dict[str, Any] = {"x": x_decoder, "y": y_decoder}
         self.encoders: Any = nn.ModuleDict()
         self.decoders: Any = nn.ModuleDict()
         for side, shape in self.shapes.items():
