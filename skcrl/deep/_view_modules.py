@@ -22,6 +22,9 @@ class ViewModule(nn.Module):
 
     Notes
     -----
+    The units and the linear map are in float64, whatever `encoder` is in: call
+    ``float()`` or ``double()`` before the module.
+
     Shape: (n_samples, ...) -> (n_samples, n_components).
     """
 
@@ -49,6 +52,8 @@ class LinearCodes(nn.Module):
 
     Notes
     -----
+    In float64, until ``float()`` is called.
+
     Shape: (n_samples, n_features) -> (n_samples, n_components).
     """
 
@@ -56,7 +61,7 @@ class LinearCodes(nn.Module):
         super().__init__()
         self.centre = _Centre(mean)
         n_features, n_components = weights.shape
-        self.linear = dense(n_features, n_components, bias=False)
+        self.linear = dense(n_features, n_components, bias=False).double()
         with torch.no_grad():
             self.linear.weight.copy_(torch.as_tensor(weights).T)
         self.eval()
@@ -74,7 +79,7 @@ class _Standardise(nn.Module):
     def __init__(self, mean, scale):
         super().__init__()
         self.centre = _Centre(mean)
-        self.register_buffer("scale", torch.as_tensor(scale).float())
+        self.register_buffer("scale", torch.as_tensor(scale).double())
 
     def forward(self, view):
         return self.centre(view) / self.scale
@@ -89,8 +94,8 @@ class _Centre(nn.Module):
     def __init__(self, mean):
         super().__init__()
         mean = torch.as_tensor(mean).double()
-        self.register_buffer("mean", mean.float())
-        self.register_buffer("rest", (mean - mean.float()).float())
+        self.register_buffer("mean", mean.float().double())
+        self.register_buffer("rest", mean - self.mean)
 
     def forward(self, view):
         return (view - self.mean) - self.rest
