@@ -17,6 +17,16 @@ Parts = Literal["common", "individual", "all"]
 PARTS = ("common", "individual", "all")
 
 
+def require_one_space(estimator):
+    """Raise ValueError unless individual codes are as wide as common ones."""
+    if estimator.n_individual_ != estimator.n_components_:
+        raise ValueError(
+            "The individual score compares individual and common codes in one "
+            f"space, got n_individual={estimator.n_individual_} and "
+            f"n_components={estimator.n_components_}: fit with both alike."
+        )
+
+
 class CommonIndividual(TwoViewTransformer):
     """Base of the estimators that have codes of each view's own beside common ones.
 
@@ -123,12 +133,7 @@ class CommonIndividual(TwoViewTransformer):
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
         common = self._numeric_codes(X, y)
-        if self.n_individual_ != self.n_components_:
-            raise ValueError(
-                "The individual score compares individual and common codes in one "
-                f"space, got n_individual={self.n_individual_} and "
-                f"n_components={self.n_components_}: fit with both alike."
-            )
+        require_one_space(self)
         view = self._check_view(X if side == "x" else y, side)
         codes = to_numpy(self._encode_individual(view, side))
         return individual_score(codes, *common)

@@ -22,11 +22,14 @@ def individual_by_qr(w, zx, zy):
 
 def test_scores_are_those_of_each_row_by_itself(codes):
     W, Zx, Zy = codes
-    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(Zx, Zy)]
+    cosines = [
+        a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        for a, b in zip(Zx, Zy, strict=True)
+    ]
     np.testing.assert_allclose(common_score(Zx, Zy, kind="cosine"), cosines, rtol=1e-12)
-    expected = [c * (a @ b) for c, a, b in zip(cosines, Zx, Zy)]
+    expected = [c * (a @ b) for c, a, b in zip(cosines, Zx, Zy, strict=True)]
     np.testing.assert_allclose(common_score(Zx, Zy), expected, rtol=1e-12)
-    expected = [individual_by_qr(*row) for row in zip(W, Zx, Zy)]
+    expected = [individual_by_qr(*row) for row in zip(W, Zx, Zy, strict=True)]
     np.testing.assert_allclose(individual_score(W, Zx, Zy), expected, rtol=1e-12)
 
 
@@ -90,7 +93,9 @@ def test_what_lies_within_the_common_is_not_individual(rng):
 
 def test_parallel_codes_span_one_direction(rng):
     W, Zx = rng.standard_normal((2, 30, 4))
-    expected = [np.linalg.norm(w - z * (w @ z) / (z @ z)) for w, z in zip(W, Zx)]
+    expected = [
+        np.linalg.norm(w - z * (w @ z) / (z @ z)) for w, z in zip(W, Zx, strict=True)
+    ]
     for Zy in (Zx, -3 * Zx, Zx * 1e-9, np.zeros_like(Zx)):
         np.testing.assert_allclose(individual_score(W, Zx, Zy), expected, rtol=1e-9)
         np.testing.assert_allclose(individual_score(W, Zy, Zx), expected, rtol=1e-9)
