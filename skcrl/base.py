@@ -548,7 +548,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
         np.True_
         """
         check_is_fitted(self)
-        return self.estimator._as_module(self.side).float()
+        return self.estimator._as_module(self.side).float().eval()
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Rebuild the view from its own codes.

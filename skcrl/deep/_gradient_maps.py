@@ -117,21 +117,22 @@ def gradient_maps(scores, samples, others, method, layer, baseline, n_steps):
     def block(start, stop):
         rows = as_tensor(samples[start:stop], scores.device, scores.dtype)
         codes = as_tensor(others[start:stop], scores.device, scores.dtype)
-        return rows, partial(scores, others=codes)
+        return rows, codes
 
     # Whatever mode the user computes in.
     with torch.inference_mode(False), torch.enable_grad():
         compute = {"gradient": _gradient, "gradient_times_input": _times_input}
         if method == "integrated":
-            start = as_tensor(baseline, scores.device, scores.dtype)
-            compute[method] = partial(_integrated, baseline=start, n_steps=n_steps)
+            origin = as_tensor(baseline, scores.device, scores.dtype)
+            compute[method] = partial(_integrated, baseline=origin, n_steps=n_steps)
         elif method == "grad_cam":
-            tapped = _layer_of(scores.last_encoder, layer, *block(0, 1))
-            compute[method] = partial(_grad_cam, layer=tapped)
-        n_rows = _rows_of_a_block(*block(0, 1))
+            chosen = _layer_of(scores, layer, *block(0, 1))
+            compute[method] = partial(_grad_cam, layer=chosen)
+        n_rows = _rows_of_a_block(scores, *block(0, 1))
         maps = None
         for start in range(0, len(samples), n_rows):
-            made = compute[method](*block(start, start + n_rows))
+            rows, codes = block(start, start + n_rows)
+            made = compute[method](rows, partial(scores, others=codes))
             _require_finite(made, start)
             if maps is None:
                 maps = np.empty((len(samples), *made.shape[1:]), samples.dtype)
@@ -192,13 +193,13 @@ def _slopes(scores, at):
     return torch.autograd.grad(scores.sum(), at, materialize_grads=True)[0]
 
 
-def _layer_of(module, name, sample, scores):
-    """The module in `module` of that name, or the last, that gives feature maps."""
-    names = _names_of_feature_maps(module, sample, scores)
+def _layer_of(scores, name, sample, code):
+    """The layer of that name, or the last, that gives feature maps."""
+    names = _names_of_feature_maps(scores, sample, code)
     if name is None and names:
-        return module.get_submodule(names[-1])
+        name = names[-1]
     if name in names:
-        return module.get_submodule(name)
+        return scores.last_encoder.get_submodule(name)
     known = ", ".join(map(repr, dict.fromkeys(names))) or "there are none"
     raise ValueError(
         "method='grad_cam' weighs feature maps (n_samples, channels, height, width) of "
@@ -208,8 +209,8 @@ def _layer_of(module, name, sample, scores):
     )
 
 
-def _names_of_feature_maps(module, sample, scores):
-    """Names of the modules in `module` that give feature maps, in order of calls."""
+def _names_of_feature_maps(scores, sample, code):
+    """Names of the layers that give feature maps, in order of calls."""
     names = []
 
     def note(name, _, args, output):
@@ -219,13 +220,13 @@ def _names_of_feature_maps(module, sample, scores):
             names.append(name)
 
     with ExitStack() as hooks, torch.no_grad():
-        for name, part in module.named_modules():
-            hooks.enter_context(part.register_forward_hook(partial(note, name)))
-        scores(sample)
+        for name, layer in scores.last_encoder.named_modules():
+            hooks.enter_context(layer.register_forward_hook(partial(note, name)))
+        scores(sample, code)
     return names
 
 
-def _rows_of_a_block(sample, scores):
+def _rows_of_a_block(scores, sample, code):
     """How many rows go together, by what autograd keeps of each.
 
     Found out with one row and two of them: layers keep their weights only once.
@@ -238,10 +239,9 @@ def _rows_of_a_block(sample, scores):
             sizes.append(tensor.numel())
             return tensor
 
-        rows = sample.repeat(n_rows, *[1] * (sample.ndim - 1)).requires_grad_()
-        codes = scores.keywords["others"].repeat(n_rows, 1)
+        rows, codes = (torch.cat([row] * n_rows) for row in (sample, code))
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            scores.func(rows, codes)
+            scores(rows.requires_grad_(), codes)
         return sum(sizes)
 
     more = max(kept(2) - kept(1), sample.numel())

@@ -31,7 +31,6 @@ class KernelModule(nn.Module):
         super().__init__()
         self.features = _features(encoder.features)
         self.project = LinearCodes(encoder.mean, encoder.weights)
-        self.eval()
 
     def forward(self, view):
         """Codes of rows of the view, in their dtype."""

@@ -35,7 +35,6 @@ class ViewModule(nn.Module):
         self.project: Any = (
             nn.Identity() if projection is None else LinearCodes(*projection)
         )
-        self.eval()
 
     def forward(self, view):
         """Codes of rows of the view."""
@@ -64,7 +63,6 @@ class LinearCodes(nn.Module):
         self.linear = dense(n_features, n_components, bias=False).double()
         with torch.no_grad():
             self.linear.weight.copy_(torch.as_tensor(weights).T)
-        self.eval()
 
     def forward(self, view):
         """Codes of rows of the view."""

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -223,6 +222,19 @@ def test_maps_of_a_conv_encoder_are_the_slopes_of_transform(images, score):
     np.testing.assert_array_equal(times_input, maps * X)
 
 
+def test_a_score_gets_the_codes_of_x_before_those_of_y(views):
+    est = LinearCCA(2).fit(*views)
+    x_codes, y_codes = est.transform_pair(*views)
+    for side, expected in (
+        ("x", np.outer(y_codes[:, 1], linear_weights(est, "x")[:, 0])),
+        ("y", np.outer(x_codes[:, 0], linear_weights(est, "y")[:, 1])),
+    ):
+        maps = gradient_map(
+            est, *views, side=side, score=lambda zx, zy: zx[:, 0] * zy[:, 1]
+        )
+        np.testing.assert_allclose(maps, expected, rtol=1e-10, atol=1e-10)
+
+
 def extracted(extractor, images):
     with torch.no_grad():
         return deepcopy(extractor).double().eval()(torch.from_numpy(images)).numpy()
@@ -353,9 +365,8 @@ def test_blocks_are_as_small_as_what_autograd_keeps(images, linear_parts):
             conv(width)[:3], nn.Flatten(), nn.Linear(24 * width, 6)
         )
         scores = deep_maps.PairScores(linear_parts, "x", "common", extractor, "float32")
-        scores = partial(scores, others=torch.zeros(1, K))
         sample = torch.from_numpy(X[:1]).float()
-        sizes.append(deep_maps._rows_of_a_block(sample, scores))
+        sizes.append(deep_maps._rows_of_a_block(scores, sample, torch.ones(1, K)))
     assert sizes[0] == deep_maps._BLOCK_ROWS
     kept_by_wide = deep_maps._KEPT_VALUES / sizes[1]
     assert 2 * 24 * 400 < kept_by_wide < 6 * 24 * 400
@@ -381,6 +392,7 @@ def test_nothing_of_estimator_and_extractor_changes(images):
             ]
         )
 
+    est.net_.module_.train()
     before, numbers = state(), torch.get_rng_state()
     for method in ("gradient", "integrated", "grad_cam"):
         for view in (X, X.astype(np.float64)):
