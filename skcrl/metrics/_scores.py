@@ -78,7 +78,8 @@ def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
     Returns
     -------
     scores : ndarray of shape (n_samples,)
-        Not negative.
+        Not negative; 0 where the common codes span all dimensions, as two codes of two
+        dimensions do.
 
     Raises
     ------

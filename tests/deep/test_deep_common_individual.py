@@ -195,7 +195,7 @@ def test_common_part_of_other_units(views):
     est.fit(X + 1e4, y)
     codes = frozen.transform(X + 1e4), frozen.transform_y(y)
     np.testing.assert_array_equal(est.transform_pair(X + 1e4, y), codes)
-    seen = est._as_module("x")(torch.from_numpy(X + 1e4)[:5].float())
+    seen = est.view("x").module()(torch.from_numpy(X + 1e4)[:5].float())
     np.testing.assert_allclose(seen.detach(), codes[0][:5], atol=1e-2)
     # In training it saw the codes that the individual ones are uncorrelated with.
     own = est.transform_individual(X + 1e4)
@@ -272,7 +272,7 @@ def test_images_go_through_nets_of_the_user_or_are_flattened():
     flat = DeepCommonIndividual(common, **SMALL).fit(images, right[:200])
     rebuilt = flat.reconstruct(y=right[:200], to="x", parts="common")
     assert rebuilt.shape == images.shape
-    module = est._as_individual_module("x")
+    module = est._as_individual_module("x").float()
     np.testing.assert_allclose(
         module(torch.from_numpy(images)).detach(),
         est.transform_individual(images),

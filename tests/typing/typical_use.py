@@ -43,10 +43,18 @@ from skcrl.datasets import (
 )
 from skcrl.inspection import (
     bootstrap_intervals,
+    gradient_map,
     permutation_test,
     select_n_components,
 )
-from skcrl.metrics import get_scorer, pearson_sum, recall_at_k, retrieval_report
+from skcrl.metrics import (
+    common_score,
+    get_scorer,
+    individual_score,
+    pearson_sum,
+    recall_at_k,
+    retrieval_report,
+)
 
 left, right, labels = load_digits_halves()
 assert_type(left, np.ndarray)
@@ -126,6 +134,11 @@ result = permutation_test(Zx, Zy, n_permutations=99, groups=labels, permute="who
 print(result.pvalues.min(), result.to_frame())
 bootstrap_intervals(LinearCCA(2), left, right, n_resamples=99).correlations.low.min()
 print(select_n_components(left, right, method="parallel", random_state=0).n_components)
+gradient_map(cca, left, right, side="x").mean(axis=0)
+gradient_map(deep, left, right, side="y", score=lambda zx, zy: (zx * zy).sum(1))
+gradient_map(cca, left, right, side="x", extractor=nn.Flatten(), method="grad_cam")
+common_score(Zx, Zy, kind="cosine").mean()
+assert_type(individual_score(Zx, Zx, Zy), np.ndarray)
 X, Y = make_correlated_views(500, correlations=(0.9, 0.5), random_state=0)
 class_disjoint_split(left, right, classes=labels, test_size=0.5)
 
