@@ -15,6 +15,7 @@ _HOMES = {
     "DeepCCA": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
+    "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
@@ -46,6 +47,7 @@ __all__ = [
     "DeepCCA",
     "KernelCCA",
     "LinearCCA",
+    "LinearCommonIndividual",
     "MultimodalAutoencoder",
     "RoutedView",
     "TiedBidirectional",
@@ -79,7 +81,7 @@ if TYPE_CHECKING:
         TiedBidirectional,
     )
     from skcrl.kernel import KernelCCA
-    from skcrl.linear import LinearCCA
+    from skcrl.linear import LinearCCA, LinearCommonIndividual
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever
     from skcrl.transfer import CrossViewClassifier, transfer_score

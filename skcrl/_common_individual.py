@@ -123,14 +123,14 @@ class CommonIndividual(TwoViewTransformer):
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
         common = self._numeric_codes(X, y)
-        if self.n_individual_ != self.n_components_:
-            raise ValueError(
-                "The individual score compares individual and common codes in one "
-                f"space, got n_individual={self.n_individual_} and "
-                f"n_components={self.n_components_}: fit with both alike."
-            )
         view = self._check_view(X if side == "x" else y, side)
         codes = to_numpy(self._encode_individual(view, side))
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                "The individual score compares individual and common codes in one "
+                f"space, got n_individual={codes.shape[1]} and "
+                f"n_components={self.n_components_}: fit with both alike."
+            )
         return individual_score(codes, *common)
 
     def _numeric_codes(self, X, y):
@@ -169,9 +169,8 @@ class CommonIndividual(TwoViewTransformer):
     ) -> Any:
         """Views rebuilt from their common codes, their individual codes, or both.
 
-        Common codes come from the view itself where it is there, else from the other.
-        Individual codes come from the view itself; where it is missing, they are 0,
-        their mean.
+        Common codes come from the views that are there, individual codes from the view
+        itself; where it is missing, they are 0, their mean.
 
         Parameters
         ----------

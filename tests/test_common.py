@@ -24,6 +24,7 @@ from skcrl import (
     DeepCCA,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
     TiedBidirectional,
@@ -100,6 +101,11 @@ ESTIMATORS = {
         LinearCCA(1, solver="gram"),
         LinearCCA(1, solver="lanczos", shrinkage="oas"),
         LinearCCA(shrinkage="ledoit_wolf", scale=True, center=False),
+    ],
+    "LinearCommonIndividual": [
+        LinearCommonIndividual(),
+        LinearCommonIndividual(1, n_individual=(1, 0)),
+        LinearCommonIndividual(1, n_individual=(None, 0), n_signal=(2, 1)),
     ],
     "MultimodalAutoencoder": [
         MultimodalAutoencoder(**SMALL),

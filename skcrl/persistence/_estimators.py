@@ -27,6 +27,7 @@ _HOMES = {
     "DeepCCA": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
+    "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
