@@ -514,7 +514,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
         """What ``transform`` computes, as a ``torch.nn.Module``.
 
         For a program of your own, and for ``torch.export``, ``torch.onnx.export`` and
-        ``torch.compile``. Views of `LinearCCA` and of the deep estimators have it.
+        ``torch.compile``. Views of the linear and of the deep estimators have it.
 
         Returns
         -------

@@ -21,9 +21,9 @@ def signal_rank(values, n_free, n_features):
     """Number of eigenvalues of a covariance that white noise alone does not explain.
 
     As Kritchman and Nadler (2008) do, each is compared with the largest eigenvalue of
-    noise in the dimensions that those before it leave. The variance of the noise is that
-    by which the median of the rest is the median of the Marchenko-Pastur law. Without
-    noise that is 0, and the rank the rank of the view.
+    noise in the dimensions that those before it leave. The variance of the noise is
+    that by which the median of the rest is the median of the Marchenko-Pastur law.
+    Without noise that is 0, and the rank is the rank of the view.
 
     Parameters
     ----------
@@ -112,6 +112,8 @@ def individual_directions(values, common, n_individual):
 
 def _squared_sines(values, n_features, n_free, rank, random_state):
     """Draws of a bound on the squared sine by which noise turns a signal (Wedin)."""
+    if rank == min(n_features, n_free):
+        return np.ones(_N_DRAWS)  # no direction is left to show the noise
     noise, least = values[rank:], values[rank - 1]
     norms = [
         _squared_norms(noise, dimension - rank, rank, random_state)

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -28,7 +28,7 @@ from skcrl.linear._ajive import (
     n_common,
     signal_rank,
 )
-from skcrl.linear._fit import constant_views, overflow_told_by_error, require_finite
+from skcrl.linear._fit import overflow_told_by_error, require_finite
 from skcrl.linear._principal import ByCovariance, ByRows
 
 _NAMES = {"x": "X", "y": "y"}
@@ -42,8 +42,8 @@ class LinearCommonIndividual(CommonIndividual):
 
     1. The signal of a table is spanned by its leading `n_signal_` principal components,
        standardised, :math:`U_x` and :math:`U_y`.
-    2. The singular value decomposition :math:`U_x^\top U_y / (n - 1) = A R B^\top` gives
-       common codes :math:`Z_x = U_x A` and :math:`Z_y = U_y B` of the pairs of
+    2. The singular value decomposition :math:`U_x^\top U_y / (n - 1) = A R B^\top`
+       gives common codes :math:`Z_x = U_x A` and :math:`Z_y = U_y B` of the pairs of
        directions whose correlation exceeds both bounds of AJIVE.
     3. Individual codes are the principal components of what those common codes leave
        of the signal. The rest of the table is residual.
@@ -96,7 +96,8 @@ class LinearCommonIndividual(CommonIndividual):
     wedin_bound_, random_bound_ : float
         Correlation that a shared direction keeps under the noise, and largest
         correlation of random signals of these ranks, each at 5 %. Both are one less
-        than the squared singular values that AJIVE speaks of. Only with
+        than the squared singular values that AJIVE speaks of. The first is 0 where the
+        signal of a view fills it, so that nothing shows its noise. Only with
         ``n_components=None``.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
         Projections of the centred views to common codes, which have variance 1.
@@ -132,26 +133,29 @@ class LinearCommonIndividual(CommonIndividual):
 
     See Also
     --------
-    LinearCCA : Common codes alone, of all directions of the views and not their signals.
+    LinearCCA : Common codes alone, of all directions of the views.
 
     Notes
     -----
-    ``reconstruct(X, y, to="x", parts="common")`` is the common part of X, with its mean,
-    "individual" its individual part, and X less "all" the residual. Where both views are
-    given, the common part is rebuilt from the mean of both common codes, which errs less
-    than either: within the signal it is the joint part of AJIVE. Where a view is missing,
-    its common codes are predicted from those of the other, times `correlations_`.
+    ``reconstruct(X, y, to="x", parts="common")`` is the common part of X, with its
+    mean, "individual" its individual part, and X less "all" the residual. Where both
+    views are given, the common part is rebuilt from the mean of both common codes,
+    which errs less than either: within the signal it is the joint part of AJIVE. Where
+    a view is missing, its common codes are predicted by those of the other, times
+    `correlations_`.
 
-    D-CCA [3]_ has a common part of partly correlated directions as well. On planted
-    tables its individual parts were further from the truth than those of AJIVE
-    (``benchmarks/linear_common_individual.py`` prints both).
+    D-CCA [3]_ shrinks the common part where its directions are only partly correlated,
+    and leaves the rest to the individual part. On planted tables, where noise alone
+    lowers the correlations, that individual part is further from the truth than the one
+    here: ``benchmarks/linear_common_individual.py`` prints the errors of both.
 
     References
     ----------
     .. [1] Feng, Jiang, Hannig and Marron (2018). Angle-based joint and individual
        variation explained. Journal of Multivariate Analysis 166.
     .. [2] Kritchman and Nadler (2008). Determining the number of components in a factor
-       model from limited noisy data. Chemometrics and Intelligent Laboratory Systems 94.
+       model from limited noisy data. Chemometrics and Intelligent Laboratory
+       Systems 94.
     .. [3] Shu, Wang and Zhu (2020). D-CCA: a decomposition-based canonical correlation
        analysis for high-dimensional datasets. Journal of the American Statistical
        Association 115.
@@ -182,7 +186,11 @@ class LinearCommonIndividual(CommonIndividual):
 
     _parameter_constraints: dict = {  # noqa: RUF012
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "n_individual": [Interval(Integral, 0, None, closed="left"), None, "array-like"],
+        "n_individual": [
+            Interval(Integral, 0, None, closed="left"),
+            None,
+            "array-like",
+        ],
         "n_signal": [Interval(Integral, 1, None, closed="left"), None, "array-like"],
         "random_state": ["random_state"],
     }
@@ -230,7 +238,8 @@ class LinearCommonIndividual(CommonIndividual):
         DegenerateFitWarning
             If a view is constant; if no direction is common, so that common codes are
             0; or if the signals have more directions than the samples leave degrees of
-            freedom, so that those of a given `n_components` correlate whatever the data.
+            freedom, so that the first of a given `n_components` correlate whatever the
+            data.
         """
         with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
@@ -268,8 +277,8 @@ class LinearCommonIndividual(CommonIndividual):
         first = not hasattr(self, "n_samples_seen_")
         if not first and not hasattr(self, "moments_"):
             raise ValueError(
-                "This estimator was fitted through the rows of wide views, which leaves "
-                "no moments to add to: begin with partial_fit in place of fit."
+                "This estimator was fitted through the rows of wide views, which "
+                "leaves no moments to add to: begin with partial_fit in place of fit."
             )
         with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=first)
@@ -312,10 +321,20 @@ class LinearCommonIndividual(CommonIndividual):
         )
         left, right = left[:, : self.rank_], right[: self.rank_].T
         sign = _signs(principal, 0, left)
-        self._patterns = {}
-        for i, (side, directions) in enumerate((("x", left), ("y", right))):
-            self._keep(side, i, principal, directions * sign)
-        self._warn(spectra)
+        x, y = (
+            self._projections(principal, i, directions * sign)
+            for i, directions in enumerate((left, right))
+        )
+        self.x_weights_, self.y_weights_ = x.weights, y.weights
+        self.x_individual_weights_ = x.individual_weights
+        self.y_individual_weights_ = y.individual_weights
+        self._patterns = {
+            "x": (x.pattern, x.individual_pattern),
+            "y": (y.pattern, y.individual_pattern),
+        }
+        self.x_mean_, self.y_mean_ = (spectrum.mean for spectrum in spectra)
+        self.x_var_, self.y_var_ = (spectrum.var for spectrum in spectra)
+        self._warn()
 
     def _n_common(self, spectra, n_free):
         """Number of common components, of those that the signals can have."""
@@ -336,10 +355,9 @@ class LinearCommonIndividual(CommonIndividual):
             self.signal_correlations_, self.wedin_bound_, self.random_bound_
         )
 
-    def _keep(self, side, i, principal, common):
-        """Projections and patterns of one view from its common directions."""
-        mean, var, values, _ = principal.spectra[i]
-        n_individual = self.n_individual_[i]
+    def _projections(self, principal, i, common):
+        """Projections of one view from the common directions of its signal."""
+        values, n_individual = principal.spectra[i].values, self.n_individual_[i]
         size = min(len(values), max(len(common), self.rank_ + n_individual))
         common = np.vstack([common, np.zeros((size - len(common), self.rank_))])
         individual = individual_directions(
@@ -349,27 +367,28 @@ class LinearCommonIndividual(CommonIndividual):
         axes, roots = principal.axes(i, size), values[:size, None] ** 0.5
         common = _padded(common, self.n_components_)
         individual = _padded(individual, n_individual)
-        setattr(self, f"{side}_mean_", mean)
-        setattr(self, f"{side}_var_", var)
-        setattr(self, f"{side}_weights_", axes @ (common / roots))
-        setattr(self, f"{side}_individual_weights_", axes @ (individual / roots))
-        # Covariances of the codes with the columns.
-        self._patterns[side] = (
+        return _Projections(
+            axes @ (common / roots),
+            axes @ (individual / roots),
             (axes @ (common * roots)).T,
             (axes @ (individual * roots)).T,
         )
 
-    def _warn(self, spectra):
-        constant = constant_views(*(spectrum.var for spectrum in spectra))
-        warn_of_constant(constant)
-        if self.rank_ == 0 and not constant:
+    def _warn(self):
+        warn_of_constant(
+            name
+            for name, rank in zip(_NAMES.values(), self.n_signal_, strict=True)
+            if rank == 0
+        )
+        if self.rank_ == 0 and 0 not in self.n_signal_:
+            largest = self.signal_correlations_[0]
             warnings.warn(
                 "The views have no common component, and common codes are 0: the "
-                f"largest correlation of their signals, {self.signal_correlations_[0]:.2f}"
-                f", does not exceed both bounds, {self.wedin_bound_:.2f} of noise and "
-                f"{self.random_bound_:.2f} of chance. Give n_components to take the most "
-                "correlated ones all the same, or n_signal if the ranks of the signals, "
-                f"{self.n_signal_[0]} and {self.n_signal_[1]}, are others.",
+                f"largest correlation of their signals, {largest:.2f}, does not exceed "
+                f"both bounds, {self.wedin_bound_:.2f} of noise and "
+                f"{self.random_bound_:.2f} of chance. Give n_components to take the "
+                "most correlated ones all the same, or n_signal if the ranks of the "
+                f"signals, {self.n_signal_[0]} and {self.n_signal_[1]}, are others.",
                 DegenerateFitWarning,
                 stacklevel=2,
             )
@@ -388,8 +407,8 @@ class LinearCommonIndividual(CommonIndividual):
         k = self.n_components or 1
         if k > min(widths):
             raise ValueError(
-                f"`n_components` upper bound is {min(widths)}, the width of the narrower "
-                f"view. Got {k} instead. Reduce `n_components`."
+                f"`n_components` upper bound is {min(widths)}, the width of the "
+                f"narrower view. Got {k} instead. Reduce `n_components`."
             )
         n_individual, n_signal = (
             per_view(name, value, _is_count, "a whole number that is not negative")
@@ -403,13 +422,13 @@ class LinearCommonIndividual(CommonIndividual):
         ):
             if own is not None and own > p - (self.n_components or 0):
                 raise ValueError(
-                    f"`n_individual` upper bound is {p - (self.n_components or 0)} for "
-                    f"{name}, its width less the common components. Got {own} instead."
+                    f"`n_individual` of {name} must be at most n_features={p} less the "
+                    f"n_components={self.n_components}. Got {own} instead."
                 )
             if rank is not None and not k <= rank <= p:
                 raise ValueError(
-                    f"`n_signal` of {name} must be from {k}, the common components, to "
-                    f"{p}, its width. Got {rank} instead."
+                    f"`n_signal` of {name} must be from n_components={k} to "
+                    f"n_features={p}. Got {rank} instead."
                 )
         return n_individual, n_signal
 
@@ -493,13 +512,13 @@ class LinearCommonIndividual(CommonIndividual):
     def _rebuild_parts(self, X, y, to, parts):
         view, mean = (X if to == "x" else y), getattr(self, f"{to}_mean_")
         common_pattern, individual_pattern = self._patterns[to]
-        common = self._join(X, y)
-        if view is None:
-            common = common * self.correlations_
-        rebuilt = mean + common * (parts != "individual") @ common_pattern
+        codes = self._join(X, y)
+        share = self.correlations_ if view is None else 1.0
+        share = share * (parts != "individual")
+        rebuilt = mean + codes * share @ common_pattern
         if view is not None and parts != "common":
             rebuilt = rebuilt + self._encode_individual(view, to) @ individual_pattern
-        return like(rebuilt, common)
+        return like(rebuilt, codes)
 
     def _fitted_arrays(self):
         k = self.n_components_
@@ -532,6 +551,15 @@ class LinearCommonIndividual(CommonIndividual):
         return arrays
 
 
+class _Projections(NamedTuple):
+    """Projections of a view to its codes, and their covariances with its columns."""
+
+    weights: np.ndarray  # (p, k)
+    individual_weights: np.ndarray  # (p, m)
+    pattern: np.ndarray  # (k, p)
+    individual_pattern: np.ndarray  # (m, p)
+
+
 def _signal_rank(spectrum, n_free, given, least):
     """Rank of the signal of a view, as given or found, of those that it has."""
     rank = given
@@ -556,4 +584,4 @@ def _padded(columns, n_columns):
 
 
 def _is_count(value):
-    return value is None or (isinstance(value, Integral) and value >= 0)
+    return value is None or (isinstance(value, Integral) and int(value) >= 0)

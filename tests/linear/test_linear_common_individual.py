@@ -43,9 +43,7 @@ def ajive(X, y, ranks, n_common):
     """
     tables = [view - view.mean(axis=0) for view in (X, y)]
     svds = [np.linalg.svd(table, full_matrices=False) for table in tables]
-    scores = [
-        U[:, :rank] for (U, _, _), rank in zip(svds, ranks, strict=True)
-    ]
+    scores = [U[:, :rank] for (U, _, _), rank in zip(svds, ranks, strict=True)]
     joint, singular, _ = np.linalg.svd(np.hstack(scores), full_matrices=False)
     joint = joint[:, :n_common]
     parts = []
@@ -169,7 +167,11 @@ def test_planted_parts_without_noise(seed):
 # Widths and ranks: wider than long, unlike, and little that is individual.
 @pytest.mark.parametrize(
     ("n", "widths", "ranks"),
-    [(200, (50, 50), (2, 2, 3)), (200, (200, 60), (3, 4, 2)), (300, (70, 90), (1, 1, 1))],
+    [
+        (200, (50, 50), (2, 2, 3)),
+        (200, (200, 60), (3, 4, 2)),
+        (300, (70, 90), (1, 1, 1)),
+    ],
 )
 def test_ranks_are_found_where_noise_is_as_large_as_the_signal(n, widths, ranks):
     found = []
@@ -257,7 +259,9 @@ def test_rows_add_up_in_any_parts(noisy, fitted):
 def test_sparse_views_give_the_same(n):
     tables = [np.where(v > 0, v, 0) for v in planted(2, n, (90, 95), noise=0.2)[0]]
     dense = LinearCommonIndividual(2, n_individual=1).fit(*tables)
-    found = LinearCommonIndividual(2, n_individual=1).fit(*map(sparse.csr_array, tables))
+    found = LinearCommonIndividual(2, n_individual=1).fit(
+        *map(sparse.csr_array, tables)
+    )
     for name in ("x_weights_", "y_individual_weights_"):
         np.testing.assert_allclose(
             getattr(found, name), getattr(dense, name), atol=1e-9
@@ -300,7 +304,9 @@ def test_numbers_of_components_that_are_given(noisy):
     np.testing.assert_allclose(np.cov(W.T), np.eye(40), atol=1e-9)
     alike = LinearCommonIndividual(2, n_individual=2).fit(X, y)
     assert alike.individual_score(X, y, side="y").shape == (300,)
-    with pytest.raises(ValueError, match=r"n_individual=40 and n_components=3: fit with"):
+    with pytest.raises(
+        ValueError, match=r"n_individual=40 and n_components=3: fit with"
+    ):
         est.individual_score(X, y, side="y")
 
 
@@ -308,10 +314,22 @@ def test_numbers_of_components_that_are_given(noisy):
     ("parameters", "message"),
     [
         ({"n_components": 51}, "`n_components` upper bound is 50, the width"),
-        ({"n_components": 2, "n_individual": (59, 1)}, "upper bound is 58 for X"),
-        ({"n_individual": (1, 51)}, "upper bound is 50 for y, its width less the"),
-        ({"n_components": 3, "n_signal": 2}, "`n_signal` of X must be from 3, the com"),
-        ({"n_signal": (5, 51)}, "`n_signal` of y must be from 1.* to 50, its width"),
+        (
+            {"n_components": 2, "n_individual": (59, 1)},
+            "X must be at most n_features=60 less the n_components=2. Got 59",
+        ),
+        (
+            {"n_individual": (1, 51)},
+            "`n_individual` of y must be at most n_features=50 less",
+        ),
+        (
+            {"n_components": 3, "n_signal": 2},
+            "`n_signal` of X must be from n_components=3 to n_fea",
+        ),
+        (
+            {"n_signal": (5, 51)},
+            "`n_signal` of y must be from .* to n_features=50. Got 51",
+        ),
         ({"n_signal": (5, 1.5)}, "`n_signal` must be a whole number that is not neg"),
         ({"n_individual": (1, 2, 3)}, r"or an \(x, y\) pair of such, got \(1, 2, 3\)"),
     ],
