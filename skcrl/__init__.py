@@ -16,6 +16,7 @@ _HOMES = {
     "DeepCommonIndividual": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
+    "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
@@ -48,6 +49,7 @@ __all__ = [
     "DeepCommonIndividual",
     "KernelCCA",
     "LinearCCA",
+    "LinearCommonIndividual",
     "MultimodalAutoencoder",
     "RoutedView",
     "TiedBidirectional",
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
         TiedBidirectional,
     )
     from skcrl.kernel import KernelCCA
-    from skcrl.linear import LinearCCA
+    from skcrl.linear import LinearCCA, LinearCommonIndividual
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever
     from skcrl.transfer import CrossViewClassifier, transfer_score

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._typing import Rows, Side
+from skcrl._validation import NAMES
 from skcrl._views import check_paired
 from skcrl.base import TwoViewTransformer
 from skcrl.metrics import common_score, individual_score
@@ -140,10 +141,15 @@ class CommonIndividual(TwoViewTransformer):
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
         common = self._numeric_codes(X, y)
-        require_scored(self.n_individual_, self.n_components_)
+        self._require_scored(side)
         view = self._check_view(X if side == "x" else y, side)
         codes = to_numpy(self._encode_individual(view, side))
         return individual_score(codes, *common)
+
+    def _require_scored(self, side):
+        """Raise ValueError if the codes of a view have no individual score."""
+        widths = dict(zip(NAMES, np.broadcast_to(self.n_individual_, 2), strict=True))
+        require_scored(widths[side], self.n_components_)
 
     def _numeric_codes(self, X, y):
         check_is_fitted(self)
@@ -181,9 +187,8 @@ class CommonIndividual(TwoViewTransformer):
     ) -> Any:
         """Views rebuilt from their common codes, their individual codes, or both.
 
-        Common codes come from the view itself where it is there, else from the other.
-        Individual codes come from the view itself; where it is missing, they are 0,
-        their mean.
+        Common codes come from the views that are there, individual codes from the view
+        itself; where it is missing, they are 0, their mean.
 
         Parameters
         ----------

@@ -514,8 +514,8 @@ class View(Saved, TransformerMixin, BaseEstimator):
         """What ``transform`` computes, as a ``torch.nn.Module``.
 
         For a program of your own, and for ``torch.export``, ``torch.onnx.export`` and
-        ``torch.compile``. Views of `LinearCCA`, of the deep estimators, and of
-        `KernelCCA` with a kernel that scikit-learn names have it.
+        ``torch.compile``. Views of the linear and of the deep estimators have it, and
+        those of `KernelCCA` with a kernel that scikit-learn names.
 
         Returns
         -------

@@ -25,6 +25,7 @@ from skcrl import (
     DeepCommonIndividual,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
     TiedBidirectional,
@@ -105,6 +106,11 @@ ESTIMATORS = {
         LinearCCA(1, solver="gram"),
         LinearCCA(1, solver="lanczos", shrinkage="oas"),
         LinearCCA(shrinkage="ledoit_wolf", scale=True, center=False),
+    ],
+    "LinearCommonIndividual": [
+        LinearCommonIndividual(),
+        LinearCommonIndividual(1, n_individual=(1, 0)),
+        LinearCommonIndividual(1, n_individual=(None, 0), n_signal=(2, 1)),
     ],
     "MultimodalAutoencoder": [
         MultimodalAutoencoder(**SMALL),

@@ -16,8 +16,6 @@ _LBFGS_STEPS = 20
 _STEPS_TO_COMPARE = 20
 # Share of the rows that is set aside.
 _FRACTION = 0.1
-# Share of the entries of few rows that are dropped.
-_DROPOUT = 0.2
 _WEIGHT_DECAY = 0.1
 
 
@@ -82,7 +80,7 @@ def plan_of(estimator, data, is_part):
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
     # Linear encoders of a few columns have little to fit noise with.
     is_deep = any(hidden_layers(estimator.hidden_layer_sizes).values())
-    dropout = _DROPOUT if is_deep else 0.0
+    dropout = estimator._few_dropout if is_deep else 0.0
     if is_wide:
         dropout = estimator._wide_dropout
     input_dropout = getattr(estimator, "input_dropout", None)

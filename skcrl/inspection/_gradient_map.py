@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skcrl._arrays import to_numpy, untensored
-from skcrl._common_individual import require_scored
 from skcrl._typing import Rows, Side
 from skcrl._validation import NAMES, float_types
 from skcrl._views import check_paired, kind_of
@@ -159,7 +158,7 @@ def gradient_map(
     array([0.  , 0.05, 0.15, 0.16])
     """
     check_is_fitted(estimator)
-    _require_modules(estimator, score)
+    _require_modules(estimator, score, side)
     views = {"x": X, "y": y}
     for name, view in (("X", X), ("y", y)):
         if view is None:
@@ -190,7 +189,7 @@ def gradient_map(
     return maps if method == "grad_cam" else maps.reshape(np.shape(views[side]))
 
 
-def _require_modules(estimator, score):
+def _require_modules(estimator, score, side):
     """Raise ValueError for estimators that torch cannot compute the scores of."""
     name = type(estimator).__name__
     if not hasattr(estimator, "_as_module"):
@@ -208,7 +207,7 @@ def _require_modules(estimator, score):
             "score='individual' needs an estimator that has codes of each view's own, "
             f"and {name} has common codes only: choose score='common'."
         )
-    require_scored(estimator.n_individual_, estimator.n_components_)
+    estimator._require_scored(side)
 
 
 def _samples(estimator, view, side, extractor):

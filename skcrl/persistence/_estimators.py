@@ -28,6 +28,7 @@ _HOMES = {
     "DeepCommonIndividual": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
+    "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",

@@ -26,6 +26,7 @@ from skcrl import (
     DeepCommonIndividual,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
     TiedBidirectional,
@@ -71,6 +72,10 @@ assert_type(cca.partial_fit(left, right, sample_weight=np.ones(len(left))), Line
 LinearCCA(2, reg=(0.1, 0.0), shrinkage="ledoit_wolf", solver="gram", random_state=0)
 LinearCCA(2).fit(pd.DataFrame(left), pd.DataFrame(right)).loadings_frame("y")
 LinearCCA(2).fit(sparse.csr_array(left), right.tolist())
+parts = LinearCommonIndividual(2, n_individual=(3, None), n_signal=9).fit(left, right)
+assert_type(parts, LinearCommonIndividual)
+assert_type(parts.transform_individual_y(right), np.ndarray)
+assert_type(parts.reconstruct(left, right, to="x", parts="common"), np.ndarray)
 KernelCCA(3, kernel=("rbf", "linear"), gamma=(0.1, None), reg=1e-2).fit(left, right)
 KernelCCA(3, kernel=lambda a, b: a @ b, approximation="nystroem").fit(left, right)
 
