@@ -495,6 +495,13 @@ class LinearCommonIndividual(CommonIndividual):
             getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")
         )
 
+    def _as_individual_module(self, side):
+        from skcrl.deep._view_modules import LinearCodes
+
+        return LinearCodes(
+            getattr(self, f"{side}_mean_"), getattr(self, f"{side}_individual_weights_")
+        )
+
     def _encode(self, view, side):
         return self._project(view, side, getattr(self, f"{side}_weights_"))
 
