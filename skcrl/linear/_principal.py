@@ -9,7 +9,7 @@ from scipy import linalg
 from skcrl import _linalg, _moments
 from skcrl._origins import about_medians
 from skcrl.linear._fit import require_finite
-from skcrl.linear._rows import Rows, rows_of, spectrum
+from skcrl.linear._rows import Rows, rows_of
 
 
 class Spectrum(NamedTuple):
@@ -40,9 +40,11 @@ class ByCovariance:
         cov = _moments.covariances(moments)
         require_finite(float(cov.xx.diagonal().sum() + cov.yy.diagonal().sum()))
         n = int(moments.n)
-        x = _covariance_spectrum(moments.x_mean, _moments.dense(cov.xx), n)
-        y = _covariance_spectrum(moments.y_mean, _moments.dense(cov.yy), n)
-        return cls(n, (x, y), cov.xy)
+        spectra = (
+            _spectrum(mean, c.diagonal(), _moments.dense(c), n)
+            for mean, c in ((moments.x_mean, cov.xx), (moments.y_mean, cov.yy))
+        )
+        return cls(n, tuple(spectra), cov.xy)
 
     def axes(self, i, n_components):
         """Leading principal axes (p, n_components) of one view."""
@@ -67,9 +69,8 @@ class ByRows:
     @classmethod
     def of(cls, X, y):
         """From the checked views themselves."""
-        x_rows, y_rows = _centred_rows(X), _centred_rows(y)
-        spectra = _row_spectrum(*x_rows), _row_spectrum(*y_rows)
-        return cls(X.shape[0], spectra, (x_rows[0], y_rows[0]))
+        (x_rows, x), (y_rows, y) = (_of_rows(view) for view in (X, y))
+        return cls(X.shape[0], (x, y), (x_rows, y_rows))
 
     def axes(self, i, n_components):
         """Leading principal axes (p, n_components) of one view."""
@@ -83,32 +84,25 @@ class ByRows:
         return x.vectors[:, :x_rank].T @ y.vectors[:, :y_rank]
 
 
-def _covariance_spectrum(mean, cov, n):
-    values, vectors = linalg.eigh(cov, check_finite=False)
-    rounding = 10 * len(cov) * np.finfo(np.float64).eps * values[-1]
-    live = values > max(rounding, _linalg.LEAST_VARIANCE)
-    return _largest_first(mean, cov.diagonal(), values[live], vectors[:, live], n)
-
-
-def _centred_rows(view):
-    """Rows of a view, and the origin that was taken from them."""
+def _of_rows(view):
+    """Centred rows of a view, and their spectrum."""
     n, p = view.shape
     view, origin = about_medians(view, np.ones(n))
     rows = rows_of(view, np.zeros(p), np.ones(p), np.ones(n))
-    return replace(rows, mean=rows.weighted_sums() / n), origin
-
-
-def _row_spectrum(rows, origin):
-    n = len(rows.root_weights)
+    rows = replace(rows, mean=rows.weighted_sums() / n)
     var = rows.sums_of_squares() / (n - 1)
     require_finite(var.sum())
     # A constant column is there in rounding alone.
-    varying = replace(rows, scale=(var > 0).astype(np.float64))
-    values, vectors = spectrum(varying, varying.gram() / (n - 1))
-    return _largest_first(origin + rows.mean, var, values, vectors, n)
+    rows = replace(rows, scale=(var > 0).astype(np.float64))
+    gram = rows.gram() / (n - 1)
+    return rows, _spectrum(origin + rows.mean, var, gram, n)
 
 
-def _largest_first(mean, var, values, vectors, n):
+def _spectrum(mean, var, products, n):
+    """Spectrum from the covariance of the columns, or from the products of the rows."""
+    values, vectors = linalg.eigh(products, check_finite=False)
+    rounding = 10 * len(products) * np.finfo(np.float64).eps * values[-1]
+    live = np.flatnonzero(values > max(rounding, _linalg.LEAST_VARIANCE))
     # Past n - 1 there is rounding alone.
-    order = np.argsort(-values, kind="stable")[: n - 1]
+    order = live[::-1][: n - 1]
     return Spectrum(mean, var, values[order], vectors[:, order])
