@@ -302,10 +302,10 @@ def test_numbers_of_components_that_are_given(noisy):
     assert est.n_signal_ == (6, 43)
     W = est.transform_individual_y(y)
     np.testing.assert_allclose(np.cov(W.T), np.eye(40), atol=1e-9)
-    alike = LinearCommonIndividual(2, n_individual=2).fit(X, y)
+    alike = LinearCommonIndividual(3, n_individual=3).fit(X, y)
     assert alike.individual_score(X, y, side="y").shape == (300,)
     with pytest.raises(
-        ValueError, match=r"n_individual=40 and n_components=3: fit with"
+        ValueError, match=r"n_individual=40 and n_components=3: make them"
     ):
         est.individual_score(X, y, side="y")
 
