@@ -36,6 +36,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/linear_peers.py
 	$(BIN)/python benchmarks/linear_peers.py --case growth
 	$(BIN)/python benchmarks/linear_scale.py
+	$(BIN)/python benchmarks/linear_common_individual.py
 	$(BIN)/python benchmarks/kernel_peers.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/micro_batches.py

@@ -13,8 +13,10 @@ _HOMES = {
     "CrossViewClassifier": "skcrl.transfer",
     "CrossViewRetriever": "skcrl.retrieval",
     "DeepCCA": "skcrl.deep",
+    "DeepCommonIndividual": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
+    "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "TiedBidirectional": "skcrl.deep",
@@ -44,8 +46,10 @@ __all__ = [
     "CrossViewClassifier",
     "CrossViewRetriever",
     "DeepCCA",
+    "DeepCommonIndividual",
     "KernelCCA",
     "LinearCCA",
+    "LinearCommonIndividual",
     "MultimodalAutoencoder",
     "RoutedView",
     "TiedBidirectional",
@@ -75,11 +79,12 @@ if TYPE_CHECKING:
         CCALRanker,
         CorrNet,
         DeepCCA,
+        DeepCommonIndividual,
         MultimodalAutoencoder,
         TiedBidirectional,
     )
     from skcrl.kernel import KernelCCA
-    from skcrl.linear import LinearCCA
+    from skcrl.linear import LinearCCA, LinearCommonIndividual
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever
     from skcrl.transfer import CrossViewClassifier, transfer_score

@@ -9,12 +9,30 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._typing import Rows, Side
+from skcrl._validation import NAMES
 from skcrl._views import check_paired
 from skcrl.base import TwoViewTransformer
 from skcrl.metrics import common_score, individual_score
 
 Parts = Literal["common", "individual", "all"]
 PARTS = ("common", "individual", "all")
+# The common codes of a pair span a plane, in which no individual code has a length.
+_FEWEST_SCORED = 3
+
+
+def require_scored(n_individual, n_components):
+    """Raise ValueError for widths of codes that have no individual score."""
+    if n_individual != n_components:
+        raise ValueError(
+            "The individual score compares codes of both kinds in one space, got "
+            f"n_individual={n_individual} and n_components={n_components}: make them "
+            "equal."
+        )
+    if n_components < _FEWEST_SCORED:
+        raise ValueError(
+            f"The individual score needs {_FEWEST_SCORED} components or more, as the "
+            f"common codes of a pair span two, got {n_components}."
+        )
 
 
 class CommonIndividual(TwoViewTransformer):
@@ -117,21 +135,21 @@ class CommonIndividual(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If `n_individual` is not `n_components`: the score compares both in one
-            space.
+            If `n_individual` is not `n_components`, as the score compares both in one
+            space, or if they are fewer than 3.
         """
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
         common = self._numeric_codes(X, y)
-        if self.n_individual_ != self.n_components_:
-            raise ValueError(
-                "The individual score compares individual and common codes in one "
-                f"space, got n_individual={self.n_individual_} and "
-                f"n_components={self.n_components_}: fit with both alike."
-            )
+        self._require_scored(side)
         view = self._check_view(X if side == "x" else y, side)
         codes = to_numpy(self._encode_individual(view, side))
         return individual_score(codes, *common)
+
+    def _require_scored(self, side):
+        """Raise ValueError if the codes of a view have no individual score."""
+        widths = dict(zip(NAMES, np.broadcast_to(self.n_individual_, 2), strict=True))
+        require_scored(widths[side], self.n_components_)
 
     def _numeric_codes(self, X, y):
         check_is_fitted(self)
@@ -169,9 +187,8 @@ class CommonIndividual(TwoViewTransformer):
     ) -> Any:
         """Views rebuilt from their common codes, their individual codes, or both.
 
-        Common codes come from the view itself where it is there, else from the other.
-        Individual codes come from the view itself; where it is missing, they are 0,
-        their mean.
+        Common codes come from the views that are there, individual codes from the view
+        itself; where it is missing, they are 0, their mean.
 
         Parameters
         ----------

@@ -27,18 +27,23 @@ def individual_scores(w, zx, zy):
     rest = w
     for q in _basis(_constant(zx), _constant(zy)):
         rest = rest - _dot(q, rest)[:, None] * q
-    return _length(rest)
+    is_there = _is_more_than_rounding(rest, w)
+    return _positive(_dot(rest, rest)) ** 0.5 * is_there
 
 
 def _basis(zx, zy):
     """Two orthonormal vectors a sample, or zeros where the codes span fewer."""
-    eps = namespace(zx).finfo(zx.dtype).eps
     first = zx * _inverse_length(zx)[:, None]
     rest = zy
     for _ in range(2):  # the second time takes what rounding left
         rest = rest - _dot(first, rest)[:, None] * first
-    spans = _dot(rest, rest) > (_ROUNDINGS * eps) ** 2 * _dot(zy, zy)
+    spans = _is_more_than_rounding(rest, zy)
     return first, rest * (_inverse_length(rest) * spans)[:, None]
+
+
+def _is_more_than_rounding(rest, code):
+    eps = namespace(code).finfo(code.dtype).eps
+    return _dot(rest, rest) > (_ROUNDINGS * eps) ** 2 * _dot(code, code)
 
 
 def _dot(a, b):
@@ -47,11 +52,6 @@ def _dot(a, b):
 
 def _inverse_length(a):
     return _positive(_dot(a, a)) ** -0.5
-
-
-def _length(a):
-    squares = _dot(a, a)
-    return _positive(squares) ** 0.5 * (squares > 0)
 
 
 def _positive(squares):

@@ -436,7 +436,7 @@ def _has_module(view):
         remedy += ", or take the module of its estimator_, for what the steps give"
     raise AttributeError(
         f"A view of {type(estimator).__name__} is no torch.nn.Module, as those of "
-        f"LinearCCA and of the deep estimators are: {remedy}."
+        f"LinearCCA, KernelCCA and the deep estimators are: {remedy}."
     )
 
 
@@ -514,7 +514,8 @@ class View(Saved, TransformerMixin, BaseEstimator):
         """What ``transform`` computes, as a ``torch.nn.Module``.
 
         For a program of your own, and for ``torch.export``, ``torch.onnx.export`` and
-        ``torch.compile``. Views of `LinearCCA` and of the deep estimators have it.
+        ``torch.compile``. Views of the linear and of the deep estimators have it, and
+        those of `KernelCCA` with a kernel that scikit-learn names.
 
         Returns
         -------
@@ -529,7 +530,8 @@ class View(Saved, TransformerMixin, BaseEstimator):
         trains what ``transform`` of this view encodes with. The estimator that the view
         was made of is another copy. Means, units and the linear map that follows the
         networks are copies in float32, and so is what CorrNet and MultimodalAutoencoder
-        make of the view that is missing.
+        make of the view that is missing. Of KernelCCA the module computes in float64
+        and holds copies of the rows that its kernels are with; "laplacian" has no ONNX.
 
         Several threads may call it if no module of yours is in it, or none that keeps
         what it computes; ``transform`` takes care of that.
@@ -546,7 +548,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
         np.True_
         """
         check_is_fitted(self)
-        return self.estimator._as_module(self.side)
+        return self.estimator._as_module(self.side).float().eval()
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Rebuild the view from its own codes.

@@ -20,6 +20,7 @@ from skcrl import (
     DeepCCA,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     MultimodalAutoencoder,
     TiedBidirectional,
     ViewPipeline,
@@ -253,6 +254,13 @@ linear = st.builds(
     solver=st.sampled_from(["auto", "covariance", "gram", "lanczos"]),
     random_state=st.integers(0, 9),
 )
+common_individual = st.builds(
+    LinearCommonIndividual,
+    st.sampled_from([None, 1, 2]),
+    n_individual=st.sampled_from([None, 0, 1, (None, 1)]),
+    n_signal=st.sampled_from([None, 2, (None, 3)]),
+    random_state=st.integers(0, 9),
+)
 exact_kernel = st.builds(
     KernelCCA,
     st.sampled_from([1, 2]),
@@ -301,6 +309,7 @@ _steps = st.sampled_from(
 # Every kind of two-view estimator, and the share of the examples that it is given.
 KINDS = {
     "LinearCCA": (linear, 1.0),
+    "LinearCommonIndividual": (common_individual, 0.5),
     "KernelCCA": (st.one_of(exact_kernel, nystroem, fourier), 0.5),
     "ViewPipeline": (st.builds(ViewPipeline, linear, x=_steps, y=_steps), 0.25),
     "DeepCCA": (

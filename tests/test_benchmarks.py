@@ -43,6 +43,10 @@ TINY = {
         "held out",
     ),
     "kernel_peers": (["--quick", "--case", "1000"], "objective"),
+    "linear_common_individual": (
+        ["--quick", "--sets", "2", "--only", "LinearCommonIndividual"],
+        "Found over all cases: common rank 100.0%",
+    ),
     "linear_scale": (["--quick", "--part", "sparse"], "off the dense answer"),
     "training_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "noi"),
     "dataset_overhead": (["--rows", "200", "--batch", "50", "--repeats", "1"], "CCAL"),

@@ -22,8 +22,10 @@ from skcrl import (
     CrossViewClassifier,
     CrossViewRetriever,
     DeepCCA,
+    DeepCommonIndividual,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
     TiedBidirectional,
@@ -83,6 +85,10 @@ ESTIMATORS = {
             pretraining_epochs=1,
         ),
     ],
+    "DeepCommonIndividual": [
+        DeepCommonIndividual(DeepCCA(**SMALL, random_state=0), **SMALL),
+        DeepCommonIndividual(LinearCCA(1), n_individual=3, **SMALL),
+    ],
     "KernelCCA": [
         KernelCCA(),
         KernelCCA(1, kernel=("linear", "laplacian"), reg=0),
@@ -100,6 +106,11 @@ ESTIMATORS = {
         LinearCCA(1, solver="gram"),
         LinearCCA(1, solver="lanczos", shrinkage="oas"),
         LinearCCA(shrinkage="ledoit_wolf", scale=True, center=False),
+    ],
+    "LinearCommonIndividual": [
+        LinearCommonIndividual(),
+        LinearCommonIndividual(1, n_individual=(1, 0)),
+        LinearCommonIndividual(1, n_individual=(None, 0), n_signal=(2, 1)),
     ],
     "MultimodalAutoencoder": [
         MultimodalAutoencoder(**SMALL),
@@ -234,7 +245,8 @@ def train_in_float64(monkeypatch):
     monkeypatch.setattr(
         Units, "standardised", lambda units, view, _=None: standardised(units, view)
     )
-    for kind in (CorrNet, MultimodalAutoencoder):  # They try float32 before.
+    # They try float32 before.
+    for kind in (CorrNet, DeepCommonIndividual, MultimodalAutoencoder):
         monkeypatch.setattr(kind, "_check_net", lambda *args: None)
 
 
@@ -242,8 +254,12 @@ def train_in_float64(monkeypatch):
 def test_sklearn_checks(estimator, check, monkeypatch):
     if "sample_weight_equivalence" in repr(check) and hasattr(estimator, "max_epochs"):
         estimator = clone(estimator)
-        names = WITHOUT_CHANCE.keys() & estimator.get_params()
-        estimator.set_params(**{name: WITHOUT_CHANCE[name] for name in names})
+        settings = {  # of an estimator in it, too
+            name: WITHOUT_CHANCE[name.rpartition("__")[2]]
+            for name in estimator.get_params()
+            if name.rpartition("__")[2] in WITHOUT_CHANCE
+        }
+        estimator.set_params(**settings)
         train_in_float64(monkeypatch)
     check(estimator)
 

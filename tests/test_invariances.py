@@ -10,7 +10,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import KernelCenterer
 
-from skcrl import KernelCCA, LinearCCA
+from skcrl import KernelCCA, LinearCCA, LinearCommonIndividual
 from skcrl.datasets import make_correlated_views
 
 UNPENALISED = [
@@ -35,6 +35,7 @@ KERNEL = [
     clone(RBF).set_params(approximation="nystroem"),
 ]
 ALL = LINEAR + KERNEL
+PARTS = LinearCommonIndividual(1, n_individual=1, n_signal=2, random_state=0)
 
 
 def over(estimators):
@@ -172,7 +173,7 @@ def test_weights_of_one_change_nothing(estimator, views, new_views):
     )
 
 
-@over(ALL)
+@over([*ALL, PARTS])
 def test_first_component_follows_the_shared_factor(estimator, rng):
     shared, *private = rng.standard_normal((3, 500, 1))
     X, y = (
@@ -185,7 +186,7 @@ def test_first_component_follows_the_shared_factor(estimator, rng):
     assert abs(correlation(PCA(1).fit_transform(X), shared)) < 0.1
 
 
-@over(ALL)
+@over([*ALL, PARTS])
 def test_a_second_fit_forgets_the_first(estimator, views, new_views):
     est = clone(estimator).fit(views[0][:50, :4], views[1][:50, :4]).fit(*views)
     fresh = clone(estimator).fit(*views)
@@ -196,7 +197,7 @@ def test_a_second_fit_forgets_the_first(estimator, views, new_views):
         np.testing.assert_array_equal(found, expected)
 
 
-@over(ALL)
+@over([*ALL, PARTS])
 def test_the_training_views_are_not_shared(estimator, views, new_views):
     X, y = (view.copy() for view in views)
     est = clone(estimator).fit(X, y)
@@ -205,7 +206,7 @@ def test_the_training_views_are_not_shared(estimator, views, new_views):
     np.testing.assert_array_equal(est.transform_pair(*new_views), expected)
 
 
-@over(ALL)
+@over([*ALL, PARTS])
 def test_more_components_than_there_can_be(estimator, views):
     with pytest.raises(ValueError, match="`n_components` upper bound is"):
         clone(estimator).set_params(n_components=121).fit(*views)

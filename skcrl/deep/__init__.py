@@ -3,6 +3,7 @@
 from skcrl.deep._ccal_ranker import CCALRanker
 from skcrl.deep._corrnet import CorrNet
 from skcrl.deep._deep_cca import DeepCCA
+from skcrl.deep._deep_common_individual import DeepCommonIndividual
 from skcrl.deep._multimodal_autoencoder import MultimodalAutoencoder
 from skcrl.deep._tied_bidirectional import TiedBidirectional
 
@@ -10,6 +11,7 @@ __all__ = [
     "CCALRanker",
     "CorrNet",
     "DeepCCA",
+    "DeepCommonIndividual",
     "MultimodalAutoencoder",
     "TiedBidirectional",
 ]

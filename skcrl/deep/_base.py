@@ -55,6 +55,7 @@ from skcrl.deep._given import (
     require_pairs_alone,
     require_views,
 )
+from skcrl.deep._gradient_penalty import GradientPenalty
 from skcrl.deep._learned import (
     N_ROWS,
     warn_of_constant_codes,
@@ -132,8 +133,13 @@ class BaseDeepTwoView(TwoViewTransformer):
     _accepts_dask = True
     # Whether rows of which one view is missing are trained on.
     _trains_on_unpaired = False
-    # Share of the entries of few rows that is dropped if they have more columns.
-    _wide_dropout = 0.5
+    # Share of the entries of few rows that is dropped, and if they have more columns.
+    _few_dropout, _wide_dropout = 0.2, 0.5
+
+    @property
+    def _n_codes(self):
+        """Number of components, before the training."""
+        return self.n_components
 
     @property
     def _min_batch_rows(self):
@@ -360,11 +366,11 @@ class BaseDeepTwoView(TwoViewTransformer):
             check_training(self, data, plan, optimizer, processes.size)
             checkpoint = self._checkpoint_of(given, groups, plan, processes)
             net = self._net_to_train(data, plan, checkpoint, going_on, processes)
-            if self.augment is not None:
-                net.augmentation = Augmentation(self.augment, units, net.seed)
+            self._equip(net, units, plan)
             n_before = len(net.history)
             is_cut_short = self._run_epochs(net, data, plan, checkpoint)
-            net.units, net.augmentation, net.processes = units, None, ALONE
+            net.units, net.processes = units, ALONE
+            net.augmentation = net.gradient_penalty = None
             self._standardized = self.standardize
             self._n_rows = None if data.n_complete is None else len(data)
             self.history_ = net.epochs()
@@ -375,6 +381,14 @@ class BaseDeepTwoView(TwoViewTransformer):
                     self._warn_if_falling(self.history_[n_before:], plan)
                 self._warn_of_nothing_learned(*given.first(N_ROWS))
         return self
+
+    def _equip(self, net, units, plan):
+        """Give a net what it has in training alone."""
+        if self.augment is not None:
+            net.augmentation = Augmentation(self.augment, units, net.seed)
+        if getattr(self, "gradient_penalty", None) is not None:
+            score = self._score_penalised()
+            net.gradient_penalty = GradientPenalty(self.gradient_penalty, score)
 
     def _checkpoint_of(self, data, groups, plan, processes):
         """The file of the training, or None; all processes must train the same."""
@@ -537,7 +551,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Become the estimator that `net` makes, trained on such data."""
         made = copy(self)
         made.net_ = net
-        made.n_components_ = made.n_components
+        made.n_components_ = made._n_codes
         made._finish(data, like)
         # At once, for threads that encode meanwhile.
         self.__dict__.update(vars(made))

@@ -3,11 +3,14 @@
 import torch
 
 from skcrl.deep._callbacks import check_callbacks, names_of_those_that_begin_anew
+from skcrl.deep._gradient_penalty import check_gradient_penalty
 from skcrl.deep._loaded import LoadedPairs
 from skcrl.deep._net_params import check_net_params, loader_settings
 
 
 def check_training(estimator, data, plan, optimizer, n_processes):
+    if getattr(estimator, "gradient_penalty", None) is not None:
+        check_gradient_penalty(estimator, n_processes)
     estimator._check_parameters()
     check_callbacks(estimator.callbacks or [])
     settings = loader_settings(estimator.net_params)
@@ -118,7 +121,7 @@ def check_batches(estimator, data, plan, n_processes):
     needs = f"{type(estimator).__name__} needs batches of at least"
     advice = "Raise it"
     if fewest > 2:
-        advice += f", or reduce n_components={estimator.n_components}"
+        advice += f", or reduce n_components={estimator._n_codes}"
     for name, (n, least) in rows.items():
         if n < least:
             raise ValueError(

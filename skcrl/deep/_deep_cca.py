@@ -19,6 +19,7 @@ from skcrl._typing import (
 )
 from skcrl._validation import check_positive_ridge
 from skcrl.deep._base import TRAINING_CONSTRAINTS
+from skcrl.deep._gradient_penalty import CommonScore
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep._two_branch import BaseTwoBranch
 from skcrl.deep._users_modules import USERS_MODULES
@@ -73,6 +74,14 @@ class DeepCCA(BaseTwoBranch):
         Weight of the squared error of either view decoded from its encoder's output,
         summed over features and averaged over samples; with "trace_norm" this is
         DCCAE [5]_. With 0 decoding does not change what the encoders learn.
+    gradient_penalty : (l1, l2) pair of float or None, default=None
+        Elastic net on the gradient, in either view, of what the views of each sample
+        have in common: the mean over samples of ``l1 * sum(abs(g)) + l2 * sum(g**2)``
+        [2]_, where g is the gradient of :func:`skcrl.metrics.common_score` of the
+        outputs, standardised over the batch, in the units that the networks see. It
+        makes the encoders leave out features that tell nothing of the other view, and
+        :func:`skcrl.inspection.gradient_map` sharper. An epoch costs two to three times
+        as much. Not with `compile`, `micro_batch_size` and several processes.
     pretraining_epochs : int, default=0
         Epochs in which each layer of the dense encoders is first trained as a
         denoising autoencoder with tied weights [1]_.
@@ -266,12 +275,16 @@ class DeepCCA(BaseTwoBranch):
         "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "gradient_penalty": ["array-like", None],
         "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretraining_noise": [Interval(Real, 0, None, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
         "closing_cca": ["boolean"],
         **USERS_MODULES,
     }
+
+    # What `gradient_penalty` takes the gradient of.
+    _score_penalised = CommonScore
 
     def __init__(
         self,
@@ -287,6 +300,7 @@ class DeepCCA(BaseTwoBranch):
         decorrelation_weight: float | None = None,
         running_momentum: float = 0.2,
         reconstruction_weight: float = 0.0,
+        gradient_penalty: tuple[float, float] | None = None,
         pretraining_epochs: int = 0,
         pretraining_noise: float = 0.1,
         input_dropout: float | None = None,
@@ -330,6 +344,7 @@ class DeepCCA(BaseTwoBranch):
         self.decorrelation_weight = decorrelation_weight
         self.running_momentum = running_momentum
         self.reconstruction_weight = reconstruction_weight
+        self.gradient_penalty = gradient_penalty
         self.pretraining_epochs = pretraining_epochs
         self.pretraining_noise = pretraining_noise
         self.input_dropout = input_dropout

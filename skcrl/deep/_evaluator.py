@@ -1,13 +1,12 @@
 """Methods of a network applied as it is now, by several threads and while it trains."""
 
-from copy import deepcopy
 from itertools import zip_longest
 
 import numpy as np
 import torch
 
 from skcrl.deep._casts import Casts
-from skcrl.deep._stand_ins import StandIns, tensors_in, with_children
+from skcrl.deep._stand_ins import StandIns, copy_of, tensors_in, with_children
 
 # What two runs of one network may differ by, as a share of the largest result.
 _ROUNDING = 1e-4
@@ -90,11 +89,8 @@ class _Copies:
 
     def of(self, module):
         """A copy of a module."""
-        tensors = tensors_in(module)
-        # Of what a module keeps of a gradient, which is not copied otherwise.
-        kept = {id(t): t.detach().clone() for t in tensors if not t.is_leaf}
-        copied = deepcopy(module, kept).to(self._dtype).eval()
-        pairs = zip_longest(tensors, tensors_in(copied))
+        copied = copy_of(module).to(self._dtype)
+        pairs = zip_longest(tensors_in(module), tensors_in(copied))
         self._tensors.extend(pairs)
         return copied
 

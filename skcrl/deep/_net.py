@@ -31,6 +31,7 @@ from skcrl.deep._data import (
     stream_seed,
 )
 from skcrl.deep._evaluator import Evaluator
+from skcrl.deep._gradient_penalty import GradientPenalty
 from skcrl.deep._made_with import (
     arguments,
     check_weights,
@@ -89,6 +90,8 @@ class TwoViewNet(NeuralNet):
     processes = ALONE
     # What changes its batches, while it is trained.
     augmentation: Augmentation | None = None
+    # What is added to its loss, while it is trained.
+    gradient_penalty: GradientPenalty | None = None
 
     def __init__(
         self,
@@ -152,6 +155,8 @@ class TwoViewNet(NeuralNet):
     @property
     def _sparse_sides(self):
         """Sides of which the module takes sparse rows as they are."""
+        if self.gradient_penalty:
+            return ()
         return getattr(self.module_, "sparse_sides", ())
 
     def _set_training(self, training=True):
@@ -214,6 +219,9 @@ class TwoViewNet(NeuralNet):
 
     def infer(self, batch, **fit_params):
         """Outputs of the module for a batch, in float32."""
+        if self.gradient_penalty and self.module_.training:
+            for view in batch.views.values():
+                view.requires_grad_()
         return outputs_of_all(self, batch)
 
     def outputs_by_rows(self, batch):
@@ -239,6 +247,8 @@ class TwoViewNet(NeuralNet):
         if training and self.penalty:
             squares = sum(p.square().sum() for p in self.module_.parameters())
             loss = loss + 0.5 * self.penalty * squares
+        if training and self.gradient_penalty:
+            loss = loss + self.gradient_penalty(outputs, X)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()}")
         return loss

@@ -16,8 +16,6 @@ _LBFGS_STEPS = 20
 _STEPS_TO_COMPARE = 20
 # Share of the rows that is set aside.
 _FRACTION = 0.1
-# Share of the entries of few rows that are dropped.
-_DROPOUT = 0.2
 _WEIGHT_DECAY = 0.1
 
 
@@ -50,7 +48,7 @@ def plan_of(estimator, data, is_part):
     """
     # A stream without a length counts as long.
     n_complete = inf if data.n_complete is None else data.n_complete
-    are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator.n_components)
+    are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator._n_codes)
     is_wide = max(map(prod, data.shapes.values())) > n_complete
     schedule = estimator.lr_schedule
     is_validation_given = data.validation is not None
@@ -82,7 +80,7 @@ def plan_of(estimator, data, is_part):
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
     # Linear encoders of a few columns have little to fit noise with.
     is_deep = any(hidden_layers(estimator.hidden_layer_sizes).values())
-    dropout = _DROPOUT if is_deep else 0.0
+    dropout = estimator._few_dropout if is_deep else 0.0
     if is_wide:
         dropout = estimator._wide_dropout
     input_dropout = getattr(estimator, "input_dropout", None)

@@ -6,6 +6,7 @@ each have one, and what it keeps while it computes goes away with it.
 """
 
 from collections import OrderedDict, defaultdict
+from copy import deepcopy
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -125,6 +126,13 @@ class _Asked(dict):
                 with_children(child, self._make) if is_dict else self._make(child)
             )
         return self._done[name]
+
+
+def copy_of(module):
+    """A copy of a module, in evaluation mode."""
+    # Of what a module keeps of a gradient, which is not copied otherwise.
+    kept = {id(t): t.detach().clone() for t in tensors_in(module) if not t.is_leaf}
+    return deepcopy(module, kept).eval()
 
 
 def tensors_in(module):

@@ -47,8 +47,8 @@ class TiedBidirectional(BaseDeepTwoView):
     input_dropout : float in [0, 1) or None, default=None
         Share of the entries of either view that is set to 0 while training, which keeps
         networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
-        component, or more, and without hidden layers if no view has more columns than
-        rows; else for 0.2.
+        component, or more; with fewer for 0.2 if a view has more columns than rows,
+        else for 0.1, or 0 without hidden layers.
     optimizer : str, default="adam"
         "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
         with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
@@ -285,7 +285,7 @@ class TiedBidirectional(BaseDeepTwoView):
         self.net_params = net_params
 
     # A share of 0.5, as others have, left translations of wide views worse.
-    _wide_dropout = 0.2
+    _few_dropout, _wide_dropout = 0.1, 0.2
 
     @property
     def _min_batch_rows(self):

@@ -16,10 +16,10 @@ USERS_MODULES: dict[str, list] = {
 
 def try_module(net, method, name, rows, side, shape):
     """Output of the module called `name`, which must give samples of that shape."""
-    with _refusal_named(name, rows.shape[1:], rows.dtype):
+    with refusal_named(name, rows.shape[1:], rows.dtype):
         out = net.evaluate(method, rows, side=side)
     if out.shape != (rows.shape[0], *shape):
-        raise _misshapen(name, shape, out.shape, rows.shape[0])
+        raise misshapen(name, shape, out.shape, rows.shape[0])
     return out
 
 
@@ -27,15 +27,16 @@ def output_width(encoder, name, samples):
     """Width of the rows that the encoder called `name` gives; None if it is None."""
     if encoder is None:
         return None
-    with _refusal_named(name, samples.shape[1:], samples.dtype), torch.inference_mode():
+    with refusal_named(name, samples.shape[1:], samples.dtype), torch.inference_mode():
         got = tuple(deepcopy(encoder).cpu().float().eval()(samples).shape)
     if len(got) != 2 or got[0] != 2:
-        raise _misshapen(name, ("any width",), got, 2)
+        raise misshapen(name, ("any width",), got, 2)
     return got[1]
 
 
 @contextmanager
-def _refusal_named(name, sample_shape, dtype):
+def refusal_named(name, sample_shape, dtype):
+    """Raise ValueError that names a module for what it raises on samples."""
     try:
         yield
     except (
@@ -56,7 +57,8 @@ def _refusal_named(name, sample_shape, dtype):
         ) from error
 
 
-def _misshapen(name, shape, got, n_rows):
+def misshapen(name, shape, got, n_rows):
+    """ValueError that names a module for outputs of another shape."""
     return ValueError(
         f"{name} must give arrays of shape {_shape(shape)}, "
         f"got {got} for {n_rows} samples."

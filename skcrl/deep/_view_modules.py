@@ -22,6 +22,9 @@ class ViewModule(nn.Module):
 
     Notes
     -----
+    The units and the linear map are in float64, whatever `encoder` is in: call
+    ``float()`` or ``double()`` before the module.
+
     Shape: (n_samples, ...) -> (n_samples, n_components).
     """
 
@@ -32,7 +35,6 @@ class ViewModule(nn.Module):
         self.project: Any = (
             nn.Identity() if projection is None else LinearCodes(*projection)
         )
-        self.eval()
 
     def forward(self, view):
         """Codes of rows of the view."""
@@ -49,6 +51,8 @@ class LinearCodes(nn.Module):
 
     Notes
     -----
+    In float64, until ``float()`` is called.
+
     Shape: (n_samples, n_features) -> (n_samples, n_components).
     """
 
@@ -56,14 +60,50 @@ class LinearCodes(nn.Module):
         super().__init__()
         self.centre = _Centre(mean)
         n_features, n_components = weights.shape
-        self.linear = dense(n_features, n_components, bias=False)
+        self.linear = dense(n_features, n_components, bias=False).double()
         with torch.no_grad():
             self.linear.weight.copy_(torch.as_tensor(weights).T)
-        self.eval()
 
     def forward(self, view):
         """Codes of rows of the view."""
         return self.linear(self.centre(view))
+
+
+class IndividualCodes(nn.Module):
+    """Individual codes of one view, from rows as the user has them.
+
+    Parameters
+    ----------
+    common : nn.Module
+        From rows to common codes.
+    encoder : nn.Module
+        From rows to outputs.
+    residual : Residual
+        What makes individual codes of both.
+
+    Notes
+    -----
+    What it adds is in float64, until ``float()`` is called.
+
+    Shape: (n_samples, ...) -> (n_samples, n_individual).
+    """
+
+    slopes: Tensor
+    scale: Tensor
+
+    def __init__(self, common, encoder, residual):
+        super().__init__()
+        self.common = common
+        self.encoder = encoder
+        self.centre_common = _Centre(residual.common_mean)
+        self.centre = _Centre(residual.mean)
+        self.register_buffer("slopes", torch.as_tensor(residual.slopes).double())
+        self.register_buffer("scale", torch.as_tensor(residual.scale).double())
+
+    def forward(self, view):
+        """Individual codes of rows of the view."""
+        told = self.centre_common(self.common(view)) @ self.slopes
+        return (self.centre(self.encoder(view)) - told) / self.scale
 
 
 class _Standardise(nn.Module):
@@ -74,7 +114,7 @@ class _Standardise(nn.Module):
     def __init__(self, mean, scale):
         super().__init__()
         self.centre = _Centre(mean)
-        self.register_buffer("scale", torch.as_tensor(scale).float())
+        self.register_buffer("scale", torch.as_tensor(scale).double())
 
     def forward(self, view):
         return self.centre(view) / self.scale
@@ -89,8 +129,8 @@ class _Centre(nn.Module):
     def __init__(self, mean):
         super().__init__()
         mean = torch.as_tensor(mean).double()
-        self.register_buffer("mean", mean.float())
-        self.register_buffer("rest", (mean - mean.float()).float())
+        self.register_buffer("mean", mean.float().double())
+        self.register_buffer("rest", mean - self.mean)
 
     def forward(self, view):
         return (view - self.mean) - self.rest

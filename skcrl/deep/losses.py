@@ -15,6 +15,7 @@ from skcrl import _linalg, _moments
 __all__ = [
     "correlation_gap",
     "corrnet",
+    "individual",
     "infonce",
     "noi",
     "pairwise_ranking",
@@ -621,6 +622,66 @@ def reconstruction(
     if mean_over_features:
         return squared_error / (n_rows * (x[:1].numel() + y[:1].numel()))
     return 0.5 * squared_error / n_rows
+
+
+def individual(
+    outputs: Any,
+    x: Tensor,
+    y: Tensor,
+    weights: Tensor | None = None,
+    *,
+    decorrelation_weight: float,
+) -> Tensor:
+    r"""Error of views rebuilt from both kinds of codes, which are to be uncorrelated.
+
+    :math:`\frac1n \|X - \hat X\|^2 + \lambda \sum_{ij} (Z^\top W / n)_{ij}^2`, and
+    the same of y, where Z are the common and W the individual codes of a view, each
+    column with mean 0 and variance 1 over the batch (eq. 6 of [1]_).
+
+    Parameters
+    ----------
+    outputs : IndividualOutput
+        Codes `x_code`, `y_code`, `x_individual`, `y_individual`, and the views
+        `x_rebuilt`, `y_rebuilt` in the shapes of `x` and `y`.
+    x, y : Tensor of shape (n_samples, ...)
+        The batch.
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
+    decorrelation_weight : float
+        :math:`\lambda`.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        The objective.
+
+    References
+    ----------
+    .. [1] Multimodal understanding through correlation maximization and minimization.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import individual
+    >>> from skcrl.deep.modules import IndividualOutput
+    >>> z = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]])
+    >>> w = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
+    >>> outputs = IndividualOutput(z, z, w, z, z + 1, z)  # y has nothing of its own
+    >>> round(individual(outputs, z, z, decorrelation_weight=10.0).item(), 4)
+    11.0
+    """
+    squared_error, n_rows = _squared_error(
+        outputs, {"x": x, "y": y}, weights, None, None
+    )
+    correlations = torch.zeros((), device=squared_error.device)
+    for z, w in (
+        (outputs.x_code, outputs.x_individual),
+        (outputs.y_code, outputs.y_individual),
+    ):
+        z, w = (_linalg.standardise(a, _like(a, weights)) for a in (z, w))
+        between = z.T @ _weighed(w, _like(w, weights)) / n_rows
+        correlations = correlations + between.square().sum()
+    return squared_error / n_rows + decorrelation_weight * correlations
 
 
 def _squared_error(outputs, rows, weights, x_only_weights, y_only_weights):

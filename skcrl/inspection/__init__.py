@@ -1,6 +1,7 @@
-"""How much of what two views share is real: tests, intervals, and how many."""
+"""How much of what two views share is real, and which parts of a sample show it."""
 
 from skcrl.inspection._bootstrap import bootstrap_intervals
+from skcrl.inspection._gradient_map import gradient_map
 from skcrl.inspection._held_out import held_out_permutation_test
 from skcrl.inspection._multivariate import multivariate_tests
 from skcrl.inspection._permutation import permutation_test
@@ -8,6 +9,7 @@ from skcrl.inspection._selection import select_n_components
 
 __all__ = [
     "bootstrap_intervals",
+    "gradient_map",
     "held_out_permutation_test",
     "multivariate_tests",
     "permutation_test",

@@ -473,6 +473,22 @@ class KernelCCA(TwoViewTransformer):
                     f"(n_samples, n_samples), got {view.shape}."
                 )
 
+    def _as_module(self, side):
+        # Nothing else here needs torch.
+        from skcrl.deep._kernel_modules import KernelModule
+
+        features = self._encoders[side].features
+        if not isinstance(features, FourierMap):
+            kernel = features.kernel
+            if kernel is None or callable(kernel.metric):
+                raise ValueError(
+                    f"The kernel of {_NAMES[side]} is "
+                    f"{'precomputed' if kernel is None else 'a callable'}, and torch "
+                    "computes only those that scikit-learn names: serve the view by "
+                    "transform, or fit KernelCCA with such a kernel."
+                )
+        return KernelModule(self._encoders[side])
+
     def _encode(self, view, side):
         return self._encoders[side].encode(view)
 

@@ -1,5 +1,6 @@
 """Linear two-view estimators."""
 
 from skcrl.linear._linear_cca import LinearCCA
+from skcrl.linear._linear_common_individual import LinearCommonIndividual
 
-__all__ = ["LinearCCA"]
+__all__ = ["LinearCCA", "LinearCommonIndividual"]

@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 from skcrl import _linalg
 from skcrl._degenerate import free_rank
 from skcrl._origins import about_medians
 from skcrl.linear._fit import Fit, constant_views, require_finite
-from skcrl.linear._rows import Rows, rows_of
+from skcrl.linear._rows import Rows, rows_of, spectrum
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
@@ -133,21 +132,6 @@ def _side(view, weights, settings, i):
         (gram * gram).sum() if estimated else None,
         (weights * lengths**2).sum() if estimated else None,
     )
-    values, vectors = _spectrum(rows, gram)
+    values, vectors = spectrum(rows, gram)
     drawn = penalty(reg, shrinkage, scatter)
     return _Side(rows, origin, var, var_about_mean, values, vectors, drawn)
-
-
-def _spectrum(rows, gram):
-    """Eigenvalues (r,) of the Gram matrix that rounding leaves, and vectors (n, r)."""
-    eps = 10 * len(gram) * np.finfo(np.float64).eps
-    if len(rows.mean) >= len(gram) > 1:
-        values, vectors = linalg.eigh(gram, check_finite=False)
-        # Centring takes the smallest. If others are small too, squares cost digits.
-        if values[1] > 1e-8 * values[-1]:
-            live = values > max(eps * values[-1], _linalg.LEAST_VARIANCE)
-            return values[live], vectors[:, live]
-    root = rows.triangle().T / (rows.n - 1) ** 0.5
-    left, roots, _ = np.linalg.svd(root, full_matrices=False)
-    live = roots > np.maximum(eps * roots[:1], _linalg.LEAST_VARIANCE**0.5)
-    return roots[live] ** 2, left[:, live]

@@ -484,7 +484,7 @@ class LinearCCA(TwoViewTransformer):
         # Nothing else here needs torch.
         from skcrl.deep._view_modules import LinearCodes
 
-        return LinearCodes(*self._projection_of(side))
+        return LinearCodes(*map(_arrays.untensored, self._projection_of(side)))
 
     def _projection_of(self, side):
         return getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
+from skcrl._linalg import LEAST_VARIANCE
 from skcrl._origins import about_medians
 
 _BLOCK_ENTRIES = 2**20
@@ -131,6 +132,21 @@ def rows_of(view, mean, scale, root_weights):
     """Rows of a checked view."""
     kind = SparseRows if sparse.issparse(view) else Rows
     return kind(view, mean, scale, root_weights)
+
+
+def spectrum(rows, gram):
+    """Eigenvalues (r,) of the Gram matrix that rounding leaves, and vectors (n, r)."""
+    eps = 10 * len(gram) * np.finfo(np.float64).eps
+    if len(rows.mean) >= len(gram) > 1:
+        values, vectors = linalg.eigh(gram, check_finite=False)
+        # Centring takes the smallest. If others are small too, squares cost digits.
+        if values[1] > 1e-8 * values[-1]:
+            live = values > max(eps * values[-1], LEAST_VARIANCE)
+            return values[live], vectors[:, live]
+    root = rows.triangle().T / (rows.n - 1) ** 0.5
+    left, roots, _ = np.linalg.svd(root, full_matrices=False)
+    live = roots > np.maximum(eps * roots[:1], LEAST_VARIANCE**0.5)
+    return roots[live] ** 2, left[:, live]
 
 
 def fourth_moment(view, weights, mean, scale, block_rows=8192):

@@ -57,7 +57,8 @@ def common_score(
     >>> common_score([[3.0, 0.0], [1.0, 1.0]], [[2.0, 0.0], [1.0, -1.0]])
     array([6., 0.])
     """
-    return common_scores(*_checked(Zx=Zx, Zy=Zy), kind=kind)
+    x_codes, y_codes = _checked(Zx=Zx, Zy=Zy)
+    return common_scores(x_codes, y_codes, kind)
 
 
 def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
@@ -77,7 +78,8 @@ def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
     Returns
     -------
     scores : ndarray of shape (n_samples,)
-        Not negative.
+        Not negative; 0 where the common codes span all dimensions, as two codes of two
+        dimensions do.
 
     Raises
     ------

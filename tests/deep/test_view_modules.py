@@ -53,6 +53,10 @@ def conv():
 
 ESTIMATORS = [
     LinearCCA(2),
+    KernelCCA(2, reg=0.1),
+    KernelCCA(2, kernel=("laplacian", "poly"), reg=0.1),
+    KernelCCA(2, kernel=("sigmoid", "cosine"), approximation="nystroem"),
+    KernelCCA(2, approximation="rbf_sampler", random_state=0),
     DeepCCA(2, activation="cube_root", **SMALL),
     DeepCCA(2, x_encoder=conv(), closing_cca=False, **SMALL),
     CCALRanker(2, **SMALL),
@@ -107,14 +111,18 @@ def test_modules_give_the_codes_of_transform(views, est, side):
 @pytest.mark.parametrize(
     ("form", "est", "side"),
     [
-        (as_torch_exports, ESTIMATORS[1], "y"),
         (as_torch_exports, ESTIMATORS[2], "x"),
+        (as_torch_exports, ESTIMATORS[5], "y"),
         (as_torch_exports, ESTIMATORS[6], "x"),
-        (as_torch_exports, ESTIMATORS[7], "y"),
-        (as_compiled, ESTIMATORS[1], "x"),
-        (as_compiled, ESTIMATORS[7], "x"),
+        (as_torch_exports, ESTIMATORS[10], "x"),
+        (as_torch_exports, ESTIMATORS[11], "y"),
+        (as_compiled, ESTIMATORS[5], "x"),
+        (as_compiled, ESTIMATORS[11], "x"),
         (as_onnx, ESTIMATORS[1], "y"),
-        (as_onnx, ESTIMATORS[2], "x"),
+        (as_onnx, ESTIMATORS[3], "y"),
+        (as_onnx, ESTIMATORS[4], "x"),
+        (as_onnx, ESTIMATORS[5], "y"),
+        (as_onnx, ESTIMATORS[6], "x"),
     ],
 )
 def test_what_is_made_of_modules_gives_their_codes(views, form, est, side):
@@ -150,19 +158,26 @@ def test_linear_maps_keep_the_digits_of_large_means(views):
     assert_codes(view.module(), view, (X + 9000).astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    ("est", "message"),
-    [
-        (KernelCCA(2), "A view of KernelCCA is no torch.nn.Module.*: serve it by tran"),
-        (
-            make_view_pipeline(LinearCCA(2), x=(StandardScaler(),)),
-            "A view of ViewPipeline is.*take the module of its estimator_",
-        ),
-    ],
-)
-def test_views_without_a_module(views, est, message):
-    view = est.fit(*views).view("x")
+def test_views_without_a_module(views):
+    view = make_view_pipeline(LinearCCA(2), x=(StandardScaler(),)).fit(*views).view("x")
     assert not hasattr(view, "module")
     with pytest.raises(AttributeError) as error:
         view.module()
+    message = "A view of ViewPipeline is.*take the module of its estimator_"
     assert re.match(message, str(error.value.__cause__))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        ("precomputed", "The kernel of y is precomputed, and torch computes only"),
+        (np.dot, "The kernel of y is a callable, and torch .* serve the view by"),
+    ],
+)
+def test_kernels_that_torch_does_not_know(views, kernel, message):
+    X, y = views
+    est = KernelCCA(2, kernel=("linear", kernel), reg=0.1).fit(
+        X, y @ y.T if kernel == "precomputed" else y
+    )
+    with pytest.raises(ValueError, match=message):
+        est.view("y").module()

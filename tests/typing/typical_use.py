@@ -23,8 +23,10 @@ from skcrl import (
     CrossViewClassifier,
     CrossViewRetriever,
     DeepCCA,
+    DeepCommonIndividual,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
     TiedBidirectional,
@@ -42,10 +44,18 @@ from skcrl.datasets import (
 )
 from skcrl.inspection import (
     bootstrap_intervals,
+    gradient_map,
     permutation_test,
     select_n_components,
 )
-from skcrl.metrics import get_scorer, pearson_sum, recall_at_k, retrieval_report
+from skcrl.metrics import (
+    common_score,
+    get_scorer,
+    individual_score,
+    pearson_sum,
+    recall_at_k,
+    retrieval_report,
+)
 
 left, right, labels = load_digits_halves()
 assert_type(left, np.ndarray)
@@ -62,6 +72,10 @@ assert_type(cca.partial_fit(left, right, sample_weight=np.ones(len(left))), Line
 LinearCCA(2, reg=(0.1, 0.0), shrinkage="ledoit_wolf", solver="gram", random_state=0)
 LinearCCA(2).fit(pd.DataFrame(left), pd.DataFrame(right)).loadings_frame("y")
 LinearCCA(2).fit(sparse.csr_array(left), right.tolist())
+parts = LinearCommonIndividual(2, n_individual=(3, None), n_signal=9).fit(left, right)
+assert_type(parts, LinearCommonIndividual)
+assert_type(parts.transform_individual_y(right), np.ndarray)
+assert_type(parts.reconstruct(left, right, to="x", parts="common"), np.ndarray)
 KernelCCA(3, kernel=("rbf", "linear"), gamma=(0.1, None), reg=1e-2).fit(left, right)
 KernelCCA(3, kernel=lambda a, b: a @ b, approximation="nystroem").fit(left, right)
 
@@ -69,6 +83,9 @@ KernelCCA(3, kernel=lambda a, b: a @ b, approximation="nystroem").fit(left, righ
 deep = DeepCCA(8, hidden_layer_sizes=(64,), max_epochs=5, random_state=0)
 assert_type(deep.fit(left, right).partial_fit(left, right), DeepCCA)
 assert_type(deep.predict(left), np.ndarray)
+both = DeepCommonIndividual(LinearCCA(4), n_individual=4, gradient_penalty=(0.1, 0.0))
+assert_type(both.fit(left, right).transform_individual(left), np.ndarray)
+assert_type(both.common_score(left, right, kind="cosine"), np.ndarray)
 own = DeepCCA(4, x_encoder=nn.Linear(32, 4), y_decoder=None, net_params=None)
 own.fit(left, right, sample_weight=[1.0] * len(left)).save("own.skcrl")
 assert_type(DeepCCA.load("own.skcrl", x_encoder=nn.Linear(32, 4)), DeepCCA)
@@ -122,6 +139,11 @@ result = permutation_test(Zx, Zy, n_permutations=99, groups=labels, permute="who
 print(result.pvalues.min(), result.to_frame())
 bootstrap_intervals(LinearCCA(2), left, right, n_resamples=99).correlations.low.min()
 print(select_n_components(left, right, method="parallel", random_state=0).n_components)
+gradient_map(cca, left, right, side="x").mean(axis=0)
+gradient_map(deep, left, right, side="y", score=lambda zx, zy: (zx * zy).sum(1))
+gradient_map(cca, left, right, side="x", extractor=nn.Flatten(), method="grad_cam")
+common_score(Zx, Zy, kind="cosine").mean()
+assert_type(individual_score(Zx, Zx, Zy), np.ndarray)
 X, Y = make_correlated_views(500, correlations=(0.9, 0.5), random_state=0)
 class_disjoint_split(left, right, classes=labels, test_size=0.5)
 

@@ -5,6 +5,7 @@ from skcrl.deep.modules._cca_layer import CCALayer
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._denoising import DenoisingPair
+from skcrl.deep.modules._individual import IndividualBranches, IndividualOutput
 from skcrl.deep.modules._learned_projection import LearnedProjection
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._multimodal_autoencoder import (
@@ -35,6 +36,8 @@ __all__ = [
     "DenoisingPair",
     "Dropout",
     "GaussianNoise",
+    "IndividualBranches",
+    "IndividualOutput",
     "LearnedProjection",
     "ModalityDropout",
     "MultimodalAutoencoderModule",

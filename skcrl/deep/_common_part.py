@@ -1,0 +1,129 @@
+"""What gives the common codes while individual ones are learned: frozen, or trained."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from skcrl.deep._base import BaseDeepTwoView
+from skcrl.deep._units import Units
+from skcrl.deep.modules import TwoBranchOutput
+
+
+class FrozenCommon:
+    """Common codes of a fitted estimator, for batches of a training.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Fitted; it stays as it is.
+    units : dict of str to Units
+        In which the batches are, by the sides that are standardised.
+    device : str
+        Where the batches are.
+    """
+
+    def __init__(self, estimator, units, device):
+        make = _of_module if isinstance(estimator, BaseDeepTwoView) else _of_arrays
+        self.x = make(estimator, "x", units.get("x"), device)
+        self.y = make(estimator, "y", units.get("y"), device)
+
+    @torch.no_grad()
+    @torch.compiler.disable
+    def by_rows(self, x, y, weights=None):
+        """Common codes of both views."""
+        return TwoBranchOutput(self.x(x).to(x.dtype), self.y(y).to(y.dtype))
+
+    def across(self, outputs, weights=None):
+        """Outputs of all rows of a batch, to which nothing is added."""
+        return outputs
+
+
+class JointCommon(nn.Module):
+    """The network of a deep estimator that is trained with the individual one.
+
+    Parameters
+    ----------
+    estimator : DeepCCA
+        That the network is to become.
+    net : TwoViewNet
+        Its net, untrained.
+    """
+
+    def __init__(self, estimator, net):
+        super().__init__()
+        self.estimator: Any = estimator
+        self.net: Any = net
+        self.module = net.module_
+
+    def by_rows(self, x, y, weights=None):
+        """Outputs of its encoders."""
+        return self.module.by_rows(x, y, weights)
+
+    def across(self, outputs, weights=None):
+        """Outputs of all rows of a batch, with the running moments they move."""
+        return self.module.across(outputs, weights)
+
+    def with_its_loss(self, function):
+        """A loss function, to which that of the estimator is added."""
+        own = self.net.criterion_
+
+        def both(outputs, x, y, weights=None, **hyper):
+            loss = function(outputs, x, y, weights, **hyper)
+            # It decodes nothing itself.
+            codes = outputs._replace(x_rebuilt=None, y_rebuilt=None)
+            return loss + own.function(codes, x, y, weights, **own.hyper)
+
+        return both
+
+
+def _of_module(estimator, side, units, device):
+    """Codes of a deep estimator, from rows in other units."""
+    net = estimator.net_
+    encoder = net.module_.one_view(side)
+    between = _on(device, _units_between(net.units.get(side), units))
+    projection = _on(device, estimator._projection_of(side))
+
+    def codes(view):
+        rows = view
+        if between is not None:
+            mean, scale = between
+            rows = ((view.double() - mean) / scale).to(view.dtype)
+        outputs = encoder(rows)
+        if projection is None:
+            return outputs
+        mean, weights = projection
+        return (outputs.double() - mean) @ weights
+
+    return codes
+
+
+def _on(device, arrays):
+    return arrays and tuple(torch.from_numpy(a).to(device) for a in arrays)
+
+
+def _units_between(of_estimator, of_batch):
+    """Units, of rows in the units of a batch, that are those of an estimator."""
+    if of_estimator is None and of_batch is None:
+        return None
+    shape = (of_batch or of_estimator).mean.shape
+    raw = Units(np.zeros(shape), np.ones(shape))
+    to, by = of_estimator or raw, of_batch or raw
+    if np.array_equal(to.mean, by.mean) and np.array_equal(to.scale, by.scale):
+        return None
+    return Units((to.mean - by.mean) / by.scale, to.scale / by.scale)
+
+
+def _of_arrays(estimator, side, units, device):
+    """Codes of an estimator that takes arrays."""
+
+    def codes(view):
+        # In float64: columns far from 0 have no digits left in float32.
+        rows = view.detach().cpu().numpy().astype(np.float64)
+        if units is not None:
+            rows = units.restored(rows)
+        found = estimator._encode(rows, side)
+        return torch.from_numpy(found).to(device)
+
+    return codes

@@ -1,0 +1,266 @@
+"""Gradients of the scores of pairs in the samples of one view, block by block."""
+
+from contextlib import ExitStack
+from functools import partial
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skcrl._scores import common_scores, individual_scores
+from skcrl.deep._data import as_tensor
+from skcrl.deep._stand_ins import copy_of
+from skcrl.deep._users_modules import misshapen, refusal_named
+
+# Values of a block that autograd keeps at most, and rows of it.
+_KEPT_VALUES, _BLOCK_ROWS = 2**26, 4096
+
+
+class PairScores:
+    """Scores of pairs, from samples of one view and the codes of the other.
+
+    On copies of all modules: those of the estimator and of the user stay as they are.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Fitted, with modules of its views.
+    side : {"x", "y"}
+        Side of the samples.
+    score : {"common", "individual"} or callable
+        Score of either common codes; "individual" of those and of `side`'s own.
+    extractor : nn.Module or None
+        From samples to rows of the view of `side`.
+    dtype : {"float32", "float64"}
+        Precision to compute in.
+    """
+
+    def __init__(self, estimator, side, score, extractor, dtype):
+        self.side, self.score = side, score
+        self.shape = estimator._sample_shapes[side]
+        parts = {"common": estimator._as_module(side)}
+        if score == "individual":
+            parts["individual"] = estimator._as_individual_module(side)
+        if extractor is not None:
+            if not isinstance(extractor, nn.Module):
+                raise ValueError(
+                    "extractor must be a torch.nn.Module or None, got "
+                    f"{type(extractor).__name__}."
+                )
+            parts = {"extractor": extractor, **parts}
+        self.dtype, self.device = getattr(torch, dtype), _device_of(parts.values())
+        with torch.inference_mode(False):  # else they would have no gradient
+            copies = nn.ModuleDict({name: copy_of(m) for name, m in parts.items()})
+            self.modules = copies.to(self.device, self.dtype).requires_grad_(False)
+
+    @property
+    def last_encoder(self):
+        """The extractor, or else the module that the score is computed from."""
+        is_individual = "individual" in self.modules
+        own = "individual" if is_individual else "common"
+        return self.modules["extractor" if "extractor" in self.modules else own]
+
+    def __call__(self, samples, others):
+        """Scores (n_samples,) of samples and codes (n_samples, n_components)."""
+        view = self._extracted(samples)
+        codes = self.modules["common"](view)
+        pair = (codes, others) if self.side == "x" else (others, codes)
+        if self.score == "common":
+            return common_scores(*pair)
+        if self.score == "individual":
+            return individual_scores(self.modules["individual"](view), *pair)
+        scores = self.score(*pair)
+        if not isinstance(scores, Tensor) or scores.shape != (len(samples),):
+            got = tuple(getattr(scores, "shape", ())) or type(scores).__name__
+            raise ValueError(
+                "score must give a tensor of shape (n_samples,) of codes of shape "
+                f"(n_samples, n_components), got {got} for {len(samples)} samples."
+            )
+        return scores
+
+    def _extracted(self, samples):
+        if "extractor" not in self.modules:
+            return samples
+        with refusal_named("extractor", tuple(samples.shape[1:]), samples.dtype):
+            view = self.modules["extractor"](samples)
+            got = tuple(view.shape)
+        if got != (len(samples), *self.shape):
+            raise misshapen("extractor", self.shape, got, len(samples))
+        return view
+
+
+def gradient_maps(scores, samples, others, method, layer, baseline, n_steps):
+    """Maps of scores in samples.
+
+    Parameters
+    ----------
+    scores : PairScores
+    samples : ndarray of shape (n_samples, ...)
+        In the precision of `scores`.
+    others : ndarray of shape (n_samples, n_components)
+        Common codes of the other view.
+    method : {"gradient", "gradient_times_input", "grad_cam", "integrated"}
+    layer : str or None
+        Name of the module whose feature maps "grad_cam" weighs; None is the last.
+    baseline : ndarray of the shape of a sample
+        Where the path of "integrated" begins.
+    n_steps : int
+        Points on that path.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_samples, ...)
+        Of the shape of the samples, (n_samples, height, width) for "grad_cam".
+    """
+
+    def block(start, stop):
+        rows = as_tensor(samples[start:stop], scores.device, scores.dtype)
+        codes = as_tensor(others[start:stop], scores.device, scores.dtype)
+        return rows, codes
+
+    # Whatever mode the user computes in.
+    with torch.inference_mode(False), torch.enable_grad():
+        compute = {"gradient": _gradient, "gradient_times_input": _times_input}
+        if method == "integrated":
+            origin = as_tensor(baseline, scores.device, scores.dtype)
+            compute[method] = partial(_integrated, baseline=origin, n_steps=n_steps)
+        elif method == "grad_cam":
+            chosen = _layer_of(scores, layer, *block(0, 1))
+            compute[method] = partial(_grad_cam, layer=chosen)
+        n_rows = _rows_of_a_block(scores, *block(0, 1))
+        maps = None
+        for start in range(0, len(samples), n_rows):
+            rows, codes = block(start, start + n_rows)
+            made = compute[method](rows, partial(scores, others=codes))
+            _require_finite(made, start)
+            if maps is None:
+                maps = np.empty((len(samples), *made.shape[1:]), samples.dtype)
+            maps[start : start + n_rows] = made.cpu().numpy()
+    return maps
+
+
+def _gradient(samples, scores):
+    samples = samples.detach().requires_grad_()
+    return _slopes(scores(samples), samples)
+
+
+def _times_input(samples, scores):
+    return samples * _gradient(samples, scores)
+
+
+def _integrated(samples, scores, baseline, n_steps):
+    """Mean gradient on the way from the baseline, times the way.
+
+    Its sum is what the score rises by on the way.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+    way, total = samples - baseline, torch.zeros_like(samples)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        total += weight * _gradient(baseline + node * way, scores)
+    return way * total
+
+
+def _grad_cam(samples, scores, layer):
+    """Channels of a layer weighed by their mean gradients, where they raise the score.
+
+    Selvaraju et al. (2017), eqs. 1 and 2.
+    """
+    kept = []
+
+    def tap(module, args, output):
+        kept.append(output.detach().requires_grad_())
+        return kept[-1].clone()  # which the next layer may change in place
+
+    with layer.register_forward_hook(tap):
+        raised = scores(samples)
+    channels = kept[-1]
+    weights = _slopes(raised, channels).mean((2, 3), keepdim=True)
+    maps = (weights * channels).sum(1, keepdim=True).relu()
+    return nn.functional.interpolate(
+        maps.detach(), samples.shape[-2:], mode="bilinear", align_corners=False
+    )[:, 0]
+
+
+def _slopes(scores, at):
+    if not scores.requires_grad:
+        raise ValueError(
+            "The score has no gradient in the samples: the extractor, an encoder or "
+            "the score computes under torch.no_grad(), detaches what it is given, or "
+            "gives a constant. Let it compute with tensors throughout."
+        )
+    # Of what the score does not depend on they are zeros.
+    return torch.autograd.grad(scores.sum(), at, materialize_grads=True)[0]
+
+
+def _layer_of(scores, name, sample, code):
+    """The layer of that name, or the last, that gives feature maps."""
+    names = _names_of_feature_maps(scores, sample, code)
+    if name is None and names:
+        name = names[-1]
+    if name in names:
+        return scores.last_encoder.get_submodule(name)
+    known = ", ".join(map(repr, dict.fromkeys(names))) or "there are none"
+    raise ValueError(
+        "method='grad_cam' weighs feature maps (n_samples, channels, height, width) of "
+        "more than one pixel, and "
+        f"{'no layer' if name is None else f'layer={name!r} is no layer that'} gives "
+        f"them. Layers that do: {known}."
+    )
+
+
+def _names_of_feature_maps(scores, sample, code):
+    """Names of the layers that give feature maps, in order of calls."""
+    names = []
+
+    def note(name, _, args, output):
+        is_map = isinstance(output, Tensor) and output.ndim == 4
+        # One pixel is what is left after pooling, and says nothing of where.
+        if is_map and output[0, 0].numel() > 1 and output is not sample:
+            names.append(name)
+
+    with ExitStack() as hooks, torch.no_grad():
+        for name, layer in scores.last_encoder.named_modules():
+            hooks.enter_context(layer.register_forward_hook(partial(note, name)))
+        scores(sample, code)
+    return names
+
+
+def _rows_of_a_block(scores, sample, code):
+    """How many rows go together, by what autograd keeps of each.
+
+    Found out with one row and two of them: layers keep their weights only once.
+    """
+
+    def kept(n_rows):
+        sizes = []
+
+        def count(tensor):
+            sizes.append(tensor.numel())
+            return tensor
+
+        rows, codes = (torch.cat([row] * n_rows) for row in (sample, code))
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            scores(rows.requires_grad_(), codes)
+        return sum(sizes)
+
+    more = max(kept(2) - kept(1), sample.numel())
+    return min(_BLOCK_ROWS, max(1, _KEPT_VALUES // more))
+
+
+def _require_finite(maps, start):
+    is_finite = maps.flatten(1).isfinite().all(1)
+    if not is_finite.all():
+        row = start + int((~is_finite).nonzero()[0])
+        raise ValueError(
+            f"The map of row {row} is not finite: the score has no derivative there, "
+            "as that of a root at 0, or what it is computed from overflows. Scale the "
+            "samples, or use layers and a score that are smooth."
+        )
+
+
+def _device_of(modules):
+    """Device of the first module that has tensors."""
+    tensors = (chain(module.parameters(), module.buffers()) for module in modules)
+    first = next(chain.from_iterable(tensors), torch.empty(0))
+    return first.device

@@ -1,0 +1,106 @@
+"""A penalty on the gradients of a score in the views, while a network is trained."""
+
+from numbers import Real
+
+import torch
+
+from skcrl import _linalg
+from skcrl._scores import common_scores, individual_scores
+
+
+class GradientPenalty:
+    r"""Elastic net on the gradient of a score of each sample in both of its views.
+
+    The mean over samples of :math:`l_1 \|g\|_1 + l_2 \|g\|_2^2`, added up over the
+    views (eq. 7 of MUC2M). Scores are of codes standardised over the batch, whose means
+    and deviations are constants to g: it is the gradient in the sample alone.
+
+    Parameters
+    ----------
+    weights : (float, float)
+        l1 and l2.
+    score : CommonScore or IndividualScore
+        The score.
+    """
+
+    def __init__(self, weights, score):
+        self.l1, self.l2 = weights
+        self.score = score
+
+    def __call__(self, outputs, batch):
+        """Penalty on a batch, of whose views the gradient is tracked."""
+        weights = batch.about.get("weights")
+        codes = [getattr(outputs, name) for name in self.score.of]
+        standard = [_linalg.standardise(code, weights) for code in codes]
+        scores = self.score(standard, outputs, weights)
+        in_codes = torch.autograd.grad(scores.sum(), standard, create_graph=True)
+        penalty = torch.zeros((), device=scores.device)
+        for side, code, in_code in zip(("x", "y"), codes, in_codes, strict=True):
+            # Back to the view, past the means, and through the deviations as they are.
+            by = _inverse_deviation(code, weights)
+            (gradient,) = torch.autograd.grad(
+                code, batch[side], in_code * by, create_graph=True
+            )
+            rows = gradient.flatten(1)  # (n_samples, n_features)
+            norms = self.l1 * rows.abs().sum(1) + self.l2 * rows.square().sum(1)
+            penalty = penalty + _linalg.row_mean(norms, weights)
+        return penalty
+
+
+class CommonScore:
+    """Common scores of the samples of a batch (eq. 4)."""
+
+    of = "x_code", "y_code"
+
+    def __call__(self, codes, outputs, weights):
+        """Scores, by the standardised codes."""
+        return common_scores(*codes)
+
+
+class IndividualScore:
+    """Individual scores of the samples of a batch, of both views (section 3.2)."""
+
+    of = "x_individual", "y_individual"
+
+    def __call__(self, codes, outputs, weights):
+        """Scores, by the standardised codes."""
+        common = [
+            _linalg.standardise(code, weights)
+            for code in (outputs.x_code, outputs.y_code)
+        ]
+        return sum(individual_scores(code, *common) for code in codes)
+
+
+def check_gradient_penalty(estimator, n_processes):
+    """Raise ValueError for a penalty that cannot be, or not with the rest."""
+    weights = estimator.gradient_penalty
+    are_weights = len(weights) == 2 and all(
+        isinstance(w, Real) and 0 <= float(w) < float("inf") for w in weights
+    )
+    if not are_weights:
+        raise ValueError(
+            "gradient_penalty must be a pair (l1, l2) of weights that are not "
+            f"negative, got {weights!r}."
+        )
+    for name, is_set in (
+        ("compile=True", estimator.compile),
+        (f"micro_batch_size={estimator.micro_batch_size}", estimator.micro_batch_size),
+        (f"{n_processes} processes", n_processes > 1),
+    ):
+        if is_set:
+            raise ValueError(
+                "gradient_penalty needs second derivatives of the networks for whole "
+                f"batches at once, which {name} do not give: leave either out."
+            )
+    if estimator._integer_sides:
+        side = estimator._integer_sides[0]
+        raise ValueError(
+            "gradient_penalty needs derivatives in both views, and integers that "
+            f"{side}_encoder looks up have none: set gradient_penalty=None."
+        )
+
+
+def _inverse_deviation(z, weights):
+    """What the columns are divided by in `_linalg.standardise`, with its guard."""
+    centred = z - _linalg.row_mean(z, weights)
+    return (_linalg.row_mean(centred.square(), weights) + 1e-8) ** -0.5

@@ -1,0 +1,261 @@
+"""Maps of what the score of a pair depends on in the samples of one view."""
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from skcrl._arrays import to_numpy, untensored
+from skcrl._typing import Rows, Side
+from skcrl._validation import NAMES, float_types
+from skcrl._views import check_paired, kind_of
+from skcrl.base import TwoViewTransformer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@validate_params(
+    {
+        "side": [StrOptions({"x", "y"})],
+        "score": [StrOptions({"common", "individual"}), callable],
+        "extractor": [callable, None],
+        "method": [
+            StrOptions({"gradient", "gradient_times_input", "grad_cam", "integrated"})
+        ],
+        "layer": [str, None],
+        "baseline": ["array-like", None],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def gradient_map(
+    estimator: TwoViewTransformer,
+    X: Rows,
+    y: Rows,
+    *,
+    side: Side,
+    score: Literal["common", "individual"] | Callable[[Any, Any], Any] = "common",
+    extractor: "nn.Module | None" = None,
+    method: Literal[
+        "gradient", "gradient_times_input", "grad_cam", "integrated"
+    ] = "gradient",
+    layer: str | None = None,
+    baseline: ArrayLike | None = None,
+    n_steps: int = 64,
+) -> np.ndarray:
+    r"""What a score of each pair depends on in the sample of one view.
+
+    The gradient of a score of the pair in the sample :math:`x` of one view, through
+    the fitted encoder and, before it, through a feature extractor of yours [1]_.
+    That of the "common" score is large where the sample holds what its partner holds
+    too; that of the "individual" score, where it holds what is its own.
+
+    With a linear encoder :math:`z_1 = W_1^\top x` the map of the common score is
+    :math:`\cos(z_1, z_2)\, W_1 (2I - \hat z_1 \hat z_1^\top) z_2`: 0 where the codes
+    are orthogonal, and :math:`W_1 W_1^\top x` where they are equal (eqs. 8 and 10). Of
+    the individual score it is
+    :math:`V_1 (I - QQ^\top) w_1 / \lVert (I - QQ^\top) w_1 \rVert`, with individual
+    codes :math:`w_1 = V_1^\top x` (proposition 7.2).
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Fitted. `LinearCCA`, `KernelCCA` with a kernel that scikit-learn names, and
+        the deep estimators.
+    X : array-like of shape (n_samples, n_features_x)
+        First view. If `side` is "x" and there is an `extractor`, its raw samples, of
+        any shape (n_samples, ...).
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second view, paired with `X`. If `side` is "y" and there is an `extractor`, its
+        raw samples.
+    side : {"x", "y"}
+        The view that the map is of.
+    score : {"common", "individual"} or callable, default="common"
+        :func:`skcrl.metrics.common_score` of the common codes;
+        :func:`skcrl.metrics.individual_score` of the individual codes of `side`, for
+        estimators that have them; or a function of yours from tensors of common
+        codes, (n_samples, n_components) of x and of y, to a tensor of scores
+        (n_samples,), each by its own row alone. The codes of the other view are
+        constants.
+    extractor : torch.nn.Module or None, default=None
+        From raw samples of `side` to what `estimator` takes as that view, such as a
+        pretrained network up to its features. It is copied and not trained.
+    method : {"gradient", "gradient_times_input", "grad_cam", "integrated"}, \
+            default="gradient"
+        - "gradient": :math:`\nabla_x s`.
+        - "gradient_times_input": :math:`x \odot \nabla_x s`.
+        - "grad_cam": for images, the feature maps of a convolutional layer, weighed by
+          their mean gradients, where they raise the score, at the size of the
+          image [2]_.
+        - "integrated": :math:`(x - b) \odot \int_0^1 \nabla s(b + t (x - b))\, dt`,
+          whose sum is :math:`s(x) - s(b)` [3]_.
+    layer : str or None, default=None
+        Of "grad_cam": name of the layer, as ``named_modules`` of the `extractor` has
+        it, or else of ``estimator.view(side).module()``. None is the last layer that
+        gives feature maps (n_samples, channels, height, width) of more than one pixel.
+    baseline : array-like of the shape of a sample, or None, default=None
+        Of "integrated": the sample b that has nothing, in the units of the samples.
+        None is zeros, a black image say. For columns far from 0, their means.
+    n_steps : int, default=64
+        Of "integrated": gradients that the integral is computed from, by
+        Gauss-Legendre quadrature.
+
+    Returns
+    -------
+    maps : ndarray
+        Of the shape of the view of `side` as it is passed, and for "grad_cam" of shape
+        (n_samples, height, width). In float32 if that view is, else in float64.
+
+    Raises
+    ------
+    ValueError
+        If the views do not fit to the estimator or to each other, the estimator has no
+        such score or no module of torch, the extractor does not give what the estimator
+        takes, there is no such layer, or a map is not finite.
+
+    See Also
+    --------
+    skcrl.metrics.common_score : The scores themselves.
+
+    Notes
+    -----
+    Nothing is drawn at random, and estimator and extractor stay as they are: copies of
+    their networks compute, in evaluation mode, in as many rows at a time as take a
+    few hundred megabytes.
+
+    The sample must consist of floats: where an encoder looks integers up, or a step
+    makes numbers of texts, there is no gradient before that.
+
+    References
+    ----------
+    .. [1] Multimodal Understanding Through Correlation Maximization and Minimization
+       (2023), sections 3 and 4.
+    .. [2] Selvaraju et al. (2017). Grad-CAM: Visual explanations from deep networks via
+       gradient-based localization. ICCV. Eqs. 1 and 2.
+    .. [3] Sundararajan, Taly and Yan (2017). Axiomatic attribution for deep networks.
+       ICML. Eq. 1 and proposition 1.
+
+    Examples
+    --------
+    >>> from skcrl import LinearCCA
+    >>> from skcrl.datasets import load_digits_halves
+    >>> from skcrl.inspection import gradient_map
+    >>> left, right, labels = load_digits_halves()
+    >>> cca = LinearCCA(4, reg=1.0).fit(left, right)
+    >>> maps = gradient_map(cca, left, right, side="x")
+    >>> maps.shape
+    (1797, 32)
+
+    Pixels near the cut tell most of what is on its other side:
+
+    >>> abs(maps).reshape(-1, 8, 4).mean(axis=(0, 1)).round(2)
+    array([0.  , 0.05, 0.15, 0.16])
+    """
+    check_is_fitted(estimator)
+    _require_modules(estimator, score, side)
+    views = {"x": X, "y": y}
+    for name, view in (("X", X), ("y", y)):
+        if view is None:
+            raise ValueError(f"gradient_map is of pairs, and {name} is None.")
+        if kind_of(view, name).library == "dask":
+            raise ValueError(
+                f"{name} is a Dask array, and gradient_map computes maps in memory: "
+                "pass compute() of some rows, or map it over the blocks of rows."
+            )
+    check_paired(X, y)
+    samples = _samples(estimator, views[side], side, extractor)
+    if method == "grad_cam" and samples.ndim < 3:
+        raise ValueError(
+            "method='grad_cam' needs samples with height and width, of shape "
+            f"(n_samples, ..., height, width), got {samples.shape} as {NAMES[side]}: "
+            "choose another method, or pass images."
+        )
+    baseline = _checked_baseline(baseline, samples, views[side])
+    other = "y" if side == "x" else "x"
+    checked = estimator._check_view(views[other], other)
+    others = to_numpy(estimator._encode(checked, other))
+
+    # Nothing else here needs torch.
+    from skcrl.deep._gradient_maps import PairScores, gradient_maps
+
+    scores = PairScores(estimator, side, score, extractor, samples.dtype.name)
+    maps = gradient_maps(scores, samples, others, method, layer, baseline, n_steps)
+    return maps if method == "grad_cam" else maps.reshape(np.shape(views[side]))
+
+
+def _require_modules(estimator, score, side):
+    """Raise ValueError for estimators that torch cannot compute the scores of."""
+    name = type(estimator).__name__
+    if not hasattr(estimator, "_as_module"):
+        inner = ("estimator_", "representation_", "estimator")
+        held = next((part for part in inner if hasattr(estimator, part)), None)
+        raise ValueError(
+            "gradient_map goes through encoders that torch computes, as those of "
+            f"LinearCCA, KernelCCA and the deep estimators, and {name} has none."
+            f"{f' Take its {held}, and pass views as that takes them.' if held else ''}"
+        )
+    if score != "individual":
+        return
+    if not hasattr(estimator, "_as_individual_module"):
+        raise ValueError(
+            "score='individual' needs an estimator that has codes of each view's own, "
+            f"and {name} has common codes only: choose score='common'."
+        )
+    estimator._require_scored(side)
+
+
+def _samples(estimator, view, side, extractor):
+    """The samples that the map is of, as an array of floats; a 1-d y as a column."""
+    name = NAMES[side]
+    if extractor is not None:
+        return _raw_samples(view, name)
+    if estimator._integers.get(side):
+        raise ValueError(
+            f"{name} is of integers, which {side}_encoder looks up, and which have no "
+            "gradient: fit to what the look-up gives, as floats."
+        )
+    checked = estimator._check_view(view, side)
+    if sparse.issparse(checked):
+        raise ValueError(
+            f"{name} is sparse, and its map would not be: pass some rows of it as an "
+            "array, by toarray()."
+        )
+    return untensored(checked)
+
+
+def _raw_samples(view, name):
+    """Samples as an extractor takes them, in the precision that they come in."""
+    kind = kind_of(view, name)
+    if kind.holds_integers(view):
+        raise ValueError(
+            f"{name} is of integers, which have no gradient: pass floats in the units "
+            "that the extractor takes, as by (images / 255).astype(numpy.float32)."
+        )
+    numbers = kind.numbers(view, name)
+    return check_array(
+        numbers,
+        dtype=float_types(numbers),
+        ensure_2d=False,
+        allow_nd=True,
+        input_name=name,
+    )
+
+
+def _checked_baseline(baseline, samples, view):
+    """The baseline in the precision of the samples; zeros if there is none."""
+    if baseline is None:
+        return np.zeros(samples.shape[1:], samples.dtype)
+    baseline = np.asarray(baseline, samples.dtype)
+    expected = np.shape(view)[1:]
+    if baseline.shape != expected:
+        raise ValueError(
+            f"baseline must be of the shape of a sample, {expected}, got "
+            f"{baseline.shape}."
+        )
+    return baseline.reshape(samples.shape[1:])
