@@ -123,7 +123,7 @@ def _halves(views):
 
 
 def _layers():
-    """Three layers of convolutions, which give feature maps of a quarter of the size."""
+    """Three layers of convolutions: feature maps of a quarter of the size."""
     layers, before = [], 3
     for channels in (CHANNELS // 4, CHANNELS // 2, CHANNELS):
         layers += [
