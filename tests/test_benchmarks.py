@@ -77,6 +77,7 @@ TINY = {
         [*("--rows", "60", "--micro", "20", "--hidden", "8", "--only", "tied")],
         "tied",
     ),
+    "common_individual": (["--quick", "--seeds", "1"], "maps, uniform, common"),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }
 
@@ -91,6 +92,13 @@ def test_benchmark(name, capsys, monkeypatch):
     load(name).main(arguments)
     out = capsys.readouterr().out
     assert expected in out
+    assert "nan" not in out
+
+
+def test_common_individual_of_halves(capsys):
+    load("common_individual").main(["--quick", "--seeds", "2", "--mnist"])
+    out = capsys.readouterr().out
+    assert "k = 5 + 5" in out
     assert "nan" not in out
 
 

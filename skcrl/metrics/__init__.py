@@ -17,6 +17,7 @@ from skcrl.metrics._retrieval import (
     recall_at_k,
     retrieval_report,
 )
+from skcrl.metrics._saliency import saliency_magnitude, saliency_precision
 from skcrl.metrics._scorers import get_scorer, get_scorer_names
 from skcrl.metrics._scores import common_score, individual_score
 
@@ -38,4 +39,6 @@ __all__ = [
     "reconstruction_error",
     "refitted_canonical_total",
     "retrieval_report",
+    "saliency_magnitude",
+    "saliency_precision",
 ]

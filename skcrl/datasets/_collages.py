@@ -1,0 +1,217 @@
+"""Pairs of pictures of which it is known what they have in common, and where."""
+
+from numbers import Integral
+from typing import Literal, NamedTuple
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from skcrl._numbers import check_numbers
+from skcrl._typing import Rows, Seed
+from skcrl._validation import random_source
+from skcrl.datasets._emoji import load_emoji
+
+_OBJECT, _HALF = 16, 24  # pixels a side
+_DIGITS = "zero one two three four five six seven eight nine".split()
+
+
+class Collages(NamedTuple):
+    """Pairs of pictures, row by row."""
+
+    x: np.ndarray  # (n_samples, 3, 24, 48) float32, red, green and blue
+    y: np.ndarray  # (n_samples, 3, 24, 48)
+    x_common: np.ndarray  # (n_samples, 24, 48) bool
+    y_common: np.ndarray  # (n_samples, 24, 48)
+    x_names: np.ndarray  # (n_samples, 2) of str
+    y_names: np.ndarray  # (n_samples, 2)
+
+
+class _Objects(NamedTuple):
+    """Pictures that objects are drawn from, with what they show."""
+
+    pictures: np.ndarray  # (n, 3, 16, 16)
+    names: np.ndarray  # (n,)
+
+
+@validate_params(
+    {
+        "n_samples": [Interval(Integral, 1, None, closed="left")],
+        "objects": [StrOptions({"digits-emoji", "emoji-emoji"})],
+        "common": ["boolean"],
+        "digit_rows": ["array-like", None],
+        "emoji_rows": ["array-like", None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_collages(
+    n_samples: int = 1000,
+    *,
+    objects: Literal["digits-emoji", "emoji-emoji"] = "digits-emoji",
+    common: bool = True,
+    digit_rows: Rows | None = None,
+    emoji_rows: Rows | None = None,
+    random_state: Seed = None,
+) -> Collages:
+    """Pairs of pictures with one object in common, and one of each picture's own.
+
+    A picture has two halves. A side drawn at random holds the object that both pictures
+    of a pair show, at a place of its own in each, and the other side an object that
+    only this picture shows. Use the pairs to measure whether a method finds what is
+    common and what is individual, as the masks say where either is.
+
+    The names of the objects are texts. A picture and the name of one of its objects are
+    two views, too, of which the common part is that object.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Pairs.
+    objects : {"digits-emoji", "emoji-emoji"}, default="digits-emoji"
+        What a pair has in common, and what each picture has of its own: two pictures of
+        the same digit, and an emoji each; or the same emoji, and another one each.
+    common : bool, default=True
+        With False the pictures of a pair have nothing in common. Two different digits,
+        or emoji, are in the place of the common object.
+    digit_rows : array-like of int or None, default=None
+        Rows of ``sklearn.datasets.load_digits()`` that digits are drawn from; None
+        means all. Pairs of other rows show other pictures of digits: held-out ones.
+    emoji_rows : array-like of int or None, default=None
+        Rows of :func:`load_emoji` that emoji are drawn from; None means all.
+    random_state : int, RandomState instance or None, default=None
+        Source of objects and places.
+
+    Returns
+    -------
+    collages : Collages
+        Named tuple of arrays with the same rows:
+
+        x, y : ndarray of float32 of shape (n_samples, 3, 24, 48)
+            Pictures: red, green and blue, rows and columns. Pixels are from 0 to 1, and
+            0 where there is no object. Emoji are in inverted colours.
+        x_common, y_common : ndarray of bool of shape (n_samples, 24, 48)
+            True on the half with the common object, and False on the other, or
+            everywhere if there is no common object.
+        x_names, y_names : ndarray of str of shape (n_samples, 2)
+            Names of the object that is common, if one is, and of the picture's own:
+            "zero" to "nine", or the English short names of emoji.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is invalid, rows are not there, or they show too few objects.
+
+    See Also
+    --------
+    skcrl.metrics.saliency_precision : Share of a map that lies on an object.
+
+    Examples
+    --------
+    >>> from skcrl.datasets import make_collages
+    >>> collages = make_collages(3, random_state=0)
+    >>> collages.x.shape
+    (3, 3, 24, 48)
+    >>> print(collages.x_names[0], collages.y_names[0])
+    ['seven' 'flag: Uruguay'] ['seven' 'man bowing']
+    """
+    rng = random_source(random_state)
+    emoji = _emoji(emoji_rows)
+    first = _digits(digit_rows) if objects == "digits-emoji" else emoji
+    views, masks, names = [], [], []
+    for a, b in zip(*_drawn(n_samples, first, emoji, common, rng), strict=True):
+        view, mask = _collage(first.pictures[a], emoji.pictures[b], rng)
+        views.append(view)
+        masks.append(mask & common)
+        names.append(np.column_stack([first.names[a], emoji.names[b]]))
+    return Collages(*views, *masks, *names)
+
+
+def _digits(rows):
+    digits = load_digits()
+    rows = _check_rows(rows, "digit_rows", len(digits.target))
+    # (n, 8, 8) with pixels from 0 to 16, each of which becomes 2 x 2 of 3 channels
+    pictures = np.kron(digits.images[rows][:, None] / 16, np.ones((3, 2, 2)))
+    return _Objects(pictures, np.array(_DIGITS)[digits.target[rows]])
+
+
+def _emoji(rows):
+    emoji = load_emoji()
+    rows = _check_rows(rows, "emoji_rows", len(emoji.names))
+    ink = 1 - emoji.images[rows].transpose(0, 3, 1, 2) / np.float32(255)
+    # Means of 2 x 2 pixels
+    pictures = ink.reshape(-1, 3, _OBJECT, 2, _OBJECT, 2).mean(axis=(3, 5))
+    return _Objects(pictures, emoji.names[rows])
+
+
+def _check_rows(rows, name, n_rows):
+    if rows is None:
+        return np.arange(n_rows)
+    rows = check_numbers(rows, name, ensure_2d=False)
+    if rows.ndim != 1 or not np.isin(rows, np.arange(n_rows)).all():
+        raise ValueError(
+            f"{name} must be a sequence of whole numbers from 0 to {n_rows - 1}."
+        )
+    return np.unique(rows.astype(int))
+
+
+def _drawn(n_samples, first, emoji, common, rng):
+    """Rows of the objects of both views: in the place of the common one, and their own.
+
+    Two arrays of shape (2, n_samples).
+    """
+    n_first = 1 if common else 2
+    if first is emoji:
+        kinds = _different(n_samples, n_first + 2, emoji, "emoji_rows", rng)
+        kinds, own = kinds[:n_first], kinds[n_first:]
+    else:
+        kinds = _different(n_samples, n_first, first, "digit_rows", rng)
+        own = _different(n_samples, 2, emoji, "emoji_rows", rng)
+    firsts = [_row_of(first, kind, rng) for kind in (kinds[0], kinds[-1])]
+    return firsts, [_row_of(emoji, kind, rng) for kind in own]
+
+
+def _different(n_samples, k, objects, parameter, rng):
+    """Numbers (k, n_samples) of names, no two of a sample alike."""
+    n_names = len(np.unique(objects.names))
+    if n_names < k:
+        raise ValueError(
+            f"{parameter} must show at least {k} different objects, got {n_names}."
+        )
+    chosen = np.empty((0, n_samples), dtype=np.intp)
+    for i in range(k):
+        number = rng.randint(n_names - i, size=n_samples)
+        for earlier in np.sort(chosen, axis=0):
+            number += number >= earlier
+        chosen = np.vstack([chosen, number])
+    return chosen
+
+
+def _row_of(objects, numbers, rng):
+    """A row at random of those with the name of each number."""
+    _, starts, counts = np.unique(
+        np.sort(objects.names), return_index=True, return_counts=True
+    )
+    at = starts[numbers] + rng.randint(counts[numbers])
+    return np.argsort(objects.names, kind="stable")[at]
+
+
+def _collage(firsts, own, rng):
+    """Pictures with two objects each, and masks of the half with the first."""
+    n_samples = len(firsts)
+    sides = rng.randint(2, size=n_samples)
+    canvas = np.zeros((n_samples, 3, _HALF, 2 * _HALF), dtype=np.float32)
+    for objects, side in ((firsts, sides), (own, 1 - sides)):
+        top, left = rng.randint(_HALF - _OBJECT + 1, size=(2, n_samples))
+        _paste(canvas, objects, top, left + _HALF * side)
+    mask = np.arange(2 * _HALF) // _HALF == sides[:, None, None]
+    return canvas, np.repeat(mask, _HALF, axis=1)
+
+
+def _paste(canvas, objects, top, left):
+    along = np.arange(_OBJECT)
+    samples = np.arange(len(canvas))[:, None, None]
+    rows = top[:, None, None] + along[:, None]
+    columns = left[:, None, None] + along
+    # A slice between index arrays puts its axis last.
+    canvas[samples, :, rows, columns] = objects.transpose(0, 2, 3, 1)
