@@ -13,7 +13,14 @@ import time
 import numpy as np
 import torch
 
-from skcrl import CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
+from skcrl import (
+    CorrNet,
+    DeepCCA,
+    DeepCommonIndividual,
+    MultimodalAutoencoder,
+    TiedBidirectional,
+)
+from skcrl.deep._common_part import FrozenCommon
 from skcrl.deep._data import PairBatches, PairDataset
 from skcrl.deep._plan import plan_of
 
@@ -40,6 +47,7 @@ def estimators(k, batch_size):
         CorrNet(k, **common),
         MultimodalAutoencoder(k, modality_dropout=0.0, **common),
         TiedBidirectional(k, **keeps_all, **common),
+        DeepCommonIndividual(DeepCCA(k, **keeps_all, **common), **common),
     ]
 
 
@@ -67,6 +75,9 @@ def compare(estimator, X, y, repeats):
     optimizer = type(net.optimizer_)(module.parameters(), lr=group["lr"], **settings)
     batches = PairBatches(data, estimator.batch_size, shuffle=True, seed=net.seed)
     loss_function, hyper = estimator._objective()
+    if hasattr(estimator, "common_"):
+        net.module_.common = FrozenCommon(estimator.common_, net.units, "cpu")
+        module.common = net.module_.common
     bare_epoch(module, optimizer, batches, loss_function, hyper)
 
     pairs = []
