@@ -189,10 +189,14 @@ class TwoViewNet(NeuralNet):
             self._reseed()
         rows, _ = batch
         is_whole = self.micro_batch_size is None or len(rows) <= self.micro_batch_size
-        if is_whole and self.processes.size == 1:
-            return super().train_step_single(batch, **fit_params)
         self._set_training(True)
-        return {"loss": backward(self, rows), "y_pred": None}
+        if is_whole and self.processes.size == 1:
+            loss = self.get_loss(self.infer(rows), None, X=rows, training=True)
+            loss.backward()
+        else:
+            loss = backward(self, rows)
+        # No outputs: skorch would keep them until the next step, and with them memory.
+        return {"loss": loss, "y_pred": None}
 
     def _reseed(self):
         """Give random layers the streams of this epoch, from their beginnings."""
