@@ -4,7 +4,6 @@ from abc import abstractmethod
 from typing import Any, Literal, overload
 
 import numpy as np
-from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
@@ -87,14 +86,20 @@ class CommonIndividual(TwoViewTransformer):
     def _individual_codes(self, view, side):
         check_is_fitted(self)
         codes = self._encode_individual(self._check_view(view, side), side)
-        return _wrap_data_with_container("transform", codes, view, self)
+        return self._contained(codes, view, self._individual_names(codes.shape[1]))
+
+    def _individual_names(self, n_individual):
+        """Column names of individual codes."""
+        prefix = type(self).__name__.lower()
+        return [f"{prefix}_individual{i}" for i in range(n_individual)]
 
     def common_score(
         self, X: Rows, y: Rows, *, kind: Literal["product", "cosine"] = "product"
     ) -> np.ndarray:
-        """How much the two views of each sample have in common.
+        """How much of their common codes the two views of each sample share.
 
-        :func:`skcrl.metrics.common_score` of ``transform_pair(X, y)``.
+        :func:`skcrl.metrics.common_score` of ``transform_pair(X, y)``: "product" is for
+        maps, "cosine" finds samples whose views do not belong together.
 
         Parameters
         ----------
@@ -108,7 +113,8 @@ class CommonIndividual(TwoViewTransformer):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Higher where the views have more in common.
+            "product" is not negative, and large for long codes, equal or opposite.
+            "cosine" is from -1 to 1, and higher where the views have more in common.
         """
         return common_score(*self._numeric_codes(X, y), kind=kind)
 
@@ -116,7 +122,9 @@ class CommonIndividual(TwoViewTransformer):
         """How much of its own one view of each sample has.
 
         :func:`skcrl.metrics.individual_score` of the individual codes of that view and
-        the common codes of both.
+        the common codes of both: what maps of the individual part are made of. It
+        depends on the order and the signs of the codes. To find samples with much of
+        their own, use the length of their individual codes.
 
         Parameters
         ----------

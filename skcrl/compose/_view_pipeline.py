@@ -29,6 +29,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from skcrl._common_individual import CommonIndividual, Parts
 from skcrl._typing import Rows, Side, available_if, fit_context
 from skcrl._validation import (
     NAMES,
@@ -360,6 +361,74 @@ class ViewPipeline(TwoViewTransformer):
             rebuilt = self._as_in_fit(self._rebuild(X, y, side), side)
             view[gaps] = rebuilt.reshape(view[gaps].shape)
         return check_array(view, **numbers)  # what an imputer would fill is left
+
+    def _encode_individual(self, view, side):
+        return self.estimator_._encode_individual(view, side)
+
+    def _individual_names(self, n_individual):
+        return self.estimator_._individual_names(n_individual)
+
+    def _require_scored(self, side):
+        self.estimator_._require_scored(side)
+
+    def _rebuild_parts(self, X, y, to, parts):
+        _require_inverse(getattr(self, f"{to}_"), to)
+        if not hasattr(self.estimator_, "_rebuild_parts"):
+            raise ValueError(
+                f"parts={parts!r} is for estimators that have individual codes, and "
+                f"{type(self.estimator_).__name__} has common codes only: leave parts "
+                "out."
+            )
+        return self.estimator_._rebuild_parts(X, y, to, parts)
+
+    _individual_codes = CommonIndividual._individual_codes
+    _numeric_codes = CommonIndividual._numeric_codes
+    # A pipeline has these only if its estimator does.
+    transform_individual = available_if(_estimator_has("transform_individual"))(
+        CommonIndividual.transform_individual
+    )
+    transform_individual_y = available_if(_estimator_has("transform_individual_y"))(
+        CommonIndividual.transform_individual_y
+    )
+    common_score = available_if(_estimator_has("common_score"))(
+        CommonIndividual.common_score
+    )
+    individual_score = available_if(_estimator_has("individual_score"))(
+        CommonIndividual.individual_score
+    )
+
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Literal["x", "y", "both"] = "y",
+        parts: Parts = "all",
+    ) -> Any:
+        """Views rebuilt from whichever views are there, before their steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+        to : {"x", "y", "both"}, default="y"
+            View to rebuild. The steps of that view must have ``inverse_transform``.
+        parts : {"common", "individual", "all"}, default="all"
+            Codes to rebuild it from, of an estimator that has individual codes, such as
+            `LinearCommonIndividual`; the others are put to 0.
+
+        Returns
+        -------
+        view : ndarray of shape (n_samples, n_features) or pair of them
+            The view named by `to`; (X, y) for "both".
+        """
+        check_is_fitted(self)
+        if parts == "all":
+            return super().reconstruct(X, y, to=to)
+        return CommonIndividual.reconstruct(self, X, y, to=to, parts=parts)
 
     predict = available_if(_can_undo("y"))(TwoViewTransformer.predict)
     impute = available_if(_can_undo("x", "y"))(TwoViewTransformer.impute)

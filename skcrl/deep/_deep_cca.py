@@ -275,7 +275,7 @@ class DeepCCA(BaseTwoBranch):
         "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "gradient_penalty": ["array-like", None],
+        "gradient_penalty": ["array-like", Real, None],
         "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretraining_noise": [Interval(Real, 0, None, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left"), None],

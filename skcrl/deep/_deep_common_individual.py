@@ -245,7 +245,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         "common": [TwoViewTransformer, FrozenEstimator, None],
         "n_individual": [Interval(Integral, 1, None, closed="left"), None],
         "decorrelation_weight": [Interval(Real, 0, None, closed="left")],
-        "gradient_penalty": ["array-like", None],
+        "gradient_penalty": ["array-like", Real, None],
         "joint": ["boolean"],
         **USERS_MODULES,
     }

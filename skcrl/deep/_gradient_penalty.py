@@ -2,6 +2,7 @@
 
 from numbers import Real
 
+import numpy as np
 import torch
 
 from skcrl import _linalg
@@ -74,7 +75,7 @@ class IndividualScore:
 def check_gradient_penalty(estimator, n_processes):
     """Raise ValueError for a penalty that cannot be, or not with the rest."""
     weights = estimator.gradient_penalty
-    are_weights = len(weights) == 2 and all(
+    are_weights = np.shape(weights) == (2,) and all(
         isinstance(w, Real) and 0 <= float(w) < float("inf") for w in weights
     )
     if not are_weights:

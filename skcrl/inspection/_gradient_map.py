@@ -56,6 +56,11 @@ def gradient_map(
     That of the "common" score is large where the sample holds what its partner holds
     too; that of the "individual" score, where it holds what is its own.
 
+    A gradient says how the score reacts to a column, whatever its unit, and is huge in
+    columns that hardly vary. For tables and pixels in raw units take
+    ``method="gradient_times_input"`` or "integrated"; for images behind convolutions
+    "grad_cam".
+
     With a linear encoder :math:`z_1 = W_1^\top x` the map of the common score is
     :math:`\cos(z_1, z_2)\, W_1 (2I - \hat z_1 \hat z_1^\top) z_2`: 0 where the codes
     are orthogonal, and :math:`W_1 W_1^\top x` where they are equal (eqs. 8 and 10). Of
@@ -66,8 +71,8 @@ def gradient_map(
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Fitted. `LinearCCA`, `KernelCCA` with a kernel that scikit-learn names, and
-        the deep estimators.
+        Fitted: `LinearCCA`, `LinearCommonIndividual`, `KernelCCA` with a kernel that
+        scikit-learn names, or a deep estimator.
     X : array-like of shape (n_samples, n_features_x)
         First view. If `side` is "x" and there is an `extractor`, its raw samples, of
         any shape (n_samples, ...).
@@ -90,9 +95,10 @@ def gradient_map(
             default="gradient"
         - "gradient": :math:`\nabla_x s`.
         - "gradient_times_input": :math:`x \odot \nabla_x s`.
-        - "grad_cam": for images, the feature maps of a convolutional layer, weighed by
-          their mean gradients, where they raise the score, at the size of the
-          image [2]_.
+        - "grad_cam": for images. The feature maps of a convolutional layer, weighed by
+          their mean gradients and added up; what is negative, and lowers the score, is
+          0; at the size of the image [2]_. A map is 0 everywhere if no place raises
+          the score.
         - "integrated": :math:`(x - b) \odot \int_0^1 \nabla s(b + t (x - b))\, dt`,
           whose sum is :math:`s(x) - s(b)` [3]_.
     layer : str or None, default=None

@@ -3,9 +3,10 @@
 import warnings
 from collections.abc import Sequence
 from numbers import Integral
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,7 +14,7 @@ from skcrl import _linalg, _moments
 from skcrl._arrays import like
 from skcrl._common_individual import CommonIndividual
 from skcrl._degenerate import warn_of_constant, warn_without_freedom
-from skcrl._typing import Rows, Seed, fit_context
+from skcrl._typing import Rows, Seed, Side, fit_context
 from skcrl._validation import (
     check_pair,
     per_view,
@@ -53,10 +54,14 @@ class LinearCommonIndividual(CommonIndividual):
     three parts add up. The joint scores of AJIVE, the same for both tables, are
     ``transform_joint``, up to scale.
 
-    Columns count by their variance: bring those of unlike units to one scale before, by
-    StandardScaler in a ViewPipeline. Views may be sparse, or Dask arrays in chunks of
-    rows. Views of more than twice as many columns as rows are solved through n x n
-    matrices, all others through the covariances of their columns.
+    Columns count by their variance, and noise is taken to be equal in all of them.
+    Bring columns of unlike units to one scale before, by StandardScaler in a
+    ViewPipeline. That makes their noise unequal, and then too many directions look like
+    a signal: give `n_signal`, or `n_components` and `n_individual`.
+
+    Views may be sparse, or Dask arrays in chunks of rows. Views of more than twice as
+    many columns as rows are solved through n x n matrices, all others through the
+    covariances of their columns.
 
     Parameters
     ----------
@@ -69,10 +74,12 @@ class LinearCommonIndividual(CommonIndividual):
         leave of `n_signal_`.
     n_signal : int, None or pair of these, default=None
         Rank of the signals of both views, or (x, y), from `n_components` to the width
-        of the view. None stands for the directions whose variance white noise alone
-        does not explain, by the tests of [2]_: one at least, and no fewer than the
+        of the view. None stands for the directions that stand out of noise which is
+        equal in all columns, by the tests of [2]_: one at least, and no fewer than the
         `n_components` and `n_individual` that are given. Give it where noise differs
-        between columns, or where the signal fills the view.
+        between columns, as it does behind StandardScaler, or where the signal fills the
+        view. The eigenvalues of the covariance of a view show it: those of the signal
+        lie above a slope of the others.
     random_state : int, RandomState instance or None, default=None
         Draws the bounds. Directions near a bound may be common by one seed and not by
         another.
@@ -95,10 +102,10 @@ class LinearCommonIndividual(CommonIndividual):
         Correlations of all pairs of directions of the signals, common or not.
     wedin_bound_, random_bound_ : float
         Correlation that a shared direction keeps under the noise, and largest
-        correlation of random signals of these ranks, each at 5 %. Both are one less
-        than the squared singular values that AJIVE speaks of. The first is 0 where the
-        signal of a view fills it, so that nothing shows its noise. Only with
-        ``n_components=None``.
+        correlation of random signals of these ranks, each at 5 %. The first is 0 where
+        the noise of a view could not be estimated, because its signal fills it. (The
+        squared singular values of [1]_ are one more than these correlations.) Only
+        with ``n_components=None``.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
         Projections of the centred views to common codes, which have variance 1.
     x_individual_weights_, y_individual_weights_ : ndarray of shape \
@@ -475,6 +482,52 @@ class LinearCommonIndividual(CommonIndividual):
     def y_individual_explained_variance_ratio_(self) -> np.ndarray:
         """Share of the variance of y that each individual code accounts for."""
         return self._explained("y", 1)
+
+    def loadings_frame(self, side: Side = "x") -> Any:
+        """Loadings of one view as a data frame, with the names of its columns.
+
+        Parameters
+        ----------
+        side : {"x", "y"}, default="x"
+            View whose loadings to take.
+
+        Returns
+        -------
+        loadings : DataFrame of shape (n_features, n_components + n_individual)
+            Correlations of the columns of the view with its common codes and then with
+            its individual codes. A row for each column of the view, under its name in
+            the frame that was fitted, or else x0, x1 and so on, y0, y1 for the second
+            view.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `side` is another.
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_linnerud
+        >>> from skcrl import LinearCommonIndividual
+        >>> exercise, physiology = load_linnerud(return_X_y=True, as_frame=True)
+        >>> parts = LinearCommonIndividual(1, n_individual=1, n_signal=2)
+        >>> frame = parts.fit(exercise, physiology).loadings_frame("y")
+        >>> list(frame.index), frame.shape
+        (['Weight', 'Waist', 'Pulse'], (3, 2))
+        """
+        check_is_fitted(self)
+        if side not in ("x", "y"):
+            raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
+        pandas = check_pandas_support("loadings_frame")
+        loadings = np.hstack([self._loadings(side, part) for part in (0, 1)])
+        known = "feature_names_in_" if side == "x" else "y_feature_names_in_"
+        names = getattr(self, known, [f"{side}{i}" for i in range(len(loadings))])
+        n_individual = loadings.shape[1] - self.n_components_
+        columns = [*self.get_feature_names_out(), *self._individual_names(n_individual)]
+        return pandas.DataFrame(loadings, index=names, columns=columns)
 
     def _loadings(self, side, part):
         check_is_fitted(self)

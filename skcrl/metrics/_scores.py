@@ -19,13 +19,16 @@ __all__ = ["common_score", "individual_score"]
 def common_score(
     Zx: Rows, Zy: Rows, *, kind: Literal["product", "cosine"] = "product"
 ) -> np.ndarray:
-    r"""How much the two views of each sample have in common.
+    r"""How much of their common codes the two views of each sample share.
 
     With the common codes :math:`z_1, z_2` of a sample, and :math:`\hat z_1, \hat z_2`
     the same at length one, the score is
     :math:`(\hat z_1 \cdot \hat z_2)(z_1 \cdot z_2)` [1]_. Its gradient vanishes where
     the codes are orthogonal, so that a map of it stays dark where the views have
-    nothing in common; that of the cosine alone does not.
+    nothing in common; that of the cosine alone does not. Use it for maps.
+
+    It is large for samples with long codes, and for opposite codes as well as for equal
+    ones. To find samples whose views do not belong together, use ``kind="cosine"``.
 
     Parameters
     ----------
@@ -66,7 +69,11 @@ def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
 
     The length of :math:`(I - QQ^\top) w`: of the view's individual code :math:`w`, less
     its projection on the two common codes of the sample, of which :math:`Q` is an
-    orthonormal basis [1]_.
+    orthonormal basis [1]_. Its gradient is what a map of the individual part shows.
+
+    It takes individual and common codes for vectors of one space, and so depends on the
+    order and the signs of the codes. To find samples with much of their own, use the
+    length of the individual codes, ``numpy.linalg.norm(W, axis=1)``.
 
     Parameters
     ----------

@@ -42,12 +42,13 @@ from skcrl import (
     DeepCCA,
     KernelCCA,
     LinearCCA,
+    LinearCommonIndividual,
     TiedBidirectional,
     TwoView,
     ViewPipeline,
     make_view_pipeline,
 )
-from skcrl.datasets import make_correlated_views
+from skcrl.datasets import load_digits_halves, make_correlated_views
 
 ENGLISH = ["dog", "cat", "horse", "bird", "child"], ["runs", "sleeps", "eats", "sings"]
 GERMAN = (
@@ -958,3 +959,39 @@ def test_loadings_have_the_names_behind_the_steps():
     with pytest.raises(ValueError, match="side must be 'x' or 'y', got 'z'"):
         model.loadings_frame("z")
     assert not hasattr(ViewPipeline(KernelCCA(1)), "loadings_frame")
+
+
+def test_common_and_individual_parts_behind_steps():
+    left, right, _ = load_digits_halves()
+    X, y = pd.DataFrame(3 * left[:300, 1:] + 7), pd.DataFrame(right[:300])
+    X.columns = [f"pixel{i}" for i in range(31)]
+    parts = LinearCommonIndividual(3, n_individual=(4, 3), n_signal=8)
+    model = make_view_pipeline(parts, x=StandardScaler()).fit(X, y)
+    scaled = StandardScaler().fit(X)
+    alone = clone(parts).fit(scaled.transform(X), y.to_numpy())
+    behind = scaled.transform(X), y.to_numpy()
+    own = model.transform_individual(X)
+    np.testing.assert_allclose(own, alone.transform_individual(behind[0]))
+    np.testing.assert_allclose(model.common_score(X, y), alone.common_score(*behind))
+    np.testing.assert_allclose(
+        model.individual_score(X, y, side="y"),
+        alone.individual_score(*behind, side="y"),
+    )
+    rebuilt = model.reconstruct(X, y, to="x", parts="individual")
+    expected = alone.reconstruct(*behind, to="x", parts="individual")
+    np.testing.assert_allclose(rebuilt, scaled.inverse_transform(expected))
+    model.set_output(transform="pandas")
+    frame = model.transform_individual_y(y)
+    assert list(frame) == [f"linearcommonindividual_individual{i}" for i in range(3)]
+    loadings = model.loadings_frame("x")
+    assert list(loadings.index) == list(X.columns)
+    with_codes = np.hstack([model.transform(X).to_numpy(), own])
+    varies = X.std().to_numpy() > 0
+    expected = np.corrcoef(X.T[varies], with_codes.T)[: varies.sum(), varies.sum() :]
+    np.testing.assert_allclose(loadings[varies], expected, atol=1e-8)
+    plain = make_view_pipeline(LinearCCA(2)).fit(X, y)
+    assert not hasattr(plain, "transform_individual")
+    with pytest.raises(
+        ValueError, match="LinearCCA has common codes only: leave parts"
+    ):
+        plain.reconstruct(X, to="y", parts="common")
