@@ -436,7 +436,7 @@ def _has_module(view):
         remedy += ", or take the module of its estimator_, for what the steps give"
     raise AttributeError(
         f"A view of {type(estimator).__name__} is no torch.nn.Module, as those of "
-        f"LinearCCA, KernelCCA and the deep estimators are: {remedy}."
+        f"the linear estimators, KernelCCA and deep estimators are: {remedy}."
     )
 
 

@@ -203,7 +203,7 @@ def _require_modules(estimator, score, side):
         held = next((part for part in inner if hasattr(estimator, part)), None)
         raise ValueError(
             "gradient_map goes through encoders that torch computes, as those of "
-            f"LinearCCA, KernelCCA and the deep estimators, and {name} has none."
+            f"linear estimators, KernelCCA and deep estimators, and {name} has none."
             f"{f' Take its {held}, and pass views as that takes them.' if held else ''}"
         )
     if score != "individual":
