@@ -23,7 +23,7 @@ from skcrl._typing import (
     Seed,
     Sizes,
 )
-from skcrl._validation import NAMES, check_pair, restored_on_error
+from skcrl._validation import NAMES, check_pair
 from skcrl.base import TwoViewTransformer
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
 from skcrl.deep._common_part import FrozenCommon, JointCommon
@@ -333,17 +333,20 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     def _train(
         self, X, y, sample_weight, groups, going_on, is_part=False, validation=None
     ):
-        with restored_on_error(self):
-            if self.joint and (going_on or is_part):
-                raise ValueError(
-                    "joint=True trains both parts from their beginnings: set "
-                    "warm_start=False, and call fit and not partial_fit."
-                )
-            if not going_on:
-                self._begin_common(X, y, sample_weight, validation)
-            return super()._train(
-                X, y, sample_weight, groups, going_on, is_part, validation
+        if self.joint and (going_on or is_part):
+            raise ValueError(
+                "joint=True trains both parts from their beginnings: set "
+                "warm_start=False, and call fit and not partial_fit."
             )
+        # Apart, for threads that encode meanwhile with both parts of before.
+        made = copy(self)
+        if not going_on:
+            made._begin_common(X, y, sample_weight, validation)
+        super(DeepCommonIndividual, made)._train(
+            X, y, sample_weight, groups, going_on, is_part, validation
+        )
+        self.__dict__.update(vars(made))
+        return self
 
     def _begin_common(self, X, y, sample_weight, validation):
         """Fit the common part, or make it ready to be trained with the rest."""
@@ -389,8 +392,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             )
         if "estimator" in common.get_params(deep=False):
             raise ValueError(
-                f"common is a {name}, whose steps would see views that they have seen "
-                "before: put DeepCommonIndividual into it, and its estimator into this."
+                f"common is a {name}: put DeepCommonIndividual inside the {name}, and "
+                "not the other way round."
             )
         if is_frozen:
             check_is_fitted(common)
@@ -401,9 +404,10 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         )
         if is_frozen or not is_plain:
             raise ValueError(
-                "joint=True trains a DeepCCA without decoders as common, got "
-                f"{'FrozenEstimator of ' if is_frozen else ''}{name}: set joint=False, "
-                "or another common."
+                "joint=True needs a DeepCCA as common, with reconstruction_weight=0, "
+                "x_decoder=None and y_decoder=None, as the decoders here take their "
+                f"place; got {'FrozenEstimator of ' if is_frozen else ''}{common}: set "
+                "joint=False, or another common."
             )
         if self.checkpoint is not None:
             raise ValueError(
@@ -559,26 +563,26 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return common, like(codes, outputs)
 
     def _rebuild_parts(self, X, y, to, parts):
-        views = {"x": X, "y": y}
-        own = views.pop(to)
-        (other_side, other), *_ = views.items()
-        residual = self._residuals[to]
-        given = untensored(other if own is None else own)
-        if own is not None:
-            common, codes = self._both_codes(given, to)
-        else:
-            of_other = self.common_._encode(given, other_side)
-            centred = of_other - self._residuals[other_side].common_mean
-            common = residual.common_mean + centred @ self._from_other[to]
-            common = like(common, of_other)
+        own, other = (X, y) if to == "x" else (y, X)
+        if own is None:
+            common = self._common_told(untensored(other), to)
             codes = np.zeros((len(common), self.n_individual_), common.dtype)
+        else:
+            common, codes = self._both_codes(untensored(own), to)
         if parts == "common":
             codes = np.zeros_like(codes)
         elif parts == "individual":
-            common = like(np.tile(residual.common_mean, (len(common), 1)), common)
-        return following(
-            self._decode_both(common, codes, to), other if own is None else own
-        )
+            common = np.zeros_like(common) + self._residuals[to].common_mean
+        rebuilt = self._decode_both(common, codes, to)
+        return following(rebuilt, other if own is None else own)
+
+    def _common_told(self, other, to):
+        """Common codes of the view `to`, as the other view tells them."""
+        side = "y" if to == "x" else "x"
+        codes = self.common_._encode(other, side)
+        centred = codes - self._residuals[side].common_mean
+        told = self._residuals[to].common_mean + centred @ self._from_other[to]
+        return like(told, codes)
 
     def _decode(self, codes, side):
         none = np.zeros((len(codes), self.n_individual_), codes.dtype)

@@ -373,8 +373,11 @@ def test_elastic_net_drops_noise_and_keeps_duplicates_together(rng):
             {"common": FrozenEstimator(nn.Linear(1, 1))},
             "two-view estimator, got Frozen",
         ),
-        ({"common": ViewPipeline(LinearCCA(2))}, "put DeepCommonIndividual into it"),
-        ({"common": LinearCCA(2), "joint": True}, "joint=True trains a DeepCCA"),
+        (
+            {"common": ViewPipeline(LinearCCA(2))},
+            "put DeepCommonIndividual inside the ViewPipeline",
+        ),
+        ({"common": LinearCCA(2), "joint": True}, "joint=True needs a DeepCCA"),
         (
             {
                 "common": DeepCCA(2),
