@@ -195,8 +195,9 @@ class CommonIndividual(TwoViewTransformer):
     ) -> Any:
         """Views rebuilt from their common codes, their individual codes, or both.
 
-        Common codes come from the views that are there, individual codes from the view
-        itself; where it is missing, they are 0, their mean.
+        Common codes come from the view itself, in LinearCommonIndividual also from the
+        other one, and from that alone where the view is missing. Individual codes come
+        from the view itself; where it is missing, they are 0, their mean.
 
         Parameters
         ----------

@@ -115,6 +115,11 @@ def make_collages(
     >>> print(collages.x_names[0], collages.y_names[0])
     ['seven' 'flag: Uruguay'] ['seven' 'man bowing']
     """
+    if digit_rows is not None and objects == "emoji-emoji":
+        raise ValueError(
+            'digit_rows is for objects="digits-emoji", and objects="emoji-emoji" have '
+            "no digits: leave it out."
+        )
     rng = random_source(random_state)
     emoji = _emoji(emoji_rows)
     first = _digits(digit_rows) if objects == "digits-emoji" else emoji
@@ -147,10 +152,13 @@ def _emoji(rows):
 def _check_rows(rows, name, n_rows):
     if rows is None:
         return np.arange(n_rows)
-    rows = check_numbers(rows, name, ensure_2d=False)
-    if rows.ndim != 1 or not np.isin(rows, np.arange(n_rows)).all():
+    is_mask = np.asarray(rows).dtype == bool
+    rows = check_numbers(rows, name, ensure_2d=False, ensure_min_samples=0)
+    is_sequence = rows.ndim == 1 and len(rows) > 0 and not is_mask
+    if not is_sequence or not np.isin(rows, np.arange(n_rows)).all():
         raise ValueError(
-            f"{name} must be a sequence of whole numbers from 0 to {n_rows - 1}."
+            f"{name} must be a sequence of whole numbers from 0 to {n_rows - 1}, one "
+            f"at least{', and not a mask: pass numpy.flatnonzero of it' * is_mask}."
         )
     return np.unique(rows.astype(int))
 

@@ -185,6 +185,10 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _check_net(self, net, X, y):
         """Raise ValueError for an untrained net that does not suit the data."""
 
+    def _also_trained_on(self, data):
+        """What the training goes by beside the data, as arrays by name."""
+        return {}
+
     def _prepare(self, net, data):
         """Give a fresh net better weights than those drawn, before it is trained."""
 
@@ -395,6 +399,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         if self.checkpoint is None and processes.size == 1:
             return None
         content, checkpoint = content_of(data, groups), None
+        content |= self._also_trained_on(data)
         if self.checkpoint is not None:
             checkpoint = Checkpoint(self, content, plan.n_epochs)
         if processes.size > 1:

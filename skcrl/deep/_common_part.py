@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from skcrl._common_individual import CommonIndividual
 from skcrl.deep._base import BaseDeepTwoView
+from skcrl.deep._stand_ins import copy_of
 from skcrl.deep._units import Units
 from skcrl.deep.modules import TwoBranchOutput
 
@@ -25,7 +27,10 @@ class FrozenCommon:
     """
 
     def __init__(self, estimator, units, device):
-        make = _of_module if isinstance(estimator, BaseDeepTwoView) else _of_arrays
+        has_net = isinstance(estimator, BaseDeepTwoView)
+        # One that has a common part itself is no single network.
+        is_single = has_net and not isinstance(estimator, CommonIndividual)
+        make = _of_module if is_single else _of_arrays
         self.x = make(estimator, "x", units.get("x"), device)
         self.y = make(estimator, "y", units.get("y"), device)
 
@@ -81,7 +86,8 @@ class JointCommon(nn.Module):
 def _of_module(estimator, side, units, device):
     """Codes of a deep estimator, from rows in other units."""
     net = estimator.net_
-    encoder = net.module_.one_view(side)
+    # A copy, which other threads do not compute with.
+    encoder = copy_of(net.module_.one_view(side)).to(device).eval()
     between = _on(device, _units_between(net.units.get(side), units))
     projection = _on(device, estimator._projection_of(side))
 

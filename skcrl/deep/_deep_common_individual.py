@@ -30,8 +30,9 @@ from skcrl.deep._common_part import FrozenCommon, JointCommon
 from skcrl.deep._deep_cca import DeepCCA
 from skcrl.deep._given import checked_pairs, loaded_pairs
 from skcrl.deep._gradient_penalty import IndividualScore
+from skcrl.deep._learned import N_ROWS
 from skcrl.deep._loaded import is_dataset
-from skcrl.deep._residual import Residual
+from skcrl.deep._residual import Regression, Residual
 from skcrl.deep._two_branch import finite
 from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep._view_modules import IndividualCodes, ViewModule
@@ -61,9 +62,10 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     ----------
     common : two-view estimator or None, default=None
         What gives the common codes. It is cloned and fitted, and then stays as it is;
-        one inside scikit-learn's ``FrozenEstimator`` is taken as it was fitted. None
-        stands for ``DeepCCA(objective="correlation_gap", closing_cca=False)`` with the
-        `random_state`, `device` and `verbose` given here.
+        one inside scikit-learn's ``FrozenEstimator`` is taken as it was fitted, and
+        must not be fitted again. A `ViewPipeline` goes around this estimator, and not
+        into it. None stands for ``DeepCCA(objective="correlation_gap",
+        closing_cca=False)`` with the `random_state`, `device` and `verbose` given here.
     n_individual : int or None, default=None
         Width of the individual codes of either view; None stands for that of the common
         codes.
@@ -125,8 +127,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         the epoch and the batch. Validation and ``transform`` see the data themselves.
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for a hundredth of the rows, but at least 200 and 20 for each component,
-        and at most 2,000, or 4 for each component if that is more.
+        stands for a hundredth of the rows, but at least 200 and at most 2,000.
     micro_batch_size : int or None, default=None
         Rows that go through the networks at once in training; None stands for the whole
         batch. The gradient is that of the whole batch, computed in two passes with the
@@ -179,9 +180,11 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
         the epoch on standard error, where that is a terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start` and
+        File to keep the training of the individual part in, whole at any moment.
+        ``fit`` with the same parameters on the same data goes on from it, and ends bit
+        for bit as if never interrupted; any other ``fit`` is refused. The common part
+        is fitted again, and must come out the same: give it a `random_state`, or put a
+        fitted one into ``FrozenEstimator``. Not with `warm_start`, `joint` and
         ``partial_fit``.
     checkpoint_every : int, default=1
         Epochs from one writing of it to the next. Each writes the weights and the state
@@ -272,7 +275,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         optimizer: Optimizer = "adam",
         lr: float = 1e-3,
         lr_schedule: Schedule | None = None,
-        weight_decay: float | None = 0.0,
+        weight_decay: float = 0.0,
         gradient_clip: float | None = None,
         standardize: bool = True,
         augment: Callable[..., Any] | None = None,
@@ -342,6 +345,13 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         made = copy(self)
         if not going_on:
             made._begin_common(X, y, sample_weight, validation)
+            made._common_asked = repr(self.common)
+        elif repr(self.common) != self._common_asked:
+            raise ValueError(
+                f"common was {self._common_asked} in fit and is {self.common!r} now: "
+                "training goes on with the same common part only. Fit anew, with "
+                "warm_start=False."
+            )
         super(DeepCommonIndividual, made)._train(
             X, y, sample_weight, groups, going_on, is_part, validation
         )
@@ -362,6 +372,12 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             else:
                 checked_pairs(self.common_, X, y, None, None, reset=True)
         elif not is_frozen:
+            if is_dataset(X) and not isinstance(self.common_, BaseDeepTwoView):
+                raise ValueError(
+                    f"common={type(self.common_).__name__}() takes no torch Dataset: "
+                    "choose a deep estimator, or pass one that is fitted already, in a "
+                    "FrozenEstimator."
+                )
             self.common_.fit(X, y, **self._fit_parameters(sample_weight, validation))
         elif not is_dataset(X):
             check_pair(self.common_, X, y, reset=False)
@@ -399,15 +415,20 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             check_is_fitted(common)
         if not self.joint:
             return
-        is_plain = isinstance(common, DeepCCA) and not (
-            common.reconstruction_weight or common.x_decoder or common.y_decoder
-        )
-        if is_frozen or not is_plain:
+        left_out = [
+            name
+            for name in (
+                *("reconstruction_weight", "x_decoder", "y_decoder"),
+                *("gradient_penalty", "pretraining_epochs"),
+            )
+            if getattr(common, name, None)
+        ]
+        if is_frozen or left_out or not isinstance(common, DeepCCA):
             raise ValueError(
-                "joint=True needs a DeepCCA as common, with reconstruction_weight=0, "
-                "x_decoder=None and y_decoder=None, as the decoders here take their "
-                f"place; got {'FrozenEstimator of ' if is_frozen else ''}{common}: set "
-                "joint=False, or another common."
+                "joint=True needs a DeepCCA as common, without reconstruction_weight, "
+                "x_decoder, y_decoder, gradient_penalty and pretraining_epochs, got "
+                f"{'FrozenEstimator of ' if is_frozen else ''}{common}: set joint="
+                "False, or another common."
             )
         if self.checkpoint is not None:
             raise ValueError(
@@ -438,6 +459,15 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     def _width(self):
         return self._n_codes if self.n_individual is None else self.n_individual
 
+    def _also_trained_on(self, data):
+        if self.joint:
+            return {}
+        views = dict(zip(NAMES, data.first(N_ROWS), strict=True))
+        return {
+            f"common codes of {side}": self.common_._encode(view, side)
+            for side, view in views.items()
+        }
+
     def _takes_any_shape(self, side):
         common = getattr(self, "common_", None)
         of_common = common is not None and common._takes_any_shape(side)
@@ -448,13 +478,18 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
 
     def _has_own_module(self, side):
         # Units are those of columns.
-        return len(self._sample_shapes[side]) > 1 or super()._has_own_module(side)
+        if len(self._sample_shapes[side]) > 1:
+            return True
+        trains = (self, self.common_) if self.joint else (self,)
+        return any(BaseDeepTwoView._has_own_module(one, side) for one in trains)
 
     @property
     def _min_batch_rows(self):
         return self.common_._min_batch_rows if self.joint else 2
 
     def _batch_rows(self, n_rows):
+        if self.joint:
+            return self.common_._batch_rows(n_rows)
         # Correlations of a batch need more rows than errors do.
         return min(max(n_rows // 100, _FEWEST_ROWS), _MOST_ROWS)
 
@@ -481,9 +516,18 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         if self.gradient_penalty is not None:
             require_scored(self._width(), self._n_codes)
         if self.joint:
-            self.common_._check_parameters()
+            as_trained = copy(self.common_)
+            as_trained.optimizer = self.optimizer
+            as_trained.micro_batch_size = self.micro_batch_size
+            as_trained._check_parameters()
 
     def _check_net(self, net, X, y):
+        shapes, of_common = self._sample_shapes, self.common_._sample_shapes
+        if shapes != of_common:
+            raise ValueError(
+                f"common was fitted to samples of shape {of_common['x']} and "
+                f"{of_common['y']}, and these are of {shapes['x']} and {shapes['y']}."
+            )
         for view, side in ((X, "x"), (y, "y")):
             shape = (self._width(),)
             codes = try_module(net, "encode", f"{side}_encoder", view, side, shape)
@@ -496,6 +540,9 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         if not self.joint:
             net.module_.common = FrozenCommon(self.common_, units, self.device)
             return
+        dropout = self.common_.input_dropout
+        if dropout is not None:
+            plan = plan._replace(input_dropout=dropout)
         part = JointCommon(self.common_, self.common_._make_net(net.seed, plan))
         net.module_.common = part
         net.initialize_optimizer()  # with the parameters of the common part
@@ -520,78 +567,72 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return common
 
     def _finish(self, data, _like):
-        of_codes: _moments.Moments | None = None
-        of_sides: dict[str, _moments.Moments] = {}
+        of_outputs: dict[str, _moments.Moments] = {}
+        # Of what a decoder takes, by the common codes of either view.
+        of_inputs: dict[tuple, _moments.Moments] = {}
+        self._decodes_outputs = self.joint
         for x, y, weights in data.blocks():
-            codes = {}
-            for side, view in (("x", x), ("y", y)):
-                codes[side] = self.common_._encode(view, side)
-                outputs = finite(self.net_.evaluate("encode", view, side=side))
-                block = _moments.moments(codes[side], outputs, weights=weights)
-                of_sides[side] = _merged(of_sides.get(side), block)
-            block = _moments.moments(codes["x"], codes["y"], weights=weights)
-            of_codes = _merged(of_codes, block)
-        assert of_codes is not None
+            views = {"x": x, "y": y}
+            codes = {s: self.common_._encode(view, s) for s, view in views.items()}
+            for to, view in views.items():
+                outputs = finite(self.net_.evaluate("encode", view, side=to))
+                block = _moments.moments(codes[to], outputs, weights=weights)
+                of_outputs[to] = _merged(of_outputs.get(to), block)
+                inputs = np.hstack([self._common_inputs(view, codes[to], to), outputs])
+                for by in NAMES:
+                    block = _moments.moments(codes[by], inputs, weights=weights)
+                    of_inputs[to, by] = _merged(of_inputs.get((to, by)), block)
         self.n_individual_ = self._width()
-        self._residuals = {s: Residual.fit(m) for s, m in of_sides.items()}
-        self._from_other = {
-            "x": np.linalg.pinv(of_codes.yy, hermitian=True) @ of_codes.xy.T,
-            "y": np.linalg.pinv(of_codes.xx, hermitian=True) @ of_codes.xy,
+        self._residuals = {to: Residual.fit(m) for to, m in of_outputs.items()}
+        self._told = {
+            to: {by: Regression.fit(of_inputs[to, by]) for by in NAMES} for to in NAMES
         }
-        self._into_decoder = {side: self._inputs(side) for side in NAMES}
 
-    def _inputs(self, side):
-        """Matrix, and what is added, that make the decoder's inputs of common codes."""
-        if not self.joint:
-            return np.eye(self._n_codes), np.zeros(self._n_codes)
-        # It was trained on the outputs that the codes are projections of.
-        mean, weights = self.common_._projection_of(side)
-        back = np.linalg.pinv(weights)
-        return back, mean
+    def _common_inputs(self, view, codes, side):
+        """What a decoder takes of the common part of a view with these codes."""
+        if not self._decodes_outputs:
+            return codes
+        # It was trained on outputs of networks, of which codes are projections.
+        return self.common_._outputs(view, side)
 
     def _encode(self, view, side):
         return following(self.common_._encode(untensored(view), side), view)
 
     def _encode_individual(self, view, side):
-        return following(self._both_codes(untensored(view), side)[1], view)
-
-    def _both_codes(self, view, side):
-        """Common and individual codes of a view."""
-        common = self.common_._encode(view, side)
-        outputs = self.net_.evaluate("encode", view, side=side)
-        codes = self._residuals[side].codes(outputs, common)
-        return common, like(codes, outputs)
+        given = untensored(view)
+        outputs = self.net_.evaluate("encode", given, side=side)
+        codes = self._residuals[side].codes(outputs, self.common_._encode(given, side))
+        return following(like(codes, outputs), view)
 
     def _rebuild_parts(self, X, y, to, parts):
         own, other = (X, y) if to == "x" else (y, X)
-        if own is None:
-            common = self._common_told(untensored(other), to)
-            codes = np.zeros((len(common), self.n_individual_), common.dtype)
-        else:
-            common, codes = self._both_codes(untensored(own), to)
+        if own is not None:
+            return following(self._rebuilt(untensored(own), to, parts), own)
+        by = "y" if to == "x" else "x"
+        codes = self.common_._encode(untensored(other), by)
+        if parts == "individual":  # of which the other view tells nothing
+            codes = np.zeros_like(codes) + self._told[to][by].x_mean
+        return following(self._decode(codes, to, by), other)
+
+    def _rebuilt(self, view, side, parts):
+        """A view rebuilt from a part of its own codes."""
+        told = self._residuals[side].told
+        codes = self.common_._encode(view, side)
+        common = self._common_inputs(view, codes, side)
+        outputs = self.net_.evaluate("encode", view, side=side)
         if parts == "common":
-            codes = np.zeros_like(codes)
+            outputs = like(told.of(codes), outputs)
         elif parts == "individual":
-            common = np.zeros_like(common) + self._residuals[to].common_mean
-        rebuilt = self._decode_both(common, codes, to)
-        return following(rebuilt, other if own is None else own)
+            # What common codes tell of the outputs goes with them.
+            outputs = like(told.y_mean + outputs - told.of(codes), outputs)
+            mean = self._told[side][side].y_mean[: common.shape[1]]
+            common = like(np.zeros_like(common) + mean, outputs)
+        inputs = np.hstack([common, outputs])
+        return self.net_.evaluate("decode", inputs, side=side)
 
-    def _common_told(self, other, to):
-        """Common codes of the view `to`, as the other view tells them."""
-        side = "y" if to == "x" else "x"
-        codes = self.common_._encode(other, side)
-        centred = codes - self._residuals[side].common_mean
-        told = self._residuals[to].common_mean + centred @ self._from_other[to]
-        return like(told, codes)
-
-    def _decode(self, codes, side):
-        none = np.zeros((len(codes), self.n_individual_), codes.dtype)
-        return self._decode_both(codes, none, side)
-
-    def _decode_both(self, common, codes, side):
-        outputs = self._residuals[side].outputs(codes, common)
-        matrix, mean = self._into_decoder[side]
-        inputs = np.hstack([common @ matrix + mean, outputs])
+    def _decode(self, codes, side, by=None):
+        # As the common codes of a view tell both kinds of inputs.
+        inputs = self._told[side][by or side].of(codes)
         return self.net_.evaluate("decode", like(inputs, codes), side=side)
 
     def _rebuilt_in_training(self, X, y):
@@ -621,16 +662,18 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     def _fitted_arrays(self):
         k, m = self.n_components_, self.n_individual_
         arrays: dict[str, tuple] = super()._fitted_arrays()
-        for side in NAMES:
-            shapes = (k,), (m,), (k, m), (m,)
-            for name, array, shape in zip(
-                Residual._fields, self._residuals[side], shapes, strict=True
-            ):
-                arrays[f"{name} of its individual codes of {side}"] = array, shape
-            matrix, mean = self._into_decoder[side]
-            arrays[f"_from_other of {side}"] = self._from_other[side], (k, k)
-            arrays[f"_into_decoder of {side}"] = matrix, (k, k)
-            arrays[f"mean of _into_decoder of {side}"] = mean, (k,)
+        for to in NAMES:
+            residual = self._residuals[to]
+            arrays[f"scale of its individual codes of {to}"] = residual.scale, (m,)
+            regressions = {"its individual codes": (residual.told, m)}
+            for by in NAMES:
+                regressions[f"what {by} tells"] = self._told[to][by], k + m
+            for name, (regression, width) in regressions.items():
+                shapes = (k,), (k, width), (width,)
+                for part, array, shape in zip(
+                    Regression._fields, regression, shapes, strict=True
+                ):
+                    arrays[f"{part} of {name} of {to}"] = array, shape
         return arrays
 
     def _divergence_advice(self):

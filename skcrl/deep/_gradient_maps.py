@@ -57,9 +57,13 @@ class PairScores:
     @property
     def last_encoder(self):
         """The extractor, or else the module that the score is computed from."""
-        is_individual = "individual" in self.modules
-        own = "individual" if is_individual else "common"
-        return self.modules["extractor" if "extractor" in self.modules else own]
+        if "extractor" in self.modules:
+            return self.modules["extractor"]
+        if "individual" in self.modules:
+            # Not that of the common codes, which individual ones are computed with.
+            own = self.modules["individual"]
+            return getattr(own, "encoder", own)
+        return self.modules["common"]
 
     def __call__(self, samples, others):
         """Scores (n_samples,) of samples and codes (n_samples, n_components)."""

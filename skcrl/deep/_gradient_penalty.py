@@ -30,8 +30,10 @@ class GradientPenalty:
 
     def __call__(self, outputs, batch):
         """Penalty on a batch, of whose views the gradient is tracked."""
-        weights = batch.about.get("weights")
         codes = [getattr(outputs, name) for name in self.score.of]
+        weights = batch.about.get("weights")
+        if weights is not None:
+            weights = weights.to(codes[0].dtype)
         standard = [_linalg.standardise(code, weights) for code in codes]
         scores = self.score(standard, outputs, weights)
         in_codes = torch.autograd.grad(scores.sum(), standard, create_graph=True)
@@ -39,9 +41,7 @@ class GradientPenalty:
         for side, code, in_code in zip(("x", "y"), codes, in_codes, strict=True):
             # Back to the view, past the means, and through the deviations as they are.
             by = _inverse_deviation(code, weights)
-            (gradient,) = torch.autograd.grad(
-                code, batch[side], in_code * by, create_graph=True
-            )
+            gradient = _gradient(code, batch[side], in_code * by, side)
             rows = gradient.flatten(1)  # (n_samples, n_features)
             norms = self.l1 * rows.abs().sum(1) + self.l2 * rows.square().sum(1)
             penalty = penalty + _linalg.row_mean(norms, weights)
@@ -99,6 +99,21 @@ def check_gradient_penalty(estimator, n_processes):
             "gradient_penalty needs derivatives in both views, and integers that "
             f"{side}_encoder looks up have none: set gradient_penalty=None."
         )
+
+
+def _gradient(code, view, in_code, side):
+    found = None
+    if code.requires_grad:
+        (found,) = torch.autograd.grad(
+            code, view, in_code, create_graph=True, allow_unused=True
+        )
+    if found is None:
+        raise ValueError(
+            f"gradient_penalty needs the derivative of the codes of {side}, and "
+            f"{side}_encoder gives none: let it compute with tensors throughout, "
+            "without detach and torch.no_grad, or set gradient_penalty=None."
+        )
+    return found
 
 
 def _inverse_deviation(z, weights):

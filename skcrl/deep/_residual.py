@@ -5,9 +5,38 @@ from typing import NamedTuple
 import numpy as np
 
 from skcrl._arrays import Array
+from skcrl._linalg import unit_scale
 
-# Share of the variance of an output below which what is left of it is rounding.
+# Share of a variance that is rounding of networks in float32.
 _ROUNDING = 1e-10
+
+
+def regressed(m):
+    """Slopes of the regression of y on x, from their Moments.
+
+    Of least norm, where columns of x are collinear but for rounding.
+    """
+    scale = unit_scale(m.xx.diagonal())
+    correlations = m.xx * scale[:, None] * scale
+    inverse = np.linalg.pinv(correlations, rcond=_ROUNDING, hermitian=True)
+    return scale[:, None] * (inverse @ (m.xy * scale[:, None]))
+
+
+class Regression(NamedTuple):
+    """What a linear regression tells of y by x."""
+
+    x_mean: Array  # (p,)
+    slopes: Array  # (p, q)
+    y_mean: Array  # (q,)
+
+    @classmethod
+    def fit(cls, m):
+        """Regress y on x, from their Moments."""
+        return cls(m.x_mean, regressed(m), m.y_mean)
+
+    def of(self, x):
+        """What rows of x tell of y."""
+        return self.y_mean + (x - self.x_mean) @ self.slopes
 
 
 class Residual(NamedTuple):
@@ -17,27 +46,23 @@ class Residual(NamedTuple):
     as the constraint of eq. 5 of MUC2M asks.
     """
 
-    common_mean: Array  # (n_components,)
-    mean: Array  # (n_individual,), of the outputs
-    slopes: Array  # (n_components, n_individual)
+    told: Regression  # outputs by common codes
     scale: Array  # (n_individual,)
 
     @classmethod
     def fit(cls, m):
         """Regress outputs y on common codes x, from their Moments."""
-        slopes = np.linalg.pinv(m.xx, hermitian=True) @ m.xy
+        told = Regression.fit(m)
         squares = m.yy.diagonal()
-        left = squares - ((m.xx @ slopes) * slopes).sum(0)
+        left = squares - ((m.xx @ told.slopes) * told.slopes).sum(0)
         varies = left > _ROUNDING * squares
         scale = np.sqrt(np.where(varies, left / max(m.n - 1, 1), 1.0))
-        return cls(m.x_mean, m.y_mean, slopes, scale)
+        return cls(told, scale)
 
     def codes(self, outputs, common):
         """Individual codes for outputs and common codes of the same rows."""
-        told = self.mean + (common - self.common_mean) @ self.slopes
-        return (outputs - told) / self.scale
+        return (outputs - self.told.of(common)) / self.scale
 
     def outputs(self, codes, common):
         """Outputs for individual codes and common codes of the same rows."""
-        told = self.mean + (common - self.common_mean) @ self.slopes
-        return told + codes * self.scale
+        return self.told.of(common) + codes * self.scale

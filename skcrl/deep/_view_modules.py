@@ -95,9 +95,9 @@ class IndividualCodes(nn.Module):
         super().__init__()
         self.common = common
         self.encoder = encoder
-        self.centre_common = _Centre(residual.common_mean)
-        self.centre = _Centre(residual.mean)
-        self.register_buffer("slopes", torch.as_tensor(residual.slopes).double())
+        self.centre_common = _Centre(residual.told.x_mean)
+        self.centre = _Centre(residual.told.y_mean)
+        self.register_buffer("slopes", torch.as_tensor(residual.told.slopes).double())
         self.register_buffer("scale", torch.as_tensor(residual.scale).double())
 
     def forward(self, view):

@@ -11,6 +11,9 @@ from skcrl._origins import about_medians
 from skcrl.linear._fit import require_finite
 from skcrl.linear._rows import Rows, rows_of
 
+# What correlations of columns that are multiples of each other miss of 1, at most.
+_ROUNDING = 1e-9
+
 
 class Spectrum(NamedTuple):
     """A view by the spectrum of its covariance over n - 1, V diag(l) V'."""
@@ -19,11 +22,7 @@ class Spectrum(NamedTuple):
     var: np.ndarray  # (p,), 0 for a constant
     values: np.ndarray  # (r,), l, largest first, all above rounding
     vectors: np.ndarray  # (p, r), V, or of rows (n, r), their left singular vectors
-
-    @property
-    def n_varying(self):
-        """Number of columns that are not constant."""
-        return int((self.var > 0).sum())
+    n_varying: int  # columns that are not constant, equal ones counted once
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ByCovariance:
         require_finite(float(cov.xx.diagonal().sum() + cov.yy.diagonal().sum()))
         n = int(moments.n)
         spectra = (
-            _spectrum(mean, c.diagonal(), _moments.dense(c), n)
+            _spectrum(mean, c.diagonal(), _moments.dense(c), n, _n_distinct(c))
             for mean, c in ((moments.x_mean, cov.xx), (moments.y_mean, cov.yy))
         )
         return cls(n, tuple(spectra), cov.xy)
@@ -95,14 +94,24 @@ def _of_rows(view):
     # A constant column is there in rounding alone.
     rows = replace(rows, scale=(var > 0).astype(np.float64))
     gram = rows.gram() / (n - 1)
-    return rows, _spectrum(origin + rows.mean, var, gram, n)
+    n_varying = int((var > 0).sum())
+    return rows, _spectrum(origin + rows.mean, var, gram, n, n_varying)
 
 
-def _spectrum(mean, var, products, n):
+def _n_distinct(cov):
+    """Number of columns that vary, of which none is a multiple of one before."""
+    var = cov.diagonal()
+    scale = _linalg.unit_scale(var)
+    correlations = abs(_moments.dense(cov) * scale[:, None] * scale)
+    is_repeated = (np.triu(correlations, 1) > 1 - _ROUNDING).any(axis=0)
+    return int(((var > 0) & ~is_repeated).sum())
+
+
+def _spectrum(mean, var, products, n, n_varying):
     """Spectrum from the covariance of the columns, or from the products of the rows."""
     values, vectors = linalg.eigh(products, check_finite=False)
     rounding = 10 * len(products) * np.finfo(np.float64).eps * values[-1]
     live = np.flatnonzero(values > max(rounding, _linalg.LEAST_VARIANCE))
     # Past n - 1 there is rounding alone.
     order = live[::-1][: n - 1]
-    return Spectrum(mean, var, values[order], vectors[:, order])
+    return Spectrum(mean, var, values[order], vectors[:, order], n_varying)

@@ -45,6 +45,7 @@ _HOMES = {
     "Moments": "skcrl._moments",
     "NystroemMap": "skcrl.kernel._feature_maps",
     "RandomShift": "skcrl.deep.augment",
+    "Regression": "skcrl.deep._residual",
     "Residual": "skcrl.deep._residual",
     "SparseProducts": "skcrl._sparse",
     "TwoViewNet": "skcrl.deep._net",

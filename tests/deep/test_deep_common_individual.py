@@ -11,6 +11,7 @@ from torch.autograd import gradcheck
 from torch.utils.data import TensorDataset
 
 from skcrl import (
+    CorrNet,
     DeepCCA,
     DeepCommonIndividual,
     KernelCCA,
@@ -19,12 +20,14 @@ from skcrl import (
 )
 from skcrl._moments import moments
 from skcrl.datasets import load_digits_halves, make_correlated_views
+from skcrl.deep._common_part import FrozenCommon
 from skcrl.deep._gradient_penalty import (
     CommonScore,
     GradientPenalty,
     IndividualScore,
 )
 from skcrl.deep._residual import Residual
+from skcrl.deep._units import Units
 from skcrl.deep.losses import individual
 from skcrl.deep.modules import IndividualOutput, TwoBranch
 
@@ -441,3 +444,108 @@ def test_scores_of_samples(views):
         ]
         found = wider.individual_score(X, y, side=side)
         np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
+def test_training_on_other_common_codes_is_not_gone_on_with(views, tmp_path):
+    X, y = views
+    est = DeepCommonIndividual(
+        DeepCCA(2, **{**SMALL, "random_state": None}),
+        **{**SMALL, "max_epochs": 2},
+        checkpoint=str(tmp_path / "training"),
+    )
+    est.fit(X, y)
+    with pytest.raises(ValueError, match="common codes of x was .* and is .* now"):
+        est.fit(X, y)
+
+
+def test_warm_start_goes_on_with_the_same_common_part_only(views):
+    est = DeepCommonIndividual(LinearCCA(2), warm_start=True, **SMALL).fit(*views)
+    est.set_params(common=LinearCCA(3))
+    with pytest.raises(ValueError, match="with the same common part only"):
+        est.fit(*views)
+
+
+def test_weights_of_a_penalty_count_rows():
+    net = TwoBranch((4, 5, 3), (3, 5, 3), "tanh")
+    net.reset_parameters(torch.Generator().manual_seed(0))
+    counts = torch.tensor([1.0, 2, 3, 1, 1, 2, 1, 1], dtype=torch.float64)
+    found = []
+    for rows, weights in (
+        (torch.arange(8), counts),
+        (torch.arange(8).repeat_interleave(counts.int()), None),
+    ):
+        views = (randn(8, 4), randn(8, 3, seed=1))
+        x, y = (view[rows].float().requires_grad_() for view in views)
+        batch = Batch(x=x, y=y)
+        batch.about = {} if weights is None else {"weights": weights}
+        penalty = GradientPenalty((0.3, 0.2), CommonScore())(net(x, y), batch)
+        found.append(penalty.item())
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_an_encoder_without_a_gradient_is_named(views):
+    class Detached(nn.Linear):
+        def forward(self, view):
+            return super().forward(view.detach())
+
+    est = DeepCCA(3, x_encoder=Detached(6, 3), gradient_penalty=(0.1, 0), **SMALL)
+    with pytest.raises(ValueError, match="x_encoder gives none"):
+        est.fit(*views)
+
+
+def test_collinear_codes_in_float32():
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((300, 2)).astype(np.float32)
+    y = (X + 0.3 * rng.standard_normal((300, 2))).astype(np.float32)
+    common = DeepCCA(
+        3,
+        hidden_layer_sizes=(),
+        objective="correlation_gap",
+        closing_cca=False,
+        max_epochs=3,
+        random_state=2,
+    )
+    est = DeepCommonIndividual(common, **SMALL).fit(X, y)
+    assert abs(est.reconstruct(X, to="y")).max() < 3 * abs(y).max()
+    assert largest_correlation(est.transform(X), est.transform_individual(X)) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "common",
+    [
+        DeepCCA(3, **SMALL),
+        CorrNet(3, **SMALL),
+        KernelCCA(3, gamma=0.1),
+        DeepCommonIndividual(LinearCCA(3), **SMALL),
+    ],
+    ids=lambda est: type(est).__name__,
+)
+def test_training_sees_the_codes_of_transform(common, views):
+    X, y = views
+    fitted = clone(common).fit(X, y)
+    units = {"x": Units.of(X + 2), "y": Units.of(3 * y)}
+    rows = [
+        torch.from_numpy(units[side].standardised(view)).float()
+        for side, view in (("x", X), ("y", y))
+    ]
+    seen = FrozenCommon(fitted, units, "cpu").by_rows(*rows)
+    for found, expected in zip(seen, fitted.transform_pair(X, y), strict=False):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_joint_training_takes_what_the_common_part_asks_for(views):
+    X = views[0]
+    y = X[:, :1] @ np.array([[1.0, -2.0]])  # of rank one
+    common = DeepCCA(2, hidden_layer_sizes=(), reg=0.1, input_dropout=0.3)
+    est = DeepCommonIndividual(common, joint=True, **SMALL).fit(X, y)
+    assert est.common_.net_.module_.corruption["x"].share == 0.3
+    assert est.net_.batch_size == common._batch_rows(len(X))
+    # Codes past the rank are 0, and what a decoder takes is not.
+    own, net = est.common_.net_, est.net_
+    inputs = [n.evaluate("encode", y, side="y") for n in (own, net)]
+    expected = net.evaluate("decode", np.hstack(inputs), side="y")
+    np.testing.assert_allclose(est.reconstruct(y=y, to="y"), expected, atol=1e-6)
+    for parameter in ({"gradient_penalty": (1, 1)}, {"pretraining_epochs": 2}):
+        asked = clone(common).set_params(**parameter)
+        with pytest.raises(ValueError, match="joint=True needs a DeepCCA as common"):
+            DeepCommonIndividual(asked, joint=True, **SMALL).fit(X, y)

@@ -13,7 +13,15 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import skcrl.deep._gradient_maps as deep_maps
-from skcrl import CorrNet, DeepCCA, KernelCCA, LinearCCA, RoutedView, make_view_pipeline
+from skcrl import (
+    CorrNet,
+    DeepCCA,
+    DeepCommonIndividual,
+    KernelCCA,
+    LinearCCA,
+    RoutedView,
+    make_view_pipeline,
+)
 from skcrl._common_individual import CommonIndividual
 from skcrl._validation import check_pair
 from skcrl.datasets import make_correlated_views
@@ -538,3 +546,17 @@ def test_dask_arrays_are_refused(views):
     est = LinearCCA(2).fit(X, y)
     with pytest.raises(ValueError, match=r"X is a Dask array.*pass compute\(\)"):
         gradient_map(est, da.from_array(X, chunks=(40, 6)), y, side="x")
+
+
+def test_individual_maps_are_of_individual_layers(images):
+    X, y = images
+    torch.manual_seed(0)
+    conv = nn.Sequential(nn.Conv2d(X.shape[1], 2, 3, padding=1), nn.Flatten())
+    width = conv(torch.zeros(1, *X.shape[1:])).shape[1]
+    common = DeepCCA(3, x_encoder=conv.append(nn.Linear(width, 3)), **SMALL)
+    options = {"hidden_layer_sizes": (4,), **SMALL}
+    est = DeepCommonIndividual(common, **options).fit(X, y)
+    asked = {"side": "x", "method": "grad_cam"}
+    assert gradient_map(est, X, y, **asked).shape == (len(X), *X.shape[2:])
+    with pytest.raises(ValueError, match="Layers that do: there are none"):
+        gradient_map(est, X, y, score="individual", **asked)

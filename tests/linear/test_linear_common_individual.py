@@ -403,3 +403,17 @@ def test_within_a_pipeline_and_as_a_module(noisy, fitted):
     np.testing.assert_allclose(
         codes.detach().numpy(), fitted.transform_y(noisy[1]), atol=1e-4
     )
+
+
+def test_equal_columns_do_not_count_as_signal():
+    rng = np.random.default_rng(0)
+    shared, x_own, y_own = rng.standard_normal((3, 400, 2))
+    X, y = (
+        np.hstack([shared, own]) @ rng.standard_normal((4, 20))
+        + 0.5 * rng.standard_normal((400, 20))
+        for own in (x_own, y_own)
+    )
+    twice = np.hstack([X, -2 * X]), np.repeat(y, 2, axis=1)
+    for views in ((X, y), twice):
+        est = LinearCommonIndividual(random_state=0).fit(*views)
+        assert (est.rank_, est.n_signal_, est.n_individual_) == (2, (4, 4), (2, 2))
