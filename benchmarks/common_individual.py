@@ -11,6 +11,7 @@ is a mean over seeds, and the range; a seed draws pictures, pairs and networks.
     python benchmarks/common_individual.py
     python benchmarks/common_individual.py --part few --seeds 2
     SKCRL_DATA=/path/to/data python benchmarks/common_individual.py --mnist
+    python benchmarks/common_individual.py --picture docs/common_individual.png
 
 Tables
 ------
@@ -388,6 +389,34 @@ def mnist(sizes, seed):
     yield "mnist", f"k = {k} + {k}", [*errors(model, views[1]), *accuracies, seconds]
 
 
+def draw(path, sizes, n_pairs=3, seed=0):
+    """Draw held-out pairs with their maps of both scores, by the plain model."""
+    import matplotlib.pyplot as plt
+
+    views = _collages.draw_views(sizes.train, sizes.test, seed)
+    extractor = _collages.naming_network(views.train, sizes.epochs_of_features, seed)
+    task = make_task(views, extractor)
+    model = make_plain(sizes, seed).fit(*task.train)
+    n_test = len(views.test.x)
+    rows = {
+        "pair": np.concatenate([views.test.x, views.test.y]).transpose(0, 2, 3, 1),
+        "common": grad_cam(task, model),
+        "individual": grad_cam(task, model, "individual"),
+    }
+    figure = plt.figure(figsize=(12, 3.3))
+    # The pictures of a pair are side by side.
+    for pair, part in enumerate(figure.subfigures(1, n_pairs, wspace=0.02)):
+        axes = part.subplots(3, 2, gridspec_kw={"wspace": 0.04, "hspace": 0.06})
+        for line, (name, of_both) in zip(axes, rows.items(), strict=True):
+            for which, ax in enumerate(line):
+                ax.imshow(of_both[pair + which * n_test], cmap="magma")
+                ax.set(xticks=[], yticks=[])
+            if pair == 0:
+                line[0].set_ylabel(name)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
+    plt.close(figure)
+
+
 # What the tables are to show: table, row, column, and the least, the most, or a row
 # that is to be surpassed.
 BARS = (
@@ -455,9 +484,13 @@ def main(argv=None):
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--part", choices=PARTS, nargs="+", default=list(PARTS))
     parser.add_argument("--mnist", action="store_true", help="halves of MNIST instead")
+    parser.add_argument("--picture", metavar="FILE", help="draw some pairs instead")
     parser.add_argument("--quick", action="store_true", help="few pairs, one epoch")
     args = parser.parse_args(argv)
     sizes = QUICK if args.quick else FULL
+    if args.picture:
+        draw(args.picture, sizes)
+        return
     tables = defaultdict(lambda: defaultdict(list))
     start = time.perf_counter()
     for seed in range(args.seeds):
