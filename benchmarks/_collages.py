@@ -16,7 +16,7 @@ from skcrl import LinearCCA
 from skcrl.datasets import make_collages
 
 N_EMOJI, CHANNELS = 40, 128
-# What networks are trained on: enough for the naming one to be right on 99 %.
+# What networks are trained on.
 PICTURES, BATCH, LR = 2000, 100, 3e-3
 
 

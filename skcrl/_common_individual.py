@@ -195,9 +195,9 @@ class CommonIndividual(TwoViewTransformer):
     ) -> Any:
         """Views rebuilt from their common codes, their individual codes, or both.
 
-        Common codes come from the view itself, in LinearCommonIndividual also from the
-        other one, and from that alone where the view is missing. Individual codes come
-        from the view itself; where it is missing, they are 0, their mean.
+        Codes come from the view itself; LinearCommonIndividual takes the common codes
+        of the other view as well, if that is there. Where the view is missing, it is
+        rebuilt from the common codes of the other, which tell nothing individual.
 
         Parameters
         ----------

@@ -81,9 +81,14 @@ def ridge_pair(reg):
 
 def standardise(Z, weights=None):
     """Columns with mean 0 and variance 1 over n rows; dead ones come out as 0."""
+    return (Z - row_mean(Z, weights)) * inverse_deviation(Z, weights)
+
+
+def inverse_deviation(Z, weights=None):
+    """What ``standardise`` multiplies the centred columns by."""
     Z = Z - row_mean(Z, weights)
     # Far below the variance of codes: it keeps gradients of dead columns finite.
-    return Z * (row_mean(Z * Z, weights) + 1e-8) ** -0.5
+    return (row_mean(Z * Z, weights) + 1e-8) ** -0.5
 
 
 def row_mean(Z, weights=None):

@@ -5,7 +5,7 @@ Written once for NumPy arrays and for torch tensors, with their gradient.
 
 from skcrl._arrays import namespace
 
-# Share of a code, in roundings, below which what another code leaves of it is nothing.
+# A remainder shorter than so many roundings of its code counts as zero.
 _ROUNDINGS = 100
 
 

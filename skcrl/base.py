@@ -531,7 +531,8 @@ class View(Saved, TransformerMixin, BaseEstimator):
         was made of is another copy. Means, units and the linear map that follows the
         networks are copies in float32, and so is what CorrNet and MultimodalAutoencoder
         make of the view that is missing. Of KernelCCA the module computes in float64
-        and holds copies of the rows that its kernels are with; "laplacian" has no ONNX.
+        and holds copies of the rows that its kernels compare with; "laplacian" has no
+        ONNX.
 
         Several threads may call it if no module of yours is in it, or none that keeps
         what it computes; ``transform`` takes care of that.

@@ -372,13 +372,13 @@ class ViewPipeline(TwoViewTransformer):
         self.estimator_._require_scored(side)
 
     def _rebuild_parts(self, X, y, to, parts):
-        _require_inverse(getattr(self, f"{to}_"), to)
         if not hasattr(self.estimator_, "_rebuild_parts"):
             raise ValueError(
                 f"parts={parts!r} is for estimators that have individual codes, and "
                 f"{type(self.estimator_).__name__} has common codes only: leave parts "
                 "out."
             )
+        _require_inverse(getattr(self, f"{to}_"), to)
         return self.estimator_._rebuild_parts(X, y, to, parts)
 
     _individual_codes = CommonIndividual._individual_codes

@@ -133,8 +133,10 @@ class BaseDeepTwoView(TwoViewTransformer):
     _accepts_dask = True
     # Whether rows of which one view is missing are trained on.
     _trains_on_unpaired = False
-    # Share of the entries of few rows that is dropped, and if they have more columns.
-    _few_dropout, _wide_dropout = 0.2, 0.5
+    # Share of the entries that is dropped where rows are few.
+    _few_dropout = 0.2
+    # The same where columns outnumber the rows.
+    _wide_dropout = 0.5
 
     @property
     def _n_codes(self):

@@ -87,7 +87,7 @@ def _of_module(estimator, side, units, device):
     """Codes of a deep estimator, from rows in other units."""
     net = estimator.net_
     # A copy, which other threads do not compute with.
-    encoder = copy_of(net.module_.one_view(side)).to(device).eval()
+    encoder = copy_of(net.module_.one_view(side)).to(device)
     between = _on(device, _units_between(net.units.get(side), units))
     projection = _on(device, estimator._projection_of(side))
 

@@ -80,9 +80,9 @@ class DeepCCA(BaseTwoBranch):
         [2]_, where g is the gradient of :func:`skcrl.metrics.common_score` of the
         outputs, standardised over the batch, in the units that the networks see. It
         makes the encoders leave out features that tell nothing of the other view, and
-        :func:`skcrl.inspection.gradient_map` sharper. An epoch costs two to three times
-        as much. Validation is without it. Not with `compile`, `micro_batch_size` and
-        several processes.
+        :func:`skcrl.inspection.gradient_map` sharper. Training takes longer, and
+        validation is without it. Not with `compile`, `micro_batch_size` and several
+        processes.
     pretraining_epochs : int, default=0
         Epochs in which each layer of the dense encoders is first trained as a
         denoising autoencoder with tied weights [1]_.

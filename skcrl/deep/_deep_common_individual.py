@@ -26,6 +26,7 @@ from skcrl._typing import (
 from skcrl._validation import NAMES, check_pair
 from skcrl.base import TwoViewTransformer
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._checkpoint import described
 from skcrl.deep._common_part import FrozenCommon, JointCommon
 from skcrl.deep._deep_cca import DeepCCA
 from skcrl.deep._given import checked_pairs, loaded_pairs
@@ -68,7 +69,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         closing_cca=False)`` with the `random_state`, `device` and `verbose` given here.
     n_individual : int or None, default=None
         Width of the individual codes of either view; None stands for that of the common
-        codes.
+        codes. Individual scores and their maps need that, and 3 components or more.
     hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
         Hidden layers of the dense individual encoders, and in reverse of the dense
         decoders: of both views, or of either.
@@ -91,7 +92,9 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     x_encoder, y_encoder : nn.Module or None, default=None
         Individual encoders (n_samples, ...) -> (n_samples, n_individual) to train, from
         the weights they come with, in place of the dense ones. They are copied. The
-        samples of their view may have any shape.
+        samples of their view may have any shape. If both `common` and this estimator
+        have an `x_encoder`, ``save`` refuses the model, as ``load`` takes one: joblib
+        keeps it. The same holds for `y_encoder` and the decoders.
     x_decoder, y_decoder : nn.Module or None, default=None
         Decoders (n_samples, n_components + n_individual) -> (n_samples, ...) from the
         common and individual codes of a sample, side by side, in place of the dense
@@ -345,10 +348,9 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         made = copy(self)
         if not going_on:
             made._begin_common(X, y, sample_weight, validation)
-            made._common_asked = repr(self.common)
-        elif repr(self.common) != self._common_asked:
+        elif not self._has_common_of_fit():
             raise ValueError(
-                f"common was {self._common_asked} in fit and is {self.common!r} now: "
+                f"common was {self.common_!r} in fit and is {self.common!r} now: "
                 "training goes on with the same common part only. Fit anew, with "
                 "warm_start=False."
             )
@@ -357,6 +359,14 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         )
         self.__dict__.update(vars(made))
         return self
+
+    def _has_common_of_fit(self):
+        """Whether `common` stands for the common part that was fitted."""
+        given = self._common_given()
+        if isinstance(given, FrozenEstimator):
+            return given.estimator is self.common_
+        asked, had = (described(one, {}) for one in (given, self.common_))
+        return {**asked, "random_state": None} == {**had, "random_state": None}
 
     def _begin_common(self, X, y, sample_weight, validation):
         """Fit the common part, or make it ready to be trained with the rest."""
@@ -413,17 +423,22 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             )
         if is_frozen:
             check_is_fitted(common)
-        if not self.joint:
-            return
-        left_out = [
-            name
-            for name in (
-                *("reconstruction_weight", "x_decoder", "y_decoder"),
-                *("gradient_penalty", "pretraining_epochs"),
-            )
-            if getattr(common, name, None)
-        ]
-        if is_frozen or left_out or not isinstance(common, DeepCCA):
+        if self.joint:
+            self._check_joint(common, is_frozen)
+
+    def _check_joint(self, common, is_frozen):
+        off: dict[str, Any] = {
+            "reconstruction_weight": 0,
+            "x_decoder": None,
+            "y_decoder": None,
+            "gradient_penalty": None,
+            "pretraining_epochs": 0,
+        }
+        is_plain = isinstance(common, DeepCCA) and all(
+            getattr(common, name) is value or getattr(common, name) == 0
+            for name, value in off.items()
+        )
+        if is_frozen or not is_plain:
             raise ValueError(
                 "joint=True needs a DeepCCA as common, without reconstruction_weight, "
                 "x_decoder, y_decoder, gradient_penalty and pretraining_epochs, got "
@@ -453,7 +468,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
 
     @property
     def _n_codes(self):
-        # Of one that is trained with the rest there are no codes yet.
+        # While both parts are trained together, the common one is not fitted yet.
         return self.common_.n_components if self.joint else self.common_.n_components_
 
     def _width(self):
@@ -514,7 +529,13 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
 
     def _check_parameters(self):
         if self.gradient_penalty is not None:
-            require_scored(self._width(), self._n_codes)
+            try:
+                require_scored(self._width(), self._n_codes)
+            except ValueError as error:
+                raise ValueError(
+                    f"gradient_penalty is on the individual score. {error} Or set "
+                    "gradient_penalty=None."
+                ) from error
         if self.joint:
             as_trained = copy(self.common_)
             as_trained.optimizer = self.optimizer
@@ -552,8 +573,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         if self.joint:
             self.common_ = self._trained_common(net, data)
             net.criterion_.function = individual
-        del net.module_.common
-        net.module_.common = None
+        net.module_.let_go_of_common()
         if self.joint:
             net.initialize_optimizer()
         super()._hold(net, data, like)

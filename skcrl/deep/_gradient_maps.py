@@ -29,7 +29,8 @@ class PairScores:
     side : {"x", "y"}
         Side of the samples.
     score : {"common", "individual"} or callable
-        Score of either common codes; "individual" of those and of `side`'s own.
+        "common" is of both common codes, "individual" of the individual codes of `side`
+        and both common codes.
     extractor : nn.Module or None
         From samples to rows of the view of `side`.
     dtype : {"float32", "float64"}
@@ -55,7 +56,7 @@ class PairScores:
             self.modules = copies.to(self.device, self.dtype).requires_grad_(False)
 
     @property
-    def last_encoder(self):
+    def searched_for_layers(self):
         """The extractor, or else the module that the score is computed from."""
         if "extractor" in self.modules:
             return self.modules["extractor"]
@@ -203,7 +204,7 @@ def _layer_of(scores, name, sample, code):
     if name is None and names:
         name = names[-1]
     if name in names:
-        return scores.last_encoder.get_submodule(name)
+        return scores.searched_for_layers.get_submodule(name)
     known = ", ".join(map(repr, dict.fromkeys(names))) or "there are none"
     raise ValueError(
         "method='grad_cam' weighs feature maps (n_samples, channels, height, width) of "
@@ -224,7 +225,7 @@ def _names_of_feature_maps(scores, sample, code):
             names.append(name)
 
     with ExitStack() as hooks, torch.no_grad():
-        for name, layer in scores.last_encoder.named_modules():
+        for name, layer in scores.searched_for_layers.named_modules():
             hooks.enter_context(layer.register_forward_hook(partial(note, name)))
         scores(sample, code)
     return names

@@ -40,7 +40,7 @@ class GradientPenalty:
         penalty = torch.zeros((), device=scores.device)
         for side, code, in_code in zip(("x", "y"), codes, in_codes, strict=True):
             # Back to the view, past the means, and through the deviations as they are.
-            by = _inverse_deviation(code, weights)
+            by = _linalg.inverse_deviation(code, weights)
             gradient = _gradient(code, batch[side], in_code * by, side)
             rows = gradient.flatten(1)  # (n_samples, n_features)
             norms = self.l1 * rows.abs().sum(1) + self.l2 * rows.square().sum(1)
@@ -90,8 +90,8 @@ def check_gradient_penalty(estimator, n_processes):
     ):
         if is_set:
             raise ValueError(
-                "gradient_penalty needs second derivatives of the networks for whole "
-                f"batches at once, which {name} do not give: leave either out."
+                f"gradient_penalty cannot be used with {name}, since it needs second "
+                "derivatives over the whole batch: set either to its default."
             )
     if estimator._integer_sides:
         side = estimator._integer_sides[0]
@@ -114,9 +114,3 @@ def _gradient(code, view, in_code, side):
             "without detach and torch.no_grad, or set gradient_penalty=None."
         )
     return found
-
-
-def _inverse_deviation(z, weights):
-    """What the columns are divided by in `_linalg.standardise`, with its guard."""
-    centred = z - _linalg.row_mean(z, weights)
-    return (_linalg.row_mean(centred.square(), weights) + 1e-8) ** -0.5

@@ -11,17 +11,6 @@ from skcrl._linalg import unit_scale
 _ROUNDING = 1e-10
 
 
-def regressed(m):
-    """Slopes of the regression of y on x, from their Moments.
-
-    Of least norm, where columns of x are collinear but for rounding.
-    """
-    scale = unit_scale(m.xx.diagonal())
-    correlations = m.xx * scale[:, None] * scale
-    inverse = np.linalg.pinv(correlations, rcond=_ROUNDING, hermitian=True)
-    return scale[:, None] * (inverse @ (m.xy * scale[:, None]))
-
-
 class Regression(NamedTuple):
     """What a linear regression tells of y by x."""
 
@@ -31,8 +20,15 @@ class Regression(NamedTuple):
 
     @classmethod
     def fit(cls, m):
-        """Regress y on x, from their Moments."""
-        return cls(m.x_mean, regressed(m), m.y_mean)
+        """Regress y on x, from their Moments.
+
+        The slopes are of least norm where columns of x are collinear but for rounding.
+        """
+        scale = unit_scale(m.xx.diagonal())
+        correlations = m.xx * scale[:, None] * scale
+        inverse = np.linalg.pinv(correlations, rcond=_ROUNDING, hermitian=True)
+        slopes = scale[:, None] * (inverse @ (m.xy * scale[:, None]))
+        return cls(m.x_mean, slopes, m.y_mean)
 
     def of(self, x):
         """What rows of x tell of y."""
@@ -62,7 +58,3 @@ class Residual(NamedTuple):
     def codes(self, outputs, common):
         """Individual codes for outputs and common codes of the same rows."""
         return (outputs - self.told.of(common)) / self.scale
-
-    def outputs(self, codes, common):
-        """Outputs for individual codes and common codes of the same rows."""
-        return self.told.of(common) + codes * self.scale

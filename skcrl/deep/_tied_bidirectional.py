@@ -284,7 +284,7 @@ class TiedBidirectional(BaseDeepTwoView):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
-    # A share of 0.5, as others have, left translations of wide views worse.
+    # The shares that others have left translations worse.
     _few_dropout, _wide_dropout = 0.1, 0.2
 
     @property

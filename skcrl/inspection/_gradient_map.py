@@ -103,7 +103,9 @@ def gradient_map(
           whose sum is :math:`s(x) - s(b)` [3]_.
     layer : str or None, default=None
         Of "grad_cam": name of the layer, as ``named_modules`` of the `extractor` has
-        it, or else of ``estimator.view(side).module()``. None is the last layer that
+        it, or else of ``estimator.view(side).module()``; with ``score="individual"`` of
+        the same for the individual encoder. A wrong name lists those there are. None is
+        the last layer that
         gives feature maps (n_samples, channels, height, width) of more than one pixel.
     baseline : array-like of the shape of a sample, or None, default=None
         Of "integrated": the sample b that has nothing, in the units of the samples.
@@ -132,8 +134,8 @@ def gradient_map(
     Notes
     -----
     Nothing is drawn at random, and estimator and extractor stay as they are: copies of
-    their networks compute, in evaluation mode, in as many rows at a time as take a
-    few hundred megabytes.
+    their networks compute, in evaluation mode, in blocks of rows that take
+    a bounded memory.
 
     The sample must consist of floats: where an encoder looks integers up, or a step
     makes numbers of texts, there is no gradient before that.

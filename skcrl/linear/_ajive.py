@@ -1,7 +1,7 @@
 """Ranks of noisy views and of what they share, from their spectra alone.
 
-Feng, Jiang, Hannig and Marron (2018) draw the bounds of AJIVE with frames as long as
-the rows are many. Their laws depend on the spectra alone, so that no rows are needed.
+Feng, Jiang, Hannig and Marron (2018) draw random matrices with a row for each sample.
+Here no rows are needed, because the laws of the bounds depend on the spectra alone.
 """
 
 import numpy as np

@@ -353,7 +353,7 @@ class LinearCommonIndividual(CommonIndividual):
             return 0
         self.wedin_bound_, self.random_bound_ = common_bounds(
             [spectrum.values for spectrum in spectra],
-            [spectrum.n_varying for spectrum in spectra],
+            [spectrum.n_distinct for spectrum in spectra],
             n_free,
             self.n_signal_,
             random_source(self.random_state),
@@ -624,7 +624,7 @@ def _signal_rank(spectrum, n_free, given, least):
     """Rank of the signal of a view, as given or found, of those that it has."""
     rank = given
     if given is None:
-        found = signal_rank(spectrum.values, n_free, spectrum.n_varying)
+        found = signal_rank(spectrum.values, n_free, spectrum.n_distinct)
         rank = max(1, found, least)
     return min(int(rank), len(spectrum.values))
 

@@ -22,7 +22,7 @@ class Spectrum(NamedTuple):
     var: np.ndarray  # (p,), 0 for a constant
     values: np.ndarray  # (r,), l, largest first, all above rounding
     vectors: np.ndarray  # (p, r), V, or of rows (n, r), their left singular vectors
-    n_varying: int  # columns that are not constant, equal ones counted once
+    n_distinct: int  # columns that are not constant, equal ones counted once
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def _of_rows(view):
     # A constant column is there in rounding alone.
     rows = replace(rows, scale=(var > 0).astype(np.float64))
     gram = rows.gram() / (n - 1)
-    n_varying = int((var > 0).sum())
-    return rows, _spectrum(origin + rows.mean, var, gram, n, n_varying)
+    return rows, _spectrum(
+        origin + rows.mean, var, gram, n, _n_distinct_of_rows(rows, var)
+    )
 
 
 def _n_distinct(cov):
@@ -107,11 +108,25 @@ def _n_distinct(cov):
     return int(((var > 0) & ~is_repeated).sum())
 
 
-def _spectrum(mean, var, products, n, n_varying):
+def _n_distinct_of_rows(rows, var):
+    """The same of wide views, by products of the columns with two random vectors.
+
+    Multiples of a column have multiples of its products, and no others do.
+    """
+    vectors = np.random.RandomState(0).standard_normal((rows.view.shape[0], 2))
+    products = rows.back(vectors) * _linalg.unit_scale(var)[:, None]
+    products = products[var > 0] / (rows.n - 1) ** 0.5
+    products *= np.where(products[:, :1] < 0, -1.0, 1.0)
+    products = products[np.argsort(products[:, 0])]
+    is_repeated = (abs(np.diff(products, axis=0)) < _ROUNDING).all(axis=1)
+    return len(products) - int(is_repeated.sum())
+
+
+def _spectrum(mean, var, products, n, n_distinct):
     """Spectrum from the covariance of the columns, or from the products of the rows."""
     values, vectors = linalg.eigh(products, check_finite=False)
     rounding = 10 * len(products) * np.finfo(np.float64).eps * values[-1]
     live = np.flatnonzero(values > max(rounding, _linalg.LEAST_VARIANCE))
     # Past n - 1 there is rounding alone.
     order = live[::-1][: n - 1]
-    return Spectrum(mean, var, values[order], vectors[:, order], n_varying)
+    return Spectrum(mean, var, values[order], vectors[:, order], n_distinct)

@@ -7,9 +7,8 @@ import dask.array as da
 import numpy as np
 import pytest
 from scipy import linalg, sparse, stats
-from sklearn.preprocessing import StandardScaler
 
-from skcrl import LinearCCA, LinearCommonIndividual, ViewPipeline
+from skcrl import LinearCCA, LinearCommonIndividual
 from skcrl.exceptions import DegenerateFitWarning
 from skcrl.linear import _ajive
 
@@ -392,13 +391,9 @@ def test_noise_free_tables_of_low_rank_need_no_ranks():
         assert (est.n_components_, est.n_individual_) == (2, (3, 4))
 
 
-def test_within_a_pipeline_and_as_a_module(noisy, fitted):
+def test_as_a_module(noisy, fitted):
     import torch
 
-    scaled = ViewPipeline(
-        LinearCommonIndividual(random_state=0), x=StandardScaler(), y=StandardScaler()
-    ).fit(*noisy)
-    assert scaled.estimator_.n_components_ == 2
     codes = fitted.view("y").module()(torch.tensor(noisy[1], dtype=torch.float32))
     np.testing.assert_allclose(
         codes.detach().numpy(), fitted.transform_y(noisy[1]), atol=1e-4
@@ -417,3 +412,7 @@ def test_equal_columns_do_not_count_as_signal():
     for views in ((X, y), twice):
         est = LinearCommonIndividual(random_state=0).fit(*views)
         assert (est.rank_, est.n_signal_, est.n_individual_) == (2, (4, 4), (2, 2))
+    few = [np.repeat(view[:60], 7, axis=1) for view in (X, y)]  # by rows
+    by_rows = LinearCommonIndividual(random_state=0).fit(*few)
+    by_covariances = LinearCommonIndividual(random_state=0).partial_fit(*few)
+    assert by_rows.n_signal_ == by_covariances.n_signal_ == (4, 4)

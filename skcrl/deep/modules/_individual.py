@@ -98,6 +98,12 @@ class IndividualBranches(nn.Module):
                 else deepcopy(decoders[side])
             )
 
+    def let_go_of_common(self) -> None:
+        """End a training: what gives the common codes is no part of this module."""
+        # A module that was assigned is registered, and stays so when it is replaced.
+        del self.common
+        self.common = None
+
     def reset_parameters(self, generator: Generator) -> None:
         """Draw the weights of the dense parts; the user's modules keep theirs."""
         # First the decoders: encoders of the common part may be drawn of the same seed.
