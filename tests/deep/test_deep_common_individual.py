@@ -28,7 +28,7 @@ from skcrl.deep._gradient_penalty import (
 )
 from skcrl.deep._residual import Residual
 from skcrl.deep._units import Units
-from skcrl.deep.losses import individual
+from skcrl.deep.losses import OBJECTIVES, individual
 from skcrl.deep.modules import IndividualOutput, TwoBranch
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
@@ -340,6 +340,21 @@ def test_penalty_has_the_gradient_that_differences_have(activation):
 
     weight = net.encoders["x"].layers[0].weight.detach().clone().requires_grad_()
     assert gradcheck(penalty, weight)
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_every_objective_takes_a_penalty(objective, views):
+    options = {**SMALL, "objective": objective, "input_dropout": 0.0}
+    gradient = {}
+    for penalty in (None, (0.5, 0.5)):
+        est = DeepCCA(3, gradient_penalty=penalty, **options).fit(*views)
+        rows = [torch.from_numpy(v).float().requires_grad_() for v in views]
+        outputs = est.net_.module_(*rows)
+        found = GradientPenalty((1.0, 1.0), CommonScore())(
+            outputs, Batch(x=rows[0], y=rows[1])
+        )
+        gradient[penalty] = found.item()
+    assert gradient[0.5, 0.5] < gradient[None]
 
 
 def test_elastic_net_drops_noise_and_keeps_duplicates_together(rng):
