@@ -86,8 +86,7 @@ ESTIMATORS = {
         ),
     ],
     "DeepCommonIndividual": [
-        DeepCommonIndividual(DeepCCA(**SMALL, random_state=0), **SMALL),
-        DeepCommonIndividual(LinearCCA(1), n_individual=3, **SMALL),
+        DeepCommonIndividual(DeepCCA(**SMALL, random_state=0), n_individual=3, **SMALL),
     ],
     "KernelCCA": [
         KernelCCA(),
