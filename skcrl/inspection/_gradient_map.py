@@ -91,8 +91,9 @@ def gradient_map(
     extractor : torch.nn.Module or None, default=None
         From raw samples of `side` to what `estimator` takes as that view, such as a
         pretrained network up to its features. It is copied and not trained.
-    method : {"gradient", "gradient_times_input", "grad_cam", "integrated"}, \
-            default="gradient"
+    method : {"gradient", "gradient_times_input", "grad_cam", "integrated"}
+        "gradient" is the default.
+
         - "gradient": :math:`\nabla_x s`.
         - "gradient_times_input": :math:`x \odot \nabla_x s`.
         - "grad_cam": for images. The feature maps of a convolutional layer, weighed by

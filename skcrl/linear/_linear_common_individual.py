@@ -98,8 +98,9 @@ class LinearCommonIndividual(CommonIndividual):
     correlations_ : ndarray of shape (n_components,)
         Pearson correlation of each pair of common codes in fit, largest first. 0 past
         `rank_`.
-    signal_correlations_ : ndarray of shape (min(n_signal_),)
-        Correlations of all pairs of directions of the signals, common or not.
+    signal_correlations_ : ndarray of shape (n_pairs,)
+        Correlations of all pairs of directions of the signals, common or not; as many
+        as the smaller of both `n_signal_`.
     wedin_bound_, random_bound_ : float
         Correlation that a shared direction keeps under the noise, and largest
         correlation of random signals of these ranks, each at 5 %. The first is 0 where
@@ -108,22 +109,20 @@ class LinearCommonIndividual(CommonIndividual):
         with ``n_components=None``.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
         Projections of the centred views to common codes, which have variance 1.
-    x_individual_weights_, y_individual_weights_ : ndarray of shape \
-            (n_features, n_individual)
+    x_individual_weights_, y_individual_weights_ : ndarray (n_features, n_individual)
         Projections to individual codes, which have variance 1 and are ordered by the
         variance that they account for.
     x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
         Correlation of each column of a view with each of its common codes; 0 for a
         constant.
-    x_individual_loadings_, y_individual_loadings_ : ndarray of shape \
-            (n_features, n_individual)
+    x_individual_loadings_, y_individual_loadings_ : ndarray (n_features, n_individual)
         The same for individual codes.
-    x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray of shape \
-            (n_components,)
+    x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray (n_components,)
         Share of a view's total variance that each of its common codes accounts for.
-    x_individual_explained_variance_ratio_, y_individual_explained_variance_ratio_ : \
-            ndarray of shape (n_individual,)
-        The same for individual codes. What both leave of 1 is residual.
+    x_individual_explained_variance_ratio_ : ndarray of shape (n_individual,)
+        The same for individual codes of x. What both leave of 1 is residual.
+    y_individual_explained_variance_ratio_ : ndarray of shape (n_individual,)
+        The same of y.
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the training views.
     x_var_, y_var_ : ndarray of shape (n_features,)
