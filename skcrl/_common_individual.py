@@ -1,6 +1,7 @@
 """What the estimators that tell the common from the individual offer."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -216,18 +217,8 @@ class CommonIndividual(TwoViewTransformer):
         view : ndarray of shape (n_samples, n_features) or pair of them
             The view named by `to`, in the form that it had in fit; (X, y) for "both".
         """
-        check_is_fitted(self)
         if parts not in PARTS:
             raise ValueError(
                 f"parts must be 'common', 'individual' or 'all', got {parts!r}."
             )
-        if to not in ("x", "y", "both"):
-            raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")
-        if to == "both":
-            return tuple(
-                self.reconstruct(X, y, to=side, parts=parts) for side in ("x", "y")
-            )
-        view = self._from_available(
-            X, y, lambda X, y: self._rebuild_parts(X, y, to, parts)
-        )
-        return self._handed_back(view, to, y if X is None else X)
+        return self._reconstructed(X, y, to, partial(self._rebuild_parts, parts=parts))

@@ -236,12 +236,16 @@ class TwoViewTransformer(
             data frame or series, with the columns of fit and the rows of the views
             given.
         """
+        return self._reconstructed(X, y, to, self._rebuild)
+
+    def _reconstructed(self, X, y, to, rebuild):
+        """View `to`, or both, as ``rebuild(X, y, to)`` makes it of validated views."""
         check_is_fitted(self)
         if to not in ("x", "y", "both"):
             raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")
         if to == "both":
-            return self.reconstruct(X, y, to="x"), self.reconstruct(X, y, to="y")
-        view = self._from_available(X, y, lambda X, y: self._rebuild(X, y, to))
+            return tuple(self._reconstructed(X, y, s, rebuild) for s in ("x", "y"))
+        view = self._from_available(X, y, lambda X, y: rebuild(X, y, to))
         return self._handed_back(view, to, y if X is None else X)
 
     def impute(self, X: Rows, y: Rows) -> tuple[Any, Any]:

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -34,6 +33,7 @@ from skcrl.linear._fit import (
     overflow_told_by_error,
     require_finite,
 )
+from skcrl.linear._loadings import loadings_frame
 from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED
 
@@ -454,13 +454,8 @@ class LinearCCA(TwoViewTransformer):
         check_is_fitted(self)
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
-        pandas = check_pandas_support("loadings_frame")
         loadings = _arrays.to_numpy(self._loadings(side))
-        known = "feature_names_in_" if side == "x" else "y_feature_names_in_"
-        names = getattr(self, known, [f"{side}{i}" for i in range(len(loadings))])
-        return pandas.DataFrame(
-            loadings, index=names, columns=self.get_feature_names_out()
-        )
+        return loadings_frame(self, side, loadings, self.get_feature_names_out())
 
     def _loadings(self, side):
         check_is_fitted(self)

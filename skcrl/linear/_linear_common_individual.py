@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,6 +29,7 @@ from skcrl.linear._ajive import (
     signal_rank,
 )
 from skcrl.linear._fit import overflow_told_by_error, require_finite
+from skcrl.linear._loadings import loadings_frame
 from skcrl.linear._principal import ByCovariance, ByRows
 
 _NAMES = {"x": "X", "y": "y"}
@@ -520,13 +520,10 @@ class LinearCommonIndividual(CommonIndividual):
         check_is_fitted(self)
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
-        pandas = check_pandas_support("loadings_frame")
-        loadings = np.hstack([self._loadings(side, part) for part in (0, 1)])
-        known = "feature_names_in_" if side == "x" else "y_feature_names_in_"
-        names = getattr(self, known, [f"{side}{i}" for i in range(len(loadings))])
-        n_individual = loadings.shape[1] - self.n_components_
-        columns = [*self.get_feature_names_out(), *self._individual_names(n_individual)]
-        return pandas.DataFrame(loadings, index=names, columns=columns)
+        common, individual = (self._loadings(side, part) for part in (0, 1))
+        names = self._individual_names(individual.shape[1])
+        columns = [*self.get_feature_names_out(), *names]
+        return loadings_frame(self, side, np.hstack([common, individual]), columns)
 
     def _loadings(self, side, part):
         check_is_fitted(self)
