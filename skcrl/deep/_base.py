@@ -131,6 +131,8 @@ class BaseDeepTwoView(TwoViewTransformer):
     _accepts_sparse = True
     _accepts_tensors = True
     _accepts_dask = True
+    # What estimators that have no such parameter do.
+    gradient_penalty: Any = None
     # Whether rows of which one view is missing are trained on.
     _trains_on_unpaired = False
     # Share of the entries that is dropped where rows are few.
@@ -392,7 +394,7 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Give a net what it has in training alone."""
         if self.augment is not None:
             net.augmentation = Augmentation(self.augment, units, net.seed)
-        if getattr(self, "gradient_penalty", None) is not None:
+        if self.gradient_penalty is not None:
             score = self._score_penalised()
             net.gradient_penalty = GradientPenalty(self.gradient_penalty, score)
 

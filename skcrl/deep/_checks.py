@@ -9,7 +9,7 @@ from skcrl.deep._net_params import check_net_params, loader_settings
 
 
 def check_training(estimator, data, plan, optimizer, n_processes):
-    if getattr(estimator, "gradient_penalty", None) is not None:
+    if estimator.gradient_penalty is not None:
         check_gradient_penalty(estimator, n_processes)
     estimator._check_parameters()
     check_callbacks(estimator.callbacks or [])
