@@ -424,6 +424,7 @@ BARS = (
     ("maps", "plain", "common", ">=", 0.70),
     ("maps", "plain", "common", ">", "features"),
     ("maps", "regularised", "common", ">=", 0.77),
+    ("maps", "regularised", "common", ">", "plain"),
     ("maps", "plain", "individual", ">=", 0.55),
     ("maps", "plain", "individual", ">", "features"),
     ("magnitude", "plain", "product", "<=", 0.45),
