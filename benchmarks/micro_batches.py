@@ -64,7 +64,8 @@ def measure(name, n_rows, micro, hidden):
     def gradient(batch, micro_batch_size):
         net.micro_batch_size = micro_batch_size
         net.module_.load_state_dict(state)
-        net.module_.zero_grad()
+        # Gradients stay where they are: memory for them belongs to the weights.
+        net.module_.zero_grad(set_to_none=False)
         net._reseed()
         _, seconds, peak = measured(lambda: net.train_step_single((batch, None)))
         parts = [p.grad.flatten() for p in net.module_.parameters()]

@@ -33,19 +33,12 @@ def backward(net, batch):
     """
     processes, module = net.processes, net.module_
     parts = [_Part(net, rows) for rows in batch.parts(net.micro_batch_size)]
-    is_one = len(parts) == 1
-    own = parts[0].compute(with_graph=True) if is_one else _computed(parts, batch)
-    whole = own if processes.size == 1 else _gathered(net, batch, own)
-    leaves = _each(whole, lambda _, output: output.detach().requires_grad_())
-    outputs = net.outputs_across_rows(leaves, batch)
-    loss = net.get_loss(outputs, None, X=batch, training=True)
-    loss.backward()
+    loss, of_own = _in_outputs(net, batch, parts)
     if processes.rank > 0:
         # What the loss asks of parameters directly is the same in every process.
         module.zero_grad(set_to_none=False)
     # Layers that keep running figures are to see each row once.
-    kept = [] if is_one else [(b, b.clone()) for b in module.buffers()]
-    of_own = _each(leaves, lambda name, leaf: _own(net, batch, name, leaf.grad))
+    kept = [] if len(parts) == 1 else [(b, b.clone()) for b in module.buffers()]
     for part in parts:
         of_own = part.backward(of_own)
     with torch.no_grad():
@@ -54,6 +47,19 @@ def backward(net, batch):
     if processes.size > 1:
         processes.add_up_gradients(module.parameters())
     return loss
+
+
+def _in_outputs(net, batch, parts):
+    """Loss, and its gradient in the outputs of this process, which are let go of."""
+    is_one = len(parts) == 1
+    own = parts[0].compute(with_graph=True) if is_one else _computed(parts, batch)
+    whole = own if net.processes.size == 1 else _gathered(net, batch, own)
+    leaves = _each(whole, lambda _, output: output.detach().requires_grad_())
+    outputs = net.outputs_across_rows(leaves, batch)
+    loss = net.get_loss(outputs, None, X=batch, training=True)
+    loss.backward()
+    of_own = _each(leaves, lambda name, leaf: _own(net, batch, name, leaf.grad))
+    return loss.detach(), of_own
 
 
 def for_loss(net, batch, outputs):
