@@ -1,15 +1,14 @@
 """The gradient of a loss of a whole batch, whose rows are computed part by part.
 
 A loss such as a correlation belongs to all rows of a batch: it is no sum over parts.
-But the network takes each row by itself. So the outputs of all rows are computed first,
-then the gradient of the loss in these, and last, part by part again, its product with
-the Jacobian of the network. Parts are as small as memory wants them, and other
-processes have theirs.
+But the network takes each row by itself. So what the loss looks at, codes and errors,
+is computed first for all rows, then the gradient of the loss in these, and last, part
+by part again, its product with the Jacobian of the network. Parts are as small as
+memory wants them, and other processes have theirs.
 """
 
 import torch
 
-from skcrl.deep._data import PairBatch
 from skcrl.deep.modules import RandomLayer
 
 
@@ -60,21 +59,6 @@ def _in_outputs(net, batch, parts):
     loss.backward()
     of_own = _each(leaves, lambda name, leaf: _own(net, batch, name, leaf.grad))
     return loss.detach(), of_own
-
-
-def for_loss(net, batch, outputs):
-    """The batch, with the rows of all processes where the loss looks at them."""
-    is_compared = any("rebuilt" in name for name, _ in _tensors(outputs))
-    if net.processes.size == 1 or not is_compared:
-        return batch
-    views = {
-        # A sparse view is not rebuilt.
-        name: net.processes.gathered(view, batch.n_rows(name))
-        if isinstance(view, torch.Tensor)
-        else view
-        for name, view in batch.views.items()
-    }
-    return PairBatch(batch.about, **views)
 
 
 class _Part:

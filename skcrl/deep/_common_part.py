@@ -74,11 +74,11 @@ class JointCommon(nn.Module):
         """A loss function, to which that of the estimator is added."""
         own = self.net.criterion_
 
-        def both(outputs, x, y, weights=None, **hyper):
-            loss = function(outputs, x, y, weights, **hyper)
+        def both(outputs, weights=None, **hyper):
+            loss = function(outputs, weights, **hyper)
             # It decodes nothing itself.
-            codes = outputs._replace(x_rebuilt=None, y_rebuilt=None)
-            return loss + own.function(codes, x, y, weights, **own.hyper)
+            codes = outputs._replace(x_error=None, y_error=None)
+            return loss + own.function(codes, weights, **own.hyper)
 
         return both
 

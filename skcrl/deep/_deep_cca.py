@@ -411,7 +411,11 @@ class DeepCCA(BaseTwoBranch):
         }
         return with_reconstruction, {
             "objective": objective.function,
-            "reconstruction_weight": self.reconstruction_weight,
+            "reconstruction_weight": (
+                (self.reconstruction_weight,) * 2
+                if self.reconstruction_weight > 0
+                else self._mean_over_features()
+            ),
             **{name: values[name] for name in objective.parameters},
         }
 

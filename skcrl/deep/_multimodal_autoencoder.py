@@ -360,4 +360,4 @@ class MultimodalAutoencoder(BaseJointCode):
         return output_width(getattr(self, name), name, samples)
 
     def _objective(self):
-        return reconstruction, {"mean_over_features": False}
+        return reconstruction, {"factor": 0.5}

@@ -13,7 +13,7 @@ from torch import nn
 
 from skcrl._arrays import following, is_tensor, untensored
 from skcrl.deep._augmentation import Augmentation
-from skcrl.deep._by_parts import backward, for_loss, outputs_of_all
+from skcrl.deep._by_parts import backward, outputs_of_all
 from skcrl.deep._callbacks import (
     EpochTable,
     OneCycle,
@@ -21,6 +21,7 @@ from skcrl.deep._callbacks import (
     StoppedEarly,
     batch_bar,
 )
+from skcrl.deep._compared import compared
 from skcrl.deep._data import (
     NOISE,
     WEIGHTS,
@@ -52,9 +53,9 @@ class Objective(nn.Module):
         self.function = function
         self.hyper = hyper
 
-    def forward(self, outputs, batch):
-        """Loss of the outputs on the batch they were computed from."""
-        return self.function(outputs, **batch, **batch.about, **self.hyper)
+    def forward(self, outputs, about):
+        """Loss of the outputs, with what is known about the rows of the batch."""
+        return self.function(outputs, **about, **self.hyper)
 
 
 class TwoViewNet(NeuralNet):
@@ -229,15 +230,16 @@ class TwoViewNet(NeuralNet):
         return outputs_of_all(self, batch)
 
     def outputs_by_rows(self, batch):
-        """What the module makes of each row of a batch by itself, in float32."""
+        """What the module makes of each row of a batch by itself, for the loss."""
         views = batch.views
         if batch.weights is not None and getattr(self.module_, "weighs_rows", False):
             views = {**views, "weights": batch.weights}
         if not self.mixed_precision:
-            return self._by_rows(**views)
+            return compared(self._by_rows(**views), **batch.views)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             outputs = self._by_rows(**views)
-        return type(outputs)(*(_in_float32(output) for output in outputs))
+        in_float32 = type(outputs)(*(_in_float32(output) for output in outputs))
+        return compared(in_float32, **batch.views)
 
     def outputs_across_rows(self, outputs, batch):
         """Outputs for all rows of a batch, with what depends on all of them."""
@@ -247,7 +249,7 @@ class TwoViewNet(NeuralNet):
 
     def get_loss(self, outputs, _, X=None, training=False):
         """Loss of a batch, which must be finite."""
-        loss = self.criterion_(outputs, for_loss(self, X, outputs))
+        loss = self.criterion_(outputs, X.about)
         if training and self.penalty:
             squares = sum(p.square().sum() for p in self.module_.parameters())
             loss = loss + 0.5 * self.penalty * squares

@@ -116,7 +116,7 @@ def _autoencoder(net, **module_kwargs):
         seed=net.seed,
         criterion=Objective,
         criterion__function=reconstruction,
-        criterion__hyper={"mean_over_features": False},
+        criterion__hyper={"factor": 0.5},
         optimizer=net.optimizer,
         lr=net.lr,
         batch_size=net.batch_size,

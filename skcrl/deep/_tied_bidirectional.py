@@ -305,7 +305,8 @@ class TiedBidirectional(BaseDeepTwoView):
         }
 
     def _objective(self):
-        return reconstruction, {"mean_over_features": True}
+        n_features = self.n_features_in_ + self.y_n_features_in_
+        return reconstruction, {"factor": 1 / n_features}
 
     def _divergence_advice(self):
         if self.standardize:

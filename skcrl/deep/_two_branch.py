@@ -60,6 +60,10 @@ class BaseTwoBranch(BaseDeepTwoView):
             "batch_norm": self.batch_norm,
         }
 
+    def _mean_over_features(self):
+        """Weights of decoders that learn from detached codes, at no one's expense."""
+        return tuple(1 / prod(self._sample_shapes[side]) for side in ("x", "y"))
+
     def _batch_rows(self, n_rows):
         k = self.n_components
         enough = max(n_rows // 100, _FEWEST_ROWS, _ROWS_PER_COMPONENT * k)

@@ -1,6 +1,7 @@
 """Objectives of the deep estimators: plain functions of what a module returns.
 
-Each takes the module's outputs and the batch (x, y), and returns a scalar to minimise.
+Each takes the outputs of a module, with the errors of the views that it rebuilt, and
+returns a scalar to minimise.
 """
 
 from collections.abc import Callable
@@ -8,11 +9,14 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, mse_loss, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from skcrl import _linalg, _moments
+from skcrl.deep._compared import ComparedOutput, compared
 
 __all__ = [
+    "ComparedOutput",
+    "compared",
     "correlation_gap",
     "corrnet",
     "individual",
@@ -26,9 +30,7 @@ __all__ = [
 ]
 
 
-def trace_norm(
-    outputs: Any, x: Tensor, y: Tensor, weights: Tensor | None = None, *, reg: float
-) -> Tensor:
+def trace_norm(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
     r"""Negative total correlation of two batches of codes.
 
     :math:`-\|T\|_{tr}`, the sum of the singular values of
@@ -41,8 +43,6 @@ def trace_norm(
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
-    x, y : Tensor of shape (n_samples, ...)
-        The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     reg : float or (x, y) pair of float
@@ -65,7 +65,7 @@ def trace_norm(
     >>> from skcrl.deep.modules import TwoBranchOutput
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> outputs = TwoBranchOutput(z, z.flip(1))
-    >>> round(trace_norm(outputs, None, None, reg=1e-6).item(), 4)
+    >>> round(trace_norm(outputs, reg=1e-6).item(), 4)
     -2.0
     """
     m = _moments.moments(outputs.x_code, outputs.y_code, weights=weights)
@@ -75,8 +75,6 @@ def trace_norm(
 
 def correlation_gap(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
     weights: Tensor | None = None,
     *,
     decorrelation_weight: float,
@@ -93,8 +91,6 @@ def correlation_gap(
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
-    x, y : Tensor of shape (n_samples, ...)
-        The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     decorrelation_weight : float
@@ -117,7 +113,7 @@ def correlation_gap(
     >>> from skcrl.deep.modules import TwoBranchOutput
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> outputs = TwoBranchOutput(z, z.flip(1))  # each unit has the other's partner
-    >>> round(correlation_gap(outputs, None, None, decorrelation_weight=1.0).item(), 4)
+    >>> round(correlation_gap(outputs, decorrelation_weight=1.0).item(), 4)
     2.0
     """
     weights = _like(outputs.x_code, weights)
@@ -134,8 +130,6 @@ def correlation_gap(
 
 def soft_cca(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
     weights: Tensor | None = None,
     *,
     decorrelation_weight: float,
@@ -152,8 +146,6 @@ def soft_cca(
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components), and the running
         moments `x_running`, `y_running` of the standardised codes.
-    x, y : Tensor of shape (n_samples, ...)
-        The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     decorrelation_weight : float
@@ -178,7 +170,7 @@ def soft_cca(
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> running = CodeMoments(torch.zeros(2), torch.tensor([[1.0, -0.1], [-0.1, 1.0]]))
     >>> outputs = TwoBranchOutput(z, -z, x_running=running, y_running=running)
-    >>> round(soft_cca(outputs, None, None, decorrelation_weight=2.0).item(), 4)
+    >>> round(soft_cca(outputs, decorrelation_weight=2.0).item(), 4)
     8.8
     """
     weights = _like(outputs.x_code, weights)
@@ -193,9 +185,7 @@ def soft_cca(
     return distance + decorrelation_weight * redundancy
 
 
-def noi(
-    outputs: Any, x: Tensor, y: Tensor, weights: Tensor | None = None, *, reg: float
-) -> Tensor:
+def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
     r"""Error of each view's codes as a regression on the whitened codes of the other.
 
     :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
@@ -208,8 +198,6 @@ def noi(
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components), and their running
         moments `x_running`, `y_running`.
-    x, y : Tensor of shape (n_samples, ...)
-        The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     reg : float or (x, y) pair of float
@@ -234,7 +222,7 @@ def noi(
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> one, two = (CodeMoments(torch.zeros(2), s * torch.eye(2)) for s in (1, 4))
     >>> outputs = TwoBranchOutput(z, 2 * z, x_running=one, y_running=two)
-    >>> round(noi(outputs, None, None, reg=1e-9).item(), 4)  # f fits, g is twice f
+    >>> round(noi(outputs, reg=1e-9).item(), 4)  # f fits, g is twice f
     2.0
     """
     weights = _like(outputs.x_code, weights)
@@ -252,8 +240,6 @@ def noi(
 
 def pairwise_ranking(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
     weights: Tensor | None = None,
     partners: Tensor | None = None,
     *,
@@ -273,8 +259,6 @@ def pairwise_ranking(
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
-    x, y : Tensor of shape (n_samples, ...)
-        The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     partners : Tensor of bool of shape (n_samples, n_samples) or None, default=None
@@ -306,7 +290,7 @@ def pairwise_ranking(
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> y = torch.tensor([[2.0, 0.0], [3.0, 0.0]])  # the second is found by the first
     >>> rule = {"margin": 0.5, "symmetric": False, "hard_negatives": False}
-    >>> pairwise_ranking(TwoBranchOutput(x, y), None, None, **rule).item()
+    >>> pairwise_ranking(TwoBranchOutput(x, y), **rule).item()
     0.5
     """
     similarity = _cosines(outputs)
@@ -332,8 +316,6 @@ def pairwise_ranking(
 
 def infonce(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
     weights: Tensor | None = None,
     partners: Tensor | None = None,
     *,
@@ -351,8 +333,6 @@ def infonce(
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
-    x, y : Tensor of shape (n_samples, ...)
-        The batch; not looked at.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     partners : Tensor of bool of shape (n_samples, n_samples) or None, default=None
@@ -379,7 +359,7 @@ def infonce(
     >>> from skcrl.deep.losses import infonce
     >>> from skcrl.deep.modules import TwoBranchOutput
     >>> outputs = TwoBranchOutput(torch.eye(4), torch.ones(4, 4))  # nothing stands out
-    >>> loss = infonce(outputs, None, None, temperature=0.1, symmetric=True)
+    >>> loss = infonce(outputs, temperature=0.1, symmetric=True)
     >>> round(loss.item(), 4)  # log 4
     1.3863
     """
@@ -405,35 +385,29 @@ def infonce(
 
 def with_reconstruction(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
     weights: Tensor | None = None,
     *,
     objective: Callable[..., Tensor],
-    reconstruction_weight: float,
+    reconstruction_weight: tuple[float, float],
     **hyper: Any,
 ) -> Tensor:
     r"""An objective of the codes, and the squared error of the views decoded from them.
 
-    :math:`L(f(X), g(Y)) + \frac{\lambda}{n} \sum_i \|x_i - p(f(x_i))\|^2
-    + \|y_i - q(g(y_i))\|^2`: deep canonically correlated autoencoders [1]_, where L is
-    the trace norm. With :math:`\lambda = 0` the module gives decoders detached codes,
-    and the mean squared error is added, for them to learn from without pulling at the
-    encoders.
+    :math:`L(f(X), g(Y)) + \frac1n \sum_i \lambda_x \|x_i - p(f(x_i))\|^2
+    + \lambda_y \|y_i - q(g(y_i))\|^2`: deep canonically correlated autoencoders [1]_,
+    where L is the trace norm and both weights are one.
 
     Parameters
     ----------
-    outputs : TwoBranchOutput
-        What `objective` takes, and the views `x_rebuilt`, `y_rebuilt` in the shapes of
-        `x` and `y`, or None where there is no decoder.
-    x, y : Tensor of shape (n_samples, ...)
-        The batch.
+    outputs : ComparedOutput
+        What `objective` takes, and the errors `x_error`, `y_error` of shape
+        (n_samples,), or None where there is no decoder.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     objective : callable
         L, such as ``trace_norm``.
-    reconstruction_weight : float
-        :math:`\lambda`.
+    reconstruction_weight : (float, float)
+        :math:`\lambda_x` and :math:`\lambda_y`.
     **hyper : object
         Passed on to `objective`, `partners` of those that look at pairs among them.
 
@@ -450,43 +424,28 @@ def with_reconstruction(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import trace_norm, with_reconstruction
+    >>> from skcrl.deep.losses import compared, trace_norm, with_reconstruction
     >>> from skcrl.deep.modules import TwoBranchOutput
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> loss = with_reconstruction(  # 2 correlations of 1, 2 features wrong by 3
-    ...     TwoBranchOutput(z, z, z + 3, z),
-    ...     z,
-    ...     z,
+    ...     compared(TwoBranchOutput(z, z, z + 3, z), x=z, y=z),
     ...     objective=trace_norm,
-    ...     reconstruction_weight=0.5,
+    ...     reconstruction_weight=(0.5, 0.5),
     ...     reg=1e-6,
     ... )
     >>> round(loss.item(), 4)
     7.0
     """
-    loss = objective(outputs, x, y, weights, **hyper)
-    pairs = [
-        (rebuilt, view)
-        for rebuilt, view in ((outputs.x_rebuilt, x), (outputs.y_rebuilt, y))
-        if rebuilt is not None
-    ]
-    if weights is None and reconstruction_weight == 0:
-        return loss + sum(mse_loss(*pair) for pair in pairs)
-    n_rows = _n_rows(x, weights)
-    squared_errors = [(_squares(*pair, weights), pair[1]) for pair in pairs]
-    if reconstruction_weight == 0:
-        means = (error / view[:1].numel() for error, view in squared_errors)
-        return loss + sum(means) / n_rows
-    total = sum(error for error, _ in squared_errors)
-    return loss + reconstruction_weight * total / n_rows
+    loss = objective(outputs, weights, **hyper)
+    errors = outputs.x_error, outputs.y_error
+    for error, weight in zip(errors, reconstruction_weight, strict=True):
+        if error is not None:
+            loss = loss + weight * _linalg.row_mean(error, _like(error, weights))
+    return loss
 
 
 def corrnet(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
-    x_only: Tensor | None = None,
-    y_only: Tensor | None = None,
     weights: Tensor | None = None,
     x_only_weights: Tensor | None = None,
     y_only_weights: Tensor | None = None,
@@ -507,14 +466,10 @@ def corrnet(
 
     Parameters
     ----------
-    outputs : CorrNetOutput
-        `x_code`, `y_code` of shape (n_samples, n_components), the views
-        `x_rebuilt`, `y_rebuilt` of shape (n_samples, n_sources, ...), and
-        `x_only_rebuilt`, `y_only_rebuilt` of the shapes of `x_only`, `y_only`.
-    x, y : Tensor of shape (n_samples, ...)
-        The complete rows of the batch.
-    x_only, y_only : Tensor of shape (n_rows, ...) or None, default=None
-        The rows of which only that view is there.
+    outputs : ComparedOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components), the errors
+        `x_error`, `y_error` of shape (n_samples,), added up over the sources, and
+        `x_only_error`, `y_only_error` of shape (n_rows,), or None.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each complete row counts as, above 0; None is one each.
     x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
@@ -538,64 +493,50 @@ def corrnet(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import corrnet
+    >>> from skcrl.deep.losses import compared, corrnet
     >>> from skcrl.deep.modules import CorrNetOutput
     >>> x, y = torch.eye(4), torch.ones(4, 3)
     >>> x_rebuilt, y_rebuilt = torch.stack([x, x + 1], 1), torch.stack([y, y], 1)
-    >>> outputs = CorrNetOutput(x, x, x_rebuilt, y_rebuilt)
-    >>> loss = corrnet(outputs, x, y, correlation="batch", correlation_weight=0.5)
+    >>> outputs = compared(CorrNetOutput(x, x, x_rebuilt, y_rebuilt), x=x, y=y)
+    >>> loss = corrnet(outputs, correlation="batch", correlation_weight=0.5)
     >>> loss.item()  # 4 features wrong by 1 in one of two sources, 4 correlations of 1
     0.0
     """
-    rows = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
-    squared_error, n_rows = _squared_error(
-        outputs, rows, weights, x_only_weights, y_only_weights
-    )
+    squared_error = _mean_error(outputs, weights, x_only_weights, y_only_weights)
     codes = outputs.x_code, outputs.y_code
     weights = _like(outputs.x_code, weights)
     if correlation == "batch":
         correlated = _pearson(*codes, 0, weights).sum()
     else:
         correlated = _linalg.row_mean(_pearson(*codes, 1), weights)
-    return 0.5 * squared_error / n_rows - correlation_weight * correlated
+    return 0.5 * squared_error - correlation_weight * correlated
 
 
 def reconstruction(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
-    x_only: Tensor | None = None,
-    y_only: Tensor | None = None,
     weights: Tensor | None = None,
     x_only_weights: Tensor | None = None,
     y_only_weights: Tensor | None = None,
     *,
-    mean_over_features: bool,
+    factor: float,
 ) -> Tensor:
-    r"""Squared error of the views rebuilt.
+    r"""Squared error of the views rebuilt, averaged over rows.
 
-    Half of it, summed over the features of both views and averaged over the n rows of
-    the batch, :math:`\frac{1}{2n} (\|X - \hat X\|^2 + \|Y - \hat Y\|^2)`, or its mean
-    over rows and over the p + q features,
-    :math:`\frac{1}{n(p + q)} (\|X - \hat X\|^2 + \|Y - \hat Y\|^2)`. The norms of X run
-    over the rows that have an x, paired or not, and those of Y likewise; n counts all
-    rows, the complete and the unpaired ones.
+    :math:`\frac{c}{n} (\|X - \hat X\|^2 + \|Y - \hat Y\|^2)`. The norms of X run over
+    the rows that have an x, paired or not, and those of Y likewise; n counts all rows,
+    the complete and the unpaired ones.
 
     Parameters
     ----------
-    outputs : RebuiltViews
-        `x_rebuilt`, `y_rebuilt`, `x_only_rebuilt` and `y_only_rebuilt`, of the shapes
-        of the batch.
-    x, y : Tensor of shape (n_samples, ...)
-        The complete rows of the batch.
-    x_only, y_only : Tensor of shape (n_rows, ...) or None, default=None
-        The rows of which only that view is there.
+    outputs : ComparedOutput
+        The errors `x_error`, `y_error` of shape (n_samples,), and `x_only_error`,
+        `y_only_error` of shape (n_rows,), or None.
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each complete row counts as, above 0; None is one each.
     x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
         The same of the rows of which only that view is there.
-    mean_over_features : bool
-        Whether to take the mean over features, or half the sum.
+    factor : float
+        c: a half, or one over the number of features p + q for a mean over features.
 
     Returns
     -------
@@ -605,29 +546,18 @@ def reconstruction(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import reconstruction
+    >>> from skcrl.deep.losses import compared, reconstruction
     >>> from skcrl.deep.modules import RebuiltViews
     >>> x, y = torch.eye(4), torch.ones(4, 2)
-    >>> outputs = RebuiltViews(x + 1, y)
-    >>> reconstruction(outputs, x, y, mean_over_features=False).item()
+    >>> outputs = compared(RebuiltViews(x + 1, y), x=x, y=y)
+    >>> reconstruction(outputs, factor=0.5).item()
     2.0
-    >>> outputs = RebuiltViews(x, y + 1)
-    >>> round(reconstruction(outputs, x, y, mean_over_features=True).item(), 4)
-    0.3333
     """
-    rows = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
-    squared_error, n_rows = _squared_error(
-        outputs, rows, weights, x_only_weights, y_only_weights
-    )
-    if mean_over_features:
-        return squared_error / (n_rows * (x[:1].numel() + y[:1].numel()))
-    return 0.5 * squared_error / n_rows
+    return factor * _mean_error(outputs, weights, x_only_weights, y_only_weights)
 
 
 def individual(
     outputs: Any,
-    x: Tensor,
-    y: Tensor,
     weights: Tensor | None = None,
     *,
     decorrelation_weight: float,
@@ -640,11 +570,10 @@ def individual(
 
     Parameters
     ----------
-    outputs : IndividualOutput
-        Codes `x_code`, `y_code`, `x_individual`, `y_individual`, and the views
-        `x_rebuilt`, `y_rebuilt` in the shapes of `x` and `y`.
-    x, y : Tensor of shape (n_samples, ...)
-        The batch.
+    outputs : ComparedOutput
+        Codes `x_code`, `y_code` of shape (n_samples, n_components), `x_individual`,
+        `y_individual` of shape (n_samples, n_individual), and the errors `x_error`,
+        `y_error` of shape (n_samples,).
     weights : Tensor of shape (n_samples,) or None, default=None
         How many rows each row counts as, above 0; None is one each.
     decorrelation_weight : float
@@ -662,58 +591,46 @@ def individual(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import individual
+    >>> from skcrl.deep.losses import compared, individual
     >>> from skcrl.deep.modules import IndividualOutput
     >>> z = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]])
     >>> w = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
     >>> outputs = IndividualOutput(z, z, w, z, z + 1, z)  # y has nothing of its own
-    >>> round(individual(outputs, z, z, decorrelation_weight=10.0).item(), 4)
+    >>> outputs = compared(outputs, x=z, y=z)
+    >>> round(individual(outputs, decorrelation_weight=10.0).item(), 4)
     11.0
     """
-    squared_error, n_rows = _squared_error(
-        outputs, {"x": x, "y": y}, weights, None, None
-    )
-    correlations = torch.zeros((), device=squared_error.device)
+    loss = _mean_error(outputs, weights)
     for z, w in (
         (outputs.x_code, outputs.x_individual),
         (outputs.y_code, outputs.y_individual),
     ):
         z, w = (_linalg.standardise(a, _like(a, weights)) for a in (z, w))
-        between = z.T @ _weighed(w, _like(w, weights)) / n_rows
-        correlations = correlations + between.square().sum()
-    return squared_error / n_rows + decorrelation_weight * correlations
+        between = z.T @ _weighed(w, _like(w, weights)) / _n_rows(w, weights)
+        loss = loss + decorrelation_weight * between.square().sum()
+    return loss
 
 
-def _squared_error(outputs, rows, weights, x_only_weights, y_only_weights):
-    """Sum over all that was rebuilt, and the number of rows, paired or not."""
+def _mean_error(outputs, weights, x_only_weights=None, y_only_weights=None):
+    """Squared error of all that was rebuilt, over the number of rows, paired or not."""
     weights_of = {
         "x": weights,
         "y": weights,
         "x_only": x_only_weights,
         "y_only": y_only_weights,
     }
-    squared_error: Any = 0.0
-    for name, view in rows.items():
-        rebuilt = None if view is None else getattr(outputs, f"{name}_rebuilt")
-        if rebuilt is not None:
-            error = _squares(rebuilt, view, weights_of[name])
-            squared_error = squared_error + error
+    errors = {name: getattr(outputs, f"{name}_error") for name in weights_of}
+    total: Any = 0.0
+    for name, error in errors.items():
+        if error is not None:
+            total = total + _weighed_sum(error, weights_of[name])
+    paired = "x" if errors["x"] is not None else "y"
     n_rows = sum(
-        _n_rows(view, weights_of[name])
-        for name, view in rows.items()
-        if view is not None and name != "y"
+        _n_rows(errors[name], weights_of[name])
+        for name in (paired, "x_only", "y_only")
+        if errors[name] is not None
     )
-    return squared_error, n_rows
-
-
-def _squares(rebuilt, view, weights):
-    """Sum of the squared errors of a view, rebuilt once or from several sources."""
-    if rebuilt.ndim > view.ndim:
-        view = view[:, None]  # rebuilt from several sources, (n, n_sources, ...)
-    if weights is None:
-        return mse_loss(rebuilt, view.expand_as(rebuilt), reduction="sum")
-    errors = (rebuilt - view).square().flatten(1).sum(1)
-    return (errors * _like(view, weights)).sum()
+    return total / n_rows
 
 
 def _pearson(a, b, dim, weights=None):
@@ -736,6 +653,11 @@ def _n_rows(view, weights):
 def _weighed(Z, weights):
     """Rows times their weights."""
     return Z if weights is None else Z * weights[:, None]
+
+
+def _weighed_sum(rows, weights):
+    """Sum of one number a row."""
+    return rows.sum() if weights is None else rows @ weights.to(rows.dtype)
 
 
 def _like(Z, weights):

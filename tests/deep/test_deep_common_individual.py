@@ -28,7 +28,7 @@ from skcrl.deep._gradient_penalty import (
 )
 from skcrl.deep._residual import Residual
 from skcrl.deep._units import Units
-from skcrl.deep.losses import OBJECTIVES, individual
+from skcrl.deep.losses import OBJECTIVES, compared, individual
 from skcrl.deep.modules import IndividualOutput, TwoBranch
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
@@ -135,7 +135,7 @@ def test_loss_is_the_equation_and_its_gradient(weights):
 
     def loss(*outputs):
         of = IndividualOutput(*outputs)
-        return individual(of, x, y, weights, decorrelation_weight=7.0)
+        return individual(compared(of, x=x, y=y), weights, decorrelation_weight=7.0)
 
     assert loss(*given).item() == pytest.approx(expected, rel=1e-6)
     assert gradcheck(loss, [g.requires_grad_() for g in given])

@@ -11,6 +11,7 @@ from skcrl import LinearCCA
 from skcrl.datasets import make_correlated_views
 from skcrl.deep.losses import (
     OBJECTIVES,
+    compared,
     correlation_gap,
     corrnet,
     noi,
@@ -42,7 +43,7 @@ def randn(*shape, seed=0):
 
 
 def total(zx, zy, reg=1e-4):
-    return trace_norm(TwoBranchOutput(zx, zy), None, None, reg=reg)
+    return trace_norm(TwoBranchOutput(zx, zy), reg=reg)
 
 
 def objective(name, zx, zy):
@@ -52,7 +53,7 @@ def objective(name, zx, zy):
         .eval()
         .double()
     )
-    return OBJECTIVES[name].function(net(zx, zy), None, None, **HYPER[name])
+    return OBJECTIVES[name].function(net(zx, zy), **HYPER[name])
 
 
 def standardised(z):
@@ -83,7 +84,7 @@ def test_trace_norm_ignores_an_invertible_mixing():
 
 def test_correlation_gap_is_its_equation():
     a, b = randn(30, 4), randn(30, 4, seed=1)
-    loss = correlation_gap(TwoBranchOutput(a, b), None, None, decorrelation_weight=0.3)
+    loss = correlation_gap(TwoBranchOutput(a, b), decorrelation_weight=0.3)
     za, zb = standardised(a.numpy()), standardised(b.numpy())
     gap = np.sum((1 - np.diag(za.T @ zb / 30)) ** 2)
     within = sum(np.sum(off_diagonal(z.T @ z / 30) ** 2) for z in (za, zb))
@@ -98,7 +99,7 @@ def test_soft_cca_is_its_equation():
         moments(4),
     )
     outputs = TwoBranchOutput(a, b, x_running=x_running, y_running=y_running)
-    loss = soft_cca(outputs, None, None, decorrelation_weight=0.3)
+    loss = soft_cca(outputs, decorrelation_weight=0.3)
     distance = np.sum((standardised(a.numpy()) - standardised(b.numpy())) ** 2) / 30
     decorrelation = sum(
         np.abs(off_diagonal(running.covariance.numpy())).sum()
@@ -116,7 +117,7 @@ def test_noi_is_its_equation_and_holds_targets_fixed():
     )
     a.requires_grad_()
     outputs = TwoBranchOutput(a, b, x_running=x_running, y_running=y_running)
-    loss = noi(outputs, None, None, reg=0.1)
+    loss = noi(outputs, reg=0.1)
     f, g = (
         z.detach().numpy() - running.mean.numpy()
         for z, running in ((a, x_running), (b, y_running))
@@ -202,7 +203,7 @@ def test_smooth_objectives_have_their_minimum_at_linear_cca(planted, name):
 
     def closure():
         optimizer.zero_grad()
-        loss = OBJECTIVES[name].function(net(x, y), x, y, **HYPER[name])
+        loss = OBJECTIVES[name].function(net(x, y), **HYPER[name])
         loss.backward()
         return loss
 
@@ -225,7 +226,7 @@ def test_running_objectives_settle_at_linear_cca(planted, name, batch_size, tole
         rows = torch.randperm(500, generator=order)[:batch_size]
         optimizer.zero_grad()
         outputs = net(x[rows], y[rows])
-        OBJECTIVES[name].function(outputs, None, None, **HYPER[name]).backward()
+        OBJECTIVES[name].function(outputs, **HYPER[name]).backward()
         optimizer.step()
         schedule.step()
     assert angle_to_linear_cca(net, planted) < tolerance
@@ -240,7 +241,7 @@ def test_linear_cca_is_a_fixed_point_of_noi(planted):
         layer = net.encoders[side].layers[0]
         layer.weight.data = torch.from_numpy((weights * exact.correlations_).T)
     outputs = net(*map(torch.from_numpy, planted))
-    loss = noi(outputs, None, None, reg=1e-12)
+    loss = noi(outputs, reg=1e-12)
     expected = 2 * np.sum(1 - exact.correlations_**2)
     assert loss.item() == pytest.approx(expected, rel=1e-2)
     loss.backward()
@@ -253,24 +254,22 @@ def test_dccae_is_the_papers_sum():
     x, y, zx, zy = randn(9, 3), randn(9, 2, seed=1), randn(9, 2), randn(9, 2, seed=2)
     p, q = randn(9, 3, seed=3), randn(9, 2, seed=4)
     loss = with_reconstruction(
-        TwoBranchOutput(zx, zy, p, q),
-        x,
-        y,
+        compared(TwoBranchOutput(zx, zy, p, q), x=x, y=y),
         objective=trace_norm,
-        reconstruction_weight=0.3,
+        reconstruction_weight=(0.3, 0.4),
         reg=1e-3,
     )
-    squared = np.sum((x - p).numpy() ** 2) + np.sum((y - q).numpy() ** 2)
-    expected = total(zx, zy, reg=1e-3).item() + 0.3 / 9 * squared
+    squared = 0.3 * np.sum((x - p).numpy() ** 2) + 0.4 * np.sum((y - q).numpy() ** 2)
+    expected = total(zx, zy, reg=1e-3).item() + squared / 9
     assert loss.item() == pytest.approx(expected)
 
 
-def test_without_a_weight_decoders_add_their_mean_error():
-    x, y, z = randn(8, 3), randn(8, 2), randn(8, 2)
-    hyper = {"objective": trace_norm, "reconstruction_weight": 0.0, "reg": 1e-4}
-    loss = with_reconstruction(TwoBranchOutput(z, z, x + 1, y + 2), x, y, **hyper)
-    assert loss.item() == pytest.approx(total(z, z).item() + 1 + 4)
-    loss = with_reconstruction(TwoBranchOutput(z, z), x, y, **hyper)
+def test_views_without_a_decoder_add_nothing():
+    x, z = randn(8, 3), randn(8, 2)
+    hyper = {"objective": trace_norm, "reconstruction_weight": (1 / 3, 5), "reg": 1e-4}
+    loss = with_reconstruction(compared(TwoBranchOutput(z, z, x + 1), x=x), **hyper)
+    assert loss.item() == pytest.approx(total(z, z).item() + 1)
+    loss = with_reconstruction(compared(TwoBranchOutput(z, z)), **hyper)
     assert loss.item() == total(z, z).item()
 
 
@@ -284,7 +283,9 @@ def corrnet_outputs(seed=0):
 @pytest.mark.parametrize("correlation", ["batch", "sample"])
 def test_corrnet_is_the_papers_sum(correlation):
     outputs, x, y = corrnet_outputs()
-    loss = corrnet(outputs, x, y, correlation=correlation, correlation_weight=2.0)
+    loss = corrnet(
+        compared(outputs, x=x, y=y), correlation=correlation, correlation_weight=2.0
+    )
     # Equation by equation, in NumPy.
     squared = sum(
         0.5 * np.sum((z - view) ** 2, axis=1)
@@ -309,9 +310,7 @@ def test_corrnet_gradcheck(correlation):
 
     def loss(*tensors):
         return corrnet(
-            CorrNetOutput(*tensors),
-            x,
-            y,
+            compared(CorrNetOutput(*tensors), x=x, y=y),
             correlation=correlation,
             correlation_weight=0.7,
         )
@@ -330,9 +329,7 @@ def test_corrnet_survives_dead_units():
     (zx, zy, *rebuilt, _, _), x, y = corrnet_outputs()
     zx = torch.zeros_like(zx).requires_grad_()
     loss = corrnet(
-        CorrNetOutput(zx, zy, *rebuilt),
-        x,
-        y,
+        compared(CorrNetOutput(zx, zy, *rebuilt), x=x, y=y),
         correlation="batch",
         correlation_weight=1.0,
     )
@@ -354,7 +351,11 @@ def test_unpaired_rows_count_as_samples_and_are_not_correlated(missing):
         if missing == name[0]:
             del rebuilt[name], batch[name]
     outputs = outputs._replace(**{f"{k}_rebuilt": v for k, v in rebuilt.items()})
-    loss = corrnet(outputs, x, y, **batch, correlation="batch", correlation_weight=2.0)
+    loss = corrnet(
+        compared(outputs, x=x, y=y, **batch),
+        correlation="batch",
+        correlation_weight=2.0,
+    )
     paired = sum(
         half_square(z, view)
         for view, sources in ((x, outputs.x_rebuilt), (y, outputs.y_rebuilt))
@@ -387,31 +388,30 @@ def test_reconstruction_is_its_formula():
         name: half_square(rebuilt, view)
         for rebuilt, (name, view) in zip(outputs, batch.items(), strict=True)
     }
-    paired = {"x": batch["x"], "y": batch["y"]}
-    for rows, total, n in (
+    paired = outputs._replace(x_only_rebuilt=None, y_only_rebuilt=None)
+    for of, total, n in (
         (paired, by_hand["x"] + by_hand["y"], 9),
-        (batch, sum(by_hand.values()), 15),
+        (outputs, sum(by_hand.values()), 15),
     ):
-        half = reconstruction(outputs, **rows, mean_over_features=False)
-        mean = reconstruction(outputs, **rows, mean_over_features=True)
-        assert half.item() == pytest.approx(total / n)
-        assert mean.item() == pytest.approx(2 * total / (n * 7))
+        loss = reconstruction(compared(of, **batch), factor=0.5)
+        assert loss.item() == pytest.approx(total / n)
 
 
 def test_the_mean_is_that_of_the_concatenated_views():
     outputs, batch = rebuilt_views()
-    x, y = batch["x"], batch["y"]
-    expected = mse_loss(torch.hstack(outputs[:2]), torch.hstack([x, y]))
-    found = reconstruction(outputs, x, y, mean_over_features=True)
+    outputs = outputs._replace(x_only_rebuilt=None, y_only_rebuilt=None)
+    expected = mse_loss(
+        torch.hstack(outputs[:2]), torch.hstack([batch["x"], batch["y"]])
+    )
+    found = reconstruction(compared(outputs, **batch), factor=1 / 7)
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("mean_over_features", [True, False])
-def test_reconstruction_gradcheck(mean_over_features):
+def test_reconstruction_gradcheck():
     outputs, batch = rebuilt_views()
     assert gradcheck(
         lambda *rebuilt: reconstruction(
-            RebuiltViews(*rebuilt), **batch, mean_over_features=mean_over_features
+            compared(RebuiltViews(*rebuilt), **batch), factor=0.5
         ),
         tuple(rebuilt.requires_grad_() for rebuilt in outputs),
     )

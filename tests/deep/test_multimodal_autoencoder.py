@@ -8,7 +8,7 @@ from torch.autograd import gradcheck
 
 from skcrl import MultimodalAutoencoder
 from skcrl.datasets import make_correlated_views
-from skcrl.deep.losses import reconstruction
+from skcrl.deep.losses import compared, reconstruction
 from skcrl.deep.modules import ModalityDropout, MultimodalAutoencoderModule
 from skcrl.metrics import reconstruction_error
 
@@ -116,7 +116,7 @@ def test_unpaired_rows_rebuild_the_view_they_have(layout):
         ((rebuilt - view) ** 2).sum()
         for rebuilt, view in zip(out, batch.values(), strict=True)
     )
-    loss = reconstruction(out, **batch, mean_over_features=False)
+    loss = reconstruction(compared(out, **batch), factor=0.5)
     torch.testing.assert_close(loss, by_hand / 9)
     assert module(X, Y)[2:] == (None, None)
 
@@ -130,7 +130,7 @@ def test_gradcheck(layout):
     def loss(*values):
         state = dict(zip(names, values, strict=True))
         out = torch.func.functional_call(module, state, kwargs=batch)
-        return reconstruction(out, **batch, mean_over_features=False)
+        return reconstruction(compared(out, **batch), factor=0.5)
 
     assert gradcheck(loss, parameters)
 

@@ -76,8 +76,6 @@ def test_ranking_is_its_equation_over_negatives(hard):
         )
     loss = pairwise_ranking(
         TwoBranchOutput(*CODES),
-        None,
-        None,
         partners=torch.from_numpy(BELONG),
         margin=0.5,
         symmetric=True,
@@ -95,8 +93,6 @@ def test_infonce_leaves_other_partners_out_of_the_sum():
     ]
     loss = infonce(
         TwoBranchOutput(*CODES),
-        None,
-        None,
         partners=torch.from_numpy(BELONG),
         temperature=0.3,
         symmetric=False,
@@ -109,8 +105,6 @@ def test_a_batch_of_partners_alone_costs_nothing(hard):
     codes = [code.clone().requires_grad_() for code in CODES]
     loss = pairwise_ranking(
         TwoBranchOutput(*codes),
-        None,
-        None,
         partners=torch.ones(7, 7, dtype=torch.bool),
         margin=0.5,
         symmetric=True,

@@ -45,9 +45,9 @@ def test_trace_norm_is_that_of_the_whitened_cross_covariance(codes):
     x_root = power(cov[:3, :3] + PAIR[0] * eye, -0.5)
     y_root = power(cov[3:, 3:] + PAIR[1] * eye, -0.5)
     T = x_root @ cov[:3, 3:] @ y_root
-    loss = trace_norm(TwoBranchOutput(*codes), None, None, reg=PAIR)
+    loss = trace_norm(TwoBranchOutput(*codes), reg=PAIR)
     assert loss.item() == pytest.approx(-np.linalg.norm(T, "nuc"), rel=1e-12)
-    swapped = trace_norm(TwoBranchOutput(*codes), None, None, reg=PAIR[::-1])
+    swapped = trace_norm(TwoBranchOutput(*codes), reg=PAIR[::-1])
     assert abs(loss - swapped) > 1e-3
 
 
@@ -63,7 +63,7 @@ def test_noi_whitens_each_view_by_its_ridge(codes):
     g_white = g @ power(cov[1] + PAIR[1] * np.eye(3), -0.5)
     expected = (np.square(f - g_white).sum() + np.square(g - f_white).sum()) / len(x)
     outputs = TwoBranchOutput(*codes, x_running=running[0], y_running=running[1])
-    loss = noi(outputs, None, None, reg=PAIR)
+    loss = noi(outputs, reg=PAIR)
     assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -79,7 +79,7 @@ def test_gradients(codes):
     x, y = (z[:12].clone().requires_grad_() for z in codes)
 
     def loss(x, y):
-        return trace_norm(TwoBranchOutput(x, y), None, None, reg=PAIR)
+        return trace_norm(TwoBranchOutput(x, y), reg=PAIR)
 
     def projected(x, y):
         return CCALayer(3, 3, reg=PAIR).double()(x, y)

@@ -97,7 +97,7 @@ def loss_in_float64(net, data):
     batch = next(iter(net.get_iterator(data)))[0]
     batch.views = {name: view.double() for name, view in batch.views.items()}
     net.module_.double().train()
-    return net.criterion_(net.infer(batch), batch).item()
+    return net.get_loss(net.infer(batch), None, X=batch).item()
 
 
 @named(ESTIMATORS)
@@ -155,8 +155,6 @@ def test_gradcheck_of_weighted_losses(function, hyper):
     assert gradcheck(
         lambda *z: function(
             TwoBranchOutput(*z),
-            None,
-            None,
             weights,
             **hyper,
         ),
@@ -168,10 +166,13 @@ def test_gradcheck_of_weighted_reconstruction():
     x, y, x_only = CODES[0], CODES[1], CODES[0, :4] + 1
     weights = torch.linspace(0.5, 2, 9).double()
     rebuilt = [view.clone().add(1).requires_grad_() for view in (x, y, x_only)]
-    about = {"x_only": x_only, "weights": weights, "x_only_weights": weights[:4]}
+    views = {"x": x, "y": y, "x_only": x_only}
     assert gradcheck(
         lambda *r: losses.reconstruction(
-            RebuiltViews(*r), x, y, **about, mean_over_features=True
+            losses.compared(RebuiltViews(*r), **views),
+            weights,
+            x_only_weights=weights[:4],
+            factor=1 / 6,
         ),
         rebuilt,
     )
@@ -179,10 +180,8 @@ def test_gradcheck_of_weighted_reconstruction():
     for correlation in ("batch", "sample"):
         assert gradcheck(
             lambda a, b, p, q, kind=correlation: losses.corrnet(
-                CorrNetOutput(a, b, p[:, None], q[:, None]),
-                x,
-                y,
-                weights=weights,
+                losses.compared(CorrNetOutput(a, b, p[:, None], q[:, None]), x=x, y=y),
+                weights,
                 correlation=kind,
                 correlation_weight=0.5,
             ),

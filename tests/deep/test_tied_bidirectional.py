@@ -9,7 +9,7 @@ from torch.autograd import gradcheck
 
 from skcrl import TiedBidirectional
 from skcrl.datasets import make_correlated_views
-from skcrl.deep.losses import reconstruction
+from skcrl.deep.losses import compared, reconstruction
 from skcrl.deep.modules import TiedBidirectionalModule
 from skcrl.metrics import reconstruction_error
 
@@ -103,7 +103,7 @@ def test_tied_weights_learn_from_both_nets():
     net_2 = gradients(lambda out: ((out.x_rebuilt - X) ** 2).sum())
     # The objective is the mean over 9 samples and 7 features.
     both = gradients(
-        lambda out: 63 * reconstruction(out, X, Y, mean_over_features=True)
+        lambda out: 63 * reconstruction(compared(out, x=X, y=Y), factor=1 / 7)
     )
     for one, two, total in zip(net_1, net_2, both, strict=True):
         assert one.abs().max() > 0
@@ -129,7 +129,7 @@ def test_unpaired_rows_rebuild_themselves_through_the_tied_halves():
         ((rebuilt - view) ** 2).sum()
         for rebuilt, view in zip(out, batch.values(), strict=True)
     )
-    loss = reconstruction(out, **batch, mean_over_features=True)
+    loss = reconstruction(compared(out, **batch), factor=1 / 7)
     torch.testing.assert_close(loss, by_hand / (9 * (4 + 3)))
     assert module(X, Y)[2:] == (None, None)
 
@@ -143,7 +143,7 @@ def test_gradcheck(hidden):
     def loss(*values):
         state = dict(zip(names, values, strict=True))
         out = torch.func.functional_call(module, state, kwargs=batch)
-        return reconstruction(out, **batch, mean_over_features=True)
+        return reconstruction(compared(out, **batch), factor=1 / 7)
 
     assert gradcheck(loss, parameters)
 

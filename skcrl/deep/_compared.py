@@ -1,0 +1,71 @@
+"""What objectives look at: codes of a batch, and how far its views were missed."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from skcrl.deep.modules import CodeMoments
+
+
+class ComparedOutput(NamedTuple):
+    """Codes of a batch, and the squared error of each row of each view rebuilt.
+
+    A row has one number where it had a view, so that the rows of a large batch, or of
+    several processes, can be put together. None stands for what a module does not give.
+    """
+
+    x_code: Tensor | None = None  # (n_samples, n_components)
+    y_code: Tensor | None = None  # (n_samples, n_components)
+    x_individual: Tensor | None = None  # (n_samples, n_individual)
+    y_individual: Tensor | None = None  # (n_samples, n_individual)
+    x_error: Tensor | None = None  # (n_samples,)
+    y_error: Tensor | None = None  # (n_samples,)
+    x_only_error: Tensor | None = None  # (n_x_only,)
+    y_only_error: Tensor | None = None  # (n_y_only,)
+    x_running: CodeMoments | None = None
+    y_running: CodeMoments | None = None
+
+
+def compared(outputs: Any, **views: Any) -> ComparedOutput:
+    r"""Outputs of a module, with errors in the place of the views that it rebuilt.
+
+    The error of a row is :math:`\|x - \hat x\|^2`, added up over the sources that the
+    view was rebuilt from, if there are several.
+
+    Parameters
+    ----------
+    outputs : NamedTuple
+        What a module of ``skcrl.deep.modules`` returns, such as RebuiltViews.
+    **views : Tensor of shape (n_samples, ...)
+        The batch: `x`, `y`, and `x_only`, `y_only` where there are unpaired rows.
+
+    Returns
+    -------
+    outputs : ComparedOutput
+        What objectives take.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import compared
+    >>> from skcrl.deep.modules import RebuiltViews
+    >>> x, y = torch.eye(3), torch.zeros(3, 2)
+    >>> compared(RebuiltViews(x + 1, y), x=x, y=y).x_error
+    tensor([3., 3., 3.])
+    """
+    fields = {}
+    for name, output in outputs._asdict().items():
+        view, is_rebuilt, _ = name.partition("_rebuilt")
+        if not is_rebuilt:
+            fields[name] = output
+        elif output is not None:
+            fields[f"{view}_error"] = _squared_errors(output, views[view])
+    return ComparedOutput(**fields)
+
+
+def _squared_errors(rebuilt, view):
+    if rebuilt.ndim > view.ndim:
+        view = view[:, None]  # rebuilt from several sources, (n, n_sources, ...)
+    missed = (rebuilt - view).flatten(1)
+    return torch.linalg.vecdot(missed, missed)
