@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy, normalize
 
 from skcrl import _linalg, _moments
-from skcrl.deep._compared import ComparedOutput, compared
+from skcrl.deep._compared import compared
 
 __all__ = [
-    "ComparedOutput",
     "compared",
     "correlation_gap",
     "corrnet",
@@ -28,6 +28,9 @@ __all__ = [
     "trace_norm",
     "with_reconstruction",
 ]
+
+# Similarities of samples that are in memory at once.
+_BLOCK_PAIRS = 2**18
 
 
 def trace_norm(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
@@ -293,25 +296,19 @@ def pairwise_ranking(
     >>> pairwise_ranking(TwoBranchOutput(x, y), **rule).item()
     0.5
     """
-    similarity = _cosines(outputs)
-    n = len(similarity)
-    own = torch.eye(n, dtype=torch.bool, device=similarity.device)
-    weights = _like(similarity, weights)
 
-    def one_direction(similarity, partners):
-        costs = (margin - similarity.diagonal()[:, None] + similarity).clamp(min=0)
-        costs = costs.masked_fill(own if partners is None else own | partners, 0.0)
+    def costs_of(block):
+        own_similarity = block.similarity.gather(1, block.columns[:, None])
+        costs = (margin - own_similarity + block.similarity).clamp(min=0)
+        partners = block.own if block.others is None else block.own | block.others
+        costs = costs.masked_fill(partners, 0.0)
         if hard_negatives:
-            return _linalg.row_mean(costs.amax(1), weights)
-        if weights is None and partners is None:
-            return costs.sum() / (n * (n - 1))
+            return costs.amax(1), torch.ones_like(own_similarity[:, 0])
+        negatives = (~partners).to(costs)
         # A pair of rows of weights v and w counts as v w pairs.
-        counts = _pair_weights(similarity, weights)
-        n_pairs = counts.masked_fill(own if partners is None else own | partners, 0.0)
-        # Without a negative in the batch the sum is 0 as well.
-        return (costs * counts).sum() / n_pairs.sum().clamp(min=1e-12)
+        return tuple(_row_sums(pairs, block.weights) for pairs in (costs, negatives))
 
-    return _mean_of_directions(one_direction, similarity, partners, symmetric)
+    return _over_directions(costs_of, outputs, weights, partners, symmetric)
 
 
 def infonce(
@@ -363,24 +360,18 @@ def infonce(
     >>> round(loss.item(), 4)  # log 4
     1.3863
     """
-    similarity = _cosines(outputs) / temperature
-    own = torch.arange(len(similarity), device=similarity.device)
-    weights = _like(similarity, weights)
 
-    def one_direction(logits, partners):
-        if weights is not None:
+    def costs_of(block):
+        logits = block.similarity / temperature
+        if block.weights is not None:
             # A negative of weight w stands in the sum w times, the own partner once.
-            logits = logits + weights.log() - weights.log().diag()
-        if partners is not None:
-            others = partners & ~torch.eye(
-                len(own), dtype=torch.bool, device=own.device
-            )
-            logits = logits.masked_fill(others, -torch.inf)
-        if weights is None:
-            return cross_entropy(logits, own)
-        return _linalg.row_mean(cross_entropy(logits, own, reduction="none"), weights)
+            logits = logits + block.weights.log().where(~block.own, 0.0)
+        if block.others is not None:
+            logits = logits.masked_fill(block.others, -torch.inf)
+        costs = cross_entropy(logits, block.columns, reduction="none")
+        return costs, torch.ones_like(costs)
 
-    return _mean_of_directions(one_direction, similarity, partners, symmetric)
+    return _over_directions(costs_of, outputs, weights, partners, symmetric)
 
 
 def with_reconstruction(
@@ -665,26 +656,95 @@ def _like(Z, weights):
     return None if weights is None else weights.to(Z.dtype)
 
 
-def _pair_weights(similarity, weights):
-    """How many pairs each pair of rows counts as."""
-    if weights is None:
-        return torch.ones_like(similarity)
-    return weights[:, None] * weights
+class _Block(NamedTuple):
+    """Some samples among all those of the other view."""
+
+    similarity: Tensor  # (m, n), cosines
+    columns: Tensor  # (m,), of the samples' own partners
+    own: Tensor  # (m, n) of bool, where these are
+    others: Tensor | None  # (m, n) of bool, where there are other partners
+    weights: Tensor | None  # (n,)
 
 
-def _cosines(outputs):
-    """Cosine of each x code with each y code, (n_samples, n_samples)."""
+def _over_directions(costs_of, outputs, weights, partners, symmetric):
+    """Mean cost of x among y, or the mean of that and of y among x.
+
+    `costs_of` a block gives its samples' costs, and what they count as.
+    """
     # A code of length 0 has cosine 0 to all, with a finite gradient.
     x, y = (normalize(code, eps=1e-6) for code in (outputs.x_code, outputs.y_code))
-    return x @ y.T
-
-
-def _mean_of_directions(loss, similarity, partners, symmetric):
-    forth = loss(similarity, partners)
+    weights = _like(x, weights)
+    forth = _mean_by_blocks(costs_of, x, y, weights, partners)
     if not symmetric:
         return forth
-    back = loss(similarity.T, None if partners is None else partners.T)
-    return (forth + back) / 2
+    partners = None if partners is None else partners.T
+    return (forth + _mean_by_blocks(costs_of, y, x, weights, partners)) / 2
+
+
+def _mean_by_blocks(costs_of, a, b, weights, partners):
+    """Mean cost of a among b, with few similarities in memory at once."""
+    given = costs_of, weights, partners
+    is_small = len(a) * len(b) <= _BLOCK_PAIRS
+    costs, counts = (_sums if is_small else _SumsByBlocks.apply)(a, b, 0, *given)
+    # Without a negative in the batch the sum of costs is 0 as well.
+    return costs / counts.clamp(min=1e-12)
+
+
+class _SumsByBlocks(torch.autograd.Function):
+    """Costs of a among b added up, and what they count as.
+
+    The gradient is computed with them, while the similarities of a block are there.
+    """
+
+    @staticmethod
+    def forward(ctx, a, b, _, *given):
+        n_rows = max(1, _BLOCK_PAIRS // len(b))
+        of_a, of_b = torch.zeros_like(a), torch.zeros_like(b)
+        # In float32 many small sums would drown in the large one.
+        total, n_counted = torch.zeros(2, dtype=torch.float64, device=a.device)
+        for start in range(0, len(a), n_rows):
+            rows, among = a[start : start + n_rows].detach(), b.detach()
+            with torch.set_grad_enabled(any(ctx.needs_input_grad)):
+                rows.requires_grad_()
+                among.requires_grad_()
+                costs, counts = _sums(rows, among, start, *given)
+            if costs.requires_grad:
+                of_rows, of_among = torch.autograd.grad(costs, (rows, among))
+                of_a[start : start + n_rows] = of_rows
+                of_b += of_among
+            total = total + costs.detach()
+            n_counted = n_counted + counts.detach()
+        ctx.save_for_backward(of_a, of_b)
+        n_counted = n_counted.to(a.dtype)
+        ctx.mark_non_differentiable(n_counted)
+        return total.to(a.dtype), n_counted
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, of_costs, _):
+        of_a, of_b = ctx.saved_tensors
+        return of_a * of_costs, of_b * of_costs, None, None, None, None
+
+
+def _sums(rows, b, start, costs_of, weights, partners):
+    """Costs of some rows among b, added up, and what these count as."""
+    stop = start + len(rows)
+    own = torch.zeros(len(rows), len(b), dtype=torch.bool, device=b.device)
+    own.diagonal(start).fill_(True)
+    block = _Block(
+        rows @ b.T,
+        torch.arange(start, stop, device=b.device),
+        own,
+        None if partners is None else partners[start:stop] & ~own,
+        weights,
+    )
+    of_rows = None if weights is None else weights[start:stop]
+    return tuple(_weighed_sum(each, of_rows) for each in costs_of(block))
+
+
+def _row_sums(pairs, weights):
+    """Sum of each row, where each column counts as its weight says."""
+    return pairs.sum(1) if weights is None else pairs @ weights
 
 
 def _off_diagonal(matrix):

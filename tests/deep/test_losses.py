@@ -9,12 +9,15 @@ from torch.nn.functional import mse_loss
 
 from skcrl import LinearCCA
 from skcrl.datasets import make_correlated_views
+from skcrl.deep import losses
 from skcrl.deep.losses import (
     OBJECTIVES,
     compared,
     correlation_gap,
     corrnet,
+    infonce,
     noi,
+    pairwise_ranking,
     reconstruction,
     soft_cca,
     trace_norm,
@@ -415,3 +418,30 @@ def test_reconstruction_gradcheck():
         ),
         tuple(rebuilt.requires_grad_() for rebuilt in outputs),
     )
+
+
+@pytest.mark.parametrize("weights", [None, torch.linspace(0.5, 2, 30).double()])
+@pytest.mark.parametrize("partners", [None, torch.arange(30) % 7 == 3])
+@pytest.mark.parametrize(
+    ("function", "hyper"),
+    [
+        (pairwise_ranking, {"margin": 0.5, "hard_negatives": False}),
+        (pairwise_ranking, {"margin": 0.5, "hard_negatives": True}),
+        (infonce, {"temperature": 0.3}),
+    ],
+)
+def test_blocks_of_similarities_add_up(monkeypatch, function, hyper, partners, weights):
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 30, 4, dtype=torch.float64, generator=generator)
+    if partners is not None:
+        partners = torch.eye(30, dtype=torch.bool) | partners[:, None]
+    found = []
+    for n_pairs in (900, 100):  # all at once, and three rows at a time
+        monkeypatch.setattr(losses, "_BLOCK_PAIRS", n_pairs)
+        codes = x.clone().requires_grad_(), y.clone().requires_grad_()
+        loss = function(
+            TwoBranchOutput(*codes), weights, partners, symmetric=True, **hyper
+        )
+        loss.backward()
+        found.append((loss.detach(), *(code.grad for code in codes)))
+    torch.testing.assert_close(found[0], found[1])
