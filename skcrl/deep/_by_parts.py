@@ -32,7 +32,7 @@ def backward(net, batch):
     """
     processes, module = net.processes, net.module_
     parts = [_Part(net, rows) for rows in batch.parts(net.micro_batch_size)]
-    loss, of_own = _in_outputs(net, batch, parts)
+    loss, of_own = _loss_and_gradient(net, batch, parts)
     if processes.rank > 0:
         # What the loss asks of parameters directly is the same in every process.
         module.zero_grad(set_to_none=False)
@@ -48,8 +48,11 @@ def backward(net, batch):
     return loss
 
 
-def _in_outputs(net, batch, parts):
-    """Loss, and its gradient in the outputs of this process, which are let go of."""
+def _loss_and_gradient(net, batch, parts):
+    """Loss, and its gradient in what the network gave for the rows of this process.
+
+    What it gave for a batch of several parts is no longer in memory afterwards.
+    """
     is_one = len(parts) == 1
     own = parts[0].compute(with_graph=True) if is_one else _computed(parts, batch)
     whole = own if net.processes.size == 1 else _gathered(net, batch, own)

@@ -509,7 +509,7 @@ class CCALRanker(BaseTwoBranch):
         objective = RANKING_OBJECTIVES[self.objective]
         return with_reconstruction, {
             "objective": objective.function,
-            "reconstruction_weight": self._mean_over_features(),
+            "reconstruction_weight": self._weights_of_detached(),
             **{name: getattr(self, name) for name in objective.parameters},
         }
 

@@ -414,7 +414,7 @@ class DeepCCA(BaseTwoBranch):
             "reconstruction_weight": (
                 (self.reconstruction_weight,) * 2
                 if self.reconstruction_weight > 0
-                else self._mean_over_features()
+                else self._weights_of_detached()
             ),
             **{name: values[name] for name in objective.parameters},
         }

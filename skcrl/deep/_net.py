@@ -21,7 +21,6 @@ from skcrl.deep._callbacks import (
     StoppedEarly,
     batch_bar,
 )
-from skcrl.deep._compared import compared
 from skcrl.deep._data import (
     NOISE,
     WEIGHTS,
@@ -41,7 +40,7 @@ from skcrl.deep._made_with import (
 )
 from skcrl.deep._processes import ALONE
 from skcrl.deep._units import Units
-from skcrl.deep.modules import RandomLayer
+from skcrl.deep.modules import RandomLayer, compared
 from skcrl.persistence._networks import Network
 
 

@@ -60,8 +60,8 @@ class BaseTwoBranch(BaseDeepTwoView):
             "batch_norm": self.batch_norm,
         }
 
-    def _mean_over_features(self):
-        """Weights of decoders that learn from detached codes, at no one's expense."""
+    def _weights_of_detached(self):
+        """Weights of the errors of decoders, where these do not reach the encoders."""
         return tuple(1 / prod(self._sample_shapes[side]) for side in ("x", "y"))
 
     def _batch_rows(self, n_rows):

@@ -9,14 +9,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy, normalize
 
 from skcrl import _linalg, _moments
-from skcrl.deep._compared import compared
 
 __all__ = [
-    "compared",
     "correlation_gap",
     "corrnet",
     "individual",
@@ -256,7 +253,8 @@ def pairwise_ranking(
     :math:`\max(0, \alpha - s(x, y) + s(x, y_k))` with
     :math:`s(x, y) = \cos(x, y)`, where the negatives :math:`y_k` of a sample are
     all other samples of the batch that are no partners of it: eq. 8 of [1]_, which has
-    the sum over them. A sample without negatives costs nothing.
+    the sum over them. A sample without negatives costs nothing. Large batches are
+    computed in blocks of rows, in little memory; their gradient is that in the codes.
 
     Parameters
     ----------
@@ -300,7 +298,11 @@ def pairwise_ranking(
     def costs_of(block):
         own_similarity = block.similarity.gather(1, block.columns[:, None])
         costs = (margin - own_similarity + block.similarity).clamp(min=0)
-        partners = block.own if block.others is None else block.own | block.others
+        partners = (
+            block.own
+            if block.other_partners is None
+            else block.own | block.other_partners
+        )
         costs = costs.masked_fill(partners, 0.0)
         if hard_negatives:
             return costs.amax(1), torch.ones_like(own_similarity[:, 0])
@@ -324,7 +326,8 @@ def infonce(
     :math:`-\frac1n \sum_i \log \frac{\exp(s(x_i, y_i) / \tau)}
     {\sum_k \exp(s(x_i, y_k) / \tau)}` with :math:`s(x, y) = \cos(x, y)` [1]_. In the
     denominator are the sample's own partner and its negatives: other partners of it are
-    left out.
+    left out. Large batches are computed in blocks of rows, in little memory; their
+    gradient is that in the codes.
 
     Parameters
     ----------
@@ -366,8 +369,8 @@ def infonce(
         if block.weights is not None:
             # A negative of weight w stands in the sum w times, the own partner once.
             logits = logits + block.weights.log().where(~block.own, 0.0)
-        if block.others is not None:
-            logits = logits.masked_fill(block.others, -torch.inf)
+        if block.other_partners is not None:
+            logits = logits.masked_fill(block.other_partners, -torch.inf)
         costs = cross_entropy(logits, block.columns, reduction="none")
         return costs, torch.ones_like(costs)
 
@@ -415,8 +418,8 @@ def with_reconstruction(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import compared, trace_norm, with_reconstruction
-    >>> from skcrl.deep.modules import TwoBranchOutput
+    >>> from skcrl.deep.losses import trace_norm, with_reconstruction
+    >>> from skcrl.deep.modules import TwoBranchOutput, compared
     >>> z = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     >>> loss = with_reconstruction(  # 2 correlations of 1, 2 features wrong by 3
     ...     compared(TwoBranchOutput(z, z, z + 3, z), x=z, y=z),
@@ -484,8 +487,8 @@ def corrnet(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import compared, corrnet
-    >>> from skcrl.deep.modules import CorrNetOutput
+    >>> from skcrl.deep.losses import corrnet
+    >>> from skcrl.deep.modules import CorrNetOutput, compared
     >>> x, y = torch.eye(4), torch.ones(4, 3)
     >>> x_rebuilt, y_rebuilt = torch.stack([x, x + 1], 1), torch.stack([y, y], 1)
     >>> outputs = compared(CorrNetOutput(x, x, x_rebuilt, y_rebuilt), x=x, y=y)
@@ -537,8 +540,8 @@ def reconstruction(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import compared, reconstruction
-    >>> from skcrl.deep.modules import RebuiltViews
+    >>> from skcrl.deep.losses import reconstruction
+    >>> from skcrl.deep.modules import RebuiltViews, compared
     >>> x, y = torch.eye(4), torch.ones(4, 2)
     >>> outputs = compared(RebuiltViews(x + 1, y), x=x, y=y)
     >>> reconstruction(outputs, factor=0.5).item()
@@ -582,8 +585,8 @@ def individual(
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import compared, individual
-    >>> from skcrl.deep.modules import IndividualOutput
+    >>> from skcrl.deep.losses import individual
+    >>> from skcrl.deep.modules import IndividualOutput, compared
     >>> z = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]])
     >>> w = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
     >>> outputs = IndividualOutput(z, z, w, z, z + 1, z)  # y has nothing of its own
@@ -662,7 +665,7 @@ class _Block(NamedTuple):
     similarity: Tensor  # (m, n), cosines
     columns: Tensor  # (m,), of the samples' own partners
     own: Tensor  # (m, n) of bool, where these are
-    others: Tensor | None  # (m, n) of bool, where there are other partners
+    other_partners: Tensor | None  # (m, n) of bool, where there are others
     weights: Tensor | None  # (n,)
 
 
@@ -697,10 +700,10 @@ class _SumsByBlocks(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, a, b, _, *given):
+    def forward(ctx, a, b, _, *given):  # of all rows, as _sums from the first
         n_rows = max(1, _BLOCK_PAIRS // len(b))
         of_a, of_b = torch.zeros_like(a), torch.zeros_like(b)
-        # In float32 many small sums would drown in the large one.
+        # In float32 small sums would lose digits when they are added to a large one.
         total, n_counted = torch.zeros(2, dtype=torch.float64, device=a.device)
         for start in range(0, len(a), n_rows):
             rows, among = a[start : start + n_rows].detach(), b.detach()
@@ -720,8 +723,12 @@ class _SumsByBlocks(torch.autograd.Function):
         return total.to(a.dtype), n_counted
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, of_costs, _):
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                f"The loss of {len(ctx.saved_tensors[0])} samples is computed in "
+                "blocks, and has no second derivatives: take fewer samples at once."
+            )
         of_a, of_b = ctx.saved_tensors
         return of_a * of_costs, of_b * of_costs, None, None, None, None
 

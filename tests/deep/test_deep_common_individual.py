@@ -28,8 +28,8 @@ from skcrl.deep._gradient_penalty import (
 )
 from skcrl.deep._residual import Residual
 from skcrl.deep._units import Units
-from skcrl.deep.losses import OBJECTIVES, compared, individual
-from skcrl.deep.modules import IndividualOutput, TwoBranch
+from skcrl.deep.losses import OBJECTIVES, individual
+from skcrl.deep.modules import IndividualOutput, TwoBranch, compared
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
 LINEAR = {

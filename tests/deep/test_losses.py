@@ -12,7 +12,6 @@ from skcrl.datasets import make_correlated_views
 from skcrl.deep import losses
 from skcrl.deep.losses import (
     OBJECTIVES,
-    compared,
     correlation_gap,
     corrnet,
     infonce,
@@ -29,6 +28,7 @@ from skcrl.deep.modules import (
     RebuiltViews,
     TwoBranch,
     TwoBranchOutput,
+    compared,
 )
 from skcrl.metrics import refitted_canonical_total
 
@@ -445,3 +445,11 @@ def test_blocks_of_similarities_add_up(monkeypatch, function, hyper, partners, w
         loss.backward()
         found.append((loss.detach(), *(code.grad for code in codes)))
     torch.testing.assert_close(found[0], found[1])
+
+
+def test_blocks_refuse_second_derivatives(monkeypatch):
+    monkeypatch.setattr(losses, "_BLOCK_PAIRS", 100)
+    x, y = randn(30, 4).requires_grad_(), randn(30, 4, seed=1)
+    loss = infonce(TwoBranchOutput(x, y), temperature=0.3, symmetric=True)
+    with pytest.raises(RuntimeError, match="loss of 30 samples .* take fewer samples"):
+        torch.autograd.grad(loss, x, create_graph=True)

@@ -8,8 +8,12 @@ from torch.autograd import gradcheck
 
 from skcrl import MultimodalAutoencoder
 from skcrl.datasets import make_correlated_views
-from skcrl.deep.losses import compared, reconstruction
-from skcrl.deep.modules import ModalityDropout, MultimodalAutoencoderModule
+from skcrl.deep.losses import reconstruction
+from skcrl.deep.modules import (
+    ModalityDropout,
+    MultimodalAutoencoderModule,
+    compared,
+)
 from skcrl.metrics import reconstruction_error
 
 GENERATOR = torch.Generator().manual_seed(0)

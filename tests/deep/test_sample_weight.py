@@ -18,7 +18,12 @@ from skcrl.datasets import make_correlated_views
 from skcrl.deep import losses
 from skcrl.deep._data import PairDataset
 from skcrl.deep._partners import Partners
-from skcrl.deep.modules import CorrNetOutput, RebuiltViews, TwoBranchOutput
+from skcrl.deep.modules import (
+    CorrNetOutput,
+    RebuiltViews,
+    TwoBranchOutput,
+    compared,
+)
 
 COUNTS = np.array([1, 3, 2, 1, 4, 1, 2, 5, 1, 2] * 3)
 SMALL = {"hidden_layer_sizes": (6,), "activation": "tanh", "random_state": 0}
@@ -169,7 +174,7 @@ def test_gradcheck_of_weighted_reconstruction():
     views = {"x": x, "y": y, "x_only": x_only}
     assert gradcheck(
         lambda *r: losses.reconstruction(
-            losses.compared(RebuiltViews(*r), **views),
+            compared(RebuiltViews(*r), **views),
             weights,
             x_only_weights=weights[:4],
             factor=1 / 6,
@@ -180,7 +185,7 @@ def test_gradcheck_of_weighted_reconstruction():
     for correlation in ("batch", "sample"):
         assert gradcheck(
             lambda a, b, p, q, kind=correlation: losses.corrnet(
-                losses.compared(CorrNetOutput(a, b, p[:, None], q[:, None]), x=x, y=y),
+                compared(CorrNetOutput(a, b, p[:, None], q[:, None]), x=x, y=y),
                 weights,
                 correlation=kind,
                 correlation_weight=0.5,

@@ -9,8 +9,8 @@ from torch.autograd import gradcheck
 
 from skcrl import TiedBidirectional
 from skcrl.datasets import make_correlated_views
-from skcrl.deep.losses import compared, reconstruction
-from skcrl.deep.modules import TiedBidirectionalModule
+from skcrl.deep.losses import reconstruction
+from skcrl.deep.modules import TiedBidirectionalModule, compared
 from skcrl.metrics import reconstruction_error
 
 GENERATOR = torch.Generator().manual_seed(0)

@@ -2,6 +2,7 @@
 
 from skcrl.deep.modules._batch_norm import BatchNorm
 from skcrl.deep.modules._cca_layer import CCALayer
+from skcrl.deep.modules._compared import ComparedOutput, compared
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._denoising import DenoisingPair
@@ -30,6 +31,7 @@ __all__ = [
     "BatchNorm",
     "CCALayer",
     "CodeMoments",
+    "ComparedOutput",
     "CorrNetModule",
     "CorrNetOutput",
     "CubeRoot",
@@ -49,4 +51,5 @@ __all__ = [
     "TiedBidirectionalModule",
     "TwoBranch",
     "TwoBranchOutput",
+    "compared",
 ]

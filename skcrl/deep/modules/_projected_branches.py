@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from skcrl.deep.modules._cca_layer import CCALayer
 from skcrl.deep.modules._learned_projection import LearnedProjection
-from skcrl.deep.modules._two_branch import TwoBranch, TwoBranchOutput
+from skcrl.deep.modules._two_branch import TwoBranch
 
 
 class ProjectedBranches(TwoBranch):
@@ -49,7 +49,7 @@ class ProjectedBranches(TwoBranch):
         super().reset_parameters(generator)
         self.projection.reset_parameters(generator)
 
-    def across(self, outputs: Any, weights: Tensor | None = None) -> TwoBranchOutput:
+    def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
         """Outputs of all rows of a batch, projected; weight w counts as w rows."""
         outputs = super().across(outputs, weights)
         x_code, y_code = self.projection(outputs.x_code, outputs.y_code, weights)

@@ -142,7 +142,7 @@ class TwoBranch(nn.Module):
             },
         )
 
-    def across(self, outputs: Any, weights: Tensor | None = None) -> TwoBranchOutput:
+    def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
         """Outputs of all rows of a batch, with the running moments that they move."""
         codes = {"x": outputs.x_code, "y": outputs.y_code}
         return outputs._replace(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from skcrl.deep.modules import CodeMoments
+from skcrl.deep.modules._running import CodeMoments
 
 
 class ComparedOutput(NamedTuple):
@@ -36,7 +36,8 @@ def compared(outputs: Any, **views: Any) -> ComparedOutput:
     Parameters
     ----------
     outputs : NamedTuple
-        What a module of ``skcrl.deep.modules`` returns, such as RebuiltViews.
+        What a module of ``skcrl.deep.modules`` returns, such as RebuiltViews: fields of
+        ComparedOutput, and views whose names end in ``_rebuilt``.
     **views : Tensor of shape (n_samples, ...)
         The batch: `x`, `y`, and `x_only`, `y_only` where there are unpaired rows.
 
@@ -48,16 +49,15 @@ def compared(outputs: Any, **views: Any) -> ComparedOutput:
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.losses import compared
-    >>> from skcrl.deep.modules import RebuiltViews
+    >>> from skcrl.deep.modules import RebuiltViews, compared
     >>> x, y = torch.eye(3), torch.zeros(3, 2)
     >>> compared(RebuiltViews(x + 1, y), x=x, y=y).x_error
     tensor([3., 3., 3.])
     """
     fields = {}
     for name, output in outputs._asdict().items():
-        view, is_rebuilt, _ = name.partition("_rebuilt")
-        if not is_rebuilt:
+        view = name.removesuffix("_rebuilt")
+        if view == name:
             fields[name] = output
         elif output is not None:
             fields[f"{view}_error"] = _squared_errors(output, views[view])
