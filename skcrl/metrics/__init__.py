@@ -7,6 +7,7 @@ from skcrl.metrics._correlation import (
     reconstruction_error,
     refitted_canonical_total,
 )
+from skcrl.metrics._hits import hierarchical_precision_at_k, hit_at_k
 from skcrl.metrics._retrieval import (
     average_precision_at_k,
     class_codes,
@@ -29,6 +30,8 @@ __all__ = [
     "effective_rank",
     "get_scorer",
     "get_scorer_names",
+    "hierarchical_precision_at_k",
+    "hit_at_k",
     "individual_score",
     "mean_average_precision",
     "mean_reciprocal_rank",
