@@ -389,7 +389,7 @@ def with_reconstruction(
 
     :math:`L(f(X), g(Y)) + \frac1n \sum_i \lambda_x \|x_i - p(f(x_i))\|^2
     + \lambda_y \|y_i - q(g(y_i))\|^2`: deep canonically correlated autoencoders [1]_,
-    where L is the trace norm and both weights are one.
+    where L is the trace norm and the weights are equal.
 
     Parameters
     ----------
@@ -700,7 +700,8 @@ class _SumsByBlocks(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, a, b, _, *given):  # of all rows, as _sums from the first
+    def forward(ctx, a, b, _, *given):
+        # As `_sums`, of all rows; the number of the first of them is not needed.
         n_rows = max(1, _BLOCK_PAIRS // len(b))
         of_a, of_b = torch.zeros_like(a), torch.zeros_like(b)
         # In float32 small sums would lose digits when they are added to a large one.
