@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import column_or_1d
 
 from skcrl._labels import check_labels
@@ -30,12 +31,12 @@ def hit_at_k(
         Classes.
     y_score : array-like of shape (n_samples, n_classes)
         Score of each class, the higher the better, such as what `decision_function`
-        gives.
+        gives for three classes or more.
     k : int, default=1
-        Classes to look at, from 1 to n_classes.
+        Number of classes to look at, from 1 to n_classes.
     labels : array-like of shape (n_classes,) or None, default=None
-        Classes of the columns of `y_score`, each once. None stands for those in
-        `y_true`, sorted.
+        Classes of the columns of `y_score`, each once, such as `classes_` of a
+        classifier. None stands for those in `y_true`, sorted.
 
     Returns
     -------
@@ -45,18 +46,18 @@ def hit_at_k(
     Raises
     ------
     ValueError
-        If `k` is out of bounds, `labels` do not fit the columns or lack a class of
-        `y_true`, or scores are not finite.
+        If `k` is no whole number within its bounds, `labels` do not fit the columns or
+        lack a class of `y_true`, labels are missing or of different kinds, rows differ
+        in number, or scores are not finite numbers.
 
     See Also
     --------
-    hierarchical_precision_at_k : The same with partial credit for related classes.
+    hierarchical_precision_at_k : Counts classes that are near the true one as well.
 
     Notes
     -----
     Classes of equal score count as in random order: the result is the mean over all
-    orders. :func:`sklearn.metrics.top_k_accuracy_score` takes them in the order of
-    their labels.
+    orders. :func:`sklearn.metrics.top_k_accuracy_score` takes the last label first.
 
     References
     ----------
@@ -72,7 +73,7 @@ def hit_at_k(
     """
     classes, scores, _ = _checked(y_true, y_score, k, labels)
     own = np.eye(scores.shape[1], dtype=bool)[classes]
-    return float(np.mean(k * _precision(scores, own, k)))
+    return float(np.mean(_n_right(scores, own, k)))
 
 
 def hierarchical_precision_at_k(
@@ -85,10 +86,11 @@ def hierarchical_precision_at_k(
 ) -> float:
     r"""Share of the k classes of highest score that are near the true one in a tree.
 
-    Near are the classes within a distance r of the true one, itself included, where r
-    is the smallest at which there are k or more of them: "hierarchical precision @ k"
-    [1]_. The distance counts the edges between two classes. Use it where some mistakes
-    are worse than others. With k = 1 it is the accuracy.
+    This is "hierarchical precision @ k" [1]_. The distance of two classes is the number
+    of edges between them. A class is near if its distance from the true class is at
+    most r. For each true class, r is the smallest number that makes k classes near, or
+    more; the true class is one of them. Use this measure where some mistakes are worse
+    than others. With k = 1 it is the accuracy.
 
     Parameters
     ----------
@@ -97,14 +99,15 @@ def hierarchical_precision_at_k(
     y_score : array-like of shape (n_samples, n_classes)
         Score of each class, the higher the better.
     k : int
-        Classes to look at, from 1 to n_classes.
+        Number of classes to look at, from 1 to n_classes.
     hierarchy : mapping
-        Parent of each class, and of each parent that has one. Classes and parents that
-        it leaves out are children of one root.
+        The parent of each class, and the parent of each such parent. What has no
+        parent, or None, is a child of one root above all. A parent that equals a class
+        is that class: give groups other names than classes.
     labels : array-like of shape (n_classes,) or None, default=None
-        Classes of the columns of `y_score`, each once. None stands for those in
-        `y_true`, sorted. Other nodes of the hierarchy are never predicted, and so
-        never counted.
+        Classes of the columns of `y_score`, each once, such as `classes_` of a
+        classifier. None stands for those in `y_true`, sorted. Other nodes of the
+        hierarchy are not counted, as they are never predicted.
 
     Returns
     -------
@@ -114,7 +117,8 @@ def hierarchical_precision_at_k(
     Raises
     ------
     ValueError
-        As :func:`hit_at_k`, and if the hierarchy has a cycle.
+        As :func:`hit_at_k`, and if `hierarchy` is no mapping, holds none of the
+        classes, gives a node several parents, or has a cycle above a class.
 
     See Also
     --------
@@ -143,24 +147,30 @@ def hierarchical_precision_at_k(
     distances = _distances(labels, hierarchy)  # (n_classes, n_classes)
     radius = np.sort(distances, axis=1)[:, k - 1 : k]
     near = distances <= radius
-    return float(np.mean(_precision(scores, near[classes], k)))
+    return float(np.mean(_n_right(scores, near[classes], k)) / k)
 
 
-def _precision(scores, is_right, k):
-    """Share of right classes among the first k, mean over all orders of ties."""
+def _n_right(scores, is_right, k):
+    """Number of right classes among the first k, mean over all orders of ties."""
     last = scores.shape[1] - k
     kth = np.partition(scores, last, axis=1)[:, last : last + 1]
     better, tied = scores > kth, scores == kth
+    places = k - better.sum(axis=1)
     # Of the tied ones, the places that are left are taken with equal chances.
-    places = k - better.sum(axis=1, keepdims=True)
-    chances = better + tied * (places / tied.sum(axis=1, keepdims=True))
-    return (chances * is_right).sum(axis=1) / k
+    share = (tied & is_right).sum(axis=1) / tied.sum(axis=1)
+    return (better & is_right).sum(axis=1) + places * share
 
 
 def _checked(y_true, y_score, k, labels):
     """Numbers of the true classes, finite scores, and the labels of their columns."""
     y_true = column_or_1d(check_labels(y_true, "y_true"))
-    scores = check_numbers(y_score, "y_score")
+    scores = check_numbers(y_score, "y_score", ensure_2d=False)
+    if scores.ndim != 2:
+        raise ValueError(
+            "y_score must have a column for each class, got an array of shape "
+            f"{scores.shape}. For scores s of the second of two classes, pass "
+            "np.column_stack([-s, s])."
+        )
     if len(scores) != len(y_true):
         raise ValueError(
             "y_true and y_score must have as many rows, got "
@@ -172,11 +182,15 @@ def _checked(y_true, y_score, k, labels):
     if len(labels) != scores.shape[1] or len(np.unique(labels)) != len(labels):
         raise ValueError(
             f"labels must name each of the {scores.shape[1]} columns of y_score once, "
-            f"got {len(np.unique(labels))} different ones of {len(labels)}."
+            f"got {len(np.unique(labels))} different ones of {len(labels)}: pass "
+            "labels=classifier.classes_."
         )
     is_whole = isinstance(k, Integral) and not isinstance(k, bool)
     if not is_whole or not 1 <= int(k) <= len(labels):
-        raise ValueError(f"k must be from 1 to {len(labels)}, the classes, got {k!r}.")
+        raise ValueError(
+            f"k must be a whole number from 1 to {len(labels)}, the number of classes, "
+            f"got {k!r}."
+        )
     order = np.argsort(labels)
     places = np.searchsorted(labels, y_true, sorter=order)
     classes = order[np.minimum(places, len(labels) - 1)]
@@ -191,22 +205,23 @@ def _checked(y_true, y_score, k, labels):
 
 def _distances(labels, hierarchy):
     """Edges between each two classes in the tree, (n_classes, n_classes)."""
-    if not isinstance(hierarchy, Mapping):
-        raise ValueError(
-            "hierarchy must be a mapping from each class to its parent, got "
-            f"{type(hierarchy).__name__}."
-        )
+    parents = _parents(hierarchy)
     nodes = labels.tolist()
+    if parents and parents.keys().isdisjoint(nodes):
+        raise ValueError(
+            f"hierarchy has no parent of any class, such as {nodes[0]!r}: its keys are "
+            f"such as {next(iter(parents))!r}. Let keys be classes, of the same type."
+        )
     numbers = {node: number for number, node in enumerate(nodes)}
-    parents = []
+    above = []
     for node in nodes:  # and then their ancestors, which are added below
-        parent = hierarchy.get(node, _ROOT)
+        parent = parents.get(node, _ROOT)
         if parent not in numbers:
             numbers[parent] = len(nodes)
             nodes.append(parent)
-        parents.append(numbers[parent])
+        above.append(numbers[parent])
     n = len(nodes)
-    tree = sparse.csr_array((np.ones(n), (np.arange(n), parents)), shape=(n, n))
+    tree = sparse.csr_array((np.ones(n), (np.arange(n), above)), shape=(n, n))
     classes = np.arange(len(labels))
     distances = shortest_path(tree, directed=False, unweighted=True, indices=classes)
     # All are below the root, unless a node is below itself.
@@ -214,6 +229,26 @@ def _distances(labels, hierarchy):
     if np.any(is_lost):
         lost = nodes[np.argmax(is_lost)]
         raise ValueError(
-            f"hierarchy has a cycle: the parents of {lost!r} lead back to one of them."
+            f"hierarchy has a cycle above {lost!r}: leave out the parent of its top "
+            "node, and give groups other names than classes."
         )
     return distances[:, classes]
+
+
+def _parents(hierarchy):
+    """Parents of the nodes that have one."""
+    if not isinstance(hierarchy, Mapping):
+        raise ValueError(
+            "hierarchy must be a mapping from each class to its parent, such as a dict,"
+            f" got {type(hierarchy).__name__}."
+        )
+    parents = {}
+    for node, parent in hierarchy.items():
+        if not isinstance(parent, Hashable):
+            raise ValueError(
+                f"hierarchy must give one parent for each node, got {parent!r} for "
+                f"{node!r}."
+            )
+        if not (parent is None or is_scalar_nan(parent) or is_pandas_na(parent)):
+            parents[node] = parent
+    return parents

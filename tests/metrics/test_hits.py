@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import top_k_accuracy_score
 
@@ -85,6 +86,28 @@ def test_without_a_hierarchy_all_are_equally_near():
     assert found == hit_at_k(Y, SCORES, labels=LABELS)
 
 
+def test_no_parent_is_the_root():
+    expected = hierarchical_precision_at_k(
+        Y, SCORES, k=2, hierarchy=PARENTS, labels=LABELS
+    )
+    for missing in (None, float("nan"), pd.NA):
+        found = hierarchical_precision_at_k(
+            *(Y, SCORES),
+            k=2,
+            hierarchy=PARENTS | {"plant": missing, "animal": missing},
+            labels=LABELS,
+        )
+        assert found == expected
+
+
+def test_shares_are_exact():
+    for n, k in ((11, 7), (100, 49)):
+        rest = {"k": k, "labels": range(n)}
+        descending = [np.arange(float(n))[::-1]]
+        assert hit_at_k([0], descending, **rest) == 1
+        assert hierarchical_precision_at_k([0], [[1.0] * n], hierarchy={}, **rest) == 1
+
+
 def test_whole_numbers_are_classes_too():
     y, scores = np.array([3, 5, 3]), [[1, 0, 2.0], [0, 1, 2], [2, 1, 0]]
     found = hierarchical_precision_at_k(
@@ -96,8 +119,11 @@ def test_whole_numbers_are_classes_too():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"k": 0}, "k must be from 1 to 6, the classes, got 0"),
-        ({"k": 7}, "k must be from 1 to 6, the classes, got 7"),
+        (
+            {"k": 0},
+            "whole number from 1 to 6, the number of classes, got 0",
+        ),
+        ({"k": 7}, "k must be a whole number from 1 to 6, .* got 7"),
         ({"k": True}, "got True"),
         ({"labels": LABELS[:5]}, "each of the 6 columns of y_score once, got 5 "),
         ({"labels": [*LABELS[:5], "cat"]}, "got 5 different ones of 6"),
@@ -107,10 +133,19 @@ def test_whole_numbers_are_classes_too():
         ({"y_score": [[np.nan] * 6] * 3}, "y_score contains NaN"),
         (
             {"hierarchy": {"a": "b", "b": "a", "cat": "a"}},
-            "cycle: the parents of 'cat'",
+            "cycle above 'cat'",
         ),
-        ({"hierarchy": {"cat": "cat"}}, "cycle: the parents of 'cat'"),
-        ({"hierarchy": [("cat", "animal")]}, "mapping from .* parent, got list"),
+        ({"hierarchy": {"cat": "cat"}}, "cycle above 'cat': leave out the parent of"),
+        (
+            {"hierarchy": {"cat": ["feline"]}},
+            "got \\['feline'\\] for 'cat'",
+        ),
+        (
+            {"hierarchy": {1: "feline"}},
+            "any class, such as 'cat': .* as 1. Let",
+        ),
+        ({"y_score": [1.0, 2, 3]}, "array of shape .3,.. For .*column_stack"),
+        ({"hierarchy": [("cat", "animal")]}, "to its parent, .* got list"),
     ],
 )
 def test_bad_input_is_named(changes, message):
