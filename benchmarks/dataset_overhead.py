@@ -19,6 +19,7 @@ from skcrl import CCALRanker, CorrNet, DeepCCA
 from skcrl.deep._data import ORDER, stream
 from skcrl.deep._loaded import LoadedPairs
 from skcrl.deep._plan import plan_of
+from skcrl.deep.modules import compared
 
 
 def estimators(k, batch_size):
@@ -52,7 +53,7 @@ def bare_epoch(module, optimizer, dataset, numbers, loss_function, hyper):
     """One epoch, as a script of one page would have it."""
     for x, y in DataLoader(dataset, batch_sampler=numbers):
         optimizer.zero_grad()
-        loss = loss_function(module(x, y), x, y, **hyper)
+        loss = loss_function(compared(module(x, y), x=x, y=y), **hyper)
         loss.backward()
         optimizer.step()
 

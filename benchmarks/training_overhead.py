@@ -23,6 +23,7 @@ from skcrl import (
 from skcrl.deep._common_part import FrozenCommon
 from skcrl.deep._data import PairBatches, PairDataset
 from skcrl.deep._plan import plan_of
+from skcrl.deep.modules import compared
 
 HIDDEN = (500, 300)
 
@@ -56,7 +57,7 @@ def bare_epoch(module, optimizer, batches, loss_function, hyper):
     for batch, _ in batches:
         optimizer.zero_grad()
         x, y = batch["x"], batch["y"]
-        loss = loss_function(module(x, y), x, y, **hyper)
+        loss = loss_function(compared(module(x, y), x=x, y=y), **hyper)
         loss.backward()
         optimizer.step()
 
