@@ -204,7 +204,12 @@ def check_ridge(reg):
 
 def check_positive_ridge(reg):
     """Ridge of either view, where covariances are inverted that may have no rank."""
-    return per_view("reg", reg, _is_positive_ridge, "a finite positive number")
+    return check_positive_pair("reg", reg)
+
+
+def check_positive_pair(name, value):
+    """Positive numbers of either view."""
+    return per_view(name, value, _is_positive, "a finite positive number")
 
 
 def is_finite(value):
@@ -219,7 +224,7 @@ def _is_ridge(value):
     return is_finite(value) and value >= 0
 
 
-def _is_positive_ridge(value):
+def _is_positive(value):
     return is_finite(value) and value > 0
 
 

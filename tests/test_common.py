@@ -53,6 +53,9 @@ ESTIMATORS = {
             tied=True,
             combine="post",
             correlation="sample",
+            terms=("self", "cross"),
+            reconstruction_weight="mean",
+            pretraining_epochs=1,
             max_epochs=2,
         ),
     ],
@@ -81,6 +84,7 @@ ESTIMATORS = {
         DeepCCA(
             **SMALL,
             objective="correlation_gap",
+            gap="linear",
             reconstruction_weight=0.1,
             pretraining_epochs=1,
         ),
@@ -113,7 +117,9 @@ ESTIMATORS = {
     ],
     "MultimodalAutoencoder": [
         MultimodalAutoencoder(**SMALL),
-        MultimodalAutoencoder(1, layout="concatenated", noise=0.1, **SMALL),
+        MultimodalAutoencoder(
+            1, layout="concatenated", noise=0.1, pretraining_epochs=1, **SMALL
+        ),
     ],
     "RoutedView": [RoutedView(LinearCCA())],
     "TiedBidirectional": [

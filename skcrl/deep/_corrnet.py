@@ -1,8 +1,9 @@
 """Correlational neural networks."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -12,19 +13,53 @@ from skcrl._typing import (
     Activation,
     File,
     Optimizer,
+    Reals,
     Schedule,
     Seed,
     Sizes,
 )
+from skcrl._validation import check_positive_pair
 from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._joint_code import BaseJointCode
 from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep.losses import corrnet
 from skcrl.deep.modules import ACTIVATIONS, CorrNetModule
+from skcrl.deep.modules._corrnet import SOURCES
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.metrics import pearson_sum
 
-_TERMS = ("joint", "from_x", "from_y")
+# Settings of the authors' code and of the blog post, as far as parameters say them.
+_PAPER: dict[str, Any] = {
+    "hidden_layer_sizes": (),
+    "activation": "sigmoid",
+    "output_activation": "sigmoid",
+    "terms": ("joint", "from_x", "from_y"),
+    "reconstruction_weight": 1.0,
+    "correlation_weight": 2.0,
+    "correlation": "batch",
+    "combine": "pre",
+    "decoder": "linear",
+    "tied": True,
+    "optimizer": "rmsprop",
+    "lr": 1e-2,
+    "weight_decay": 0.0,
+    "standardize": False,
+    "batch_size": 100,
+    "max_epochs": 50,
+    "tol": 0.0,
+}
+_BLOG: dict[str, Any] = {
+    **_PAPER,
+    "hidden_layer_sizes": (500, 300),
+    "output_activation": "identity",
+    "terms": ("from_x", "from_y"),
+    "reconstruction_weight": "mean",
+    "correlation_weight": 0.02,
+    "combine": "post",
+    "tied": False,
+    "lr": 1e-3,
+    "max_epochs": 40,
+}
 # Mean correlation of codes that have learned to correlate.
 _CORRELATED = 0.1
 
@@ -36,7 +71,8 @@ class CorrNet(BaseJointCode):
     from both, from x alone and from y alone, and to correlate the codes of the two
     views [1]_. A missing view enters as zeros: ``transform`` is the code of x alone.
     Per sample the objective sums :math:`\frac12\|z - g(h)\|^2` over the features and
-    over `terms`, less :math:`\lambda` times the correlation.
+    over `terms`, less :math:`\lambda` times the correlation. ``CorrNet.paper()`` and
+    ``CorrNet.blog()`` have the published settings.
 
     Parameters
     ----------
@@ -52,12 +88,23 @@ class CorrNet(BaseJointCode):
         g, of the views rebuilt; one of the same. All but "identity" and "leaky_relu"
         need ``standardize=False`` and views in the range that they give.
     terms : sequence of str, default=("joint", "from_x", "from_y")
-        Codes to rebuild both views from: those of both, of x alone, of y alone.
+        What to rebuild: both views from the code of both ("joint"), of x alone
+        ("from_x"), of y alone ("from_y"); each view from its own code ("self"), or from
+        that of the other ("cross"). "from_x" and "from_y" together are "self" and
+        "cross" together; a reconstruction that two terms name counts twice. ()
+        trains the encoders on the correlation alone, and the decoders on their codes as
+        they are.
+    reconstruction_weight : float, (x, y) pair of float or "mean", default=1.0
+        What the squared errors of both views, or of either, are multiplied with,
+        positive. "mean" is 2 / n_features of each view: in place of half the sum over
+        its features, each view then counts with their mean, as in Keras, however wide
+        it is.
     correlation_weight : float, default=40.0
         :math:`\lambda`. 0 leaves a multimodal autoencoder. More raises the correlation
         of the codes, past a point at the cost of transfer, so do not choose it by
-        ``score`` alone. It weighs against errors summed over features: against the mean
-        over d features per view the same value is :math:`2\lambda/d`.
+        ``score`` alone. It weighs against errors summed over features: with
+        ``reconstruction_weight="mean"`` and d features a view the same balance is at
+        :math:`2\lambda/d`.
     correlation : {"batch", "sample"}, default="batch"
         Sum over dimensions of the correlation along the batch, or mean over samples of
         the correlation along the dimensions, which is 0 for a single one.
@@ -68,6 +115,13 @@ class CorrNet(BaseJointCode):
     tied : bool, default=False
         Decode by the transposed weights of the dense encoder, :math:`W' = W^T`. With
         hidden layers this needs ``decoder="mirrored"``.
+    pretraining_epochs : int, default=0
+        Epochs in which each layer of the dense encoders, the code's last, is first
+        trained by itself: as a denoising autoencoder with tied weights of what the
+        layers before it make of its view, paired or not. Decoders start as drawn, but
+        for `tied` ones.
+    pretraining_noise : float, default=0.1
+        Standard deviation of the noise there on the input of each layer.
     x_encoder, y_encoder : nn.Module or None, default=None
         Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
         weights they come with, in place of all layers of that view: f applies to what
@@ -207,17 +261,9 @@ class CorrNet(BaseJointCode):
     its own code, whatever the terms, and adds nothing to the correlation. Each row
     counts as one sample in the mean.
 
-    The network and objective of the paper's released code: ``CorrNet(50, tied=True,
-    output_activation="sigmoid", correlation_weight=2, standardize=False,
-    weight_decay=0, max_epochs=50)``. That code starts from
-    weights drawn four times as wide, and does not shuffle; for the latter there is
-    ``net_params={"iterator_train__shuffle": False}``.
-
-    The Deep CorrNet of G. Bhatt's blog post: ``hidden_layer_sizes=(500, 300)``,
-    ``combine="post"``, ``terms=("from_x", "from_y")``, ``correlation_weight=3.92``,
-    ``standardize=False``, ``weight_decay=0``, ``lr=1e-3``, ``max_epochs=40`` and
-    ``net_params={"optimizer__eps": 1.96e-6}``. Its loss is the mean over 392 pixels,
-    ours half the sum: its weight 0.02 and RMSprop's epsilon 1e-8 count 196 times here.
+    The combinations of errors in the paper's released code, whose L1, L2 and L3 are
+    "from_x", "from_y" and "joint" here: ``terms=("cross",)`` is its "euc-cor", and
+    "euc" with ``correlation_weight=0``.
 
     References
     ----------
@@ -242,11 +288,18 @@ class CorrNet(BaseJointCode):
         "weight_decay": [Interval(Real, 0, None, closed="left"), None],
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "terms": ["array-like"],
+        "reconstruction_weight": [
+            Interval(Real, 0, None, closed="neither"),
+            "array-like",
+            StrOptions({"mean"}),
+        ],
         "correlation_weight": [Interval(Real, 0, None, closed="left")],
         "correlation": [StrOptions({"batch", "sample"})],
         "combine": [StrOptions({"pre", "post"})],
         "decoder": [StrOptions({"linear", "mirrored"})],
         "tied": ["boolean"],
+        "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
+        "pretraining_noise": [Interval(Real, 0, None, closed="left")],
         **USERS_MODULES,
     }
 
@@ -257,12 +310,15 @@ class CorrNet(BaseJointCode):
         hidden_layer_sizes: Sizes = (),
         activation: Activation = "sigmoid",
         output_activation: Activation = "identity",
-        terms: Sequence[str] = _TERMS,
+        terms: Sequence[str] = ("joint", "from_x", "from_y"),
+        reconstruction_weight: Reals | Literal["mean"] = 1.0,
         correlation_weight: float = 40.0,
         correlation: Literal["batch", "sample"] = "batch",
         combine: Literal["pre", "post"] = "pre",
         decoder: Literal["linear", "mirrored"] = "linear",
         tied: bool = False,
+        pretraining_epochs: int = 0,
+        pretraining_noise: float = 0.1,
         x_encoder: nn.Module | None = None,
         y_encoder: nn.Module | None = None,
         x_decoder: nn.Module | None = None,
@@ -298,11 +354,14 @@ class CorrNet(BaseJointCode):
         self.activation = activation
         self.output_activation = output_activation
         self.terms = terms
+        self.reconstruction_weight = reconstruction_weight
         self.correlation_weight = correlation_weight
         self.correlation = correlation
         self.combine = combine
         self.decoder = decoder
         self.tied = tied
+        self.pretraining_epochs = pretraining_epochs
+        self.pretraining_noise = pretraining_noise
         self.x_encoder = x_encoder
         self.y_encoder = y_encoder
         self.x_decoder = x_decoder
@@ -333,12 +392,117 @@ class CorrNet(BaseJointCode):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
+    @classmethod
+    def paper(cls, n_components: int = 50, **parameters: Any) -> Self:
+        """CorrNet at the settings of the paper's released code, unfitted.
+
+        One layer, whose transposed weights decode, all sigmoid; errors of all three
+        kinds, summed over features, and weight 2 of the correlation; RMSprop at rate
+        0.01, batches of 100 and 50 epochs, of views between 0 and 1 as they come [1]_.
+
+        Parameters
+        ----------
+        n_components : int, default=50
+            Width of the code.
+        **parameters : object
+            Any parameters of ``CorrNet``, in place of those settings.
+
+        Returns
+        -------
+        corrnet : CorrNet
+            Not fitted.
+
+        Notes
+        -----
+        That code starts from weights drawn four times as wide, for which there is no
+        parameter, and takes the rows in their order, for which there is
+        ``net_params={"iterator_train__shuffle": False}``.
+
+        References
+        ----------
+        .. [1] github.com/apsarath/CorrNet, mnistExample, of Chandar, Khapra, Larochelle
+           and Ravindran (2016). Correlational neural networks. Neural Computation
+           28(2).
+
+        Examples
+        --------
+        >>> from skcrl import CorrNet
+        >>> CorrNet.paper(max_epochs=10).get_params()["correlation_weight"]
+        2.0
+        """
+        return cls(n_components, **{**_PAPER, **parameters})
+
+    @classmethod
+    def blog(cls, n_components: int = 50, **parameters: Any) -> Self:
+        """Deep CorrNet at the settings of G. Bhatt's blog post, unfitted.
+
+        Hidden layers of 500 and 300 units and a code, all sigmoid; the joint code is
+        the sum of those of both views; linear decoders of one layer; both views rebuilt
+        from x alone and from y alone, by the mean over the features of each, and weight
+        0.02 of the correlation; RMSprop at rate 0.001, batches of 100 and 40 epochs, of
+        views between 0 and 1 as they come [1]_.
+
+        Parameters
+        ----------
+        n_components : int, default=50
+            Width of the code.
+        **parameters : object
+            Any parameters of ``CorrNet``, in place of those settings.
+
+        Returns
+        -------
+        corrnet : CorrNet
+            Not fitted.
+
+        Notes
+        -----
+        Its loss of a view is the mean over pixels, that of ``CorrNet()`` half their
+        sum. Here ``reconstruction_weight="mean"`` makes the two one, for views of any
+        width, so that its numbers stand as published: no width has to be known
+        before ``fit``. For halves of 392 pixels the same training, with 196 times the
+        loss, is that of ``reconstruction_weight=1.0``, ``correlation_weight=3.92`` and
+        ``net_params={"optimizer__eps": 1.96e-6}``: RMSprop divides the scale of a loss
+        out, but for its epsilon, which is 1e-8 in either library.
+
+        References
+        ----------
+        .. [1] G. Bhatt. Common representation learning using Deep CorrNet.
+
+        Examples
+        --------
+        >>> from skcrl import CorrNet
+        >>> from skcrl.datasets import load_digits_halves
+        >>> left, right, labels = load_digits_halves()
+        >>> deep = CorrNet.blog(8, hidden_layer_sizes=(64,), max_epochs=5)
+        >>> deep.set_params(random_state=0).fit(left, right).transform(left).shape
+        (1797, 8)
+        """
+        return cls(n_components, **{**_BLOG, **parameters})
+
     def _check_parameters(self):
         terms = list(self.terms)
-        if not terms or len(set(terms)) < len(terms) or not set(terms) <= set(_TERMS):
+        if len(set(terms)) < len(terms) or not set(terms) <= set(SOURCES):
             raise ValueError(
-                f"terms must hold one or more of {_TERMS}, each at most once, "
-                f"got {self.terms!r}."
+                f"terms must hold some of {tuple(SOURCES)}, each at most once, or be "
+                f"() for the correlation alone, got {self.terms!r}."
+            )
+        if not terms and self.correlation_weight == 0:
+            raise ValueError(
+                "terms=() trains on the correlation alone, which correlation_weight=0 "
+                "leaves out: raise it, or name terms."
+            )
+        if not terms and self.tied:
+            raise ValueError(
+                "terms=() trains the decoders apart from the encoders, whose weights "
+                "tied=True decodes by: set tied=False, or name terms."
+            )
+        self._view_weights()
+        encoders = self.x_encoder, self.y_encoder
+        if self.pretraining_epochs > 0 and None not in encoders:
+            raise ValueError(
+                "Only dense encoders are pretrained, got pretraining_epochs="
+                f"{self.pretraining_epochs} with both x_encoder and y_encoder: "
+                "pretrain these yourself and set pretraining_epochs=0."
             )
         hidden = hidden_layers(self.hidden_layer_sizes)
         if self.tied and any(hidden.values()) and self.decoder != "mirrored":
@@ -386,7 +550,13 @@ class CorrNet(BaseJointCode):
         return corrnet, {
             "correlation": self.correlation,
             "correlation_weight": self.correlation_weight,
+            "reconstruction_weight": self._view_weights(),
         }
+
+    def _view_weights(self):
+        if isinstance(self.reconstruction_weight, str):  # "mean"
+            return tuple(2 / prod(self._sample_shapes[side]) for side in ("x", "y"))
+        return check_positive_pair("reconstruction_weight", self.reconstruction_weight)
 
     def _rebuilt_in_training(self, X, y):
         if self.correlation_weight > 0:
@@ -395,12 +565,10 @@ class CorrNet(BaseJointCode):
                 return  # Views that are not rebuilt are then what the weight asks for.
         sources = {"joint": (X, y), "from_x": (X, None), "from_y": (None, y)}
         for name, view, side in (("X", X, "x"), ("y", y, "y")):
-            term = next(
-                term
-                for term in ("joint", f"from_{side}", *self.terms)
-                if term in self.terms
-            )
-            yield name, view, self._rebuild(*sources[term], side)
+            own = f"from_{side}"
+            trained = [SOURCES[term][side] for term in self.terms] or [own]
+            source = next(s for s in ("joint", own, trained[0]) if s in trained)
+            yield name, view, self._rebuild(*sources[source], side)
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr} or correlation_weight={self.correlation_weight}."

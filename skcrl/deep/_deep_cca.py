@@ -66,6 +66,10 @@ class DeepCCA(BaseTwoBranch):
         Weight of the correlations within a view in "correlation_gap" and "soft". None
         stands for 0.1 in the first and 0.3 in the second, chosen by ``score`` on 10,000
         training images of MNIST set aside, with 50 components and batches of 500.
+    gap : {"squared", "linear"}, default="squared"
+        Whether "correlation_gap" sums the squares of the differences of the
+        correlations from 1, or the differences, as [2]_ writes: then all pairs pull
+        alike, however far they are.
     running_momentum : float in [0, 1), default=0.2
         Share of the old that the running covariances of "soft" and "noi" keep at each
         batch. Covariances that lag behind the encoders make "noi" unstable: with more
@@ -274,6 +278,7 @@ class DeepCCA(BaseTwoBranch):
         "batch_norm": ["boolean"],
         "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "decorrelation_weight": [Interval(Real, 0, None, closed="left"), None],
+        "gap": [StrOptions({"squared", "linear"})],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "gradient_penalty": ["array-like", Real, None],
@@ -299,6 +304,7 @@ class DeepCCA(BaseTwoBranch):
         ] = "trace_norm",
         reg: Reals = 0.02,
         decorrelation_weight: float | None = None,
+        gap: Literal["squared", "linear"] = "squared",
         running_momentum: float = 0.2,
         reconstruction_weight: float = 0.0,
         gradient_penalty: tuple[float, float] | None = None,
@@ -343,6 +349,7 @@ class DeepCCA(BaseTwoBranch):
         self.objective = objective
         self.reg = reg
         self.decorrelation_weight = decorrelation_weight
+        self.gap = gap
         self.running_momentum = running_momentum
         self.reconstruction_weight = reconstruction_weight
         self.gradient_penalty = gradient_penalty
@@ -408,6 +415,7 @@ class DeepCCA(BaseTwoBranch):
                 if self.decorrelation_weight is None
                 else self.decorrelation_weight
             ),
+            "gap": self.gap,
         }
         return with_reconstruction, {
             "objective": objective.function,

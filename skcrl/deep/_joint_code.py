@@ -1,12 +1,17 @@
 """What estimators with one joint code share: a missing view enters it as zeros."""
 
 from skcrl.deep._base import BaseDeepTwoView
+from skcrl.deep._pretraining import pretrain
 
 
 class BaseJointCode(BaseDeepTwoView):
     """Encodes either view, or both, by one module with ``encode(x, y)``."""
 
     _trains_on_unpaired = True
+
+    def _prepare(self, net, data):
+        if self.pretraining_epochs > 0:
+            pretrain(net, data, self.pretraining_epochs, self.pretraining_noise)
 
     def _encode(self, view, side):
         return self._join(view, None) if side == "x" else self._join(None, view)

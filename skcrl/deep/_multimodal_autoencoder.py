@@ -59,6 +59,13 @@ class MultimodalAutoencoder(BaseJointCode):
     noise : float, default=0.0
         Standard deviation of the normal noise added to the inputs in training: a
         denoising autoencoder.
+    pretraining_epochs : int, default=0
+        Epochs in which each layer of the encoder is first trained by itself, those of
+        either view before the joint ones: as a denoising autoencoder with tied weights
+        of what the layers before it give, of unpaired rows too as far as these take one
+        view. The decoder starts as drawn.
+    pretraining_noise : float, default=0.1
+        Standard deviation of the noise there on the input of each layer.
     x_encoder, y_encoder : nn.Module or None, default=None
         Encoders (n_samples, ...) -> (n_samples, any width) to train, from the weights
         they come with, in place of the hidden layers of that view, with
@@ -227,6 +234,8 @@ class MultimodalAutoencoder(BaseJointCode):
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "modality_dropout": [Interval(Real, 0, 1, closed="both")],
         "noise": [Interval(Real, 0, None, closed="left")],
+        "pretraining_epochs": [Interval(Integral, 0, None, closed="left")],
+        "pretraining_noise": [Interval(Real, 0, None, closed="left")],
         **USERS_MODULES,
     }
 
@@ -240,6 +249,8 @@ class MultimodalAutoencoder(BaseJointCode):
         output_activation: Activation = "identity",
         modality_dropout: float = 2 / 3,
         noise: float = 0.0,
+        pretraining_epochs: int = 0,
+        pretraining_noise: float = 0.1,
         x_encoder: nn.Module | None = None,
         y_encoder: nn.Module | None = None,
         x_decoder: nn.Module | None = None,
@@ -277,6 +288,8 @@ class MultimodalAutoencoder(BaseJointCode):
         self.output_activation = output_activation
         self.modality_dropout = modality_dropout
         self.noise = noise
+        self.pretraining_epochs = pretraining_epochs
+        self.pretraining_noise = pretraining_noise
         self.x_encoder = x_encoder
         self.y_encoder = y_encoder
         self.x_decoder = x_decoder
@@ -323,6 +336,15 @@ class MultimodalAutoencoder(BaseJointCode):
                 "layout='concatenated' has the hidden layers of both views together, "
                 f"got an (x, y) pair of them, hidden_layer_sizes="
                 f"{self.hidden_layer_sizes!r}: set layout='split', or one sequence."
+            )
+
+        encoders = [name for name in brought if name.endswith("encoder")]
+        if self.pretraining_epochs > 0 and encoders:
+            raise ValueError(
+                "Only dense encoders are pretrained, up to the joint layers, got "
+                f"pretraining_epochs={self.pretraining_epochs} with "
+                f"{' and '.join(encoders)}: pretrain these yourself and set "
+                "pretraining_epochs=0."
             )
 
     def _check_net(self, net, X, y):

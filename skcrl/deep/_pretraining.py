@@ -20,9 +20,10 @@ def pretrain(net, data, n_epochs, noise):
     Parameters
     ----------
     net : TwoViewNet
-        Initialised, with a TwoBranch for module, whose encoders are changed.
+        Initialised, with a module that has ``pretraining_steps()``: its layers are
+        changed.
     data : PairDataset or LoadedPairs
-        Paired views.
+        Views, paired or not. Layers that take both see complete rows.
     n_epochs : int
         Epochs for each layer.
     noise : float
@@ -33,50 +34,44 @@ def pretrain(net, data, n_epochs, noise):
     FloatingPointError
         If training diverges.
     """
-    encoders = {side: net.module_.encoders[side] for side in net.module_.dense_sides}
-    n_layers = max(len(encoder.layers) for encoder in encoders.values())
-    for i in range(n_layers):
-        encoders = {s: e for s, e in encoders.items() if i < len(e.layers)}
+    steps = list(net.module_.pretraining_steps())
+    for i, step in enumerate(steps):
         autoencoder = _autoencoder(
             net,
-            layers={side: e.layers[i] for side, e in encoders.items()},
-            activations={side: e.activations[i] for side, e in encoders.items()},
+            layers=step.layers,
+            activations=step.activations,
             noise=noise,
-            norms={s: e.norms[i] for s, e in encoders.items() if i < len(e.norms)},
+            norms=step.norms,
         )
         # Layers that were looked at are still in evaluation, as norms would notice.
         autoencoder.module_.train()
         try:
-            autoencoder.train_epochs(_Behind(data, encoders, i), n_epochs)
+            autoencoder.train_epochs(_Behind(data, step.inputs), n_epochs)
         except FloatingPointError as error:
             raise FloatingPointError(
-                f"Pretraining diverged in layer {i + 1} of {n_layers}: {error}. "
+                f"Pretraining diverged in layer {i + 1} of {len(steps)}: {error}. "
                 f"Reduce lr={net.lr}, or bring the views to order one."
             ) from error
-        for encoder in encoders.values():
+        for norm in step.norms.values():
             # Those behind them see what they give once they are trained.
-            for norm in encoder.norms[i : i + 1]:
-                norm.eval()
+            norm.eval()
     net.module_.train()
 
 
 class _Behind(torch.utils.data.Dataset):
-    """Data as the first layers of encoders give them.
+    """Data as some layers take them.
 
     Parameters
     ----------
     data : PairDataset or LoadedPairs
         The data.
-    encoders : dict of MLP
-        Encoders by side.
-    n_layers : int
-        How many layers.
+    inputs : callable
+        From the views of a batch, by name, to what those layers take.
     """
 
-    def __init__(self, data, encoders, n_layers):
+    def __init__(self, data, inputs):
         self.data = data
-        self.encoders = encoders
-        self.n_layers = n_layers
+        self.inputs = inputs
 
     def __getattr__(self, name):
         return getattr(self.data, name)
@@ -86,27 +81,15 @@ class _Behind(torch.utils.data.Dataset):
 
     def part(self, *rows):
         """Some of the rows, by their numbers in the data set."""
-        return _Behind(self.data.part(*rows), self.encoders, self.n_layers)
+        return _Behind(self.data.part(*rows), self.inputs)
 
     def batches(self, *args):
         """Batches of the data, behind the layers."""
         for batch in self.data.batches(*args):
             behind = copy(batch)
-            behind.views = {
-                side: self._behind(side, batch[side]) for side in ("x", "y")
-            }
+            with torch.no_grad():
+                behind.views = self.inputs(batch.views)
             yield behind
-
-    @torch.no_grad()
-    def _behind(self, side, view):
-        if side in self.encoders:
-            encoder = self.encoders[side]
-            for i in range(self.n_layers):
-                view = encoder.layers[i](view)
-                if i < len(encoder.norms):
-                    view = encoder.norms[i](view)
-                view = encoder.activations[i](view)
-        return view
 
 
 def _autoencoder(net, **module_kwargs):

@@ -5,7 +5,7 @@ returns a scalar to minimise.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -78,14 +78,20 @@ def correlation_gap(
     weights: Tensor | None = None,
     *,
     decorrelation_weight: float,
+    gap: Literal["squared", "linear"] = "squared",
 ) -> Tensor:
     r"""How far codes are from correlating fully, each with its partner alone.
 
     :math:`\sum_i (1 - C_{ii})^2
     + \lambda \sum_v \sum_{i \neq j} (Z_v'Z_v / n)_{ij}^2` with
     :math:`C = Z_1'Z_2 / n`, where the columns of :math:`Z_1` and :math:`Z_2` are the
-    codes with mean 0 and variance 1 over the batch: the common component of MUC2M [1]_,
-    whose gap we square. A dead unit counts as a gap of 1.
+    codes with mean 0 and variance 1 over the batch: the common component of MUC2M [1]_.
+    A dead unit counts as a gap of 1.
+
+    The paper minimises "the sum of differences" of :math:`C_{ii}` from 1, which as
+    written is linear, :math:`\sum_i (1 - C_{ii})`. Its gradient is that of the
+    maximised sum, which the paper sets out to improve on, and so the square is the
+    default.
 
     Parameters
     ----------
@@ -95,6 +101,8 @@ def correlation_gap(
         How many rows each row counts as, above 0; None is one each.
     decorrelation_weight : float
         :math:`\lambda`.
+    gap : {"squared", "linear"}, default="squared"
+        Whether the gaps :math:`1 - C_{ii}` are squared.
 
     Returns
     -------
@@ -125,7 +133,9 @@ def correlation_gap(
         _off_diagonal(z.T @ _weighed(z, weights) / _n_rows(z, weights)).square().sum()
         for z in (a, b)
     )
-    return gaps.square().sum() + decorrelation_weight * redundancy
+    if gap == "squared":
+        gaps = gaps.square()
+    return gaps.sum() + decorrelation_weight * redundancy
 
 
 def soft_cca(
@@ -446,17 +456,18 @@ def corrnet(
     *,
     correlation: str,
     correlation_weight: float,
+    reconstruction_weight: tuple[float, float] = (1.0, 1.0),
 ) -> Tensor:
     r"""Reconstruction of both views from each source, less their codes' correlation.
 
-    :math:`\sum_s \frac{1}{n} \sum_i \frac12 \|z_i - g(h_s(z_i))\|^2
+    :math:`\sum_s \frac{1}{n} \sum_i \frac{w_x}{2} \|x_i - \hat x_{i,s}\|^2
+    + \frac{w_y}{2} \|y_i - \hat y_{i,s}\|^2
     - \lambda\,\mathrm{corr}(h(X), h(Y))`, where s runs over the sources that the module
-    rebuilt from and :math:`z = (x, y)` [1]_: summed over
-    features, averaged over samples.
+    rebuilt from [1]_: summed over features, averaged over samples.
 
-    An unpaired row adds :math:`\frac1n \frac12 \|v - g(h(v))\|^2` for the one view v it
-    has, whatever the sources, and nothing to the correlation; n counts all rows, the
-    complete and the unpaired ones.
+    An unpaired row adds its view's term :math:`\frac1n \frac{w_v}{2} \|v - \hat v\|^2`
+    for the one view v it has, whatever the sources, and nothing to the correlation; n
+    counts all rows, the complete and the unpaired ones.
 
     Parameters
     ----------
@@ -473,6 +484,8 @@ def corrnet(
         the mean over samples of the correlation along their dimensions.
     correlation_weight : float
         :math:`\lambda`.
+    reconstruction_weight : (float, float), default=(1.0, 1.0)
+        :math:`w_x` and :math:`w_y`.
 
     Returns
     -------
@@ -496,7 +509,9 @@ def corrnet(
     >>> loss.item()  # 4 features wrong by 1 in one of two sources, 4 correlations of 1
     0.0
     """
-    squared_error = _mean_error(outputs, weights, x_only_weights, y_only_weights)
+    squared_error = _mean_error(
+        outputs, weights, x_only_weights, y_only_weights, reconstruction_weight
+    )
     codes = outputs.x_code, outputs.y_code
     weights = _like(outputs.x_code, weights)
     if correlation == "batch":
@@ -605,7 +620,9 @@ def individual(
     return loss
 
 
-def _mean_error(outputs, weights, x_only_weights=None, y_only_weights=None):
+def _mean_error(
+    outputs, weights, x_only_weights=None, y_only_weights=None, view_weights=(1.0, 1.0)
+):
     """Squared error of all that was rebuilt, over the number of rows, paired or not."""
     weights_of = {
         "x": weights,
@@ -617,7 +634,8 @@ def _mean_error(outputs, weights, x_only_weights=None, y_only_weights=None):
     total: Any = 0.0
     for name, error in errors.items():
         if error is not None:
-            total = total + _weighed_sum(error, weights_of[name])
+            of_view = view_weights[0 if name[0] == "x" else 1]
+            total = total + of_view * _weighed_sum(error, weights_of[name])
     paired = "x" if errors["x"] is not None else "y"
     n_rows = sum(
         _n_rows(errors[name], weights_of[name])
@@ -783,7 +801,7 @@ class CodeObjective(NamedTuple):
 OBJECTIVES = {
     "trace_norm": CodeObjective(trace_norm, ("reg",), full_rank=True),
     "correlation_gap": CodeObjective(
-        correlation_gap, ("decorrelation_weight",), decorrelation_weight=0.1
+        correlation_gap, ("decorrelation_weight", "gap"), decorrelation_weight=0.1
     ),
     "soft": CodeObjective(
         soft_cca,

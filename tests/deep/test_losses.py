@@ -85,13 +85,26 @@ def test_trace_norm_ignores_an_invertible_mixing():
     assert mixed.item() == pytest.approx(total(zx, zy, reg=1e-12).item(), abs=1e-8)
 
 
-def test_correlation_gap_is_its_equation():
+@pytest.mark.parametrize(("kind", "power"), [("squared", 2), ("linear", 1)])
+def test_correlation_gap_is_its_equation(kind, power):
     a, b = randn(30, 4), randn(30, 4, seed=1)
-    loss = correlation_gap(TwoBranchOutput(a, b), decorrelation_weight=0.3)
+    loss = correlation_gap(TwoBranchOutput(a, b), decorrelation_weight=0.3, gap=kind)
     za, zb = standardised(a.numpy()), standardised(b.numpy())
-    gap = np.sum((1 - np.diag(za.T @ zb / 30)) ** 2)
+    gap = np.sum((1 - np.diag(za.T @ zb / 30)) ** power)
     within = sum(np.sum(off_diagonal(z.T @ z / 30) ** 2) for z in (za, zb))
     assert loss.item() == pytest.approx(gap + 0.3 * within, abs=1e-6)
+
+
+def test_linear_gap_has_the_gradient_of_the_maximised_sum():
+    a, b = randn(30, 4).requires_grad_(), randn(30, 4, seed=1)
+    loss = correlation_gap(
+        TwoBranchOutput(a, b), decorrelation_weight=0.0, gap="linear"
+    )
+    pairs = zip(a.T, b.T, strict=True)
+    total = sum(torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs)
+    (got,) = torch.autograd.grad(loss, a)
+    (of_sum,) = torch.autograd.grad(total, a)
+    torch.testing.assert_close(got, -of_sum, rtol=1e-5, atol=1e-8)
 
 
 def test_soft_cca_is_its_equation():
@@ -304,6 +317,17 @@ def test_corrnet_is_the_papers_sum(correlation):
     else:
         corr = np.mean([np.corrcoef(zx[i], zy[i])[0, 1] for i in range(9)])
     assert loss.item() == pytest.approx(squared - 2 * corr, abs=1e-6)
+
+
+def test_corrnet_weighs_the_views():
+    outputs, x, y = corrnet_outputs()
+    batch = compared(outputs, x=x, y=y)
+    batch = batch._replace(y_only_error=torch.tensor([4.0, 2.0]))
+    settings = {"correlation": "batch", "correlation_weight": 0.0}
+    loss = corrnet(batch, **settings, reconstruction_weight=(3.0, 0.5))
+    squares = batch.x_error.sum(), batch.y_error.sum() + 6
+    expected = (1.5 * squares[0] + 0.25 * squares[1]) / 11
+    assert loss.item() == pytest.approx(expected.item())
 
 
 @pytest.mark.parametrize("correlation", ["batch", "sample"])

@@ -122,6 +122,26 @@ def test_tied_decoder_mirrors_the_encoder():
     torch.testing.assert_close(net.decode(code, "x"), expected)
 
 
+def test_self_and_cross_rebuild_from_the_codes_they_name():
+    net = corrnet(sources=("self", "cross"))
+    out, of_x, of_y = net(X, Y), net.encode(X), net.encode(y=Y)
+    for i, codes in enumerate([(of_x, of_y), (of_y, of_x)]):
+        for rebuilt, code, side in zip(
+            (out.x_rebuilt, out.y_rebuilt), codes, "xy", strict=True
+        ):
+            torch.testing.assert_close(rebuilt[:, i], net.decode(code, side))
+
+
+def test_without_sources_only_the_decoders_are_pulled_at():
+    net = corrnet(sources=())
+    out = net(X, Y, X[:2], Y[:2])
+    torch.testing.assert_close(out.y_rebuilt[:, 0], net.decode(net.encode(X), "y"))
+    total = sum(z.sum() for z in out[2:])
+    total.backward()
+    for name, weight in net.named_parameters():
+        assert (weight.grad is not None) == name.startswith("decoders")
+
+
 def test_sources_that_are_not_asked_for_are_not_rebuilt():
     out = corrnet(sources=("from_y",))(X, Y)
     assert out.x_rebuilt.shape == (5, 1, 4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from torch import nn
 from torch.autograd import gradcheck
 
 from skcrl import MultimodalAutoencoder
@@ -266,6 +267,10 @@ def test_batches_of_one_row(views):
         ({"modality_dropout": 1.1}, "'modality_dropout' parameter"),
         ({"noise": -0.1}, "'noise' parameter"),
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes must hold positive"),
+        (
+            {"x_encoder": nn.Linear(6, 4), "pretraining_epochs": 2},
+            "up to the joint layers, got pretraining_epochs=2 with x_encoder: pretrain",
+        ),
     ],
 )
 def test_bad_parameters(views, parameters, message):

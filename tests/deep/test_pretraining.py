@@ -13,7 +13,11 @@ from skcrl.deep._data import PairDataset, PairSplit
 from skcrl.deep._net import Objective, TwoViewNet
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep.losses import trace_norm
-from skcrl.deep.modules import TwoBranch
+from skcrl.deep.modules import (
+    CorrNetModule,
+    MultimodalAutoencoderModule,
+    TwoBranch,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +32,12 @@ def make_net(hidden, seed=0, train_split=None, **module_kwargs):
         "activation": "tanh",
         **module_kwargs,
     }
+    return net_of(TwoBranch, parameters, seed, train_split)
+
+
+def net_of(module, parameters, seed=0, train_split=None):
     return TwoViewNet(
-        TwoBranch,
+        module,
         seed=seed,
         criterion=Objective,
         criterion__function=trace_norm,
@@ -45,12 +53,43 @@ def make_net(hidden, seed=0, train_split=None, **module_kwargs):
     ).initialize()
 
 
+JOINT = {
+    "x_shape": (6,),
+    "y_shape": (5,),
+    "n_components": 4,
+    "hidden_layer_sizes": (8,),
+    "activation": "tanh",
+    "output_activation": "identity",
+}
+AUTOENCODER = {**JOINT, "modality_dropout": 2 / 3, "noise": 0.0}
+
+
+def corrnet_errors(module, x, y):
+    return [
+        tied_errors([*module.hidden[side].layers, module.code[side]], view)
+        for side, view in (("x", x), ("y", y))
+    ]
+
+
+def split_errors(module, x, y):
+    own = [module.encoders[side].layers[0] for side in "xy"]
+    errors = [tied_errors([o], view) for o, view in zip(own, (x, y), strict=True)]
+    inner = [o(torch.from_numpy(v).float()) for o, v in zip(own, (x, y), strict=True)]
+    both = torch.cat(inner, 1).tanh().detach().numpy()
+    return [*errors, tied_errors(module.joint_encoder.layers, both)]
+
+
+def concatenated_errors(module, x, y):
+    return [tied_errors(module.joint_encoder.layers, np.hstack([x, y]))]
+
+
 @torch.no_grad()
-def tied_errors(encoder, view):
+def tied_errors(layers, view):
     """Share of its input that each layer cannot rebuild by its transposed weights."""
     errors, a = [], torch.from_numpy(view).float()
-    for layer, activation in zip(encoder.layers, encoder.activations, strict=True):
-        h = activation(layer(a))
+    for i, layer in enumerate(layers):
+        is_linear = layer.out_features == 2  # the last of an encoder of TwoBranch
+        h = layer(a) if is_linear and i else layer(a).tanh()
         a_centred, h_centred = a - a.mean(0), h - h.mean(0)
         rest = a_centred - h_centred @ layer.weight
         errors.append((rest.square().sum() / a_centred.square().sum()).item())
@@ -60,11 +99,61 @@ def tied_errors(encoder, view):
 
 def test_pretraining_lowers_the_error_of_each_layer(views):
     net = make_net((12, 8))
-    encoders = net.module_.encoders.values()
-    before = list(map(tied_errors, encoders, views))
+    stacks = [encoder.layers for encoder in net.module_.encoders.values()]
+    before = list(map(tied_errors, stacks, views))
     pretrain(net, PairDataset.from_arrays(*views), n_epochs=60, noise=0.05)
-    after = list(map(tied_errors, encoders, views))
+    after = list(map(tied_errors, stacks, views))
     assert (np.array(after) < 0.7 * np.array(before)).all()
+
+
+@pytest.mark.parametrize(
+    ("module", "parameters", "errors_of"),
+    [
+        (
+            CorrNetModule,
+            {
+                **JOINT,
+                "combine": "pre",
+                "decoder": "mirrored",
+                "tied": True,
+                "sources": ("joint",),
+            },
+            corrnet_errors,
+        ),
+        (MultimodalAutoencoderModule, {**AUTOENCODER, "layout": "split"}, split_errors),
+        (
+            MultimodalAutoencoderModule,
+            {**AUTOENCODER, "layout": "concatenated"},
+            concatenated_errors,
+        ),
+    ],
+)
+def test_layers_around_a_joint_code_are_pretrained(
+    views, module, parameters, errors_of
+):
+    net = net_of(module, parameters)
+    x, y = views
+    before = errors_of(net.module_, x, y)
+    pretrain(net, PairDataset.from_arrays(x, y), n_epochs=40, noise=0.05)
+    after = errors_of(net.module_, x, y)
+    assert (np.concatenate(after) < 0.7 * np.concatenate(before)).all()
+    assert net.module_.training
+
+
+def test_unpaired_rows_teach_the_layers_of_their_view(views):
+    def pretrained(x_only_rows):
+        net = net_of(MultimodalAutoencoderModule, {**AUTOENCODER, "layout": "split"})
+        x, y = (view.copy() for view in views)
+        x[200:] = x_only_rows
+        y[200:] = np.nan
+        has_y = np.arange(300) < 200
+        data = PairDataset.from_arrays(x, y, has_y=has_y)
+        pretrain(net, data, n_epochs=1, noise=0.1)
+        return [net.module_.encoders[side].layers[0].weight for side in "xy"]
+
+    (x_one, y_one), (x_two, y_two) = pretrained(0.5), pretrained(-1.0)
+    assert not torch.allclose(x_one, x_two)
+    torch.testing.assert_close(y_one, y_two, rtol=0, atol=0)
 
 
 def test_a_linear_layer_without_noise_is_pca(rng):

@@ -93,6 +93,8 @@ CCALRanker(8, projection="learned", objective="infonce").fit(left, right, groups
 CorrNet(8, decoder="mirrored", correlation_weight=0.5).fit(left, right).impute(
     left, right
 )
+assert_type(CorrNet.blog(8, max_epochs=5), CorrNet)
+CorrNet.paper(terms=("self", "cross"), reconstruction_weight=(1.0, 0.5))
 MultimodalAutoencoder(8, layout="split").fit(left, right).transform_joint(y=right)
 TiedBidirectional(8, optimizer="adam", device="cpu").fit(left, right)
 

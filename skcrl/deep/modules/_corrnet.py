@@ -1,6 +1,6 @@
 """The correlational network: one joint code from both views, or from either."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import partial
 from math import prod
@@ -10,9 +10,19 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from skcrl.deep.modules._denoising import LayerStep, Stack, side_by_side
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
+
+# The code that a source rebuilds either view from.
+SOURCES = {
+    "joint": {"x": "joint", "y": "joint"},
+    "from_x": {"x": "from_x", "y": "from_x"},
+    "from_y": {"x": "from_y", "y": "from_y"},
+    "self": {"x": "from_x", "y": "from_y"},
+    "cross": {"x": "from_y", "y": "from_x"},
+}
 
 
 class CorrNetOutput(NamedTuple):
@@ -46,8 +56,9 @@ class CorrNetModule(nn.Module):
     tied : bool
         Decode by the transposed weights of the encoder; asks for a mirrored decoder,
         and for no module of the user's.
-    sources : sequence of {"joint", "from_x", "from_y"}
-        Codes that ``forward`` rebuilds both views from.
+    sources : sequence of str, keys of SOURCES
+        What ``forward`` rebuilds the views from. () is the codes of either view, for
+        decoders that are trained alone: no gradient reaches the codes.
     x_encoder, y_encoder : nn.Module or None, default=None
         The user's encoders, copied, in place of all layers before f.
     x_decoder, y_decoder : nn.Module or None, default=None
@@ -145,19 +156,12 @@ class CorrNetModule(nn.Module):
         }
         if "joint" in self.sources:
             codes["joint"] = self._combine(a, b)
-        # (n_sources * n_samples, n_components)
-        sources = torch.cat([codes[source] for source in self.sources])
-        x_rebuilt, x_only_rebuilt = _at_once(
-            partial(self.decode, side="x"),
-            sources,
-            None if a_only is None else self._combine(a_only, b_missing),
-        )
-        y_rebuilt, y_only_rebuilt = _at_once(
-            partial(self.decode, side="y"),
-            sources,
-            None if b_only is None else self._combine(a_missing, b_only),
-        )
-        by_source = len(self.sources), len(x)
+        x_only_code = None if a_only is None else self._combine(a_only, b_missing)
+        y_only_code = None if b_only is None else self._combine(a_missing, b_only)
+        sources = self._sources_of_sides(codes)
+        x_rebuilt, x_only_rebuilt = self._rebuilt("x", sources["x"], x_only_code)
+        y_rebuilt, y_only_rebuilt = self._rebuilt("y", sources["y"], y_only_code)
+        by_source = len(self._sources), len(x)
         return CorrNetOutput(
             codes["from_x"],
             codes["from_y"],
@@ -175,6 +179,21 @@ class CorrNetModule(nn.Module):
             for view, side in ((x, "x"), (y, "y"))
         )
         return self._combine(a, b)
+
+    def pretraining_steps(self) -> Iterator[LayerStep]:
+        """Layers of the dense encoders, the code's last, as each view alone has them.
+
+        Where the code has one bias for both views, it is one of the first.
+        """
+        return side_by_side(
+            {
+                side: Stack(
+                    [*self.hidden[side].layers, self.code[side]],
+                    [*self.hidden[side].activations, self.activation],
+                )
+                for side in self.encoded_densely
+            }
+        )
 
     def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`, the other missing.
@@ -203,6 +222,29 @@ class CorrNetModule(nn.Module):
         """What a view adds to the code: inside f for "pre", outside for "post"."""
         a = self.code[side](self.hidden[side](view))
         return self.activation(a) if self.combine == "post" else a
+
+    @property
+    def _sources(self):
+        return self.sources or ("from_x", "from_y")
+
+    def _sources_of_sides(self, codes):
+        """Codes that each side is rebuilt from, (n_sources * n_samples, n_components).
+
+        They are put together once where they are the same for both.
+        """
+        names = {
+            side: tuple(SOURCES[source][side] for source in self._sources)
+            for side in self.shapes
+        }
+        stacked = {of: torch.cat([codes[name] for name in of]) for of in names.values()}
+        return {side: stacked[of] for side, of in names.items()}
+
+    def _rebuilt(self, side, sources, only):
+        """View of `side` from every source, and that of its unpaired rows."""
+        if not self.sources:
+            sources = sources.detach()
+            only = None if only is None else only.detach()
+        return _at_once(partial(self.decode, side=side), sources, only)
 
     def _combine(self, a, b):
         return a + b if self.combine == "post" else self.activation(a + b)

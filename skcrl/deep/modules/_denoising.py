@@ -1,6 +1,7 @@
 """Tied denoising autoencoders of one layer, for pretraining."""
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -8,6 +9,59 @@ from torch.nn import functional
 
 from skcrl.deep.modules._noise import GaussianNoise, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
+
+
+class LayerStep(NamedTuple):
+    """Layers that are pretrained at the same time, one a side, and what they take."""
+
+    layers: dict[str, Any]
+    activations: dict[str, Any]
+    norms: dict[str, Any]
+    # Views of a batch, by name, to what the layers take in their place.
+    inputs: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Stack(NamedTuple):
+    """Dense layers, each with what follows it."""
+
+    layers: list[nn.Module]
+    activations: list[nn.Module]
+    norms: Sequence[nn.Module] = ()
+
+
+def side_by_side(stacks: dict[str, Any]) -> Iterator[LayerStep]:
+    """Steps through stacks of dense layers, those at the same place together.
+
+    Parameters
+    ----------
+    stacks : dict of str to Stack or MLP
+        By side.
+    """
+    for i in range(max((len(stack.layers) for stack in stacks.values()), default=0)):
+        here = {s: stack for s, stack in stacks.items() if i < len(stack.layers)}
+
+        def inputs(views, here=here, i=i):
+            return {
+                name: through(here[name[0]], i, view) if name[0] in here else view
+                for name, view in views.items()
+            }
+
+        yield LayerStep(
+            {side: stack.layers[i] for side, stack in here.items()},
+            {side: stack.activations[i] for side, stack in here.items()},
+            {s: stack.norms[i] for s, stack in here.items() if i < len(stack.norms)},
+            inputs,
+        )
+
+
+def through(stack: Any, n_layers: int, view: Any) -> Any:
+    """A view behind the first layers of a stack."""
+    for i in range(n_layers):
+        view = stack.layers[i](view)
+        if i < len(stack.norms):
+            view = stack.norms[i](view)
+        view = stack.activations[i](view)
+    return view
 
 
 class DenoisingPair(nn.Module):
@@ -45,7 +99,7 @@ class DenoisingPair(nn.Module):
         self.biases = nn.ParameterDict(
             {side: torch.empty(layer.in_features) for side, layer in layers.items()}
         )
-        self.noise = by_view(GaussianNoise(noise), ("x", "y"))
+        self.noise = by_view(GaussianNoise(noise), ("x", "y", "x_only", "y_only"))
 
     def reset_parameters(self, generator: Generator) -> None:
         """Zero biases of the decoders; the layers keep their weights."""
@@ -53,21 +107,31 @@ class DenoisingPair(nn.Module):
             nn.init.zeros_(bias)
 
     def forward(
-        self, x: Tensor, y: Tensor, weights: Tensor | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        x_only: Tensor | None = None,
+        y_only: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> RebuiltViews:
         """Rebuild each side that has a layer from its noisy input.
 
-        In the norms a row of weight w counts as w rows.
+        In the norms a complete row of weight w counts as w rows.
         """
-        views = {"x": x, "y": y}
+        views = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
         return RebuiltViews(
             **{
-                f"{side}_rebuilt": functional.linear(
-                    self.encode(self.noise[side](views[side]), side, weights),
-                    layer.weight.T,
-                    self.biases[side],
+                f"{name}_rebuilt": functional.linear(
+                    self.encode(
+                        self.noise[name](view),
+                        name[0],
+                        weights if len(name) == 1 else None,
+                    ),
+                    self.layers[name[0]].weight.T,
+                    self.biases[name[0]],
                 )
-                for side, layer in self.layers.items()
+                for name, view in views.items()
+                if view is not None and name[0] in self.layers
             }
         )
 

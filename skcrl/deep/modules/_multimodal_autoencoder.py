@@ -1,13 +1,15 @@
 """The multimodal autoencoder: both views in, one joint code, both views out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from functools import partial
 from math import prod
 from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
+from skcrl.deep.modules._denoising import LayerStep, side_by_side, through
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
@@ -214,6 +216,25 @@ class MultimodalAutoencoderModule(nn.Module):
             for side, view in (("x", x), ("y", y))
         ]
         return self.joint_encoder(torch.cat(inner, 1))
+
+    def pretraining_steps(self) -> Iterator[LayerStep]:
+        """Layers of dense encoders, each view's own first and the joint ones behind.
+
+        Joint layers take what the others make of complete rows.
+        """
+        yield from side_by_side(dict(self.encoders.items()))
+        joint = self.joint_encoder
+        for i in range(len(joint.layers)):
+            yield LayerStep(
+                {"x": joint.layers[i]},
+                {"x": joint.activations[i]},
+                {},
+                partial(self._before_joint, i),
+            )
+
+    def _before_joint(self, n_layers, views):
+        own = torch.cat([self.encoders[side](views[side]) for side in ("x", "y")], 1)
+        return {"x": through(self.joint_encoder, n_layers, own), "y": views["y"]}
 
     def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`, the other missing.

@@ -1,12 +1,13 @@
 """Two encoders side by side, as in deep CCA."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any, Literal, NamedTuple
 
 from torch import Generator, Tensor, nn
 
 from skcrl import _linalg
+from skcrl.deep.modules._denoising import LayerStep, side_by_side
 from skcrl.deep.modules._mlp import MLP
 from skcrl.deep.modules._noise import Dropout, by_view
 from skcrl.deep.modules._running import CodeMoments, RunningMoments
@@ -165,6 +166,10 @@ class TwoBranch(nn.Module):
         if side not in self.dense_sides:
             return self.encoders[side](view)
         return self.encoders[side](view, weights)
+
+    def pretraining_steps(self) -> Iterator[LayerStep]:
+        """The dense encoders' layers, in the order in which they are pretrained."""
+        return side_by_side({side: self.encoders[side] for side in self.dense_sides})
 
     def one_view(self, side: str) -> nn.Module:
         """Module that encodes the view of `side`."""
