@@ -7,6 +7,12 @@ no common space: it trains and tests on the pixels of the left, then of the righ
 
     python benchmarks/transfer_halves.py --data digits
     python benchmarks/transfer_halves.py --data mnist --seeds 5 --csv out/mnist.csv
+    python benchmarks/transfer_halves.py --losses
+
+With ``--losses`` the methods are the four losses that the Deep CorrNet of the blog
+post is trained on: L1 rebuilds both halves from both, L2 and L3 rebuild both from the
+left and from the right alone, and L4 is the correlation. That is what the post's code
+does; its text has L1 rebuild each half from itself.
 
 Columns
 -------
@@ -26,11 +32,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy import stats
+from sklearn.base import clone
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.svm import LinearSVC
 from torch import nn
 
-from skcrl import CorrNet, DeepCCA, LinearCCA, transfer_score
+from skcrl import CorrNet, DeepCCA, KernelCCA, LinearCCA, transfer_score
 from skcrl.datasets import fetch_mnist_halves, load_digits_halves
 from skcrl.deep.augment import RandomShift
 from skcrl.metrics import (
@@ -42,24 +49,13 @@ from skcrl.metrics import (
 
 COLUMNS = ("pearson", "canonical", "rank", "l->r", "r->l", "rebuild", "seconds")
 
-PAPER = {
-    "tied": True,
-    "output_activation": "sigmoid",
-    "lr": 0.01,
-    "max_epochs": 50,
-    "standardize": False,
-    "weight_decay": 0.0,
+# Terms and share of the correlation of each loss.
+LOSSES = {
+    "L1+L2+L3-L4": (("joint", "from_x", "from_y"), 1),
+    "L2+L3-L4": (("from_x", "from_y"), 1),
+    "L1+L2+L3": (("joint", "from_x", "from_y"), 0),
+    "L2+L3": (("from_x", "from_y"), 0),
 }
-# Keras takes its loss by the mean over 392 pixels, we half the sum: 196 times as much,
-# and with it RMSprop's epsilon of 1e-8 and the weight 0.02 of the correlation.
-BLOG = {
-    "combine": "post",
-    "terms": ("from_x", "from_y"),
-    "standardize": False,
-    "weight_decay": 0.0,
-    "net_params": {"optimizer__eps": 196e-8},
-}
-
 
 # Chosen on the last 10,000 training images, like the networks below.
 SHIFTED = {
@@ -114,16 +110,17 @@ def mnist_methods():
     )
     return {
         "LinearCCA": LinearCCA(50),
-        "CorrNet (paper)": CorrNet(50, **PAPER, correlation_weight=2.0),
-        "CorrNet, no correlation": CorrNet(50, **PAPER, correlation_weight=0.0),
-        "Deep CorrNet (blog)": CorrNet(
+        # Width and ridge chosen on the last 10,000 training images.
+        "KernelCCA, Nyström": KernelCCA(
             50,
-            hidden_layer_sizes=(500, 300),
-            correlation_weight=196 * 0.02,
-            lr=1e-3,
-            max_epochs=40,
-            **BLOG,
+            gamma=0.03,
+            reg=3e-5,
+            approximation="nystroem",
+            approximation_size=2000,
         ),
+        "CorrNet (paper)": CorrNet.paper(),
+        "CorrNet, no correlation": CorrNet.paper(correlation_weight=0.0),
+        "Deep CorrNet (blog)": CorrNet.blog(),
         "DeepCCA": DeepCCA(50),
         "DeepCCA, shifted": DeepCCA(50, **dense, batch_size=2000, **SHIFTED),
         "DeepCCA, conv, shifted": DeepCCA(50, **conv, batch_size=1000, **SHIFTED),
@@ -132,19 +129,16 @@ def mnist_methods():
 
 def digits_methods():
     """The same methods with nets for halves of 32 pixels and 1,000 images."""
-    paper = {**PAPER, "lr": 0.02, "batch_size": 50, "max_epochs": 100}
+    shallow = {"lr": 0.02, "batch_size": 50, "max_epochs": 100}
+    deep = {"lr": 3e-3, "batch_size": 20, "max_epochs": 100}
     return {
         "LinearCCA": LinearCCA(20),
-        "CorrNet (paper)": CorrNet(20, **paper, correlation_weight=1.0),
-        "CorrNet, no correlation": CorrNet(20, **paper, correlation_weight=0.0),
-        "Deep CorrNet (blog)": CorrNet(
-            20,
-            hidden_layer_sizes=(128,),
-            correlation_weight=0.1,
-            lr=3e-3,
-            batch_size=20,
-            max_epochs=100,
-            **BLOG,
+        # Width and ridge chosen on the last 200 training images.
+        "KernelCCA": KernelCCA(20, gamma=0.5, reg=1e-3),
+        "CorrNet (paper)": CorrNet.paper(20, **shallow, correlation_weight=1.0),
+        "CorrNet, no correlation": CorrNet.paper(20, **shallow, correlation_weight=0.0),
+        "Deep CorrNet (blog)": CorrNet.blog(
+            20, **deep, hidden_layer_sizes=(128,), correlation_weight=0.1 / 16
         ),
         "DeepCCA": DeepCCA(
             20,
@@ -156,6 +150,16 @@ def digits_methods():
             batch_size=250,
             max_epochs=50,
         ),
+    }
+
+
+def by_loss(deep):
+    """The same network trained on each of LOSSES."""
+    return {
+        name: clone(deep).set_params(
+            terms=terms, correlation_weight=share * deep.correlation_weight
+        )
+        for name, (terms, share) in LOSSES.items()
     }
 
 
@@ -265,16 +269,23 @@ def main(argv=None):
     parser.add_argument("--seeds", type=int, default=1, help="fits of each method")
     parser.add_argument("--train", type=int, help="training images (1000 or 50000)")
     parser.add_argument("--only", help="methods whose name holds this text")
+    parser.add_argument(
+        "--losses", action="store_true", help="Deep CorrNet by what it is trained on"
+    )
     parser.add_argument("--epochs", type=int, help="fewer epochs, for a quick look")
     parser.add_argument("--csv", type=Path, help="write every run to this file")
     parser.add_argument("--picture", type=Path, help="write reconstructions here")
     args = parser.parse_args(argv)
     if args.picture and args.only and args.only not in "Deep CorrNet (blog)":
         parser.error("--picture is drawn by Deep CorrNet, which --only leaves out")
+    if args.picture and args.losses:
+        parser.error("--picture is drawn by the methods without --losses")
 
     is_mnist = args.data == "mnist"
     train, test, labels = load(args.data, args.train or (50_000 if is_mnist else 1000))
     methods = mnist_methods() if is_mnist else digits_methods()
+    if args.losses:
+        methods = by_loss(methods["Deep CorrNet (blog)"])
     print(f"{len(train[0])} training images, {len(labels)} test images, 5 folds")
     width = 16 if args.seeds > 1 else 11
     print(f"{'':24}" + "".join(f"{column:>{width}}" for column in COLUMNS))
@@ -288,8 +299,9 @@ def main(argv=None):
         if is_deep and args.epochs:
             estimator.set_params(max_epochs=args.epochs)
         runs = []
-        for seed in range(args.seeds if is_deep else 1):
-            if is_deep:
+        is_random = is_deep or getattr(estimator, "approximation", None) is not None
+        for seed in range(args.seeds if is_random else 1):
+            if is_random:
                 estimator.set_params(random_state=seed)
             runs.append(measure(estimator, train, test, labels))
             records.append((name, seed, *runs[-1]))

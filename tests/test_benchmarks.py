@@ -54,7 +54,10 @@ TINY = {
     "transform_memory": (["--rows", "9000", "--only", "DeepCCA"], "DeepCCA"),
     "model_files": (["--quick", "--repeats", "1"], "CCALRanker(5)"),
     "import_time": (["--repeats", "1"], "ratio"),
-    "mnist_halves_table": (["--quick", "--epochs", "2"], "cannot be"),
+    "mnist_halves_table": (
+        ["--quick", "--epochs", "2", "--weight", "0.1", "0.01", "--batch", "500"],
+        "k=8: weight 0.01 in place of 0.1 takes the sum from",
+    ),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
     "search_speed": (
         ["--quick", "--case", "million", "--only", "exact", "bare"],
@@ -138,14 +141,23 @@ def test_transfer_halves(tmp_path, capsys):
         ]
     )
     out = capsys.readouterr().out
-    for method in ("single view", "LinearCCA", "CorrNet (paper)", "DeepCCA"):
+    methods = ("single view", "LinearCCA", "KernelCCA", "CorrNet (paper)", "DeepCCA")
+    for method in methods:
         assert f"\n{method} " in out
     assert "±" in out
     assert picture.read_bytes()[:4] == b"\x89PNG"
     header, *rows = csv.reader(table.read_text().splitlines())
     assert header[:3] == ["method", "seed", "pearson"]
-    assert len(rows) == 1 + 4 * 2
+    assert len(rows) == 2 + 4 * 2
     assert np.isfinite([[float(cell) for cell in row[2:]] for row in rows]).all()
+
+
+@pytest.mark.filterwarnings("ignore:Liblinear failed to converge")
+def test_transfer_halves_by_loss(capsys):
+    load("transfer_halves").main(["--epochs", "1", "--losses", "--only", "L2+L3"])
+    out = capsys.readouterr().out
+    assert "\nL1+L2+L3-L4 " in out
+    assert "\nL2+L3 " in out
 
 
 @pytest.fixture
