@@ -481,7 +481,7 @@ class CorrNet(BaseJointCode):
 
     def _check_parameters(self):
         terms = list(self.terms)
-        if len(set(terms)) < len(terms) or not set(terms) <= set(SOURCES):
+        if len([name for name in SOURCES if name in terms]) < len(terms):
             raise ValueError(
                 f"terms must hold some of {tuple(SOURCES)}, each at most once, or be "
                 f"() for the correlation alone, got {self.terms!r}."

@@ -79,6 +79,12 @@ class _Behind(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.data)
 
+    @property
+    def validation(self):
+        """The user's validation set, or None, as the layers take it."""
+        own = self.data.validation
+        return None if own is None else _Behind(own, self.inputs)
+
     def part(self, *rows):
         """Some of the rows, by their numbers in the data set."""
         return _Behind(self.data.part(*rows), self.inputs)

@@ -218,6 +218,7 @@ def test_pretraining_comes_first_and_only_if_asked_for(digits):
             },
             "pretraining_epochs=2 with both x_encoder and y_encoder: pretrain",
         ),
+        ({"terms": (["self"],)}, "terms must hold some of"),
         ({"terms": ("from_z",)}, "terms must hold some of .*'self', 'cross'"),
         ({"terms": (), "correlation_weight": 0.0}, "correlation_weight=0 leaves out"),
         ({"terms": (), "tied": True}, "set tied=False, or name terms"),

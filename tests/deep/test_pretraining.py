@@ -134,7 +134,7 @@ def test_layers_around_a_joint_code_are_pretrained(
     net = net_of(module, parameters)
     x, y = views
     before = errors_of(net.module_, x, y)
-    pretrain(net, PairDataset.from_arrays(x, y), n_epochs=40, noise=0.05)
+    pretrain(net, PairDataset.from_arrays(x, y), n_epochs=25, noise=0.05)
     after = errors_of(net.module_, x, y)
     assert (np.concatenate(after) < 0.7 * np.concatenate(before)).all()
     assert net.module_.training
@@ -195,6 +195,16 @@ def test_validation_rows_are_not_seen(views):
     nets = make_net((8,), train_split=split), make_net((8,), train_split=split)
     for net, pair in zip(nets, (views, spoilt), strict=True):
         pretrain(net, PairDataset.from_arrays(*pair), n_epochs=2, noise=0.1)
+    one, two = (net.module_.state_dict() for net in nets)
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_a_validation_set_goes_through_the_layers_too(views):
+    data, plain = (PairDataset.from_arrays(*views) for _ in range(2))
+    data.validation = PairDataset.from_arrays(*(view[:50] for view in views))
+    nets = make_net((8,)), make_net((8,))
+    for net, rows in zip(nets, (data, plain), strict=True):
+        pretrain(net, rows, n_epochs=1, noise=0.1)
     one, two = (net.module_.state_dict() for net in nets)
     torch.testing.assert_close(one, two, rtol=0, atol=0)
 
