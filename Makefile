@@ -54,7 +54,8 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/retrieval.py --data emoji
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
-	$(BIN)/python benchmarks/mnist_halves_table.py --components 50 --correlation
+	$(BIN)/python benchmarks/transfer_halves.py --losses
+	$(BIN)/python benchmarks/mnist_halves_table.py --components 50
 	$(BIN)/python benchmarks/noisy_mnist.py
 	$(BIN)/python benchmarks/common_individual.py
 	$(BIN)/python benchmarks/common_individual.py --mnist --seeds 1

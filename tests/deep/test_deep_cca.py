@@ -242,6 +242,28 @@ def test_pretraining_changes_where_training_starts(views):
     )
 
 
+@pytest.mark.parametrize(("gap", "power"), [("squared", 2), ("linear", 1)])
+def test_gap_says_whether_differences_are_squared(views, gap, power):
+    X, y = (view[:100] for view in views)
+    est = DeepCCA(
+        3,
+        hidden_layer_sizes=(8,),
+        objective="correlation_gap",
+        gap=gap,
+        decorrelation_weight=0.0,
+        closing_cca=False,
+        input_dropout=0.0,
+        lr=1e-30,  # the loss is that of the weights it began with
+        batch_size=100,
+        max_epochs=1,
+        random_state=0,
+    ).fit(X, y)
+    pairs = zip(*(codes.T for codes in est.transform_pair(X, y)), strict=True)
+    correlations = np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs])
+    expected = np.sum((1 - correlations) ** power)
+    assert est.history_[0]["train_loss"] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

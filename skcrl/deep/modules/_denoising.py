@@ -125,7 +125,7 @@ class DenoisingPair(nn.Module):
                     self.encode(
                         self.noise[name](view),
                         name[0],
-                        weights if len(name) == 1 else None,
+                        weights if name in ("x", "y") else None,
                     ),
                     self.layers[name[0]].weight.T,
                     self.biases[name[0]],
