@@ -119,6 +119,19 @@ def covariances(m):
     return scaled(cov, x_varies, y_varies)
 
 
+def about(m, x_mean, y_mean):
+    """The same rows' sums of products about other means, of dense views."""
+    dx, dy = m.x_mean - x_mean, m.y_mean - y_mean
+    return Moments(
+        m.n,
+        x_mean,
+        y_mean,
+        m.xx + m.n * dx[:, None] * dx,
+        m.yy + m.n * dy[:, None] * dy,
+        m.xy + m.n * dx[:, None] * dy,
+    )
+
+
 def uncentred(cov, m):
     """Mean products about 0 instead of the means, still normalised by n - 1."""
     share = m.n / max(m.n - 1, 1)

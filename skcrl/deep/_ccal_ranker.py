@@ -83,7 +83,8 @@ class CCALRanker(BaseTwoBranch):
         beside `n_components`: raise it there, up to the variance of the outputs.
     running_momentum : float in [0, 1), default=0.0
         Share of the old that the CCA layer's running means and covariances keep
-        at each batch, one less the rate of [1]_.
+        at each batch, one less the rate of [1]_: the means first, about which those
+        covariances are then taken, as :class:`~skcrl.deep.modules.CCALayer` says.
     input_dropout : float in [0, 1) or None, default=None
         Share of the entries of either view that is set to 0 while training, which keeps
         networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
@@ -250,9 +251,10 @@ class CCALRanker(BaseTwoBranch):
     mean reciprocal rank of validation rows is found stand there once each, whatever
     they weigh.
 
-    The schedule of [1]_: ``early_stopping=True, lr_schedule="refine",
-    n_iter_no_change=50, validation_fraction=0.1, weight_decay=1e-4``, and more epochs
-    than that takes, ``max_epochs=1000`` say.
+    The schedule of [1]_: ``lr_schedule="refine", n_iter_no_change=50, tol=0,
+    weight_decay=1e-4``, which is a patience of 50 epochs at the first rate and of 10 at
+    each of three lower ones, with a `validation` set, and more epochs than that takes,
+    ``max_epochs=1000`` say.
 
     References
     ----------

@@ -62,40 +62,55 @@ def test_refit_is_linear_cca_of_all_rows():
         np.testing.assert_allclose(code, expected, atol=1e-8)
 
 
-def test_running_moments_are_mixed_and_the_first_batch_stands_alone():
-    x, y = related(80, 4, 4)
-    first, second = (slice(None, 40), slice(40, None))
+def released(batches, share, reg):
+    """Codes of each batch by the steps of the released layer, in NumPy.
+
+    Two eigendecompositions in place of a singular value decomposition, signs matched
+    after them.
+    """
+    running = None
+    for a, b in batches:
+
+        def mixed(i, new, old=running):
+            return new if old is None else share * old[i] + (1 - share) * new
+
+        means = mixed(0, a.mean(axis=0)), mixed(1, b.mean(axis=0))
+        a, b = a - means[0], b - means[1]
+        products = [u.T @ v / (len(a) - 1) for u, v in ((a, a), (b, b), (a, b))]
+        running = [*means, *(mixed(i, S) for i, S in enumerate(products, start=2))]
+        roots = []
+        for S in running[2:4]:
+            values, vectors = np.linalg.eigh(S + reg * np.eye(len(S)))
+            roots.append(vectors / np.sqrt(values) @ vectors.T)
+        T = roots[0] @ running[4] @ roots[1]
+        U = roots[0] @ np.linalg.eigh(T @ T.T)[1][:, ::-1]
+        V = roots[1] @ np.linalg.eigh(T.T @ T)[1][:, ::-1]
+        U *= np.sign(np.diag(U.T @ running[4] @ V))
+        yield a @ U, b @ V
+
+
+def test_running_moments_are_those_of_the_released_layer_step_by_step():
+    x, y = related(120, 4, 4)
+    x = x + torch.arange(120)[:, None] / 40  # means move from batch to batch
+    batches = list(zip(x.split(40), y.split(40), strict=True))
+    expected = released([[v.numpy() for v in pair] for pair in batches], 0.25, 0.1)
     layer = CCALayer(4, 4, reg=0.1, momentum=0.25).double()
-    alone = CCALayer(4, 4, reg=0.1).double()
-    for code, expected in zip(
-        layer(x[first], y[first]), alone(x[first], y[first]), strict=True
-    ):
-        torch.testing.assert_close(code, expected)
-    x_code, _ = layer(x[second], y[second])
-    parts = [_moments.moments(x[s], y[s]) for s in (first, second)]
-    means = [
-        0.25 * a + 0.75 * b
-        for a, b in zip(
-            (parts[0].x_mean, parts[0].y_mean),
-            (parts[1].x_mean, parts[1].y_mean),
-            strict=True,
-        )
-    ]
-    xx, yy, xy = (
-        0.25 * a + 0.75 * b
-        for a, b in zip(
-            *(_moments.covariances(part) for part in parts),
-            strict=True,
-        )
-    )
-    eye = 0.1 * torch.eye(4, dtype=torch.float64)
-    # Generalised eigenvectors of Sxy Syy^-1 Syx and Sxx, another way to CCA.
-    squared = torch.linalg.solve(xx + eye, xy @ torch.linalg.solve(yy + eye, xy.T))
-    values, vectors = torch.linalg.eig(squared)
-    vectors = vectors.real[:, values.real.argsort(descending=True)]
-    vectors = vectors / (vectors * ((xx + eye) @ vectors)).sum(0) ** 0.5
-    expected = (x[second] - means[0]) @ vectors
-    torch.testing.assert_close(x_code.abs(), expected.abs())
+    for batch, codes in zip(batches, expected, strict=True):
+        for code, by_hand in zip(layer(*batch), codes, strict=True):
+            signs = np.sign((code.numpy() * by_hand).sum(axis=0))
+            np.testing.assert_allclose(code, by_hand * signs, atol=1e-10)
+
+
+def test_gradcheck_of_running_moments():
+    x, y = related(12, 3, 3)
+    before = related(12, 3, 3, seed=3)
+
+    def codes(x, y):
+        layer = CCALayer(3, 3, reg=0.1, momentum=0.6).double()
+        layer(*before)
+        return layer(x, y)
+
+    assert gradcheck(codes, (x.requires_grad_(), y.requires_grad_()))
 
 
 @pytest.mark.parametrize(("p", "q"), [(3, 3), (4, 2), (2, 4)])

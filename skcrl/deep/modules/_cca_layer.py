@@ -37,7 +37,8 @@ class CCALayer(nn.Module):
         Ridge :math:`r_v` of both views, or of either, positive.
     momentum : float in [0, 1), default=0.0
         Share of the old that running means and covariances keep at each batch, one less
-        the rate of [1]_. With 0 each batch stands for itself.
+        the rate of [1]_. With 0 each batch stands for itself, as in the published
+        trainings.
 
     Attributes
     ----------
@@ -50,6 +51,14 @@ class CCALayer(nn.Module):
     -----
     Shape: (n_samples, x_width), (n_samples, y_width) -> (n_samples, n_components) each.
     The algebra is in float64, whatever the views are in.
+
+    With `momentum` :math:`\mu` above 0, as in the layer released with [1]_: first the
+    means, :math:`m_v = \mu\,m_{v,old} + (1 - \mu)\,\bar{v}`; then the covariances of
+    the batch about these,
+    :math:`S_{vw} = \sum_i (v_i - m_v)(w_i - m_w)' / (n - 1)`; then
+    :math:`\Sigma_{vw} = \mu\,\Sigma_{vw,old} + (1 - \mu)\,S_{vw}`. The gradient goes
+    through what the batch adds to either. The old of the first batch are its own means
+    and covariances, where the released layer begins at 0.
 
     Backward: the gradient goes through Cholesky factors and through the singular
     vectors. A rotation of one pair of components i, j is split into what turns both
@@ -145,9 +154,10 @@ class CCALayer(nn.Module):
         if not self.training:
             return self.project(x, "x"), self.project(y, "y")
         m = _moments.moments(x, y, weights=weights)
-        means, cov = (m.x_mean, m.y_mean), _moments.covariances(m)
         if self.momentum > 0:
-            means, cov = self._run(means, cov)
+            means, cov = self._run(m)
+        else:
+            means, cov = (m.x_mean, m.y_mean), _moments.covariances(m)
         *maps, _ = _linalg.cca_by(_AlignedSVD.apply, cov, self.n_components, self.reg)
         self._keep(*means, *maps)
         return tuple(
@@ -191,15 +201,23 @@ class CCALayer(nn.Module):
         ):
             self._set(name, value)
 
-    def _run(self, means, cov):
+    def _run(self, m):
         """Running moments with those of a batch mixed in, which the gradient takes."""
         share = self.momentum if self.n_batches > 0 else 0.0
         self.n_batches = self.n_batches + 1
-        mixed = []
-        for name, now in zip(_RUNNING, (*means, *cov), strict=True):
-            mixed.append(share * getattr(self, name) + (1 - share) * now)
-            self._set(name, mixed[-1])
-        return mixed[:2], _moments.Covariances(*mixed[2:])
+        means = self._mix(_RUNNING[:2], (m.x_mean, m.y_mean), share)
+        batch = _moments.covariances(_moments.about(m, *means))
+        return means, _moments.Covariances(*self._mix(_RUNNING[2:], batch, share))
+
+    def _mix(self, names, batch, share):
+        """Keep running moments of these names, with `share` of the old in them."""
+        mixed = [
+            share * getattr(self, name) + (1 - share) * now
+            for name, now in zip(names, batch, strict=True)
+        ]
+        for name, value in zip(names, mixed, strict=True):
+            self._set(name, value)
+        return mixed
 
     def _set(self, name, value):
         # Products of another order in memory, which no file keeps, round differently.
