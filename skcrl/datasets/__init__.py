@@ -1,5 +1,6 @@
 """Bundled, fetched and made pairs of views, and splits of them."""
 
+from skcrl.datasets._audio_sheet import make_audio_sheet
 from skcrl.datasets._collages import make_collages
 from skcrl.datasets._emoji import load_emoji
 from skcrl.datasets._halves import fetch_mnist_halves, load_digits_halves
@@ -11,6 +12,7 @@ __all__ = [
     "fetch_mnist_halves",
     "load_digits_halves",
     "load_emoji",
+    "make_audio_sheet",
     "make_collages",
     "make_correlated_views",
     "make_noisy_mnist",
