@@ -260,3 +260,29 @@ def test_retrieval_of_emoji(capsys, zero_shot):
     assert "CCALRanker, weighted" in out
     assert ("20 other classes" if zero_shot else "370 of test") in out
     assert "nan" not in out
+
+
+def test_retrieval_of_audio_by_sheet(capsys):
+    names = ["oracle", "CCALRanker", "CCALRanker, shuffled pairs"]
+    load("retrieval").main(["--data", "audio-sheet", "--quick", "--only", *names])
+    out = capsys.readouterr().out
+    assert "120 training samples (100 %), 60 of test; by chance MRR 7.8" in out
+    oracles = [line.split() for line in out.splitlines() if line.startswith("oracle")]
+    assert [line[1:7] for line in oracles] == [
+        ["100.0", "100.0", "100.0", "100.0", "1.0", "100.0"]
+    ] * 2
+    assert "CCALRanker, shuffled pairs" in out
+    assert "nan" not in out
+
+
+def test_retrieval_with_the_papers_nets(captions, capsys):
+    retrieval = load("retrieval")
+    arguments = ["--paper", "--quick", "--folder", str(captions)]
+    retrieval.main([*arguments, "--only", "LinearCCA", "CCALRanker, both"])
+    out = capsys.readouterr().out
+    assert out.count("train R@1   train MRR") == 1
+    assert "CCALRanker, both" in out
+    assert "nan" not in out
+    with pytest.raises(SystemExit):
+        retrieval.main([*arguments, "--data", "emoji"])
+    assert "--paper is of texts" in capsys.readouterr().err
