@@ -110,12 +110,19 @@ def make_audio_sheet(
     """
     rng = random_source(random_state)
     melodies = _different_melodies(n_samples, rng)
-    views = []
-    for draw in (_staff, _spectrogram):
-        view = np.stack([draw(melody, rng) for melody in melodies])
-        view += noise * rng.standard_normal(view.shape)
-        views.append(np.clip(view, 0, 1).astype(np.float32)[:, None])
-    return AudioSheet(*views, melodies)
+    return AudioSheet(
+        _noisy(np.stack([_staff(melody, rng) for melody in melodies]), noise, rng),
+        _noisy(
+            np.stack([_spectrogram(melody, rng) for melody in melodies]), noise, rng
+        ),
+        melodies,
+    )
+
+
+def _noisy(view, noise, rng):
+    """One channel of float32 from 0 to 1."""
+    view = view + noise * rng.standard_normal(view.shape)
+    return np.clip(view, 0, 1).astype(np.float32)[:, None]
 
 
 def _different_melodies(n_samples, rng):
