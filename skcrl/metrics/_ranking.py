@@ -1,17 +1,24 @@
 r"""Where relevant targets stand among all targets, with ties in random order.
 
+Targets are ranked by cosine, or by Euclidean distance with a minus.
+
 Queries are taken block by block, so that no matrix of all similarities is ever held.
 Similarities that differ by no more than rounding are tied, since equal codes give
 unequal ones from one place of a matrix product to another. A code of :math:`d`
 dimensions scaled to length one errs by at most :math:`(d/2 + 3)\,u` and a product of
 two by :math:`d\,u` more, with :math:`u = \varepsilon / 2`. Hence the cosines of a query
 with two codes of one direction differ by at most :math:`(3d + 6)\,u`, less than
-``_rounding``.
+the ``slack`` of ``Cosines``.
+
+A squared distance is a sum of squares, and of :math:`d` dimensions errs by at most
+:math:`(d + 2)\,u` of itself. Hence two that are equal differ by at most twice that
+share of them, half the ``slack`` of ``Distances``.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
@@ -29,8 +36,62 @@ class Standing(NamedTuple):
     n_targets: int
 
 
-def check_unit_rows(codes, name):
-    """Codes scaled to length one, in float64; rows of zeros stay zero."""
+class Cosines:
+    """Compares codes by their cosines."""
+
+    def scaled(self, queries, targets):
+        """Codes of length one; rows of zeros stay zero."""
+        return unit_rows(queries), unit_rows(targets)
+
+    def similarities(self, queries, targets, out):
+        """Of each query with each target."""
+        return np.matmul(queries, targets.T, out=out)
+
+    def of_pairs(self, queries, targets):
+        """Of each query with the target in its row."""
+        return np.einsum("ij,ij->i", queries, targets)
+
+    def slack(self, level, n_components):
+        """How far from a similarity others are that differ by rounding alone."""
+        return _rounding(n_components)
+
+
+class Distances:
+    """Compares codes by their squared Euclidean distances, with a minus."""
+
+    def scaled(self, queries, targets):
+        """Codes of which the largest number is about one: squares stay in range."""
+        largest = max(abs(queries).max(), abs(targets).max())
+        exponent = -np.frexp(largest)[1]
+        return np.ldexp(queries, exponent), np.ldexp(targets, exponent)
+
+    def similarities(self, queries, targets, out):
+        """Of each query with each target."""
+        cdist(queries, targets, "sqeuclidean", out=out)
+        return np.negative(out, out=out)
+
+    def of_pairs(self, queries, targets):
+        """Of each query with the target in its row."""
+        gaps = queries - targets
+        return -np.einsum("ij,ij->i", gaps, gaps)
+
+    def slack(self, level, n_components):
+        """How far from a similarity others are that differ by rounding alone."""
+        return abs(level) * _rounding(n_components)
+
+
+METRICS = {"cosine": Cosines(), "euclidean": Distances()}
+
+
+def compared_by(metric):
+    """What compares codes by a metric of this name."""
+    if not isinstance(metric, str) or metric not in METRICS:
+        raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r:.80}.")
+    return METRICS[metric]
+
+
+def check_rows(codes, name):
+    """Codes as a matrix in float64."""
     array = np.asarray(kind_of(codes, name).values(codes))
     if array.size and isinstance(array.flat[0], str):
         raise ValueError(
@@ -40,47 +101,46 @@ def check_unit_rows(codes, name):
     codes = check_numbers(codes, name, ensure_min_samples=0)
     if len(codes) == 0:
         raise ValueError(f"{name} is empty, of shape {codes.shape}.")
-    return unit_rows(codes)
+    return codes
 
 
-def check_unit_codes(queries, targets, names=("queries", "targets")):
-    """Both sets of codes at length one."""
-    queries = check_unit_rows(queries, names[0])
-    targets = check_unit_rows(targets, names[1])
+def check_both(queries, targets, by, names=("queries", "targets")):
+    """Both sets of codes, scaled for what compares them."""
+    queries, targets = check_rows(queries, names[0]), check_rows(targets, names[1])
     if queries.shape[1] != targets.shape[1]:
         raise ValueError(
             f"{names[0]} and {names[1]} must have the same number of dimensions, "
             f"got {queries.shape[1]} and {targets.shape[1]}."
         )
-    return queries, targets
+    return by.scaled(queries, targets)
 
 
-def first_relevant(queries, targets, relevance):
+def first_relevant(queries, targets, relevance, by):
     """Standing of the most similar relevant target of each query."""
-    rounding = _rounding(queries)
     better, tied, relevant = np.empty((3, len(queries)), dtype=np.int64)
-    for block, similarity in _similarities(queries, targets):
+    for block, similarity in _similarities(queries, targets, by):
         found = _similarities_of_relevant(similarity, relevance.rows(block))
         starts = found.indptr[:-1]
         best = np.maximum.reduceat(found.data, starts)
-        as_good = found.data >= np.repeat(best - rounding, np.diff(found.indptr))
-        better[block], tied[block] = _count(similarity, best, rounding)
+        slack = by.slack(best, queries.shape[1])
+        as_good = found.data >= np.repeat(best - slack, np.diff(found.indptr))
+        better[block], tied[block] = _count(similarity, best, slack)
         relevant[block] = np.add.reduceat(as_good, starts, dtype=np.int64)
     return Standing(better, tied, relevant, len(targets))
 
 
-def partners_both_ways(Zx, Zy):
+def partners_both_ways(Zx, Zy, by):
     """Standing of the partner of each row, among `Zy` and among `Zx`.
 
     Every similarity is computed once, and counted by its row and by its column.
     """
-    rounding = _rounding(Zx)
-    own = np.einsum("ij,ij->i", Zx, Zy)
+    own = by.of_pairs(Zx, Zy)
+    slack = np.broadcast_to(by.slack(own, Zx.shape[1]), own.shape)
     x_better, x_tied, y_better, y_as_good = np.zeros((4, len(Zx)), dtype=np.int64)
-    for block, similarity in _similarities(Zx, Zy):
-        x_better[block], x_tied[block] = _count(similarity, own[block], rounding)
-        y_better += np.count_nonzero(similarity > own + rounding, axis=0)
-        y_as_good += np.count_nonzero(similarity >= own - rounding, axis=0)
+    for block, similarity in _similarities(Zx, Zy, by):
+        x_better[block], x_tied[block] = _count(similarity, own[block], slack[block])
+        y_better += np.count_nonzero(similarity > own + slack, axis=0)
+        y_as_good += np.count_nonzero(similarity >= own - slack, axis=0)
     one = np.ones_like(x_tied)
     return (
         Standing(x_better, x_tied, one, len(Zy)),
@@ -110,31 +170,29 @@ def expected_rank(standing):
     return standing.better + (standing.tied + 1) / (standing.relevant + 1)
 
 
-def expected_precision(queries, targets, relevance, k):
+def expected_precision(queries, targets, relevance, k, by):
     """Share of relevant ones among the first k targets, mean over all orders of ties.
 
     Targets better than the k-th are among the first k for certain, those tied with
     it with equal chances.
     """
-    rounding = _rounding(queries)
     precision = np.empty(len(queries))
-    for block, similarity in _similarities(queries, targets):
+    for block, similarity in _similarities(queries, targets, by):
         last = len(targets) - k
         kth = np.partition(similarity, last, axis=1)[:, last]
-        better, tied = _count(similarity, kth, rounding)
+        slack = np.broadcast_to(by.slack(kth, queries.shape[1]), kth.shape)
+        better, tied = _count(similarity, kth, slack)
         found = _similarities_of_relevant(similarity, relevance.rows(block))
         row = np.repeat(np.arange(len(kth)), np.diff(found.indptr))
-        gap = found.data - kth[row]
+        gap, slack = found.data - kth[row], slack[row]
         chance = np.where(
-            gap > rounding,
-            1.0,
-            np.where(gap >= -rounding, ((k - better) / tied)[row], 0),
+            gap > slack, 1.0, np.where(gap >= -slack, ((k - better) / tied)[row], 0)
         )
         precision[block] = np.bincount(row, chance, minlength=len(kth)) / k
     return precision
 
 
-def expected_average_precision(queries, targets, relevance):
+def expected_average_precision(queries, targets, relevance, by):
     r"""Average precision of each query, mean over all orders of ties.
 
     Of a group of t tied targets, r of them relevant, after m better ones with R
@@ -143,16 +201,16 @@ def expected_average_precision(queries, targets, relevance):
     takes :math:`h = \sum_j 1/(m+j)`, for
     :math:`\sum_j (j-1)/(m+j) = t - (m+1)h`.
     """
-    rounding = _rounding(queries)
     harmonic = np.cumsum(1 / np.arange(1, len(targets) + 1))
     harmonic = np.concatenate([[0], harmonic])
     average = np.empty(len(queries))
-    for block, similarity in _similarities(queries, targets):
+    for block, similarity in _similarities(queries, targets, by):
         found = _similarities_of_relevant(similarity, relevance.rows(block))
         of_query = np.split(found.data, found.indptr[1:-1])
         for i, (all_of, relevant) in enumerate(zip(similarity, of_query, strict=True)):
-            m, t = _count_sorted(np.sort(all_of), relevant, rounding)
-            R, r = _count_sorted(np.sort(relevant), relevant, rounding)
+            slack = by.slack(relevant, queries.shape[1])
+            m, t = _count_sorted(np.sort(all_of), relevant, slack)
+            R, r = _count_sorted(np.sort(relevant), relevant, slack)
             h = np.where(t == 1, 1 / (m + 1), harmonic[m + t] - harmonic[m])
             rise = (r - 1) / np.maximum(t - 1, 1)
             average[block.start + i] = np.mean(
@@ -161,19 +219,19 @@ def expected_average_precision(queries, targets, relevance):
     return average
 
 
-def _rounding(codes):
-    return 2 * (codes.shape[1] + 2) * np.finfo(np.float64).eps
+def _rounding(n_components):
+    return 2 * (n_components + 2) * np.finfo(np.float64).eps
 
 
-def _similarities(queries, targets):
-    """Slices of the queries, and their cosines with all targets in one reused array."""
+def _similarities(queries, targets, by):
+    """Slices of the queries, and how similar all targets are, in one reused array."""
     # A similarity takes 8 bytes, and up to 24 more where its target is relevant.
     budget = int(get_config()["working_memory"] * 2**20) // (32 * len(targets))
     n_rows = int(np.clip(budget, 1, min(256, len(queries))))  # more gain no speed
-    cosines = np.empty((n_rows, len(targets)))
+    similarities = np.empty((n_rows, len(targets)))
     for block in gen_batches(len(queries), n_rows):
-        out = cosines[: block.stop - block.start]
-        yield block, np.matmul(queries[block], targets.T, out=out)
+        out = similarities[: block.stop - block.start]
+        yield block, by.similarities(queries[block], targets, out)
 
 
 def _similarities_of_relevant(similarity, relevant):
@@ -183,23 +241,21 @@ def _similarities_of_relevant(similarity, relevant):
     return relevant
 
 
-def _count(similarity, level, rounding):
+def _count(similarity, level, slack):
     """Number of targets in each row above `level`, and tied with it."""
     # Row by row, while the row is in the cache.
     above = [
         (np.count_nonzero(row > high), np.count_nonzero(row >= low))
-        for row, high, low in zip(
-            similarity, level + rounding, level - rounding, strict=True
-        )
+        for row, high, low in zip(similarity, level + slack, level - slack, strict=True)
     ]
     better, as_good = np.array(above).T
     return better, as_good - better
 
 
-def _count_sorted(ascending, levels, rounding):
+def _count_sorted(ascending, levels, slack):
     """Number of entries of a sorted array above each level, and tied with it."""
-    worse = np.searchsorted(ascending, levels - rounding, side="left")
-    not_better = np.searchsorted(ascending, levels + rounding, side="right")
+    worse = np.searchsorted(ascending, levels - slack, side="left")
+    not_better = np.searchsorted(ascending, levels + slack, side="right")
     return len(ascending) - not_better, not_better - worse
 
 

@@ -1,19 +1,23 @@
 """Measures of retrieval across views: functions on arrays of codes.
 
-Targets are ranked by the cosine of their codes with the query's. To search the other
-way, swap the arguments.
+Targets are ranked by the cosine of their codes with the query's, or by the Euclidean
+distance from it. To search the other way, swap the arguments.
 """
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 
+from skcrl._columns import unit_rows
 from skcrl._typing import Rows
 from skcrl._views import check_paired
 from skcrl.metrics._ranking import (
-    check_unit_codes,
-    check_unit_rows,
+    METRICS,
+    check_both,
+    check_rows,
+    compared_by,
     expected,
     expected_average_precision,
     expected_precision,
@@ -27,6 +31,8 @@ from skcrl.metrics._relevance import (
     check_relevance,
 )
 
+Metric = Literal["cosine", "euclidean"]
+
 
 def recall_at_k(
     queries: Rows,
@@ -34,6 +40,7 @@ def recall_at_k(
     *,
     k: int = 1,
     relevant: Rows | None = None,
+    metric: Metric = "cosine",
 ) -> float:
     r"""Share of queries with a relevant target among the first k.
 
@@ -55,6 +62,9 @@ def recall_at_k(
         ``(query_classes, target_classes)``, of shapes (n_queries,) and (n_targets,):
         targets of the query's class. A boolean array or SciPy sparse matrix of shape
         (n_queries, n_targets): where it is true.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets: large cosines with the query, or small Euclidean
+        distances from it, of codes as they are.
 
     Returns
     -------
@@ -74,13 +84,13 @@ def recall_at_k(
 
     Notes
     -----
-    Codes are compared by cosine, in float64; a code of zeros has cosine 0 with
-    every code. Targets that are equally similar to the query count as in random
-    order: the result is the mean over all orders, in closed form, as proposed in [2]_.
-    Hence constant codes score chance and no order of rows is favoured. Cosines are
-    equal here if they differ by at most :math:`2 (d + 2) \varepsilon`, which is what
-    rounding does to the product of the same two codes of d dimensions, with the
-    :math:`\varepsilon` of float64.
+    Codes are compared in float64; a code of zeros has cosine 0 with every code.
+    Targets that are equally similar to the query count as in random order: the result
+    is the mean over all orders, in closed form, as proposed in [2]_. Hence constant
+    codes score chance and no order of rows is favoured. Cosines are equal here if they
+    differ by at most :math:`2 (d + 2) \varepsilon`, which is what rounding does to the
+    product of the same two codes of d dimensions, with the :math:`\varepsilon` of
+    float64, and squared distances if they differ by no more than that share of them.
 
     Queries are searched block by block, in no more memory than scikit-learn's
     ``working_memory``, beside the codes themselves; in up to thrice that where most
@@ -106,10 +116,16 @@ def recall_at_k(
     >>> recall_at_k(Zx, Zy, relevant=(["a", "b", "b"], ["a", "b", "b"]))
     1.0
     """
-    return recall(one_way(queries, targets, relevant), k)
+    return recall(one_way(queries, targets, relevant, metric), k)
 
 
-def median_rank(queries: Rows, targets: Rows, *, relevant: Rows | None = None) -> float:
+def median_rank(
+    queries: Rows,
+    targets: Rows,
+    *,
+    relevant: Rows | None = None,
+    metric: Metric = "cosine",
+) -> float:
     """Median over queries of the rank of the first relevant target.
 
     "MR" of the literature on cross-modal retrieval [1]_; lower is better. The
@@ -123,6 +139,8 @@ def median_rank(queries: Rows, targets: Rows, *, relevant: Rows | None = None) -
         Codes of the other view. Swap the two to search the other way.
     relevant : None, tuple or boolean matrix, default=None
         What is to be found, as in :func:`recall_at_k`.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -152,11 +170,15 @@ def median_rank(queries: Rows, targets: Rows, *, relevant: Rows | None = None) -
     >>> median_rank(Zx, Zy)  # of 1, 2 and 2
     2.0
     """
-    return median_of_ranks(one_way(queries, targets, relevant))
+    return median_of_ranks(one_way(queries, targets, relevant, metric))
 
 
 def mean_reciprocal_rank(
-    queries: Rows, targets: Rows, *, relevant: Rows | None = None
+    queries: Rows,
+    targets: Rows,
+    *,
+    relevant: Rows | None = None,
+    metric: Metric = "cosine",
 ) -> float:
     """Mean over queries of one over the rank of the first relevant target.
 
@@ -171,6 +193,8 @@ def mean_reciprocal_rank(
         Codes of the other view. Swap the two to search the other way.
     relevant : None, tuple or boolean matrix, default=None
         What is to be found, as in :func:`recall_at_k`.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -201,7 +225,7 @@ def mean_reciprocal_rank(
     >>> round(mean_reciprocal_rank(Zx, Zy), 4)  # of 1, 1/2 and 1/2
     0.6667
     """
-    return mean_of_reciprocal_ranks(one_way(queries, targets, relevant))
+    return mean_of_reciprocal_ranks(one_way(queries, targets, relevant, metric))
 
 
 def precision_at_k(
@@ -210,6 +234,7 @@ def precision_at_k(
     *,
     k: int = 10,
     relevant: Rows | None = None,
+    metric: Metric = "cosine",
 ) -> float:
     """Share of relevant ones among the first k targets, mean over queries.
 
@@ -224,6 +249,8 @@ def precision_at_k(
     relevant : None, tuple or boolean matrix, default=None
         What is to be found, as in :func:`recall_at_k`. With one relevant target per
         query, precision is ``recall_at_k`` divided by k.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -249,13 +276,17 @@ def precision_at_k(
     >>> round(precision_at_k(Zx, Zy, k=2, relevant=(classes, classes)), 4)
     0.8333
     """
-    queries, targets, relevance = _check(queries, targets, relevant)
+    queries, targets, relevance, by = _check(queries, targets, relevant, metric)
     _check_k(k, len(targets))
-    return float(expected_precision(queries, targets, relevance, k).mean())
+    return float(expected_precision(queries, targets, relevance, k, by).mean())
 
 
 def mean_average_precision(
-    queries: Rows, targets: Rows, *, relevant: Rows | None = None
+    queries: Rows,
+    targets: Rows,
+    *,
+    relevant: Rows | None = None,
+    metric: Metric = "cosine",
 ) -> float:
     """Mean over queries of the precision at each relevant target, averaged.
 
@@ -271,6 +302,8 @@ def mean_average_precision(
         Codes of the other view. Swap the two to search the other way.
     relevant : None, tuple or boolean matrix, default=None
         What is to be found, as in :func:`recall_at_k`.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -301,8 +334,8 @@ def mean_average_precision(
     >>> round(mean_average_precision(Zx, Zy, relevant=(classes, classes)), 4)
     0.6389
     """
-    queries, targets, relevance = _check(queries, targets, relevant)
-    return float(expected_average_precision(queries, targets, relevance).mean())
+    queries, targets, relevance, by = _check(queries, targets, relevant, metric)
+    return float(expected_average_precision(queries, targets, relevance, by).mean())
 
 
 def average_precision_at_k(
@@ -312,6 +345,7 @@ def average_precision_at_k(
     target_classes: Rows,
     *,
     k: int = 50,
+    metric: Metric = "cosine",
 ) -> float:
     """AP@k of zero-shot retrieval: precision at k, averaged within and over classes.
 
@@ -334,6 +368,8 @@ def average_precision_at_k(
         Class of each target.
     k : int, default=50
         Targets to look at, from 1 to n_targets.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -366,17 +402,19 @@ def average_precision_at_k(
     >>> average_precision_at_k(texts, images, classes, ["a", "a", "b", "b"], k=2)
     0.875
     """
-    queries, targets, relevance = _check(
-        queries, targets, (query_classes, target_classes)
+    queries, targets, relevance, by = _check(
+        queries, targets, (query_classes, target_classes), metric
     )
     _check_k(k, len(targets))
-    precision = expected_precision(queries, targets, relevance, k)
+    precision = expected_precision(queries, targets, relevance, k, by)
     _, of_class = np.unique(relevance.query_classes, return_inverse=True)
     return float(np.mean(np.bincount(of_class, precision) / np.bincount(of_class)))
 
 
-def class_codes(codes: Rows, classes: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """One code for each class: the mean of its members' codes at length one.
+def class_codes(
+    codes: Rows, classes: Rows, *, metric: Metric = "cosine"
+) -> tuple[np.ndarray, np.ndarray]:
+    """One code for each class: the mean of its members' codes.
 
     Queries of the class-level protocol of zero-shot retrieval: what is sought
     is a class, described by all its samples of one view.
@@ -387,11 +425,15 @@ def class_codes(codes: Rows, classes: Rows) -> tuple[np.ndarray, np.ndarray]:
         Codes of one view.
     classes : array-like of shape (n_samples,)
         Their classes.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What the means are to be compared by: for cosines they are those of codes
+        brought to length one, for distances those of codes as they are.
 
     Returns
     -------
     means : ndarray of shape (n_classes, n_components)
-        Means, not scaled: their length is how much a class agrees on a direction.
+        Means, not scaled: for cosines their length is how much a class agrees on a
+        direction.
     classes : ndarray of shape (n_classes,)
         The classes, sorted.
 
@@ -416,7 +458,9 @@ def class_codes(codes: Rows, classes: Rows) -> tuple[np.ndarray, np.ndarray]:
     >>> average_precision_at_k(queries, images, classes, of_images, k=1)
     1.0
     """
-    codes = check_unit_rows(codes, "codes")
+    codes = check_rows(codes, "codes")
+    if compared_by(metric) is METRICS["cosine"]:
+        codes = unit_rows(codes)
     classes = check_classes(classes, len(codes), "classes")
     classes, of_class, sizes = np.unique(
         classes, return_inverse=True, return_counts=True
@@ -432,6 +476,7 @@ def retrieval_report(
     *,
     k: int | Sequence[int] | None = None,
     relevant: Rows | None = None,
+    metric: Metric = "cosine",
 ) -> dict[str, dict[str, float]]:
     """Recall at several k, median rank and mean reciprocal rank, both ways.
 
@@ -448,6 +493,8 @@ def retrieval_report(
         view. None takes those of 1, 5, 10 and 25 that are not beyond it.
     relevant : None, tuple or boolean matrix, default=None
         What belongs together, as in :func:`recall_at_k` with `Zx` as queries.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the targets, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -481,7 +528,7 @@ def retrieval_report(
      'recall_at_1': 0.08,
      'recall_at_10': 0.36}
     """
-    standings = both_ways(Zx, Zy, relevant)
+    standings = both_ways(Zx, Zy, relevant, metric)
     if k is None:
         fewest = min(standing.n_targets for standing in standings.values())
         k = [each for each in (1, 5, 10, 25) if each <= fewest]
@@ -497,28 +544,27 @@ def retrieval_report(
     }
 
 
-def one_way(queries, targets, relevant=None):
+def one_way(queries, targets, relevant=None, metric="cosine"):
     """Standing of the best relevant target of each query."""
-    queries, targets, relevance = _check(queries, targets, relevant)
-    return first_relevant(queries, targets, relevance)
+    return first_relevant(*_check(queries, targets, relevant, metric))
 
 
-def both_ways(Zx, Zy, relevant=None):
+def both_ways(Zx, Zy, relevant=None, metric="cosine"):
     """Standings with either view as queries, by direction."""
-    Zx, Zy, relevance = _check(Zx, Zy, relevant, names=("Zx", "Zy"))
+    Zx, Zy, relevance, by = _check(Zx, Zy, relevant, metric, names=("Zx", "Zy"))
     backwards = relevance.swapped()
     check_all_have_relevant(backwards, "Zy")
     if relevant is None:
-        x_to_y, y_to_x = partners_both_ways(Zx, Zy)
+        x_to_y, y_to_x = partners_both_ways(Zx, Zy, by)
     else:
-        x_to_y = first_relevant(Zx, Zy, relevance)
-        y_to_x = first_relevant(Zy, Zx, backwards)
+        x_to_y = first_relevant(Zx, Zy, relevance, by)
+        y_to_x = first_relevant(Zy, Zx, backwards, by)
     return {"x_to_y": x_to_y, "y_to_x": y_to_x}
 
 
-def mean_both_ways(measure, Zx, Zy, relevant=None):
+def mean_both_ways(measure, Zx, Zy, relevant=None, metric="cosine"):
     """Mean over both directions of a measure of standings."""
-    standings = both_ways(Zx, Zy, relevant).values()
+    standings = both_ways(Zx, Zy, relevant, metric).values()
     return float(np.mean([measure(standing) for standing in standings]))
 
 
@@ -538,14 +584,14 @@ def mean_of_reciprocal_ranks(standing, weights=None):
     return float(np.average(expected(standing, np.reciprocal), weights=weights))
 
 
-def _check(queries, targets, relevant, names=("queries", "targets")):
-    given = queries, targets
-    queries, targets = check_unit_codes(queries, targets, names)
+def _check(queries, targets, relevant, metric, names=("queries", "targets")):
+    given, by = (queries, targets), compared_by(metric)
+    queries, targets = check_both(queries, targets, by, names)
     relevance = check_relevance(relevant, len(queries), len(targets))
     if relevant is None:
         check_paired(*given, names=names)
     check_all_have_relevant(relevance, names[0])
-    return queries, targets, relevance
+    return queries, targets, relevance, by
 
 
 def _check_k(k, n_targets):

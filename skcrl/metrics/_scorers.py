@@ -7,7 +7,9 @@ from typing import Any
 from skcrl._arrays import to_numpy
 from skcrl._typing import Rows
 from skcrl.metrics._correlation import pearson_sum
+from skcrl.metrics._ranking import compared_by
 from skcrl.metrics._retrieval import (
+    Metric,
     mean_both_ways,
     mean_of_reciprocal_ranks,
     median_of_ranks,
@@ -33,7 +35,7 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORES)
 
 
-def get_scorer(name: str) -> "Scorer":
+def get_scorer(name: str, *, metric: Metric = "cosine") -> "Scorer":
     """Scorer of two-view estimators by its name, higher is better.
 
     Parameters
@@ -44,6 +46,8 @@ def get_scorer(name: str) -> "Scorer":
         rank) search either view for the partners of the rows of the other, and are the
         mean of both directions; with "_x_to_y" after them the first view's rows are
         the queries, with "_y_to_x" the second's. "pearson_sum" is that of the codes.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What ranks the rows of the other view; of no effect on "pearson_sum".
 
     Returns
     -------
@@ -53,7 +57,7 @@ def get_scorer(name: str) -> "Scorer":
     Raises
     ------
     ValueError
-        If there is no such scorer.
+        If there is no such scorer, or metric.
 
     See Also
     --------
@@ -76,30 +80,37 @@ def get_scorer(name: str) -> "Scorer":
         raise ValueError(
             f"There is no scorer {name!r}: choose one of {', '.join(_SCORES)}."
         )
-    return Scorer(name)
+    compared_by(metric)
+    return Scorer(name, metric)
 
 
 @dataclass(frozen=True, repr=False)
 class Scorer:
-    """Callable that scores the codes of both views; it holds nothing but a name."""
+    """Callable that scores the codes of both views; it holds nothing but names."""
 
     name: str
+    metric: Metric = "cosine"
 
     def __call__(self, estimator: Any, X: Rows, y: Rows) -> float:
         """Score of the estimator on the paired views `X` and `y`."""
         Zx, Zy = map(to_numpy, estimator.transform_pair(X, y))
-        return _SCORES[self.name](Zx, Zy)
+        return _SCORES[self.name](Zx, Zy, metric=self.metric)
 
     def __repr__(self):
-        return f"get_scorer({self.name!r})"
+        by = "" if self.metric == "cosine" else f", metric={self.metric!r}"
+        return f"get_scorer({self.name!r}{by})"
 
 
-def _x_to_y(measure, Zx, Zy):
-    return measure(one_way(Zx, Zy))
+def _x_to_y(measure, Zx, Zy, metric):
+    return measure(one_way(Zx, Zy, metric=metric))
 
 
-def _y_to_x(measure, Zx, Zy):
-    return measure(one_way(Zy, Zx))
+def _y_to_x(measure, Zx, Zy, metric):
+    return measure(one_way(Zy, Zx, metric=metric))
+
+
+def _pearson_sum(Zx, Zy, metric):
+    return pearson_sum(Zx, Zy)
 
 
 def _neg_median_rank(standing):
@@ -120,4 +131,4 @@ _SCORES = {
         ("_x_to_y", _x_to_y),
         ("_y_to_x", _y_to_x),
     )
-} | {"pearson_sum": pearson_sum}
+} | {"pearson_sum": _pearson_sum}

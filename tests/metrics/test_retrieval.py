@@ -24,13 +24,17 @@ from skcrl.metrics import (
 )
 
 
-def orders(query, targets, relevant):
+def orders(query, targets, relevant, metric="cosine"):
     """Relevance by rank, in every order of ties, and how many orders give it.
 
     Cosines of whole numbers are compared as fractions: dot * |dot| / |target|^2.
     """
 
     def similarity(j):
+        if metric == "euclidean":
+            return -sum(
+                (int(a) - int(b)) ** 2 for a, b in zip(query, targets[j], strict=True)
+            )
         dot = sum(int(a) * int(b) for a, b in zip(query, targets[j], strict=True))
         return Fraction(dot * abs(dot), max(1, sum(int(b) ** 2 for b in targets[j])))
 
@@ -82,21 +86,25 @@ def random_case(rng):
     return queries, targets, relevant
 
 
-def test_every_measure_is_its_mean_over_all_orders_of_ties():
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_every_measure_is_its_mean_over_all_orders_of_ties(metric):
     rng = np.random.default_rng(0)
     n_open = 0
     for _ in range(300):
         queries, targets, relevant = random_case(rng)
         k = int(rng.integers(1, len(targets) + 1))
-        cases = [orders(queries[i], targets, row) for i, row in enumerate(relevant)]
+        cases = [
+            orders(queries[i], targets, row, metric) for i, row in enumerate(relevant)
+        ]
         n_open += any(len(case) > 1 for case in cases)
         expected = expected_by_orders(cases, k)
+        by = {"relevant": relevant, "metric": metric}
         found = {
-            "recall": recall_at_k(queries, targets, k=k, relevant=relevant),
-            "median rank": median_rank(queries, targets, relevant=relevant),
-            "mrr": mean_reciprocal_rank(queries, targets, relevant=relevant),
-            "precision": precision_at_k(queries, targets, k=k, relevant=relevant),
-            "map": mean_average_precision(queries, targets, relevant=relevant),
+            "recall": recall_at_k(queries, targets, k=k, **by),
+            "median rank": median_rank(queries, targets, **by),
+            "mrr": mean_reciprocal_rank(queries, targets, **by),
+            "precision": precision_at_k(queries, targets, k=k, **by),
+            "map": mean_average_precision(queries, targets, **by),
         }
         for name, value in expected.items():
             assert found[name] == pytest.approx(float(value), abs=1e-12), name
@@ -411,3 +419,37 @@ def test_cosines_know_no_units(rng):
     signs = np.sign(Zx)
     assert retrieval_report(signs * 1e308, Zy) == retrieval_report(signs, Zy)
     assert retrieval_report(Zx * 1e-300, Zy) == retrieval_report(Zx, Zy)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e300])
+def test_a_report_by_distances(codes, scale):
+    Zx, Zy = codes
+    distances = np.linalg.norm(Zx[:, None] - Zy[None], axis=2)
+    distances[:, 11:20] = distances[:, 10:11]  # of equal codes
+    by = {"k": (1, 5), "metric": "euclidean"}
+    report = retrieval_report(Zx * scale, Zy * scale, **by)
+    own = np.eye(60, dtype=bool)
+    written_out = retrieval_report(Zx * scale, Zy * scale, relevant=own, **by)
+    for name, table in (("x_to_y", distances), ("y_to_x", distances.T)):
+        own = np.diag(table)[:, None]
+        better = (table < own).sum(axis=1)
+        tied = (table == own).sum(axis=1)
+        for k in (1, 5):
+            share = np.clip((k - better) / tied, 0, 1).mean()
+            assert report[name][f"recall_at_{k}"] == pytest.approx(share)
+        assert report[name] == pytest.approx(written_out[name])
+
+
+def test_class_codes_to_be_compared_by_distances():
+    queries, _ = class_codes(
+        [[2.0, 0], [0, 4], [0, 2]], list("abb"), metric="euclidean"
+    )
+    np.testing.assert_array_equal(queries, [[2, 0], [0, 3]])
+
+
+def test_no_other_metric(codes):
+    for call in (recall_at_k, precision_at_k, retrieval_report):
+        with pytest.raises(
+            ValueError, match="one of .'cosine', 'euclidean'., got 'l1'"
+        ):
+            call(*codes, metric="l1")

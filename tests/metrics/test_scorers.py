@@ -59,6 +59,18 @@ def test_scores_are_the_measures_of_the_codes(fitted, views, name):
     assert both == pytest.approx((forth + back) / 2, abs=1e-14)
 
 
+def test_scores_by_distances(fitted, views):
+    codes = fitted.transform_pair(*views)
+    scorer = get_scorer("recall_at_5_x_to_y", metric="euclidean")
+    expected = recall_at_k(*codes, k=5, metric="euclidean")
+    assert scorer(fitted, *views) == expected != recall_at_k(*codes, k=5)
+    assert eval(repr(scorer)) == scorer
+    total = get_scorer("pearson_sum", metric="euclidean")(fitted, *views)
+    assert total == pearson_sum(*codes)
+    with pytest.raises(ValueError, match="metric must be one of .* got None"):
+        get_scorer("recall_at_5", metric=None)
+
+
 def test_pearson_sum_is_that_of_the_codes(fitted, views):
     expected = pearson_sum(*fitted.transform_pair(*views))
     assert get_scorer("pearson_sum")(fitted, *views) == expected
