@@ -23,6 +23,10 @@ class Dask(Dense):
         """Whether the array is of integers."""
         return view.dtype.kind in "iu"
 
+    def gaps(self, view):
+        """None: rows are not looked at before they are computed."""
+        return None
+
     def moments(self, X, y, weights=None):
         """Moments of all rows, block by block on the scheduler that is set."""
         from dask import delayed

@@ -45,11 +45,28 @@ class Dense:
         """Columns of the view by names, positions or a slice, in its container."""
         return _safe_indexing(view, columns, axis=1)
 
+    def gaps(self, view):
+        """Rows of a view as it comes that are missing throughout, None if none is."""
+        is_list = isinstance(view, (list, tuple))
+        if not is_list and not hasattr(view, "shape"):
+            return None  # a Dataset
+        try:
+            rows = np.asarray(self.values(view))
+        except ValueError:  # of a list of rows of several lengths
+            return None
+        if rows.ndim == 0 or rows.size == 0:
+            return None
+        missing = self.missing_rows(rows)
+        return missing if missing.any() else None
+
     def missing_rows(self, view):
         """Rows of an array of any type that are missing throughout."""
         rows = view.reshape(len(view), -1)
         if rows.dtype.kind in "fmM":
-            return np.isnan(rows).all(axis=1)
+            # Most often the first column says that there are none.
+            missing = np.isnan(rows[:, 0])
+            missing[missing] = np.isnan(rows[missing]).all(axis=1)
+            return missing
         if rows.dtype.kind != "O":
             return np.zeros(len(rows), dtype=bool)
         return np.array([all(map(is_missing, row)) for row in rows], dtype=bool)

@@ -60,6 +60,10 @@ class Sparse(Dense):
             columns = [columns]
         return super().take_columns(_sliceable(view), columns)
 
+    def gaps(self, view):
+        """None: a gap cannot be marked in a sparse matrix."""
+        return None
+
     def missing_rows(self, view):
         """No row: a gap cannot be marked in a sparse matrix."""
         return np.zeros(view.shape[0], dtype=bool)

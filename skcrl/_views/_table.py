@@ -37,6 +37,13 @@ class Table(Dense):
         types = [view.dtype] if _is_series(view) else _dtypes(view)
         return all(map(_is_integer, types))
 
+    def gaps(self, view):
+        """Rows of a view as it comes that are missing throughout, None if none is."""
+        if _is_series(view):
+            return Dense().gaps(np.asarray(view))
+        missing = self.missing_rows(view)
+        return missing if missing.any() else None
+
     def missing_rows(self, view):
         """Rows of a frame that are missing throughout."""
         gaps = np.ones(len(view), dtype=bool)

@@ -17,6 +17,10 @@ class Tensor(Dense):
         """The tensor's values as an array."""
         return to_numpy(view)
 
+    def gaps(self, view):
+        """Rows of a tensor that are missing throughout, None if none is."""
+        return super().gaps(to_numpy(view))
+
     def holds_integers(self, view):
         """Whether the tensor is of integers."""
         kind = str(view.dtype).removeprefix("torch.")

@@ -16,6 +16,11 @@ class Texts(Dense):
         """Whether a view is flat, and one of its items a string or a dict."""
         return holds(view, str) or holds(view, Mapping)
 
+    def gaps(self, view):
+        """Items that are missing, None if none is."""
+        missing = self.missing_rows(view)
+        return missing if missing.any() else None
+
     def missing_rows(self, view):
         """Items that are missing."""
         return np.fromiter(map(is_missing, view), bool, _num_samples(view))

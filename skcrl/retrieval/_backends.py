@@ -19,20 +19,24 @@ _FEW_QUERIES = 16
 _BLOCK = 256
 # Numbers in an array of codes of the items found: 512 kB in float64 stay in the cache.
 _CELLS = 2**16
+# Types of usearch that hold codes of any length.
+_WIDE_DTYPES = ("f64", "f32", "bf16", "float64", "float32", "bfloat16")
 
 
 class _Search:
     """Search by another package, which proposes positions.
 
-    A subclass builds in its constructor, of codes, the number of threads and parameters
-    of its own, and answers `grown` and `_propose`. It never changes after that, so that
-    threads may search it while another makes a grown one. Similarities are computed
-    here from the codes, so that they mean the same whoever proposed.
+    A subclass builds in its constructor, of codes, the number of threads, how codes are
+    compared and parameters of its own, and answers `grown` and `_propose`. It never
+    changes after that, so that threads may search it while another makes a grown one.
+    Similarities are computed here from the codes, so that they mean the same whoever
+    proposed: cosines of codes of length one, or Euclidean distances with a minus.
 
     A number of threads is 0 where the package is to decide.
     """
 
     _index: Any
+    metric: str
 
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all, the first ones known."""
@@ -48,7 +52,7 @@ class _Search:
                 f"{len(missed)} queries, the first is row {missed[0]}: ask for fewer, "
                 "or let it look further by backend_params."
             )
-        similarities = _products(queries, codes, positions)
+        similarities = _similarities(queries, codes, positions, self.metric)
         order = np.lexsort((positions, -similarities))
         return (
             np.take_along_axis(similarities, order, 1),
@@ -69,11 +73,12 @@ class _Search:
 class Exact(_Search):
     """Brute force: of rows of length one the nearest have the largest cosine."""
 
-    def __init__(self, codes, n_threads):
+    def __init__(self, codes, n_threads, metric="cosine"):
+        self.metric = metric
         # The distance of a query to a code of zeros is 1, which would be a cosine of
         # 1/2. A one in a column of zeros makes it orthogonal to all instead.
         zero = ~codes.any(axis=1, keepdims=True)
-        self._padding = int(zero.any())
+        self._padding = int(metric == "cosine" and zero.any())
         if self._padding:
             codes = np.hstack([codes, zero.astype(codes.dtype)])
         self._neighbors = NearestNeighbors(algorithm="brute", metric="euclidean")
@@ -82,11 +87,11 @@ class Exact(_Search):
 
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all."""
-        return Exact(codes, n_threads)
+        return Exact(codes, n_threads, self.metric)
 
     def nearest(self, queries, codes, k, n_threads):
         """Similarities and positions, best first."""
-        if len(queries) > _FEW_QUERIES:
+        if len(queries) > _FEW_QUERIES or self.metric == "euclidean":
             return super().nearest(queries, codes, k, n_threads)
         found = [_nearest_of(query, codes, k) for query in queries]
         similarities, positions = map(np.stack, zip(*found, strict=True))
@@ -103,14 +108,14 @@ class Exact(_Search):
 class Faiss(_Search):
     """An index that faiss builds from a description."""
 
-    def __init__(self, codes, n_threads, *, factory="Flat", search=""):
+    def __init__(self, codes, n_threads, metric="cosine", *, factory="Flat", search=""):
         faiss = _imported("faiss", "faiss-cpu")
+        self.metric = metric
         codes = _as_float32(codes)
         # Without "np" PQ learns, for minutes, what only Euclidean distances use.
         factory = re.sub(r"((?<!O)PQ\d+(?:x\d+)?)(?=[,_]|$)", r"\1np", factory)
-        self._index = faiss.index_factory(
-            codes.shape[1], factory, faiss.METRIC_INNER_PRODUCT
-        )
+        compare = {"cosine": faiss.METRIC_INNER_PRODUCT, "euclidean": faiss.METRIC_L2}
+        self._index = faiss.index_factory(codes.shape[1], factory, compare[metric])
         if search:
             faiss.ParameterSpace().set_index_parameters(self._index, search)
         self._index.train(codes)
@@ -130,11 +135,20 @@ class Hnswlib(_Search):
     """A graph of near neighbours."""
 
     def __init__(
-        self, codes, n_threads, *, M=16, ef_construction=200, ef=50, random_seed=100
+        self,
+        codes,
+        n_threads,
+        metric="cosine",
+        *,
+        M=16,
+        ef_construction=200,
+        ef=50,
+        random_seed=100,
     ):
         hnswlib = _imported("hnswlib", "hnswlib")
-        self._seed = random_seed
-        self._index = hnswlib.Index(space="ip", dim=codes.shape[1])
+        self.metric, self._seed = metric, random_seed
+        space = {"cosine": "ip", "euclidean": "l2"}[metric]
+        self._index = hnswlib.Index(space=space, dim=codes.shape[1])
         self._index.init_index(
             len(codes), M=M, ef_construction=ef_construction, random_seed=random_seed
         )
@@ -171,6 +185,7 @@ class Usearch(_Search):
         self,
         codes,
         n_threads,
+        metric="cosine",
         *,
         dtype="f32",
         connectivity=None,
@@ -178,9 +193,16 @@ class Usearch(_Search):
         expansion_search=None,
     ):
         index = _imported("usearch.index", "usearch")
+        if metric == "euclidean" and dtype not in _WIDE_DTYPES:
+            raise ValueError(
+                f"dtype={dtype!r} holds codes of length one, and those that "
+                "metric='euclidean' compares are of any length: take one of "
+                f"{list(_WIDE_DTYPES)}."
+            )
+        self.metric = metric
         self._index = index.Index(
             ndim=codes.shape[1],
-            metric="ip",
+            metric={"cosine": "ip", "euclidean": "l2sq"}[metric],
             dtype=dtype,
             connectivity=connectivity,
             expansion_add=expansion_add,
@@ -218,7 +240,7 @@ _REFUSALS = (
 BACKENDS = {"exact": Exact, "faiss": Faiss, "hnswlib": Hnswlib, "usearch": Usearch}
 
 
-def build(backend, params, codes, n_threads):
+def build(backend, params, codes, n_threads, metric):
     """Search over `codes`, with parameters of that backend alone."""
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}.")
@@ -226,7 +248,7 @@ def build(backend, params, codes, n_threads):
     known = [
         name
         for name in signature(make).parameters
-        if name not in ("codes", "n_threads")
+        if name not in ("codes", "n_threads", "metric")
     ]
     unknown = sorted(set(params) - set(known), key=str)
     if unknown:
@@ -235,7 +257,7 @@ def build(backend, params, codes, n_threads):
         )
     try:
         check_params(params, *codes.shape)
-        return make(codes, n_threads, **params)
+        return make(codes, n_threads, metric, **params)
     except _REFUSALS as error:
         raise ValueError(
             f"{backend} refuses backend_params={params!s:.300}: {error}"
@@ -279,7 +301,7 @@ def _nearest_of(query, codes, k):
     margin = 4 * (codes.shape[1] + 2) * np.finfo(codes.dtype).eps
     near = np.flatnonzero(rough >= _low_bound(rough, k) - margin)
     near = near[rough[near] >= _largest(rough[near], k) - margin]
-    similarities = _products(query[None], codes, near[None])[0]
+    similarities = _similarities(query[None], codes, near[None], "cosine")[0]
     best = np.lexsort((near, -similarities))[:k]
     return similarities[best], near[best]
 
@@ -299,19 +321,20 @@ def _largest(values, k):
     return np.partition(values, len(values) - k)[len(values) - k]
 
 
-def _products(queries, codes, positions):
-    """Products in float64 of each query with the codes at its positions."""
+def _similarities(queries, codes, positions, metric):
+    """In float64, of each query with the codes at its positions."""
     n_queries, k = positions.shape
-    products = np.empty(n_queries * k)
+    found = np.empty(n_queries * k)
     step = max(_CELLS // codes.shape[1], 1)
     for pairs in gen_batches(n_queries * k, step):
         of_query = np.arange(pairs.start, pairs.stop) // k
-        products[pairs] = np.einsum(
-            "ij,ij->i",
-            queries[of_query].astype(np.float64, copy=False),
-            codes[positions.ravel()[pairs]].astype(np.float64, copy=False),
-        )
-    return products.reshape(n_queries, k)
+        a = queries[of_query].astype(np.float64, copy=False)
+        b = codes[positions.ravel()[pairs]].astype(np.float64, copy=False)
+        if metric == "cosine":
+            found[pairs] = np.einsum("ij,ij->i", a, b)
+        else:
+            found[pairs] = -np.linalg.norm(a - b, axis=1)
+    return found.reshape(n_queries, k)
 
 
 def _as_float32(codes):

@@ -4,6 +4,15 @@ import numpy as np
 
 from skcrl._arrays import to_numpy
 
+CODES = ("mean", "concatenated", "joint")
+METRICS = ("cosine", "euclidean")
+# How the codes of an index are made and compared if nothing else is said.
+PLAIN = {"codes": "mean", "metric": "cosine"}
+# Positions of the items that have no view, where all have one.
+NONE_LOST = np.empty(0, dtype=np.int64)
+# Squares of distances below this stay in the range of float32, in which packages count.
+_LARGEST = 1e15
+
 
 def check_codes(codes, source):
     """`codes` as a matrix of finite floats; `source` is what gave them, in words."""
@@ -25,11 +34,51 @@ def check_codes(codes, source):
     return codes
 
 
-def check_indexed(codes):
-    """Codes as an index holds them: checked, and of length one or zero."""
+def check_range(codes, source):
+    """Raise ValueError for codes whose distances may be out of range."""
+    largest = max(codes.max(), -codes.min())
+    if largest > _LARGEST:
+        raise ValueError(
+            f"{source} gave codes of numbers up to {largest:.1e}, and distances are "
+            f"computed of numbers up to {_LARGEST:.0e}: set metric='cosine', or scale "
+            "the views."
+        )
+
+
+def check_indexed(codes, metric):
+    """Codes as an index holds them: checked and, for cosines, of length one or zero."""
     codes = check_codes(codes, "It")
+    if metric == "euclidean":
+        check_range(codes, "It")
+        return codes
     length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
     # The squares of what is not 0 may be.
     if (codes.any(axis=1) & (abs(length - 1) > 1e-3)).any():
         raise ValueError("its codes are not of length one or zero")
     return codes
+
+
+def check_space(space):
+    """What a file says of how its codes were made and are compared, checked."""
+    known = {"codes": CODES, "metric": METRICS}
+    if (
+        not isinstance(space, dict)
+        or set(space) != set(known)
+        or any(space[name] not in values for name, values in known.items())
+    ):
+        raise ValueError(f"its codes were made and compared by {space!r:.80}")
+    return space
+
+
+def check_lost(lost, n_codes):
+    """Positions of items without codes, checked: ascending, and none beyond the end."""
+    is_in_order = (
+        isinstance(lost, np.ndarray)
+        and lost.dtype == np.int64
+        and lost.ndim == 1
+        and (lost[1:] > lost[:-1]).all()
+        and (len(lost) == 0 or (lost[0] >= 0 and lost[-1] < n_codes + len(lost)))
+    )
+    if not is_in_order:
+        raise ValueError("its positions of items without a view are not in order")
+    return lost

@@ -7,15 +7,23 @@ from typing import NamedTuple
 import numpy as np
 
 from skcrl._files import opened, written_whole
-from skcrl.retrieval._codes import check_indexed
+from skcrl.retrieval._codes import (
+    NONE_LOST,
+    PLAIN,
+    check_indexed,
+    check_lost,
+    check_space,
+)
 from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
 from skcrl.retrieval._npz import read_arrays
 
 _FORMAT = "skcrl retrieval index"
-_VERSION = 1
+# The first knew nothing of items without a view, and one space alone.
+_VERSION = 2
 _TYPES = {
     "settings": ("U",),
     "codes": ("f4", "f8"),
+    "lost": ("i8",),
     "ids": ("i8",),
     "id_bytes": ("u1",),
     "id_ends": ("i8",),
@@ -31,6 +39,8 @@ class Stored(NamedTuple):
     ids: np.ndarray | None
     backend: str
     params: dict
+    lost: np.ndarray = NONE_LOST
+    space: dict = PLAIN
 
 
 def write(path, stored):
@@ -38,10 +48,14 @@ def write(path, stored):
     arrays = {"codes": stored.codes, **to_arrays(stored.ids)}
     settings = {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": 1,
         "backend": stored.backend,
         "params": stored.params,
     }
+    # What the first version can say, an older skcrl is to read.
+    if len(stored.lost) or stored.space != PLAIN:
+        arrays["lost"] = stored.lost
+        settings.update(version=_VERSION, space=stored.space)
     with written_whole(path) as file:
         np.savez(file, settings=json.dumps(settings, default=_plain), **arrays)
 
@@ -80,14 +94,17 @@ def _settings(arrays):
 
 
 def _checked(arrays, settings):
-    codes = check_indexed(arrays["codes"])
-    ids = check_ids(from_arrays(arrays, len(codes)), len(codes))
+    space = check_space(settings.get("space", PLAIN))
+    codes = check_indexed(arrays["codes"], space["metric"])
+    lost = check_lost(arrays.get("lost", NONE_LOST), len(codes))
+    n_items = len(codes) + len(lost)
+    ids = check_ids(from_arrays(arrays, n_items), n_items)
     backend, params = settings["backend"], settings["params"]
     if not isinstance(backend, str) or not isinstance(params, dict):
         raise ValueError(
             f"its backend is {backend!r:.80} with the parameters {params!r:.80}"
         )
-    return Stored(codes, ids, backend, params)
+    return Stored(codes, ids, backend, params, lost, space)
 
 
 def _plain(number):

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from skcrl.retrieval._backends import BACKENDS, build
-from skcrl.retrieval._codes import check_indexed
+from skcrl.retrieval._codes import (
+    NONE_LOST,
+    PLAIN,
+    check_indexed,
+    check_lost,
+    check_space,
+)
 from skcrl.retrieval._ids import check_ids, joined_ids
 
 
@@ -15,18 +21,36 @@ from skcrl.retrieval._ids import check_ids, joined_ids
 class Items:
     """Items at one moment: nothing in it ever changes."""
 
-    codes: np.ndarray
+    codes: np.ndarray  # of the items that are not lost
+    lost: np.ndarray  # ascending positions of items without a view, ranked last
     ids: np.ndarray | None
     search: Any  # None until it is first asked for
 
     def __len__(self):
-        return len(self.codes)
+        return len(self.codes) + len(self.lost)
 
     def nearest(self, queries, k, n_threads):
-        """Similarities and positions (n_queries, k), best first."""
+        """Similarities and positions (n_queries, k), best first.
+
+        A lost item is less similar than any other, by minus infinity.
+        """
         self.check_width(queries)
-        similarities, positions = self.search.nearest(queries, self.codes, k, n_threads)
-        return np.clip(similarities, -1, 1).astype(queries.dtype), positions
+        n_found = min(k, len(self.codes))
+        similarities, rows = self.search.nearest(
+            queries, self.codes, n_found, n_threads
+        )
+        if self.search.metric == "cosine":
+            similarities = np.clip(similarities, -1, 1)
+        similarities = similarities.astype(queries.dtype)
+        if len(self.lost) == 0:
+            return similarities, rows
+        # Before row j, as many were lost as stand before position j + that number.
+        steps = np.searchsorted(self.lost - np.arange(len(self.lost)), rows, "right")
+        last = self.lost[: k - n_found]
+        padding = (0, 0), (0, len(last))
+        positions = np.pad(rows + steps, padding)
+        positions[:, n_found:] = last
+        return np.pad(similarities, padding, constant_values=-np.inf), positions
 
     def named(self, positions):
         """Ids of the items at these positions."""
@@ -49,8 +73,9 @@ class Index:
 
     Parameters
     ----------
-    codes : ndarray of shape (n_items, n_components)
-        Of length one or zero, all finite.
+    codes : ndarray of shape (n_items - n_lost, n_components)
+        Codes of the items of which a view is there, all finite; of length one or zero
+        if cosines compare them.
     ids : ndarray of shape (n_items,) or None
         From ``check_ids``; None numbers the items by position.
     backend : str
@@ -59,27 +84,38 @@ class Index:
         Parameters of that backend.
     n_threads : int
         To build with; 0 lets the package decide.
+    lost : ndarray of int64 of shape (n_lost,), default=NONE_LOST
+        Ascending positions of the items that have no view.
+    space : dict, default=PLAIN
+        How the codes were made, `codes`, and are compared, `metric`.
     """
 
-    def __init__(self, codes, ids, backend, params, n_threads):
+    def __init__(
+        self, codes, ids, backend, params, n_threads, lost=NONE_LOST, space=PLAIN
+    ):
         self.backend = backend
         self.params = dict(params)
+        self.space = dict(space)
         codes = np.ascontiguousarray(codes)
-        self.items = Items(codes, ids, self._built(codes, n_threads))
+        self.items = Items(codes, lost, ids, self._built(codes, n_threads))
         self._lock = Lock()
 
-    def add(self, codes, ids, n_threads):
+    def add(self, codes, ids, n_threads, lost=NONE_LOST):
         """Append items; nothing changes if that fails."""
         with self._lock:
             old = self.items
-            old.check_width(codes)
             ids = joined_ids(old.ids, ids)
+            lost = np.concatenate([old.lost, len(old) + lost])
+            if len(codes) == 0:
+                self.items = replace(old, lost=lost, ids=ids)
+                return
+            old.check_width(codes)
             codes = np.concatenate([old.codes, codes])
             if old.search is None:
                 search = self._built(codes, n_threads)
             else:
                 search = old.search.grown(codes, n_threads)
-            self.items = Items(codes, ids, search)
+            self.items = Items(codes, lost, ids, search)
 
     def searchable(self, n_threads):
         """Items with a search over them, built if there is none yet."""
@@ -92,7 +128,7 @@ class Index:
         return self.items
 
     def _built(self, codes, n_threads):
-        return build(self.backend, self.params, codes, n_threads)
+        return build(self.backend, self.params, codes, n_threads, self.space["metric"])
 
     def __getstate__(self):
         # Searches of other packages do not pickle, and are built again from the codes.
@@ -102,11 +138,15 @@ class Index:
             "ids": items.ids,
             "backend": self.backend,
             "params": self.params,
+            "lost": items.lost,
+            "space": self.space,
         }
 
     def __setstate__(self, state):
         self.backend, self.params = state["backend"], state["params"]
-        self.items = Items(state["codes"], state["ids"], None)
+        self.space = state.get("space", PLAIN)
+        lost = state.get("lost", NONE_LOST)
+        self.items = Items(state["codes"], lost, state["ids"], None)
         self._lock = Lock()
 
     def _check_loaded(self):
@@ -114,7 +154,9 @@ class Index:
         items = self.items
         if items.codes.dtype not in (np.float32, np.float64):
             raise ValueError(f"its codes are {items.codes.dtype}")
-        codes = check_indexed(items.codes)
-        self.items = Items(codes, check_ids(items.ids, len(codes)), None)
+        codes = check_indexed(items.codes, check_space(self.space)["metric"])
+        lost = check_lost(items.lost, len(codes))
+        ids = check_ids(items.ids, len(codes) + len(lost))
+        self.items = Items(codes, lost, ids, None)
         if self.backend not in BACKENDS or not isinstance(self.params, dict):
             raise ValueError(f"its backend is {self.backend!r} with {self.params!r}")

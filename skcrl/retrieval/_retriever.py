@@ -24,12 +24,19 @@ from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
 from skcrl._typing import File, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
-from skcrl._views import check_paired
+from skcrl._views import check_paired, kind_of
 from skcrl.metrics import get_scorer
 from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file
 from skcrl.retrieval._backends import BACKENDS
-from skcrl.retrieval._codes import check_codes
+from skcrl.retrieval._codes import (
+    CODES,
+    METRICS,
+    NONE_LOST,
+    check_codes,
+    check_range,
+)
+from skcrl.retrieval._gaps import encode_there, rows_there
 from skcrl.retrieval._held_out import held_out_correlations
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
@@ -41,7 +48,8 @@ class Found(NamedTuple):
     Attributes
     ----------
     similarities : ndarray of shape (n_queries, n_neighbors)
-        Cosines of the codes, largest first.
+        Cosines of the codes, or Euclidean distances with a minus, largest first; minus
+        infinity for an item without a view.
     ids : ndarray of shape (n_queries, n_neighbors)
         Ids of the items; their positions if they have none.
     """
@@ -55,7 +63,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     ``fit`` learns the common space of two views. ``fit_index`` then takes items, of
     which one view will do, and ``kneighbors`` and ``search`` find those nearest to
-    queries of either view, by the cosine of their codes.
+    queries of either view, by the cosine of their codes or by their distance.
+
+    Either view may be missing in some rows of items and queries: a row of NaN, or None
+    among texts. The code of such a row is that of the view that is there. An item
+    without any view comes last for every query, at an infinite distance.
 
     Canonical variates all have the same variance, whether the views share them
     or not. Weighting each by a power of its correlation lets those count that
@@ -78,6 +90,18 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         the fit is loose, with a weak penalty and not many more samples than
         features: correlations of training samples are then large for components that
         the views do not share. It takes as many further fits, and any estimator.
+    codes : {"mean", "concatenated", "joint"}, default="mean"
+        What stands for a row of which both views are given. "mean" is the mean of the
+        codes of both views. "concatenated" has them side by side, which keeps what
+        differs in them apart; where a view is missing, the code of the other stands
+        for both. "joint" is ``transform_joint`` of the estimator. With cosines the
+        codes of single views are brought to length one for the first two, so that none
+        outweighs the other; "joint" is taken as it is. Of TiedBidirectional, "joint"
+        are the same two codes side by side, of whatever lengths training gave them.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What is near: a large cosine, or a small Euclidean distance of codes that are
+        taken as they are, weighted if `correlation_power` is set, and not brought to
+        length one.
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
@@ -118,11 +142,20 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     --------
     skcrl.metrics.mean_reciprocal_rank : What ``score`` reports.
 
+    Notes
+    -----
+    "concatenated" codes are compared by the mean of the cosines of their halves. For
+    TiedBidirectional this is the joint code of [2]_ with halves of length one: those of
+    the paper need not be of one length, and the longer one then decides alone.
+
     References
     ----------
     .. [1] Gong, Ke, Isard and Lazebnik (2014). A multi-view embedding space for
        modeling internet images, tags, and their semantics. International Journal
        of Computer Vision 106.
+    .. [2] Vukotić, Raymond and Gravier (2016). Bidirectional joint representation
+       learning with symmetrical deep neural networks for multimodal and crossmodal
+       applications. ICMR.
 
     Examples
     --------
@@ -149,6 +182,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "transform", "transform_y"])],
         "correlation_power": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "codes": [StrOptions(set(CODES))],
+        "metric": [StrOptions(set(METRICS))],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "backend": [StrOptions(set(BACKENDS))],
         "backend_params": [dict, None],
@@ -161,6 +196,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         *,
         correlation_power: float = 0.0,
         cv: int | None = None,
+        codes: Literal["mean", "concatenated", "joint"] = "mean",
+        metric: Literal["cosine", "euclidean"] = "cosine",
         n_neighbors: int = 10,
         backend: str = "exact",
         backend_params: dict[str, Any] | None = None,
@@ -169,6 +206,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.correlation_power = correlation_power
         self.cv = cv
+        self.codes = codes
+        self.metric = metric
         self.n_neighbors = n_neighbors
         self.backend = backend
         self.backend_params = backend_params
@@ -193,13 +232,16 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the views are no valid input of the estimator, or `correlation_power` is
-            not zero and the estimator has no correlations above zero. The retriever is
-            then as it was before.
+            If the views are no valid input of the estimator, `correlation_power` is
+            not zero and the estimator has no correlations above zero, or `codes` is
+            "joint" and it has no ``transform_joint``, or weights of another width. The
+            retriever is then as it was before.
         """
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y)
             self.weights_ = self._weights(X, y)
+            if self.codes == "joint":
+                self._require_joint(X, y)
             self._index: Index | None = None
         return self
 
@@ -216,8 +258,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         X : array-like of n_items rows or None, default=None
             First view of the items.
         y : array-like of n_items rows or None, default=None
-            Second view of the items. With both views, the code of an item is the mean
-            of those of its views.
+            Second view of the items. With both views, the code of an item is what
+            `codes` says. A row of NaN, or a text that is None, is a view that is
+            missing; an item of which both are is found last.
         ids : array-like of int or str, of shape (n_items,), or None, default=None
             Names of the items, no two equal. With None they are their positions.
 
@@ -229,17 +272,28 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no view is given, they are no valid input of the estimator, the ids are
-            not one an item or not distinct, or the backend does not take its
-            parameters. The index is then as it was before.
+            If no view is given, or there in any row, they are no valid input of the
+            estimator, the ids are not one an item or not distinct, or the backend does
+            not take its parameters. The index is then as it was before.
         ImportError
             If the package of `backend` is not installed.
         """
         self._validate_params()
-        codes = self.encode(X, y)
-        ids = check_ids(ids, len(codes))
-        params = self.backend_params or {}
-        self._index = Index(codes, ids, self.backend, params, self._n_threads())
+        codes, lost = self._encode_items(X, y)
+        if len(codes) == 0:
+            raise ValueError(
+                f"All {len(lost)} items are without a view, NaN or None: index some "
+                "that have one, and add these."
+            )
+        self._index = Index(
+            codes,
+            check_ids(ids, len(codes) + len(lost)),
+            self.backend,
+            self.backend_params or {},
+            self._n_threads(),
+            lost,
+            self._space(),
+        )
         return self
 
     def add(
@@ -270,14 +324,16 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in ``fit_index``, or if ids are in the index already. The index is then
-            as it was before.
+            As in ``fit_index``, or if ids are in the index already, or `codes` and
+            `metric` are others than when it was made. The index is then as it was
+            before.
         NotFittedError
             If the index is empty.
         """
-        index = self._filled_index()
-        codes = self.encode(X, y)
-        index.add(codes, check_ids(ids, len(codes)), self._n_threads())
+        index = self._searched_index()
+        codes, lost = self._encode_items(X, y)
+        ids = check_ids(ids, len(codes) + len(lost))
+        index.add(codes, ids, self._n_threads(), lost)
         return self
 
     @overload
@@ -322,20 +378,25 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            One minus the cosine of the codes, smallest first. Only if asked for.
+            One minus the cosine of the codes, or their Euclidean distance, smallest
+            first; infinity for an item without a view. Only if asked for.
         positions : ndarray of shape (n_queries, n_neighbors)
             Where the items were in ``fit_index``, counted on in ``add``.
 
         Raises
         ------
         ValueError
-            If no view is given, they are no valid input of the estimator, or
-            `n_neighbors` is beyond the index.
+            If no view is given, or none is there in some row, they are no valid input
+            of the estimator, `n_neighbors` is beyond the index, or `codes` and
+            `metric` are others than when that was made.
         NotFittedError
             If the index is empty.
         """
         _, similarities, positions = self._nearest(X, y, n_neighbors)
-        return (1 - similarities, positions) if return_distance else positions
+        if not return_distance:
+            return positions
+        distances = 1 - similarities if self.metric == "cosine" else -similarities
+        return distances, positions
 
     def search(
         self,
@@ -357,8 +418,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         found : Found
-            Named tuple of `similarities`, cosines of the codes, largest first, and
-            `ids`, both of shape (n_queries, n_neighbors).
+            Named tuple of `similarities`, cosines of the codes or Euclidean distances
+            with a minus, largest first, and `ids`, both of shape (n_queries,
+            n_neighbors).
 
         Raises
         ------
@@ -369,42 +431,38 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         return Found(similarities, items.named(positions))
 
     def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
-        """Weighted codes of length one, as they are indexed and compared.
+        """Codes of rows as they are indexed and compared: of length one for cosines.
 
         Parameters
         ----------
         X : array-like of n_samples rows or None, default=None
-            First view.
+            First view. A row of NaN, or a text that is None, is a missing view.
         y : array-like of n_samples rows or None, default=None
-            Second view. With both, the mean of their codes is brought to length one.
+            Second view, likewise.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            In the precision of the estimator. A code of zeros stays.
+            Weighted, in the precision of the estimator. A code of zeros stays. With
+            "concatenated" `codes` there are twice as many components.
 
         Raises
         ------
         ValueError
-            If no view is given, they are no valid input of the estimator, or the codes
-            are not finite.
+            If no view is given, or none is there in some row, they are no valid input
+            of the estimator, or the codes are not finite.
         """
-        check_is_fitted(self)
-        if X is None and y is None:
-            raise ValueError("X and y are both None: pass at least one view.")
-        for name, view in (("X", X), ("y", y)):
-            if isinstance(view, (str, bytes)):
-                raise ValueError(
-                    f"{name} is one text, {view!r:.40}: put it in a list, as in "
-                    f"{name}=[text]."
-                )
-        if y is None:
-            return self._encode(X, "x")
-        if X is None:
-            return self._encode(y, "y")
-        Zx, Zy = self.transform_pair(X, y)
-        Zx += Zy
-        return unit_rows(Zx, out=Zx)
+        views = self._given(X, y)
+        there = rows_there(views)
+        if there is None:
+            return self._encode_whole(X, y)
+        nowhere = np.flatnonzero(~(there["x"] | there["y"]))
+        if len(nowhere):
+            raise ValueError(
+                f"{len(nowhere)} rows have no view, the first is row {nowhere[0]}: "
+                "there is nothing to encode. Drop them."
+            )
+        return encode_there(self._encode_whole, views, there)
 
     def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Codes of both views, as they are indexed and compared.
@@ -424,16 +482,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             ``encode(X)`` and ``encode(y=y)``.
         """
         check_is_fitted(self)
-        if X is None or y is None:
-            raise ValueError("One of the views is None: pass both X and y.")
-        check_paired(X, y)
-        Zx, Zy = self._encode(X, "x"), self._encode(y, "y")
-        if Zx.shape[1] != Zy.shape[1]:
-            raise ValueError(
-                f"{type(self.estimator_).__name__} gave codes of {Zx.shape[1]} "
-                f"components for X and of {Zy.shape[1]} for y."
-            )
-        return Zx, Zy
+        self._require_both(X, y)
+        return self._paired(self.encode(X), self.encode(y=y))
 
     def score(self, X: Rows, y: Rows) -> float:
         """Mean reciprocal rank of the other view of each sample, of both directions.
@@ -449,9 +499,19 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         -------
         score : float
             At most one, which it is where every sample is found first. The index plays
-            no part.
+            no part. Rows of NaN, of which a view is missing, are left out.
         """
-        return get_scorer("mean_reciprocal_rank")(self, X, y)
+        check_is_fitted(self)
+        self._require_both(X, y)
+        there = rows_there({"x": X, "y": y})
+        if there is not None:
+            rows = np.flatnonzero(there["x"] & there["y"])
+            if len(rows) == 0:
+                raise ValueError(
+                    "No row has both views: there is nothing to find for any."
+                )
+            X, y = kind_of(X, "X").take(X, rows), kind_of(y, "y").take(y, rows)
+        return get_scorer("mean_reciprocal_rank", metric=self.metric)(self, X, y)
 
     def save_index(self, path: File) -> None:
         """Write the index to a file, which holds no pickles.
@@ -492,8 +552,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is no index, is damaged or of a newer version, or its codes are
-            not as wide as those of the estimator. The index is then as it was before.
+            If the file is no index, is damaged or of a newer version, its codes are
+            not as wide as those of the estimator, or it was made with other `codes` or
+            `metric`. The index is then as it was before.
         OSError
             If the file cannot be read.
         ImportError
@@ -501,7 +562,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         stored = _file.read(path)
-        expected = _found_in(self.estimator_, "n_components_")
+        if stored.space != self._space():
+            raise ValueError(
+                f"{path} holds an index of {_told(stored.space)}, and this retriever "
+                f"has {_told(self._space())}: set_params to those of the index."
+            )
+        expected = self._width(stored.space)
         if expected not in (None, stored.codes.shape[1]):
             raise ValueError(
                 f"{path} holds codes of {stored.codes.shape[1]} components, while the "
@@ -540,6 +606,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
         if self._index is not None:
+            k = self._width(self._index.space)
             if k not in (None, self._index.items.codes.shape[1]):
                 raise ValueError(f"its index is not of codes of {k} components")
 
@@ -585,25 +652,128 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             )
         return correlations
 
-    def _encode(self, view, side):
-        method = {"x": "transform", "y": "transform_y"}[side]
-        source = f"{method} of {type(self.estimator_).__name__}"
-        codes = check_codes(getattr(self.estimator_, method)(view), source)
-        if self.weights_ is None:
-            return unit_rows(codes)
-        if codes.shape[1] != len(self.weights_):
+    def _require_joint(self, X, y):
+        """Raise ValueError where joint codes are not to be had, or not to be weighted.
+
+        They may be wider than those of a view, which only they themselves show.
+        """
+        if not hasattr(self.estimator_, "transform_joint"):
             raise ValueError(
-                f"{source} gave codes of {codes.shape[1]} components, but its "
-                f"correlations_ are {len(self.weights_)}: set correlation_power=0."
+                "codes='joint' needs an estimator with transform_joint, which "
+                f"{type(self.estimator_).__name__} has not: set codes='mean'."
             )
-        codes = codes * self.weights_.astype(codes.dtype)
-        return unit_rows(codes, out=codes)
+        if self.weights_ is not None:
+            first = (kind_of(X, "X").take(X, [0]), kind_of(y, "y").take(y, [0]))
+            self._encode_whole(*first)
+
+    def _require_both(self, X, y):
+        if X is None or y is None:
+            raise ValueError("One of the views is None: pass both X and y.")
+        check_paired(X, y)
+
+    def _given(self, X, y):
+        """Those of the views that are given, by side."""
+        check_is_fitted(self)
+        views = {s: view for s, view in (("x", X), ("y", y)) if view is not None}
+        if not views:
+            raise ValueError("X and y are both None: pass at least one view.")
+        for name, view in (("X", X), ("y", y)):
+            if isinstance(view, (str, bytes)):
+                raise ValueError(
+                    f"{name} is one text, {view!r:.40}: put it in a list, as in "
+                    f"{name}=[text]."
+                )
+        if len(views) == 2:
+            check_paired(X, y)
+        return views
+
+    def _encode_items(self, X, y):
+        """Codes of the rows that have a view, and positions of those that have none."""
+        views = self._given(X, y)
+        there = rows_there(views)
+        if there is None:
+            return self._encode_whole(X, y), NONE_LOST
+        codes = encode_there(self._encode_whole, views, there)
+        return codes, np.flatnonzero(~(there["x"] | there["y"]))
+
+    def _encode_whole(self, X, y):
+        """Codes of views without gaps, of which one may be None."""
+        if self.codes == "joint":
+            joint = self.estimator_.transform_joint(X, y)
+            return self._compared(joint, "transform_joint")
+        Z = []
+        if X is not None:
+            Z.append(self._compared(self.estimator_.transform(X), "transform"))
+        if y is not None:
+            Z.append(self._compared(self.estimator_.transform_y(y), "transform_y"))
+        Zx, Zy = self._paired(Z[0], Z[-1])
+        if self.codes == "concatenated":
+            # Of two halves of length one, the whole has the length of sqrt(2).
+            codes = np.hstack([Zx, Zy])
+            return unit_rows(codes, out=codes) if self.metric == "cosine" else codes
+        if len(Z) == 1:
+            return Zx
+        Zx += Zy
+        if self.metric == "cosine":
+            return unit_rows(Zx, out=Zx)
+        Zx /= 2
+        return Zx
+
+    def _compared(self, codes, method):
+        """What a method of the estimator gave, weighted and of length one if it must.
+
+        A new array.
+        """
+        source = f"{method} of {type(self.estimator_).__name__}"
+        given = check_codes(codes, source)
+        codes = given
+        if self.weights_ is not None:
+            if codes.shape[1] != len(self.weights_):
+                raise ValueError(
+                    f"{source} gave codes of {codes.shape[1]} components, but its "
+                    f"correlations_ are {len(self.weights_)}: set correlation_power=0."
+                )
+            codes = codes * self.weights_.astype(codes.dtype)
+        if self.metric == "cosine":
+            return unit_rows(codes, out=None if codes is given else codes)
+        check_range(codes, source)
+        return codes.copy() if codes is given else codes
+
+    def _paired(self, Zx, Zy):
+        """Codes of both views, which must be of one width."""
+        if Zx.shape[1] != Zy.shape[1]:
+            raise ValueError(
+                f"{type(self.estimator_).__name__} gave codes of {Zx.shape[1]} "
+                f"components for X and of {Zy.shape[1]} for y."
+            )
+        return Zx, Zy
+
+    def _space(self):
+        """How codes are made and compared: those of one index must agree."""
+        return {"codes": self.codes, "metric": self.metric}
+
+    def _width(self, space):
+        """Components of the codes of an index; None if the estimator does not say."""
+        k = _found_in(self.estimator_, "n_components_")
+        if k is None or space["codes"] == "joint":
+            return None
+        return 2 * k if space["codes"] == "concatenated" else k
 
     def _filled_index(self):
         index = getattr(self, "_index", None)
         if index is None:
             check_is_fitted(self)
             raise NotFittedError("The index is empty: call fit_index first.")
+        return index
+
+    def _searched_index(self):
+        """The index, if queries and items to add are encoded as its items are."""
+        index = self._filled_index()
+        if index.space != self._space():
+            raise ValueError(
+                f"The index was made with {_told(index.space)}, and now the retriever "
+                f"has {_told(self._space())}: call fit_index again."
+            )
         return index
 
     def _n_threads(self):
@@ -615,7 +785,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _nearest(self, X, y, n_neighbors):
         """Items as they are now, and the nearest of them: similarities, positions."""
-        index, n_threads = self._filled_index(), self._n_threads()
+        index, n_threads = self._searched_index(), self._n_threads()
         items = index.searchable(n_threads)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         is_integer = isinstance(k, Integral) and not isinstance(k, bool)
@@ -631,6 +801,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.input_tags = copy(get_tags(self.estimator).input_tags)
         return tags
+
+
+def _told(space):
+    return " and ".join(f"{name}={value!r}" for name, value in space.items())
 
 
 def _found_in(estimator, attribute):

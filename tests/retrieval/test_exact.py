@@ -147,3 +147,19 @@ def test_memory_is_a_few_times_that_of_the_answer(rng, n_queries, n_items, k):
     tracemalloc.stop()
     # Here all products are 320 MB, and there all codes of the items found are 123.
     assert peak < 6 * n_queries * k * 8 + 30e6
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_queries", [1, 40])
+def test_distances_are_the_brute_force(rng, n_queries, dtype):
+    queries = 3 + rng.standard_normal((n_queries, 6)).astype(dtype)
+    codes = 3 + rng.standard_normal((300, 6)).astype(dtype)
+    codes[5] = 0
+    search = Exact(codes[:200], 0, "euclidean").grown(codes, 0)
+    similarities, positions = search.nearest(queries, codes, 300, 0)
+    expected = -np.linalg.norm(
+        queries[:, None].astype(np.float64) - codes.astype(np.float64), axis=2
+    )
+    order = np.argsort(-expected, axis=1, kind="stable")
+    np.testing.assert_array_equal(positions, order)
+    np.testing.assert_allclose(similarities, np.take_along_axis(expected, order, 1))

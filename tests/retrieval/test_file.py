@@ -231,8 +231,48 @@ DAMAGE = {
         "codes of 4 components, while the estimator gives 3",
     ),
     "newer": (
-        lambda path: rewritten(path, settings={"version": 2}),
-        "is of version 2 of the format, and this skcrl reads up to 1: update",
+        lambda path: rewritten(path, settings={"version": 3}),
+        "is of version 3 of the format, and this skcrl reads up to 2: update",
+    ),
+    **{
+        f"lost {lost}": (
+            lambda path, lost=lost: rewritten(path, lost=np.array(lost)),
+            "is damaged: its positions of items without a view are not in order",
+        )
+        for lost in ([3, 3], [4, 2], [-1], [51], [[1]], [2**62, 2**63 - 1])
+    },
+    "lost numbers": (
+        lambda path: rewritten(path, lost=np.array([0.5])),
+        "is damaged: its lost is of float64, not of i8",
+    ),
+    "ids of the items with codes alone": (
+        lambda path: rewritten(path, lost=np.array([7])),
+        "ids must be one for each of the 51 items",
+    ),
+    **{
+        f"space {space}": (
+            lambda path, space=space: rewritten(path, settings={"space": space}),
+            "is damaged: its codes were made and compared by",
+        )
+        for space in (
+            *(None, 3, {}, {"metric": "cosine"}, {"codes": [], "metric": "cosine"}),
+            {"codes": "mean", "metric": "l1"},
+            {"codes": "mean", "metric": "cosine", "more": 1},
+        )
+    },
+    "codes beyond distances": (
+        lambda path: rewritten(
+            path,
+            codes=np.full((50, 3), 1e16),
+            settings={"space": {"codes": "mean", "metric": "euclidean"}},
+        ),
+        "is damaged: It gave codes of numbers up to",
+    ),
+    "another metric": (
+        lambda path: rewritten(
+            path, settings={"space": {"codes": "mean", "metric": "euclidean"}}
+        ),
+        "an index of codes='mean' and metric='euclidean', and this retriever has",
     ),
     "no backend": (
         lambda path: rewritten(path, settings={"backend": "os"}),

@@ -295,7 +295,10 @@ BAD_CALLS = {
         "y has 3 features, but LinearCCA is expecting 7",
     ),
     "unpaired": (lambda r, v: r.fit_index(v[2], v[3][:-1]), "Rows of X and y must be"),
-    "NaN": (lambda r, v: r.add(y=np.full((2, 7), np.nan)), "Input y contains NaN"),
+    "NaN": (
+        lambda r, v: r.add(y=np.where(np.eye(2, 7), np.nan, 0)),
+        "Input y contains NaN",
+    ),
     "text": (
         lambda r, v: r.search(["a red car", "a car"]),
         "holds strings",

@@ -1,0 +1,82 @@
+"""Rows of which a view is missing, and codes of what is there."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.utils.validation import _num_samples
+
+from skcrl._views import kind_of
+
+NAMES = {"x": "X", "y": "y"}
+
+
+def rows_there(views):
+    """Which rows of each view are there, by side; None if all rows of all are.
+
+    `views` are those given, by side: arrays, tables or lists as they come.
+    """
+    gaps = {s: kind_of(view, NAMES[s]).gaps(view) for s, view in views.items()}
+    if all(missing is None for missing in gaps.values()):
+        return None
+    nowhere = np.zeros(_num_samples(next(iter(views.values()))), dtype=bool)
+    return {
+        s: nowhere if s not in gaps else ~nowhere if gaps[s] is None else ~gaps[s]
+        for s in NAMES
+    }
+
+
+def encode_there(encode, views, there):
+    """Codes of the rows of which a view is there, each from what is there of it.
+
+    Parameters
+    ----------
+    encode : callable
+        From the complete first and second view, or None for either, to codes.
+    views : dict of str to view
+        Those given, by side.
+    there : dict of str to ndarray of bool of shape (n_rows,)
+        From `rows_there`.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_rows_there, n_components)
+        In the order of the rows; of shape (0, 0) if there is none.
+    """
+    has_x, has_y = there["x"], there["y"]
+    parts, places = [], []
+    for sides in ("xy", "x", "y"):
+        rows = np.flatnonzero(
+            (has_x == ("x" in sides)) & (has_y == ("y" in sides)) & (has_x | has_y)
+        )
+        if len(rows):
+            taken = {s: _taken(views[s], rows, len(has_x)) for s in sides}
+            with _counted_without(len(has_x) - len(rows)):
+                parts.append(encode(taken.get("x"), taken.get("y")))
+            places.append(rows)
+    if not parts:
+        return np.empty((0, 0))
+    if len({part.shape[1] for part in parts}) > 1:
+        raise ValueError(
+            f"Codes of rows with other views are of {[p.shape[1] for p in parts]} "
+            "components: all must be of as many."
+        )
+    codes = np.concatenate(parts)
+    order = np.argsort(np.concatenate(places))
+    return codes if len(parts) == 1 else codes[order]
+
+
+def _taken(view, rows, n_rows):
+    return view if len(rows) == n_rows else kind_of(view).take(view, rows)
+
+
+@contextmanager
+def _counted_without(n_others):
+    """Add to errors that name rows that they do not count all."""
+    try:
+        yield
+    except ValueError as error:
+        if n_others:
+            error.add_note(
+                f"Rows are counted without {n_others} of which other views are there."
+            )
+        raise
