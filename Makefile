@@ -55,6 +55,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/retrieval.py --data emoji
 	$(BIN)/python benchmarks/retrieval.py --data audio-sheet --share 100 10
 	$(BIN)/python benchmarks/retrieval.py --paper --share 3
+	$(BIN)/python benchmarks/hyperlinking.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
 	$(BIN)/python benchmarks/transfer_halves.py --losses
 	$(BIN)/python benchmarks/mnist_halves_table.py --components 50

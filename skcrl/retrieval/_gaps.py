@@ -5,9 +5,8 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
+from skcrl._validation import NAMES
 from skcrl._views import kind_of
-
-NAMES = {"x": "X", "y": "y"}
 
 
 def rows_there(views):

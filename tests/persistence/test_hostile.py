@@ -451,6 +451,16 @@ HOSTILE = {
         state("_index", "of", "state", "backend", "os"),
         "its backend is 'os'",
     ),
+    "items without a view": (
+        "retriever named",
+        state("_index", "of", "state", "lost", [3]),
+        "positions of items without a view are not in order",
+    ),
+    "space": (
+        "retriever named",
+        state("_index", "of", "state", "space", {"codes": "mean"}),
+        "its codes were made and compared by",
+    ),
 }
 
 
