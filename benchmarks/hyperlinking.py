@@ -354,7 +354,7 @@ def _filled(net, views):
 
 
 def across(estimator, search):
-    """P@10 of either view by the other, and of translations; NaN without any."""
+    """P@10 of either view by the other, and of translations."""
     (ax, ay), (tx, ty) = search.whole_anchors, search.whole_targets
     retriever = CrossViewRetriever(FrozenEstimator(estimator)).fit(ax, ay)
     plain = CrossViewRetriever(AsTheyAre()).fit(ax, ay)

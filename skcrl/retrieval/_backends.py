@@ -75,6 +75,11 @@ class Exact(_Search):
 
     def __init__(self, codes, n_threads, metric="cosine"):
         self.metric = metric
+        self._origin = None
+        if metric == "euclidean":
+            # scikit-learn computes distances from products, which far from 0 lose them.
+            self._origin = codes.mean(axis=0, dtype=np.float64).astype(codes.dtype)
+            codes = codes - self._origin
         # The distance of a query to a code of zeros is 1, which would be a cosine of
         # 1/2. A one in a column of zeros makes it orthogonal to all instead.
         zero = ~codes.any(axis=1, keepdims=True)
@@ -98,6 +103,8 @@ class Exact(_Search):
         return similarities, positions
 
     def _propose(self, queries, k, n_threads):
+        if self._origin is not None:
+            queries = queries - self._origin
         # Of two types it would be several times slower.
         queries = np.pad(
             queries.astype(self._dtype, copy=False), ((0, 0), (0, self._padding))
