@@ -303,3 +303,21 @@ def test_score_is_that_of_the_metric(views):
         assert retriever.score(X_new, y_new) == pytest.approx(
             np.mean(1 / np.array(ranks))
         )
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("codes", ["concatenated", "joint"])
+def test_codes_of_both_views_are_weighted(views, codes, metric):
+    X, y, X_new, y_new = views[:4]
+    parameters = {"codes": codes, "metric": metric, "correlation_power": 2}
+    retriever = CrossViewRetriever(LinearCCA(2), **parameters).fit(X, y)
+    cca = LinearCCA(2).fit(X, y)
+    weights = (cca.correlations_ / cca.correlations_.max()) ** 2
+    unit = unit_rows if metric == "cosine" else np.asarray
+    if codes == "joint":
+        expected = cca.transform_joint(X_new, y_new) * weights
+    else:
+        expected = np.hstack(
+            [unit(Z * weights) for Z in cca.transform_pair(X_new, y_new)]
+        )
+    np.testing.assert_allclose(retriever.encode(X_new, y_new), unit(expected))
