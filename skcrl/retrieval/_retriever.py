@@ -146,7 +146,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     -----
     "concatenated" codes are compared by the mean of the cosines of their halves. For
     TiedBidirectional this is the joint code of [2]_ with halves of length one: those of
-    the paper need not be of one length, and the longer one then decides alone.
+    the paper need not be of one length, and the longer one then counts for more.
 
     References
     ----------
