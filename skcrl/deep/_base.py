@@ -2,37 +2,23 @@
 
 import sys
 import warnings
-from abc import abstractmethod
+from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skcrl import _linalg, _moments
-from skcrl._typing import (
-    Rows,
-    fit_context,
-)
-from skcrl._validation import (
-    NAMES,
-    check_available,
-    check_pair,
-    check_view,
-    random_source,
-    restored_on_error,
-)
-from skcrl._views import kind_of
-from skcrl.base import TwoViewTransformer
+from skcrl._validation import NAMES, random_source, restored_on_error
 from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
     Checkpoints,
@@ -46,31 +32,23 @@ from skcrl.deep._checkpoint import Checkpoint, described
 from skcrl.deep._checks import check_device, check_stream, check_training
 from skcrl.deep._data import PairSplit
 from skcrl.deep._given import (
-    check_samples,
     checked_pairs,
     checked_validation,
     content_of,
-    dask_type,
     loaded_pairs,
     require_pairs_alone,
-    require_views,
 )
 from skcrl.deep._gradient_penalty import GradientPenalty
-from skcrl.deep._learned import (
-    N_ROWS,
-    warn_of_constant_codes,
-    warn_of_no_reconstruction,
-)
-from skcrl.deep._loaded import LoadedSide, is_dataset
+from skcrl.deep._learned import N_ROWS
+from skcrl.deep._loaded import is_dataset
 from skcrl.deep._net import Objective, TwoViewNet
-from skcrl.deep._net_params import loader_settings, parameters_of_net
+from skcrl.deep._net_params import parameters_of_net
 from skcrl.deep._plan import plan_of
 from skcrl.deep._processes import ALONE, processes_of
 from skcrl.deep._units import Seen
-from skcrl.deep._view_modules import ViewModule
 from skcrl.deep.modules import ACTIVATIONS
-from skcrl.metrics import pearson_sum
 from skcrl.persistence._networks import NETWORKS, Network
+from skcrl.persistence._saved import Saved
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {}),
@@ -116,12 +94,13 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
 }
 
 
-class BaseDeepTwoView(TwoViewTransformer):
+class BaseDeep(Saved, BaseEstimator, metaclass=ABCMeta):
     """Trains a module on pairs; holds the skorch net that did, as `net_`.
 
     A final class stores its parameters, those of TRAINING_CONSTRAINTS among them, and
     answers two questions: which module, and which loss. What it computes from the
-    trained module goes into ``_finish``.
+    trained module goes into ``_finish``. The second of a pair may be a view or a label:
+    a base between says what pairs are, how they are checked, and what is watched.
     """
 
     net_: TwoViewNet
@@ -130,11 +109,9 @@ class BaseDeepTwoView(TwoViewTransformer):
 
     _accepts_sparse = True
     _accepts_tensors = True
-    _accepts_dask = True
+    _accepts_dask = False
     # What estimators that have no such parameter do.
     gradient_penalty: Any = None
-    # Whether rows of which one view is missing are trained on.
-    _trains_on_unpaired = False
     # Share of the entries that is dropped where rows are few.
     _few_dropout = 0.2
     # The same where columns outnumber the rows.
@@ -159,21 +136,25 @@ class BaseDeepTwoView(TwoViewTransformer):
         """Rows of a batch, of data of `n_rows`, if the user names none."""
         return 100
 
-    def _takes_any_shape(self, side):
-        return getattr(self, f"{side}_encoder", None) is not None
+    @abstractmethod
+    def _check_views(self, X, y, reset):
+        """Both views and, where rows may be unpaired, which rows are there."""
 
-    def _keeps_integers(self, side):
-        return getattr(self, f"{side}_encoder", None) is not None
+    @abstractmethod
+    def _check_pair(self, X, y):
+        """Both views of complete rows, which are to match those of fit."""
 
-    @property
-    def _integer_sides(self):
-        """Sides whose integers an encoder of the user's looks up."""
-        return tuple(side for side in NAMES if self._integers.get(side))
-
+    @abstractmethod
     def _has_own_module(self, side):
-        """Whether a view goes through a module of the user's, made for its units."""
-        parts = (f"{side}_encoder", f"{side}_decoder")
-        return any(getattr(self, part, None) is not None for part in parts)
+        """Whether a view goes in as it comes, and not in units of the training."""
+
+    @abstractmethod
+    def _held_out_score(self, net, train, valid):
+        """Score on validation data of the estimator that training would end in now."""
+
+    @abstractmethod
+    def _warn_of_nothing_learned(self, X, y):
+        """Warn where the codes of the first rows say nothing of them."""
 
     @abstractmethod
     def _module(self, plan):
@@ -201,91 +182,6 @@ class BaseDeepTwoView(TwoViewTransformer):
 
         Arrays are to be tensors where `like`, the first view, is one.
         """
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: Rows,
-        y: Rows | None = None,
-        sample_weight: ArrayLike | None = None,
-        *,
-        validation: Any = None,
-    ) -> Self:
-        """Train on paired views.
-
-        Parameters
-        ----------
-        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
-            First view, perhaps sparse or a map of a file, which is not copied; or a
-            torch Dataset of pairs (x, y), map-style or iterable.
-        y : array-like or Dask array of shape (n_samples, n_features_y) or \
-                (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset. CorrNet,
-            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
-            array for a missing one.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. Whole
-            numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
-            several, on average.
-        validation : (X, y) pair of views, torch Dataset or None, default=None
-            A validation set of yours, of complete rows and checked like `X` and `y`; of
-            a Dataset, pairs. It takes the place of a `validation_fraction`: all of `X`
-            and `y` is trained on, and early stopping and `monitor` go by these rows.
-
-        Returns
-        -------
-        self : estimator
-            Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            and if `checkpoint` names a file, from where that is: a Dataset is known
-            again by its type, its length, and its first and last samples.
-
-        Raises
-        ------
-        ValueError
-            If the views, the weights, the validation set or the parameters do not fit
-            together, or `checkpoint` names a file of another training or none of
-            skcrl's. As after any error and KeyboardInterrupt, the estimator is then as
-            it was before.
-        FloatingPointError
-            If training diverges.
-        """
-        return self._fit(X, y, sample_weight, validation=validation)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Rows, y: Rows | None = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Train for one more epoch.
-
-        Calls with the same data add up to one ``fit`` with as many epochs, but for
-        callbacks, early stopping and schedules of the learning rate, which begin anew
-        in each call. What follows the training, as the closing CCA and decoders of
-        DeepCCA do, is fitted to the rows of the last call.
-
-        Parameters
-        ----------
-        X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
-            First view, perhaps sparse or a map of a file, which is not copied; or a
-            torch Dataset of pairs (x, y), map-style or iterable.
-        y : array-like or Dask array of shape (n_samples, n_features_y) or \
-                (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset. CorrNet,
-            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
-            array for a missing one.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, as in ``fit``.
-
-        Returns
-        -------
-        self : estimator
-            Trained estimator.
-
-        Raises
-        ------
-        ValueError, FloatingPointError
-            As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
-        """
-        return self._partial_fit(X, y, sample_weight)
 
     def history_frame(self):
         """Losses and times of the training as a data frame.
@@ -324,7 +220,7 @@ class BaseDeepTwoView(TwoViewTransformer):
     def __sklearn_clone__(self):
         without = copy(self)
         without.callbacks = None
-        new = super(BaseDeepTwoView, without).__sklearn_clone__()
+        new = super(BaseDeep, without).__sklearn_clone__()
         new.callbacks = copy(self.callbacks)
         return new
 
@@ -337,15 +233,6 @@ class BaseDeepTwoView(TwoViewTransformer):
     def _fit(self, X, y, sample_weight, groups=None, validation=None):
         going_on = self.warm_start and hasattr(self, "net_")
         return self._train(X, y, sample_weight, groups, going_on, validation=validation)
-
-    def _partial_fit(self, X, y, sample_weight, groups=None):
-        if self.checkpoint is not None:
-            raise ValueError(
-                f"checkpoint={self.checkpoint!r} keeps the training of fit, and "
-                "partial_fit is one epoch of a training of yours: set checkpoint=None."
-            )
-        going_on = hasattr(self, "net_")
-        return self._train(X, y, sample_weight, groups, going_on, is_part=True)
 
     def _train(
         self, X, y, sample_weight, groups, going_on, is_part=False, validation=None
@@ -496,66 +383,6 @@ class BaseDeepTwoView(TwoViewTransformer):
                 stacklevel=2,
             )
 
-    def _warn_of_nothing_learned(self, X, y):
-        """Warn where codes are constant, or views rebuilt no better than by means."""
-        codes = {"X": self._encode(X, "x"), "y": self._encode(y, "y")}
-        warn_of_constant_codes(self, {"X": X, "y": y}, codes)
-        for name, view, rebuilt in self._rebuilt_in_training(X, y):
-            units = self.net_.units.get("x" if name == "X" else "y")
-            if units is not None:  # in which the objective counts errors
-                view, rebuilt = map(units.standardised, (view, rebuilt))
-            warn_of_no_reconstruction(self, name, view, rebuilt)
-
-    def _codes_of(self, view, side):
-        if is_dataset(view):
-            loaded = LoadedSide(view, loader_settings(self.net_params), side)
-            check_samples(self, loaded, reset=False)
-            return np.concatenate(
-                [self._encode(rows, side) for rows in loaded.blocks()]
-            )
-        view = self._check_view(view, side)
-        if kind_of(view).library != "dask":
-            return self._encode(view, side)
-        dtype = np.float64 if view.dtype == np.float64 else np.float32
-        return view.map_blocks(
-            self._codes_of_block,
-            side=side,
-            dtype=dtype,
-            chunks=(view.chunks[0], (self.n_components_,)),
-            drop_axis=list(range(2, view.ndim)),
-            meta=np.empty((0, 0), dtype),
-        )
-
-    def _codes_of_block(self, block, side):
-        return self._encode(check_view(self, block, side), side)
-
-    def _check_view(self, view, side):
-        require_views({side: view})
-        view = super()._check_view(view, side)
-        if kind_of(view).library == "dask":
-            return view.astype(dask_type(self, view, side))
-        return view
-
-    def _check_available(self, X, y):
-        require_views({"x": X, "y": y})
-        return super()._check_available(X, y)
-
-    def _rebuilt_in_training(self, X, y):
-        """Names of views, the views, and what the objective had them rebuilt as."""
-        return ()
-
-    def _check_views(self, X, y, reset):
-        """Both views and, where rows may be unpaired, which rows are there."""
-        are_whole = (
-            X is None
-            or y is None
-            or not self._trains_on_unpaired
-            or "dask" in (kind_of(X, "X").library, kind_of(y, "y").library)
-        )
-        if are_whole:
-            return check_pair(self, X, y, reset=reset, min_samples=2)
-        return check_available(self, X, y, reset=reset, min_samples=2)
-
     def _hold(self, net, data, like):
         """Become the estimator that `net` makes, trained on such data."""
         made = copy(self)
@@ -580,49 +407,6 @@ class BaseDeepTwoView(TwoViewTransformer):
         if self.gradient_clip is not None:
             callbacks.append(clipping(self.gradient_clip))
         return callbacks
-
-    def score(self, X, y=None):
-        """Total correlation of the codes of held-out views, higher is better.
-
-        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. Rows of NaN, of
-        which a view is missing, are left out.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features_x), or torch Dataset
-            First view, or a data set of pairs.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,), or None, \
-                default=None
-            Second view, paired with `X`; None if that is a data set of pairs.
-
-        Returns
-        -------
-        total : float
-            At most `n_components_`.
-        """
-        if not is_dataset(X):
-            return super().score(X, y)
-        check_is_fitted(self)
-        require_pairs_alone(X, y)
-        return pearson_sum(*self._codes_of_pairs(loaded_pairs(self, X, reset=False)))
-
-    def _codes_of_pairs(self, data):
-        """Codes of both views of complete rows."""
-        blocks = [
-            (self._encode(x, "x"), self._encode(y, "y")) for x, y, _ in data.blocks()
-        ]
-        return map(np.concatenate, zip(*blocks, strict=True))
-
-    def _held_out_score(self, net, train, valid):
-        """Score on validation data of the estimator that training would end in now."""
-        probe = copy(self)
-        probe._hold(net, train, None)
-        x_codes, y_codes = probe._codes_of_pairs(valid)
-        weights = valid.complete_weights()
-        if weights is None:
-            return pearson_sum(x_codes, y_codes)
-        m = _moments.moments(x_codes, y_codes, weights=weights)
-        return float(_linalg.matched(_moments.covariances(m)).singular_values.sum())
 
     def _draw_seed(self, begun_with):
         """Seed of a training, drawn even if it began with one already.
@@ -700,18 +484,8 @@ class BaseDeepTwoView(TwoViewTransformer):
                 state[name] = Network.of(name, state[name])
         return state
 
-    def _as_module(self, side):
-        """Module of one view, on the weights of `net_`."""
-        net = self.net_
-        encoder, units = net.module_.one_view(side), net.units.get(side)
-        return ViewModule(encoder, units, self._projection_of(side)).to(net.device)
-
-    def _projection_of(self, side):
-        """Mean and weights by which the network's outputs become codes, or None."""
-        return None
-
-    def _check_loaded(self):
-        super()._check_loaded()
+    def _check_loaded_net(self):
+        """Raise ValueError for a net from a file that gives other codes."""
         if hasattr(self, "net_"):
             k = self.n_components_
             width = self.net_.get_params_for("module").get("n_components", k)
@@ -719,6 +493,7 @@ class BaseDeepTwoView(TwoViewTransformer):
                 raise ValueError(f"its n_components_ is {k}, of its network {width}")
 
     def _fitted_arrays(self):
+        """Fitted arrays by name, each with the shape that it must be of."""
         return {
             f"{part} of {side} in its network": (array, self._sample_shapes[side])
             for side, units in self.net_.units.items()

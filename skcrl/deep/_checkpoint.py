@@ -28,7 +28,7 @@ class Checkpoint:
 
     Parameters
     ----------
-    estimator : BaseDeepTwoView
+    estimator : BaseDeep
         Whose training it is; `random_state` has not been drawn from.
     content : dict of str to ndarray, CSR array, str or None
         What it is trained and validated on, or what tells that from other data.

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from skcrl._common_individual import CommonIndividual
-from skcrl.deep._base import BaseDeepTwoView
 from skcrl.deep._stand_ins import copy_of
+from skcrl.deep._two_view import BaseDeepTwoView
 from skcrl.deep._units import Units
 from skcrl.deep.modules import TwoBranchOutput
 

@@ -25,7 +25,7 @@ from skcrl._typing import (
 )
 from skcrl._validation import NAMES, check_pair
 from skcrl.base import TwoViewTransformer
-from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._base import TRAINING_CONSTRAINTS
 from skcrl.deep._checkpoint import described
 from skcrl.deep._common_part import FrozenCommon, JointCommon
 from skcrl.deep._deep_cca import DeepCCA
@@ -35,6 +35,7 @@ from skcrl.deep._learned import N_ROWS
 from skcrl.deep._loaded import is_dataset
 from skcrl.deep._residual import Regression, Residual
 from skcrl.deep._two_branch import finite
+from skcrl.deep._two_view import BaseDeepTwoView
 from skcrl.deep._users_modules import USERS_MODULES, try_module
 from skcrl.deep._view_modules import IndividualCodes, ViewModule
 from skcrl.deep.losses import individual

@@ -6,7 +6,6 @@ from torch.utils.data import DataLoader
 from skcrl._arrays import untensored
 from skcrl._validation import (
     NAMES,
-    check_pair,
     check_view,
     check_weights_beside,
     require_samples,
@@ -68,7 +67,7 @@ def checked_validation(estimator, validation):
     try:
         if not is_pair:
             return _loaded_validation(estimator, validation)
-        return _pairs(estimator, *check_pair(estimator, *validation, reset=False))
+        return _pairs(estimator, *estimator._check_pair(*validation))
     except ValueError as error:
         raise ValueError(f"validation is refused: {error}") from error
 

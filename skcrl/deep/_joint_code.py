@@ -1,7 +1,7 @@
 """What estimators with one joint code share: a missing view enters it as zeros."""
 
-from skcrl.deep._base import BaseDeepTwoView
 from skcrl.deep._pretraining import pretrain
+from skcrl.deep._two_view import BaseDeepTwoView
 
 
 class BaseJointCode(BaseDeepTwoView):

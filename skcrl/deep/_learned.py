@@ -18,7 +18,7 @@ def warn_of_constant_codes(estimator, views, codes):
 
     Parameters
     ----------
-    estimator : BaseDeepTwoView
+    estimator : BaseDeep
         Fitted.
     views, codes : dict of str to array
         Of either view, by its name.

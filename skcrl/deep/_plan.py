@@ -39,7 +39,7 @@ def plan_of(estimator, data, is_part):
 
     Parameters
     ----------
-    estimator : BaseDeepTwoView
+    estimator : BaseDeep
         With the parameters.
     data : PairDataset or LoadedPairs
         What to train on.

@@ -9,7 +9,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl._arrays import join_columns
 from skcrl._typing import Activation, File, Optimizer, Schedule, Seed, Sizes
-from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeepTwoView
+from skcrl.deep._base import TRAINING_CONSTRAINTS
+from skcrl.deep._two_view import BaseDeepTwoView
 from skcrl.deep.losses import reconstruction
 from skcrl.deep.modules import ACTIVATIONS, TiedBidirectionalModule
 from skcrl.deep.modules._hidden_layers import hidden_layers

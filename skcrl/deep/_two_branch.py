@@ -9,7 +9,7 @@ from scipy.linalg import block_diag
 from skcrl import _linalg, _moments
 from skcrl._arrays import following, untensored
 from skcrl._decoder import LinearDecoder
-from skcrl.deep._base import BaseDeepTwoView
+from skcrl.deep._two_view import BaseDeepTwoView
 from skcrl.deep._users_modules import try_module
 from skcrl.deep.modules._hidden_layers import hidden_layers
 

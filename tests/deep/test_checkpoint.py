@@ -19,7 +19,7 @@ from torch import nn
 
 from skcrl import CCALRanker, CorrNet, DeepCCA, MultimodalAutoencoder, TiedBidirectional
 from skcrl.datasets import make_correlated_views
-from skcrl.deep._base import BaseDeepTwoView
+from skcrl.deep._base import BaseDeep
 from skcrl.deep._checkpoint import Checkpoint
 from skcrl.deep._net import TwoViewNet
 from skcrl.deep.modules import DenoisingPair
@@ -258,7 +258,7 @@ def test_without_a_seed_the_file_has_it(est, views, monkeypatch):
     seed = kept(est.checkpoint)["seed"]
     est.fit(*views)
     assert est.net_.seed == seed
-    monkeypatch.setattr(BaseDeepTwoView, "_draw_seed", lambda *_: seed)
+    monkeypatch.setattr(BaseDeep, "_draw_seed", lambda *_: seed)
     expected = clone(est).set_params(checkpoint=None).fit(*views)
     np.testing.assert_equal(outcome(est, *views), outcome(expected, *views))
 
