@@ -14,6 +14,7 @@ _HOMES = {
     "CrossViewRetriever": "skcrl.retrieval",
     "DeepCCA": "skcrl.deep",
     "DeepCommonIndividual": "skcrl.deep",
+    "DeepLabelEmbedding": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "LinearCommonIndividual": "skcrl.linear",
@@ -47,6 +48,7 @@ __all__ = [
     "CrossViewRetriever",
     "DeepCCA",
     "DeepCommonIndividual",
+    "DeepLabelEmbedding",
     "KernelCCA",
     "LinearCCA",
     "LinearCommonIndividual",
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
         CorrNet,
         DeepCCA,
         DeepCommonIndividual,
+        DeepLabelEmbedding,
         MultimodalAutoencoder,
         TiedBidirectional,
     )

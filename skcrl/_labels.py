@@ -5,6 +5,8 @@ from numbers import Number
 
 import numpy as np
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
 
 from skcrl._arrays import untensored
 
@@ -110,3 +112,35 @@ def _refuse_missing(name, at):
         f"{name} holds no label in row {at[0] if len(at) else 0}: leave out the rows "
         "that have none."
     )
+
+
+def check_classes_of_rows(y):
+    """Labels (n_samples,), one class for each row.
+
+    Raises
+    ------
+    ValueError
+        If they are no labels, no classes, or several a row.
+    """
+    labels = column_or_1d(check_labels(y, "y"), warn=True)
+    check_classification_targets(labels)
+    return labels
+
+
+def class_numbers(labels, classes, name):
+    """Positions (n_samples,) of labels among the classes that were learned.
+
+    Raises
+    ------
+    ValueError
+        If a label is none of them.
+    """
+    position = {label: i for i, label in enumerate(classes.tolist())}
+    distinct, which = np.unique(labels, return_inverse=True)
+    unknown = [label for label in distinct.tolist() if label not in position]
+    if unknown:
+        raise ValueError(
+            f"{name} holds the label {unknown[0]!r}, which is none of the "
+            f"{len(classes)} classes of fit: leave such rows out, or fit anew."
+        )
+    return np.array([position[label] for label in distinct.tolist()], int)[which]

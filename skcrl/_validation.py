@@ -52,6 +52,14 @@ def check_loaded(arrays):
             raise ValueError(f"its {name} is not finite")
 
 
+def check_loaded_integers(flags):
+    """Raise ValueError for what does not say which views are of integers."""
+    if not isinstance(flags, dict) or any(
+        side not in NAMES or not isinstance(flag, bool) for side, flag in flags.items()
+    ):
+        raise ValueError("it does not say of which views integers are looked up")
+
+
 @contextmanager
 def restored_on_error(estimator):
     """Give `estimator` its attributes back if the block raises.
@@ -388,8 +396,8 @@ def _number_types(estimator, view, side, reset):
         return float_types(view)
     if not are_integers:
         raise ValueError(
-            f"{NAMES[side]} was of integers in fit, which {side}_encoder takes as they "
-            f"are, and now is not: convert it, with astype(int) say."
+            f"{NAMES[side]} was of integers in fit, which an encoder of yours takes "
+            "as they are, and now is not: convert it, with astype(int) say."
         )
     return "numeric"
 

@@ -29,6 +29,7 @@ from skcrl._validation import (
     check_available,
     check_codes,
     check_loaded,
+    check_loaded_integers,
     check_view,
     complete_rows,
     require_y,
@@ -361,12 +362,7 @@ class TwoViewTransformer(
             raise ValueError(f"its n_components_ is {k!r:.50}")
         if self._y_is_1d and getattr(self, "y_n_features_in_", 1) != 1:
             raise ValueError("its y was of one dimension and of several columns")
-        flags = self._integers
-        if not isinstance(flags, dict) or any(
-            side not in ("x", "y") or not isinstance(flag, bool)
-            for side, flag in flags.items()
-        ):
-            raise ValueError("it does not say of which views integers are looked up")
+        check_loaded_integers(self._integers)
         check_loaded(self._fitted_arrays())
 
     @property

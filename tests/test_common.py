@@ -23,6 +23,7 @@ from skcrl import (
     CrossViewRetriever,
     DeepCCA,
     DeepCommonIndividual,
+    DeepLabelEmbedding,
     KernelCCA,
     LinearCCA,
     LinearCommonIndividual,
@@ -91,6 +92,17 @@ ESTIMATORS = {
     ],
     "DeepCommonIndividual": [
         DeepCommonIndividual(DeepCCA(**SMALL, random_state=0), n_individual=3, **SMALL),
+    ],
+    "DeepLabelEmbedding": [
+        DeepLabelEmbedding(hidden_layer_sizes=(16,), lr=0.05, max_epochs=8),
+        DeepLabelEmbedding(
+            3,
+            hidden_layer_sizes=(16,),
+            metric="cosine",
+            violators="warp",
+            lr=0.05,
+            max_epochs=8,
+        ),
     ],
     "KernelCCA": [
         KernelCCA(),
@@ -251,7 +263,12 @@ def train_in_float64(monkeypatch):
         Units, "standardised", lambda units, view, _=None: standardised(units, view)
     )
     # They try float32 before.
-    for kind in (CorrNet, DeepCommonIndividual, MultimodalAutoencoder):
+    for kind in (
+        CorrNet,
+        DeepCommonIndividual,
+        DeepLabelEmbedding,
+        MultimodalAutoencoder,
+    ):
         monkeypatch.setattr(kind, "_check_net", lambda *args: None)
 
 

@@ -56,7 +56,11 @@ def _loss_and_gradient(net, batch, parts):
     is_one = len(parts) == 1
     own = parts[0].compute(with_graph=True) if is_one else _computed(parts, batch)
     whole = own if net.processes.size == 1 else _gathered(net, batch, own)
-    leaves = _each(whole, lambda _, output: output.detach().requires_grad_())
+    leaves = _each(
+        whole,
+        # Class numbers have no gradient.
+        lambda _, o: o.detach().requires_grad_(o.is_floating_point()),
+    )
     outputs = net.outputs_across_rows(leaves, batch)
     loss = net.get_loss(outputs, None, X=batch, training=True)
     loss.backward()

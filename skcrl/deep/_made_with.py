@@ -166,6 +166,8 @@ def _n_items(value):
 
 def _place(name, module):
     """How the weights of a user's network begin within a module of that name."""
+    if name == "encoder":  # the only one
+        return "encoder."
     side, _, part = name.partition("_")
     holder = "decoders" if part == "decoder" else _ENCODERS.get(module, "encoders")
     return f"{holder}.{side}."

@@ -18,6 +18,7 @@ __all__ = [
     "corrnet",
     "individual",
     "infonce",
+    "label_margins",
     "noi",
     "pairwise_ranking",
     "reconstruction",
@@ -519,6 +520,72 @@ def corrnet(
     else:
         correlated = _linalg.row_mean(_pearson(*codes, 1), weights)
     return 0.5 * squared_error - correlation_weight * correlated
+
+
+def label_margins(
+    outputs: Any,
+    weights: Tensor | None = None,
+    *,
+    margin: float,
+    violators: str,
+) -> Tensor:
+    r"""How far other classes come within a margin of the right one.
+
+    The mean over samples of :math:`\sum_{c \neq y} [\alpha + s_c - s_y]_+`, where
+    :math:`s_c` is the score of class c for the sample and y its own class, as large
+    margin embeddings have it [1]_. With ``violators="warp"`` the sum of a sample is
+    multiplied by :math:`L(r) / r` with :math:`L(r) = \sum_{j=1}^r 1 / j`, where r
+    classes violate the margin, so that the top of the ranking counts most [2]_. That is
+    the mean over all draws of one violator, whose cost counts :math:`L(r)` times. [2]_
+    draws it, and guesses r from the number of draws that this took; here r is counted.
+
+    Parameters
+    ----------
+    outputs : LabelOutput
+        Scores `scores` of shape (n_samples, n_classes), and numbers of classes `labels`
+        of shape (n_samples,).
+    weights : Tensor of shape (n_samples,) or None, default=None
+        How many rows each row counts as, above 0; None is one each.
+    margin : float
+        :math:`\alpha`, positive.
+    violators : {"all", "warp"}
+        Whether a sample costs the sum over its violators, or that times L(r) / r.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        At least 0. In its gradient the ranks are constants.
+
+    References
+    ----------
+    .. [1] Weinberger and Chapelle (2008). Large margin taxonomy embedding with an
+       application to document categorization. NIPS.
+    .. [2] Weston, Bengio and Usunier (2011). WSABIE: scaling up to large vocabulary
+       image annotation. IJCAI.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcrl.deep.losses import label_margins
+    >>> from skcrl.deep.modules import LabelOutput
+    >>> scores = torch.tensor([[0.0, -0.5, -0.75, -3.0]])
+    >>> outputs = LabelOutput(None, torch.tensor([0]), scores)
+    >>> label_margins(outputs, margin=1.0, violators="all").item()  # 0.5 + 0.25
+    0.75
+    >>> label_margins(outputs, margin=1.0, violators="warp").item()  # by 1.5 / 2
+    0.5625
+    """
+    labels = outputs.labels[:, None]
+    own = outputs.scores.gather(1, labels)
+    costs = (margin - own + outputs.scores).clamp(min=0).scatter(1, labels, 0.0)
+    of_rows = costs.sum(1)
+    if violators == "warp":
+        ranks = torch.arange(costs.shape[1], device=costs.device).to(costs)
+        # L(r) / r by r; nothing violates at rank 0, where the sum is 0.
+        by_rank = (1 / ranks[1:]).cumsum(0) / ranks[1:]
+        n_violators = (costs.detach() > 0).sum(1)
+        of_rows = of_rows * by_rank[(n_violators - 1).clamp(min=0)]
+    return _weighed_sum(of_rows, weights) / _n_rows(costs, weights)
 
 
 def reconstruction(

@@ -26,6 +26,7 @@ _HOMES = {
     "CrossViewRetriever": "skcrl.retrieval",
     "DeepCCA": "skcrl.deep",
     "DeepCommonIndividual": "skcrl.deep",
+    "DeepLabelEmbedding": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
     "LinearCCA": "skcrl.linear",
     "LinearCommonIndividual": "skcrl.linear",

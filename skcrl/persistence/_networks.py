@@ -8,7 +8,7 @@ from textwrap import shorten
 from typing import NamedTuple
 
 # Parameters of estimators that may be networks of the user's.
-NETWORKS = ("x_encoder", "y_encoder", "x_decoder", "y_decoder")
+NETWORKS = ("x_encoder", "y_encoder", "x_decoder", "y_decoder", "encoder")
 # Characters of what a network prints.
 _LONGEST = 200
 

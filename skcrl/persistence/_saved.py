@@ -64,6 +64,7 @@ class Saved:
         y_encoder: "nn.Module | None" = None,
         x_decoder: "nn.Module | None" = None,
         y_decoder: "nn.Module | None" = None,
+        encoder: "nn.Module | None" = None,
     ) -> Self:
         """Make the estimator that ``save`` wrote to a file.
 
@@ -74,7 +75,8 @@ class Saved:
         ----------
         path : str or path-like
             File to read.
-        x_encoder, y_encoder, x_decoder, y_decoder : nn.Module or None, default=None
+        x_encoder, y_encoder, x_decoder, y_decoder, encoder : nn.Module or None, \
+                default=None
             The networks of yours that the estimator was made with, or the one estimator
             within it that has such, as in a ViewPipeline. Copies of them take the
             trained weights of the file, and they themselves become the parameters of
@@ -102,6 +104,7 @@ class Saved:
             "y_encoder": y_encoder,
             "x_decoder": x_decoder,
             "y_decoder": y_decoder,
+            "encoder": encoder,
         }
         networks = {name: one for name, one in networks.items() if one is not None}
         document, arrays = _file.read(path, _KIND)

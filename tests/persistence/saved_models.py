@@ -23,6 +23,7 @@ from skcrl import (
     CrossViewRetriever,
     DeepCCA,
     DeepCommonIndividual,
+    DeepLabelEmbedding,
     KernelCCA,
     LinearCCA,
     LinearCommonIndividual,
@@ -89,6 +90,8 @@ def networks(name):
     """What ``load`` has to be given beside the file of a model, with other weights."""
     if "own" not in name:
         return {}
+    if "labels" in name:
+        return {"encoder": network(6, 3, 1)}
     return {"x_encoder": network(6, 2, 1), "y_decoder": network(2, 4, 1)}
 
 
@@ -271,6 +274,17 @@ CLASSIFIERS = {
         _BOTH,
         LABELS,
     ),
+    "labels": (DeepLabelEmbedding(violators="warp", **_DEEP), X, NAMES),
+    "labels two": (
+        DeepLabelEmbedding(4, metric="cosine", standardize=False, **_DEEP),
+        FRAME_X,
+        LABELS > 0,
+    ),
+    "labels own": (
+        DeepLabelEmbedding(encoder=network(6, 3), **_DEEP),
+        X.astype(np.float32),
+        LABELS,
+    ),
 }
 
 # Name to a retriever that is not fitted and what is indexed, if anything.
@@ -304,7 +318,7 @@ def outputs(name, estimator):
     """What an estimator, that of the name or its equal, makes of the data."""
     if name in CLASSIFIERS:
         _, x, _ = CLASSIFIERS[name]
-        methods = ("predict", "predict_proba", "decision_function")
+        methods = ("predict", "predict_proba", "decision_function", "transform")
         return [getattr(estimator, m)(x) for m in methods if hasattr(estimator, m)]
     if name in RETRIEVERS:
         codes = [*estimator.transform_pair(X, Y)]

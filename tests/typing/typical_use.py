@@ -24,6 +24,7 @@ from skcrl import (
     CrossViewRetriever,
     DeepCCA,
     DeepCommonIndividual,
+    DeepLabelEmbedding,
     KernelCCA,
     LinearCCA,
     LinearCommonIndividual,
@@ -97,6 +98,13 @@ assert_type(CorrNet.blog(8, max_epochs=5), CorrNet)
 CorrNet.paper(terms=("self", "cross"), reconstruction_weight=(1.0, 0.5))
 MultimodalAutoencoder(8, layout="split").fit(left, right).transform_joint(y=right)
 TiedBidirectional(8, optimizer="adam", device="cpu").fit(left, right)
+classes = DeepLabelEmbedding(
+    metric="cosine", violators="warp", encoder=nn.Linear(32, 9)
+)
+assert_type(classes.fit(left, labels, validation=(left, labels)), DeepLabelEmbedding)
+assert_type(classes.predict_top_k(left, k=3), np.ndarray)
+assert_type(classes.label_embeddings_, np.ndarray)
+assert_type(DeepLabelEmbedding.load("m", encoder=nn.Linear(32, 9)), DeepLabelEmbedding)
 
 # Files.
 cca.save(Path("model.skcrl"))

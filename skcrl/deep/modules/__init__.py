@@ -7,6 +7,7 @@ from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._denoising import DenoisingPair
 from skcrl.deep.modules._individual import IndividualBranches, IndividualOutput
+from skcrl.deep.modules._label_embedding import LabelEmbeddingModule, LabelOutput
 from skcrl.deep.modules._learned_projection import LearnedProjection
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._multimodal_autoencoder import (
@@ -40,6 +41,8 @@ __all__ = [
     "GaussianNoise",
     "IndividualBranches",
     "IndividualOutput",
+    "LabelEmbeddingModule",
+    "LabelOutput",
     "LearnedProjection",
     "ModalityDropout",
     "MultimodalAutoencoderModule",

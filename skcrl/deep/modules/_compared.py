@@ -25,6 +25,8 @@ class ComparedOutput(NamedTuple):
     y_only_error: Tensor | None = None  # (n_y_only,)
     x_running: CodeMoments | None = None
     y_running: CodeMoments | None = None
+    labels: Tensor | None = None  # (n_samples,) of int
+    scores: Tensor | None = None  # (n_samples, n_classes)
 
 
 def compared(outputs: Any, **views: Any) -> ComparedOutput:
