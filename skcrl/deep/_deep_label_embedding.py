@@ -354,12 +354,7 @@ class DeepLabelEmbedding(
         FloatingPointError
             If training diverges.
         """
-        if is_dataset(X) or is_dataset(validation):
-            raise ValueError(
-                "A torch Dataset says what its samples are when they are loaded, and "
-                f"{type(self).__name__} needs to know all classes before: pass arrays, "
-                "which may be maps of files, as numpy.load(path, mmap_mode='r') gives."
-            )
+        self._refuse_datasets(X, y, validation)
         return self._fit(X, y, sample_weight, validation=validation)
 
     def transform(self, X: Rows) -> np.ndarray:
@@ -473,7 +468,23 @@ class DeepLabelEmbedding(
     def _evaluated(self, method, X):
         """What a method of the network makes of samples."""
         check_is_fitted(self)
-        return self.net_.evaluate(method, check_view(self, X, "x"), side="x")
+        return self.net_.evaluate(method, self._samples(X), side="x")
+
+    def _samples(self, X, reset=False):
+        self._refuse_datasets(X)
+        return check_view(self, X, "x", reset=reset)
+
+    def _labels(self, y):
+        self._refuse_datasets(y)
+        return check_classes_of_rows(y)
+
+    def _refuse_datasets(self, *given):
+        if any(map(is_dataset, given)):
+            raise ValueError(
+                f"{type(self).__name__} takes no torch Dataset, which does not say "
+                "beforehand what classes there are: pass samples and labels as arrays, "
+                "which may be maps of files, as numpy.load(path, mmap_mode='r') gives."
+            )
 
     def _check_views(self, X, y, reset):
         if y is None:
@@ -481,7 +492,7 @@ class DeepLabelEmbedding(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None: y are the labels."
             )
-        view = check_view(self, X, "x", reset=reset)
+        view = self._samples(X, reset)
         check_paired(X, y)
         if reset:
             self.classes_ = self._classes_of(y)
@@ -491,7 +502,7 @@ class DeepLabelEmbedding(
         return self._check_views(X, y, reset=False)
 
     def _classes_of(self, y):
-        classes = np.unique(check_classes_of_rows(y))
+        classes = np.unique(self._labels(y))
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} can't train when only one class is present: "
@@ -501,7 +512,7 @@ class DeepLabelEmbedding(
 
     def _numbers_of(self, y):
         """Positions of labels in `classes_`."""
-        return class_numbers(check_classes_of_rows(y), self.classes_, "y")
+        return class_numbers(self._labels(y), self.classes_, "y")
 
     @property
     def _n_codes(self):

@@ -297,7 +297,8 @@ class Samples(torch.utils.data.Dataset):
         ({"y": np.linspace(0, 1, 150)}, "Unknown label type"),
         ({"y": np.r_[np.nan, np.ones(149)]}, "no label in row 0"),
         ({"y": np.ones(149)}, "must be paired"),
-        ({"X": Samples()}, "needs to know all classes before"),
+        ({"X": Samples()}, "takes no torch Dataset"),
+        ({"validation": (Samples(), NAMES)}, "takes no torch Dataset"),
         ({"validation": (np.zeros((2, 6)), ["rot", "gelb"])}, "refused: y .* 'gelb'"),
         ({"hidden_layer_sizes": ((8,), (8,))}, "of the one encoder"),
         ({"encoder": nn.Linear(6, 5)}, r"encoder must give .* \(n_samples, 3\)"),
@@ -346,6 +347,8 @@ def test_what_it_refuses_afterwards(clusters, trained):
             trained.predict_top_k(X, k)
     with pytest.raises(ValueError, match="X has 5 features"):
         trained.predict(X[:, :5])
+    with pytest.raises(ValueError, match="takes no torch Dataset"):
+        trained.predict(Samples())
     for method in ("transform", "transform_y", "predict", "decision_function"):
         with pytest.raises(NotFittedError):
             getattr(DeepLabelEmbedding(), method)(X)
