@@ -394,7 +394,8 @@ class DeepLabelEmbedding(
             If a label is of no class that ``fit`` learned.
         """
         check_is_fitted(self)
-        embeddings = self.label_embeddings_[self._numbers_of(y)]
+        numbers = class_numbers(self._labels(y), self.classes_, "y")
+        embeddings = self.label_embeddings_[numbers]
         return _wrap_data_with_container("transform", embeddings, y, self)
 
     def decision_function(self, X: Rows) -> np.ndarray:
@@ -494,25 +495,22 @@ class DeepLabelEmbedding(
             )
         view = self._samples(X, reset)
         check_paired(X, y)
+        labels = self._labels(y)
         if reset:
-            self.classes_ = self._classes_of(y)
-        return view, self._numbers_of(y)[:, None]
+            self.classes_ = self._classes_of(labels)
+        return view, class_numbers(labels, self.classes_, "y")[:, None]
 
     def _check_pair(self, X, y):
         return self._check_views(X, y, reset=False)
 
-    def _classes_of(self, y):
-        classes = np.unique(self._labels(y))
+    def _classes_of(self, labels):
+        classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} can't train when only one class is present: "
                 f"all labels are {classes.tolist()[0]!r}."
             )
         return classes
-
-    def _numbers_of(self, y):
-        """Positions of labels in `classes_`."""
-        return class_numbers(self._labels(y), self.classes_, "y")
 
     @property
     def _n_codes(self):

@@ -27,7 +27,7 @@ CrossViewClassifier(LinearCCA())  # type: ignore[call-arg] # pyright: ignore[rep
 cca = LinearCCA(2).fit(X, Y=X)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 LinearCCA(2).fit(X)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 LinearCCA(2).fit(X, X).view("left")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-LinearCCA.load("file", encoder=X)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+LinearCCA.load("file", coder=X)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 recall_at_k(X, X, 5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 _ = skcrl.LinerCCA  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
 _ = skcrl.deep.DepCCA  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
