@@ -6,15 +6,12 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import column_or_1d
 
+from skcrl._hierarchy import tree_of
 from skcrl._labels import check_labels
 from skcrl._numbers import check_numbers
 from skcrl._typing import Rows
-
-# The node above all that have no parent.
-_ROOT = object()
 
 
 def hit_at_k(
@@ -101,7 +98,8 @@ def hierarchical_precision_at_k(
     k : int
         Number of classes to look at, from 1 to n_classes.
     hierarchy : mapping
-        The parent of each class, and the parent of each such parent. What has no
+        The parent of each class, and the parent of each such parent; or, for each
+        class, a list of all that is above it, the topmost first. What has no
         parent, or None, is a child of one root above all. A parent that equals a class
         is that class: give groups other names than classes.
     labels : array-like of shape (n_classes,) or None, default=None
@@ -205,50 +203,10 @@ def _checked(y_true, y_score, k, labels):
 
 def _distances(labels, hierarchy):
     """Edges between each two classes in the tree, (n_classes, n_classes)."""
-    parents = _parents(hierarchy)
-    nodes = labels.tolist()
-    if parents and parents.keys().isdisjoint(nodes):
-        raise ValueError(
-            f"hierarchy has no parent of any class, such as {nodes[0]!r}: its keys are "
-            f"such as {next(iter(parents))!r}. Let keys be classes, of the same type."
-        )
-    numbers = {node: number for number, node in enumerate(nodes)}
-    above = []
-    for node in nodes:  # and then their ancestors, which are added below
-        parent = parents.get(node, _ROOT)
-        if parent not in numbers:
-            numbers[parent] = len(nodes)
-            nodes.append(parent)
-        above.append(numbers[parent])
-    n = len(nodes)
-    tree = sparse.csr_array((np.ones(n), (np.arange(n), above)), shape=(n, n))
+    tree = tree_of(labels, hierarchy)
+    n = len(tree.names)
+    above = np.where(tree.parents < 0, n, tree.parents)  # the root is node n
+    edges = sparse.csr_array((np.ones(n), (np.arange(n), above)), shape=(n + 1, n + 1))
     classes = np.arange(len(labels))
-    distances = shortest_path(tree, directed=False, unweighted=True, indices=classes)
-    # All are below the root, unless a node is below itself.
-    is_lost = _ROOT not in numbers or np.isinf(distances[:, numbers[_ROOT]])
-    if np.any(is_lost):
-        lost = nodes[np.argmax(is_lost)]
-        raise ValueError(
-            f"hierarchy has a cycle above {lost!r}: leave out the parent of its top "
-            "node, and give groups other names than classes."
-        )
+    distances = shortest_path(edges, directed=False, unweighted=True, indices=classes)
     return distances[:, classes]
-
-
-def _parents(hierarchy):
-    """Parents of the nodes that have one."""
-    if not isinstance(hierarchy, Mapping):
-        raise ValueError(
-            "hierarchy must be a mapping from each class to its parent, such as a dict,"
-            f" got {type(hierarchy).__name__}."
-        )
-    parents = {}
-    for node, parent in hierarchy.items():
-        if not isinstance(parent, Hashable):
-            raise ValueError(
-                f"hierarchy must give one parent for each node, got {parent!r} for "
-                f"{node!r}."
-            )
-        if not (parent is None or is_scalar_nan(parent) or is_pandas_na(parent)):
-            parents[node] = parent
-    return parents

@@ -137,8 +137,12 @@ def test_whole_numbers_are_classes_too():
         ),
         ({"hierarchy": {"cat": "cat"}}, "cycle above 'cat': leave out the parent of"),
         (
-            {"hierarchy": {"cat": ["feline"]}},
-            "got \\['feline'\\] for 'cat'",
+            {"hierarchy": {"cat": {"feline"}}},
+            "got {'feline'} for 'cat'",
+        ),
+        (
+            {"hierarchy": PARENTS | {"cat": ["plant", "feline"]}},
+            "one parent for each node, got .* for 'feline'",
         ),
         (
             {"hierarchy": {1: "feline"}},
