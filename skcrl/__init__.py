@@ -16,10 +16,12 @@ _HOMES = {
     "DeepCommonIndividual": "skcrl.deep",
     "DeepLabelEmbedding": "skcrl.deep",
     "KernelCCA": "skcrl.kernel",
+    "LabelEmbedding": "skcrl.labels",
     "LinearCCA": "skcrl.linear",
     "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
+    "SemanticEmbedding": "skcrl.labels",
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
     "ViewPipeline": "skcrl.compose",
@@ -35,6 +37,7 @@ _SUBMODULES = {
     "deep",
     "inspection",
     "kernel",
+    "labels",
     "linear",
     "metrics",
     "retrieval",
@@ -50,10 +53,12 @@ __all__ = [
     "DeepCommonIndividual",
     "DeepLabelEmbedding",
     "KernelCCA",
+    "LabelEmbedding",
     "LinearCCA",
     "LinearCommonIndividual",
     "MultimodalAutoencoder",
     "RoutedView",
+    "SemanticEmbedding",
     "TiedBidirectional",
     "TwoView",
     "ViewPipeline",
@@ -71,6 +76,7 @@ if TYPE_CHECKING:
         deep as deep,
         inspection as inspection,
         kernel as kernel,
+        labels as labels,
         linear as linear,
         metrics as metrics,
         retrieval as retrieval,
@@ -87,6 +93,7 @@ if TYPE_CHECKING:
         TiedBidirectional,
     )
     from skcrl.kernel import KernelCCA
+    from skcrl.labels import LabelEmbedding, SemanticEmbedding
     from skcrl.linear import LinearCCA, LinearCommonIndividual
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever

@@ -25,10 +25,12 @@ from skcrl import (
     DeepCommonIndividual,
     DeepLabelEmbedding,
     KernelCCA,
+    LabelEmbedding,
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
+    SemanticEmbedding,
     TiedBidirectional,
     ViewPipeline,
     make_view_pipeline,
@@ -114,6 +116,7 @@ ESTIMATORS = {
         KernelCCA(approximation="rbf_sampler", approximation_size=50),
         KernelCCA(kernel=("precomputed", "rbf")),
     ],
+    "LabelEmbedding": [LabelEmbedding(), LabelEmbedding(metric="cosine", reg=1.0)],
     "LinearCCA": [
         LinearCCA(),
         LinearCCA(1),
@@ -134,6 +137,7 @@ ESTIMATORS = {
         ),
     ],
     "RoutedView": [RoutedView(LinearCCA())],
+    "SemanticEmbedding": [SemanticEmbedding()],
     "TiedBidirectional": [
         TiedBidirectional(max_epochs=2),
         TiedBidirectional(1, hidden_layer_sizes=(), max_epochs=2),

@@ -7,18 +7,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import (
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skcrl._arrays import untensored
-from skcrl._labels import check_classes_of_rows, check_labels, class_numbers
+from skcrl._labels import check_classes_of_rows, class_numbers
+from skcrl._nearest_class import NearestClassMixin, learned_classes
 from skcrl._typing import Activation, File, Optimizer, Rows, Schedule, Seed, fit_context
 from skcrl._validation import check_loaded, check_loaded_integers, check_view
 from skcrl._views import check_paired
@@ -34,9 +29,7 @@ from skcrl.deep.modules._hidden_layers import hidden_layers, is_pair
 _MARGINS = {"euclidean": 1.0, "cosine": 0.5}
 
 
-class DeepLabelEmbedding(
-    ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseDeep
-):
+class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
     r"""Classifier that embeds samples and class labels in one space by networks.
 
     Samples go through a network to codes z, and each class c has an embedding
@@ -357,111 +350,13 @@ class DeepLabelEmbedding(
         self._refuse_datasets(X, y, validation)
         return self._fit(X, y, sample_weight, validation=validation)
 
-    def transform(self, X: Rows) -> np.ndarray:
-        """Codes of samples.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, n_components)
-            In float32 if `X` is, or is of integers that an encoder of yours looks up,
-            else in float64.
-        """
-        return self._evaluated("encode", X)
-
-    def transform_y(self, y: ArrayLike) -> np.ndarray:
-        """Embeddings of labels, in the space of the codes of samples.
-
-        So :class:`~skcrl.CrossViewRetriever` finds samples by a label.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_samples,)
-            Labels, of classes that ``fit`` learned.
-
-        Returns
-        -------
-        U : ndarray of shape (n_samples, n_components)
-            Rows of `label_embeddings_`.
-
-        Raises
-        ------
-        ValueError
-            If a label is of no class that ``fit`` learned.
-        """
-        check_is_fitted(self)
-        numbers = class_numbers(self._labels(y), self.classes_, "y")
-        embeddings = self.label_embeddings_[numbers]
-        return _wrap_data_with_container("transform", embeddings, y, self)
-
-    def decision_function(self, X: Rows) -> np.ndarray:
-        """Score of each class for each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            Less the squared distance of each embedding from the code, or the cosine of
-            both, in the order of `classes_`. Of two classes the score of the second
-            less that of the first.
-        """
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: Rows) -> np.ndarray:
-        """Class whose embedding is nearest to the code of each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Classes of the highest scores.
-        """
-        scores = self._scores(X)
-        return self.classes_[scores.argmax(axis=1)]
-
-    def predict_top_k(self, X: Rows, k: int) -> np.ndarray:
-        """The k classes that fit each sample best.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples.
-        k : int
-            How many classes, from 1 to all.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples, k)
-            Classes by falling score; of equal ones, the first in `classes_` first.
-        """
-        check_is_fitted(self)
-        n_classes = len(self.classes_)
-        is_integer = isinstance(k, Integral) and not isinstance(k, bool)
-        if not is_integer or not 1 <= k <= n_classes:
-            raise ValueError(
-                f"k must be an integer from 1 to {n_classes}, the number of classes, "
-                f"got {k!r}."
-            )
-        order = np.argsort(-self._scores(X), axis=1, kind="stable")
-        return self.classes_[order[:, :k]]
-
     @property
     def label_embeddings_(self) -> np.ndarray:
         """Embeddings of the classes, in the order of `classes_`."""
         return self.net_.module_.label_embeddings.detach().cpu().numpy().copy()
+
+    def _codes(self, X):
+        return self._evaluated("encode", X)
 
     def _scores(self, X):
         return untensored(self._evaluated("scores", X))
@@ -497,20 +392,11 @@ class DeepLabelEmbedding(
         check_paired(X, y)
         labels = self._labels(y)
         if reset:
-            self.classes_ = self._classes_of(labels)
+            self.classes_ = learned_classes(labels, self)
         return view, class_numbers(labels, self.classes_, "y")[:, None]
 
     def _check_pair(self, X, y):
         return self._check_views(X, y, reset=False)
-
-    def _classes_of(self, labels):
-        classes = np.unique(labels)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} can't train when only one class is present: "
-                f"all labels are {classes.tolist()[0]!r}."
-            )
-        return classes
 
     @property
     def _n_codes(self):
@@ -579,17 +465,9 @@ class DeepLabelEmbedding(
         self._check_loaded_net()
         check_loaded(self._fitted_arrays())
         check_loaded_integers(self._integers)
-        classes = check_labels(self.classes_, "its classes_")
-        shape = (self.net_.get_params_for("module")["n_classes"],)
-        if classes.shape != shape or not np.array_equal(classes, np.unique(classes)):
-            raise ValueError(f"its classes_ are not {shape[0]} labels in order")
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
+        self._check_classes(self.net_.get_params_for("module")["n_classes"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = self._accepts_sparse
         return tags

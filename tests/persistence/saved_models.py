@@ -25,9 +25,11 @@ from skcrl import (
     DeepCommonIndividual,
     DeepLabelEmbedding,
     KernelCCA,
+    LabelEmbedding,
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
+    SemanticEmbedding,
     TiedBidirectional,
     TwoView,
     ViewPipeline,
@@ -273,6 +275,15 @@ CLASSIFIERS = {
         ),
         _BOTH,
         LABELS,
+    ),
+    "labels linear": (LabelEmbedding(reg=0.1), FRAME_X, NAMES),
+    "labels semantic": (
+        SemanticEmbedding(
+            hierarchy={"kalt": "kühl", "warm": "mild", "heiß": "mild"},
+            attributes=np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.5]]),
+        ),
+        X,
+        NAMES,
     ),
     "labels": (DeepLabelEmbedding(violators="warp", **_DEEP), X, NAMES),
     "labels two": (

@@ -26,10 +26,12 @@ from skcrl import (
     DeepCommonIndividual,
     DeepLabelEmbedding,
     KernelCCA,
+    LabelEmbedding,
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
     RoutedView,
+    SemanticEmbedding,
     TiedBidirectional,
     TwoView,
     ViewPipeline,
@@ -105,6 +107,11 @@ assert_type(classes.fit(left, labels, validation=(left, labels)), DeepLabelEmbed
 assert_type(classes.predict_top_k(left, k=3), np.ndarray)
 assert_type(classes.label_embeddings_, np.ndarray)
 assert_type(DeepLabelEmbedding.load("m", encoder=nn.Linear(32, 9)), DeepLabelEmbedding)
+assert_type(LabelEmbedding(metric="cosine", reg=0.1).fit(left, labels), LabelEmbedding)
+semantic = SemanticEmbedding(hierarchy={0: "round", 1: "open"}).fit(left, labels)
+assert_type(semantic, SemanticEmbedding)
+assert_type(semantic.embed_class("round"), np.ndarray)
+print(semantic.explain(0).attributes)
 
 # Files.
 cca.save(Path("model.skcrl"))

@@ -1,0 +1,176 @@
+"""What classifiers share that give a sample the class whose code is nearest."""
+
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._labels import check_classes_of_rows, check_labels, class_numbers
+from skcrl._typing import Rows
+
+
+class NearestClassMixin(
+    ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
+    """Codes of samples and of classes in one space, and the classes by nearness.
+
+    An estimator has `classes_`, `n_components_` and `label_embeddings_`, and answers
+    two questions: what are the codes of samples, and how near is each class to each.
+    """
+
+    classes_: np.ndarray
+    n_components_: int
+
+    def _codes(self, X):
+        """Codes (n, n_components_) of samples."""
+        raise NotImplementedError
+
+    def _scores(self, X):
+        """Nearness (n, n_classes) of classes to samples."""
+        raise NotImplementedError
+
+    def _labels(self, y):
+        """Labels (n,) of samples."""
+        return check_classes_of_rows(y)
+
+    def transform(self, X: Rows) -> np.ndarray:
+        """Codes of samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            In float32 if `X` is, or is of integers that an encoder of yours looks up,
+            else in float64.
+        """
+        return self._codes(X)
+
+    def transform_y(self, y: ArrayLike) -> np.ndarray:
+        """Codes of labels, in the space of the codes of samples.
+
+        So :class:`~skcrl.CrossViewRetriever` finds samples by a label.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Labels, of classes that ``fit`` learned.
+
+        Returns
+        -------
+        U : ndarray of shape (n_samples, n_components)
+            Rows of `label_embeddings_`.
+
+        Raises
+        ------
+        ValueError
+            If a label is of no class that ``fit`` learned.
+        """
+        check_is_fitted(self)
+        numbers = class_numbers(self._labels(y), self.classes_, "y")
+        codes = self.label_embeddings_[numbers]
+        return _wrap_data_with_container("transform", codes, y, self)
+
+    def decision_function(self, X: Rows) -> np.ndarray:
+        """Nearness of each class to each sample, the higher the nearer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            Minus the squared Euclidean distances of codes, or their cosines, in the
+            order of `classes_`. Of two classes the score of the second less that of the
+            first.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Rows) -> np.ndarray:
+        """The class whose code is nearest to that of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Classes.
+        """
+        nearest = self._scores(X).argmax(axis=1)
+        return self.classes_[nearest]
+
+    def predict_top_k(self, X: Rows, k: int = 5) -> np.ndarray:
+        """The k classes nearest to each sample, the nearest first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        k : int, default=5
+            How many classes, from 1 to all.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, k)
+            Classes; of equally near ones, the first in `classes_` first.
+            :func:`skcrl.metrics.hit_at_k` measures how often the right one is among
+            them.
+
+        Raises
+        ------
+        ValueError
+            If `k` is out of its bounds.
+        """
+        check_is_fitted(self)
+        n_classes = len(self.classes_)
+        is_integer = isinstance(k, Integral) and not isinstance(k, bool)
+        if not is_integer or not 1 <= k <= n_classes:
+            raise ValueError(
+                f"k must be an integer from 1 to {n_classes}, the number of classes, "
+                f"got {k!r}."
+            )
+        order = np.argsort(-self._scores(X), axis=1, kind="stable")
+        return self.classes_[order[:, :k]]
+
+    def _check_classes(self, n_classes):
+        """Raise ValueError unless `classes_` of a file are so many, in order."""
+        classes = check_labels(self.classes_, "its classes_")
+        are_sorted = np.array_equal(classes, np.unique(classes))
+        if classes.shape != (n_classes,) or not are_sorted:
+            raise ValueError(f"its classes_ are not {n_classes} labels in order")
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def learned_classes(labels, estimator):
+    """Classes among labels, sorted, of which there must be two."""
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(estimator).__name__} can't train when only one class is present: "
+            f"all labels are {classes.tolist()[0]!r}."
+        )
+    return classes

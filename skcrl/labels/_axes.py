@@ -1,0 +1,67 @@
+"""Samples by their principal axes, where a linear map is learned in few steps."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+
+
+class Axes(NamedTuple):
+    """Principal axes of weighted rows, and the rows in coordinates along them.
+
+    A map W of columns is Q diag(1 / scale) V' of a map Q of coordinates. Squared
+    weights of W, in units of the mean variance v of a column, are the squares of Q
+    weighed by `penalty`: v ||W||^2 = sum_kj penalty_j Q_kj^2.
+    """
+
+    mean: np.ndarray  # (p,)
+    vectors: np.ndarray  # (p, r), V
+    scale: np.ndarray  # (r,)
+    penalty: np.ndarray  # (r,)
+    coordinates: np.ndarray  # (n, r)
+    weights: np.ndarray  # (n,), which add up to 1
+
+    @classmethod
+    def of(cls, X, weights):
+        """Of rows (n, p) with weights (n,) that are positive."""
+        weights = weights / weights.sum()
+        mean = weights @ X
+        X = X - mean
+        values, vectors = _eigenpairs(X * np.sqrt(weights)[:, None])
+        v = values.sum() / X.shape[1]
+        # By the deviation along an axis, or that of a mean column where it is less:
+        # then no direction is much steeper than the others.
+        scale = np.sqrt(values + v)
+        return cls(mean, vectors, scale, v / scale**2, X @ (vectors / scale), weights)
+
+    @property
+    def variances(self):
+        """Variances (r,) of the coordinates, which are not correlated."""
+        return 1 - self.penalty
+
+    def weights_of(self, Q):
+        """Map W (k, p) of columns."""
+        return (Q / self.scale) @ self.vectors.T
+
+    def regression(self, targets, reg):
+        """Map Q (m, r) of the ridge regression of targets (n, m), centred.
+
+        `reg` is a multiple of the mean variance of a column.
+        """
+        targets = targets - self.weights @ targets
+        cross = (self.weights[:, None] * targets).T @ self.coordinates  # (m, r)
+        return cross / (self.variances + reg * self.penalty)
+
+
+def _eigenpairs(rows):
+    """Eigenpairs of R'R, of those eigenvalues that are not rounding."""
+    n, p = rows.shape
+    if n < p:
+        values, vectors = linalg.eigh(rows @ rows.T)
+    else:
+        values, vectors = linalg.eigh(rows.T @ rows)
+    above = values > max(n, p) * np.finfo(np.float64).eps * values[-1]
+    values, vectors = values[above], vectors[:, above]
+    if n < p:
+        vectors = rows.T @ (vectors / np.sqrt(values))
+    return values, vectors

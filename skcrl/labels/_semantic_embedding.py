@@ -1,0 +1,489 @@
+"""Label embedding with a hierarchy and attributes of the classes."""
+
+import sys
+from collections.abc import Hashable, Mapping
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._hierarchy import tree_of
+from skcrl._labels import check_labels, class_numbers
+from skcrl._numbers import check_numbers
+from skcrl._typing import Reals, Rows, fit_context
+from skcrl._validation import check_ridge, restored_on_error
+from skcrl.labels._attributes import Attributes, check_attributes
+from skcrl.labels._axes import Axes
+from skcrl.labels._base import BaseLabelEmbedding
+from skcrl.labels._learn import learned
+from skcrl.labels._relation import Relation, within_ball
+from skcrl.labels._semantic_objective import SemanticObjective, siblings_above
+from skcrl.labels._start import start
+
+# Rounds of the alternation, at most.
+_ROUNDS = 20
+
+
+class Explanation(NamedTuple):
+    """What :meth:`SemanticEmbedding.explain` returns.
+
+    Attributes
+    ----------
+    parent : object
+        Name of the group that the class is in, None if it is in none.
+    attributes : dict of str to float
+        What tells the class from its parent, the largest first: the coefficient of an
+        attribute, negative if the class has less of it.
+    """
+
+    parent: Any
+    attributes: dict[str, float]
+
+
+class SemanticEmbedding(BaseLabelEmbedding):
+    r"""Label embedding that knows groups and attributes of the classes.
+
+    Unified semantic embedding [1]_: samples, classes, groups of classes and attributes
+    all have codes in one space. A sample is to be nearer to its own class than to
+    others, as in :class:`~skcrl.LabelEmbedding`, and nearer to the groups of its class
+    than to their siblings; and each class is to be its parent and a few attributes,
+
+    .. math:: u_c \approx u_{p(c)} + \sum_j \beta_{cj} d_{cj} a_j, \qquad
+        \beta_{cj} \ge 0, \quad \|a_j\| \le 1
+
+    where :math:`d_{cj}` is how much more the class c has of attribute j than its parent
+    has. Use it where classes have few samples, where a mistake within a group is better
+    than one beyond it, for classes without any sample (``add_class``), or to see what
+    makes a class (``explain``).
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Dimension of the space, from 1 to the number of classes less one. None stands
+        for that number, or for the number of features if that is smaller.
+    hierarchy : mapping or None, default=None
+        The parent of each class, and the parent of each such parent; or, for each
+        class, a list of all groups above it, the topmost first. What has no parent, or
+        None, is below the root.
+    attributes : data frame or array of shape (n_classes, n_attributes), or None, \
+            default=None
+        How much of each attribute a class has, such as 0 and 1: a data frame whose
+        index are the classes, or an array in the order of the sorted classes. A group
+        has the mean of its classes, and an attribute counts by its largest difference
+        from the mean.
+    margin : float, default=1.0
+        Margin of squared distances, above 0.
+    group_weight : float, default=4.0
+        Weight of the margins between groups, not negative.
+    attribute_weight : float, default=0.03
+        Weight of the margins of attributes, not negative: a sample is to be nearer to
+        an attribute of its class than to the opposite of it.
+    relation_weight : float, default=0.003
+        Weight w of the squared distance of classes from what they are made of, not
+        negative. The larger, the more alike are the classes of a group.
+    exclusivity : float, default=0.1
+        Price of coefficients, not negative. It is paid for squares of the sums
+        of coefficients of siblings, so that each attribute is left to few of them.
+    reg : float or (float, float), default=(0.03, 0.0001)
+        Penalties on the map and on codes of classes and groups, as in LabelEmbedding.
+    max_iter : int, default=500
+        Iterations of L-BFGS, at most.
+    tol : float, default=1e-5
+        Training ends where an iteration, and in the end a round of the alternation,
+        lowers the objective by less, or by less than this share of one above 1.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes, sorted.
+    label_embeddings_ : ndarray of shape (n_classes, n_components_)
+        Codes of the classes.
+    groups_ : list of length n_groups
+        Names of the groups above classes.
+    group_embeddings_ : ndarray of shape (n_groups, n_components_)
+        Codes of the groups.
+    parents_ : dict
+        The parent of each class, None below the root.
+    attribute_names_ : ndarray of str of shape (n_attributes,)
+        Names of the attributes.
+    attribute_embeddings_ : ndarray of shape (n_attributes, n_components_)
+        Codes of the attributes, none longer than 1.
+    attribute_weights_ : ndarray of shape (n_classes, n_attributes)
+        Coefficients with their signs, :math:`\beta_{cj} d_{cj}`.
+    coef_ : ndarray of shape (n_components_, n_features_in_)
+        The linear map of samples.
+    mean_ : ndarray of shape (n_features_in_,)
+        Means of the columns, from which samples are counted.
+    objective_ : ndarray of shape (n_steps,)
+        The objective after each step of the alternation; it never rises.
+    n_components_ : int
+        Dimension of the space.
+    n_iter_ : int
+        Iterations that were made.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Column names of `X`, if it was a data frame.
+
+    See Also
+    --------
+    LabelEmbedding : The same without hierarchy and attributes.
+    skcrl.metrics.hierarchical_precision_at_k : Counts near mistakes for less.
+
+    Notes
+    -----
+    The objective is the mean over samples of the margins of LabelEmbedding; plus, times
+    `group_weight`, for each group above a sample the mean hinge over the siblings of
+    that group; plus, times `attribute_weight`, the mean over attributes of
+    :math:`|e_j| [\alpha + \|z - s_j a_j\|^2 - \|z + s_j a_j\|^2]_+`, where
+    :math:`e_j` is the difference of the class from a mean class and :math:`s_j` its
+    sign; plus penalties; plus
+
+    .. math:: \frac{w}{C} \sum_c \Bigl( \|u_c - u_{p(c)} - \sum_j \beta_{cj} d_{cj}
+        a_j\|^2 + \gamma \|\beta_c\|^2 + \frac{\gamma}{2} \sum_{o \ne c}
+        \|\beta_c + \beta_o\|^2 \Bigr)
+
+    over classes and groups c with a parent, and their siblings o. Without a hierarchy
+    the parent of all classes is the origin, which is the code of a mean sample.
+
+    The lecture that this follows leaves open how attributes meet samples, the sign of
+    coefficients, and the optimiser. Here coefficients are not negative, so that the
+    price above makes them sparse, and the given attributes have the sign: a class that
+    lacks what its siblings have is its parent less that attribute. Map and codes are
+    learned by L-BFGS, coefficients by non-negative least squares, one node after the
+    other, in turn; nothing is random.
+
+    References
+    ----------
+    .. [1] Hwang and Sigal (2014). A unified semantic embedding: relating taxonomies
+       and attributes. NeurIPS, equations 2 to 6.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skcrl import SemanticEmbedding
+    >>> images, labels = load_digits(return_X_y=True)
+    >>> parents = {d: "round" if d in (0, 6, 8, 9) else "open" for d in range(10)}
+    >>> embedding = SemanticEmbedding(hierarchy=parents)
+    >>> embedding.fit(images[:1000], labels[:1000]).predict(images[1000:1003])
+    array([1, 4, 0])
+    >>> embedding.groups_
+    ['round', 'open']
+    """
+
+    # Distances are Euclidean, as in the paper.
+    metric = "euclidean"
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "hierarchy": [Mapping, None],
+        "attributes": ["array-like", None],
+        "margin": [Interval(Real, 0, sys.float_info.max, closed="right")],
+        "group_weight": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "attribute_weight": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "relation_weight": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "exclusivity": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "reg": [Interval(Real, 0, sys.float_info.max, closed="both"), "array-like"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        hierarchy: Mapping[Hashable, Any] | None = None,
+        attributes: Any = None,
+        margin: float = 1.0,
+        group_weight: float = 4.0,
+        attribute_weight: float = 0.03,
+        relation_weight: float = 0.003,
+        exclusivity: float = 0.1,
+        reg: Reals = (0.03, 0.0001),
+        max_iter: int = 500,
+        tol: float = 1e-5,
+    ):
+        self.n_components = n_components
+        self.hierarchy = hierarchy
+        self.attributes = attributes
+        self.margin = margin
+        self.group_weight = group_weight
+        self.attribute_weight = attribute_weight
+        self.relation_weight = relation_weight
+        self.exclusivity = exclusivity
+        self.reg = reg
+        self.max_iter = max_iter
+        self.tol = tol
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn the map of samples and the codes of classes, groups and attributes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Their classes, two or more.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How often each sample counts.
+
+        Returns
+        -------
+        self : SemanticEmbedding
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If samples or classes are no valid input, there is one class alone,
+            `n_components` is beyond its bound, or hierarchy, attributes or `reg` are
+            not what they must be. The estimator is then as it was before.
+        """
+        with restored_on_error(self):
+            reg = check_ridge(self.reg)
+            X, own, weights = self._checked(X, y, sample_weight)
+            k = self._check_n_components()
+            tree = tree_of(self.classes_, self.hierarchy or {})
+            attributes = Attributes.of(tree, *self._attributes_of_classes())
+            axes = Axes.of(X, weights)
+            objective = SemanticObjective(
+                axes=axes,
+                own=own,
+                n_classes=tree.n_classes,
+                siblings=siblings_above(tree, own),
+                attributes=attributes,
+                relation=self._relation(tree, attributes),
+                margin=self.margin,
+                group_weight=self.group_weight,
+                attribute_weight=self.attribute_weight,
+                reg=reg,
+            )
+            Q, U = start(axes, own, tree.n_classes, k)
+            below = tree.paths()
+            U = (below.T @ U) / below.sum(axis=0)[:, None]  # groups: their mean class
+            A = within_ball(objective.relation.effects(U))
+            beta = np.zeros_like(objective.relation.contrasts)
+            Q, U, A, beta = self._alternate(objective, Q, U, A, beta)
+            self._keep(axes, Q, U[: tree.n_classes])
+            self._keep_semantics(tree, attributes, objective.relation, U, A, beta)
+        return self
+
+    def _attributes_of_classes(self):
+        if self.attributes is None:
+            return np.zeros((len(self.classes_), 0)), np.array([], dtype=object)
+        return check_attributes(self.attributes, self.classes_)
+
+    def _relation(self, tree, attributes):
+        if self.hierarchy is not None:
+            nodes = np.flatnonzero(tree.parents >= 0)
+        else:  # the origin is the parent of all, if there are attributes to add to it
+            nodes = np.arange(tree.n_classes if len(attributes.names) else 0)
+        parents = tree.parents[nodes]
+        return Relation(
+            nodes,
+            parents,
+            attributes.contrasts(nodes, parents),
+            self.relation_weight / tree.n_classes,
+            self.exclusivity,
+        )
+
+    def _alternate(self, objective, Q, U, A, beta):
+        """Learn map and codes, then coefficients, in turn; nothing ever rises."""
+        relation, path, self.n_iter_ = objective.relation, [], 0
+        for _ in range(_ROUNDS):
+            found = learned(
+                lambda Q, U, A, beta=beta: objective.value(Q, U, A, beta),
+                [Q, U, A],
+                self.max_iter,
+                self.tol,
+            )
+            Q, U, A = found.arrays
+            A = within_ball(A)
+            self.n_iter_ += found.n_iter
+            self._warn_unless(found.converged)
+            path.append(found.objective + relation.overlap(beta))
+            if not (beta.size and self.relation_weight):
+                break
+            beta = relation.best_coefficients(U, A, beta)
+            path.append(objective.value(Q, U, A, beta)[0] + relation.overlap(beta))
+            if len(path) > 2 and path[-3] - path[-1] <= self.tol * max(1, path[-1]):
+                break
+        self.objective_ = np.array(path)
+        return Q, U, A, beta
+
+    def _keep_semantics(self, tree, attributes, relation, U, A, beta):
+        n = tree.n_classes
+        self.groups_ = tree.names[n:]
+        self.group_embeddings_ = U[n:]
+        above = [None if p < 0 else tree.names[p] for p in tree.parents[:n]]
+        self.parents_ = dict(zip(tree.names[:n], above, strict=True))
+        self.attribute_names_ = attributes.names
+        self.attribute_embeddings_ = A
+        signed = np.zeros_like(attributes.of_nodes)
+        signed[relation.nodes] = beta * relation.contrasts
+        self.attribute_weights_ = signed[:n]
+        self._of_classes = attributes.of_nodes[:n]
+        self._of_groups = attributes.of_nodes[n:]
+        self._of_mean, self._scale = attributes.mean, attributes.scale
+        self._effects = relation.effects(U)
+        # What an attribute weighs in a class of which nothing else is known.
+        squares = relation.contrasts**2
+        total = squares.sum(axis=0)
+        self._usual = (squares * beta).sum(axis=0) / np.where(total > 0, total, 1)
+
+    def explain(self, label: Hashable) -> Explanation:
+        """What a class is made of: its parent, and the attributes that tell it apart.
+
+        Parameters
+        ----------
+        label : str, int or other class
+            One of `classes_`.
+
+        Returns
+        -------
+        explanation : Explanation
+            Named tuple of `parent`, and `attributes`, a dict of the coefficients that
+            are not 0, largest first; one is negative where the class has less of the
+            attribute than its parent, or than a mean class where it has no parent.
+
+        Raises
+        ------
+        ValueError
+            If `label` is no class of ``fit``.
+        """
+        check_is_fitted(self)
+        row = class_numbers(check_labels([label], "label"), self.classes_, "label")[0]
+        weights = self.attribute_weights_[row]
+        order = np.argsort(-abs(weights), kind="stable")
+        return Explanation(
+            self.parents_[self.classes_.tolist()[row]],
+            {
+                str(self.attribute_names_[j]): float(weights[j])
+                for j in order
+                if weights[j] != 0
+            },
+        )
+
+    def embed_class(
+        self, parent: Hashable | None = None, attributes: Any = None
+    ) -> np.ndarray:
+        """Code of a class that no sample was seen of.
+
+        It is the code of its parent, and what its attributes add to codes in ``fit``:
+        the ridge regression of codes of classes, less those of their parents, on how
+        they differ from their parents. Coefficients and attribute codes, of which
+        each class of ``fit`` has its own few, say less of a class without samples.
+
+        Parameters
+        ----------
+        parent : str, int or other class or group, or None, default=None
+            One of `groups_` or `classes_`; None for a class below the root.
+        attributes : series or array of shape (n_attributes,), or None, default=None
+            What the class has of each attribute, in the units of ``fit``. A series is
+            read by its labels. None stands for what its parent has.
+
+        Returns
+        -------
+        u : ndarray of shape (n_components_,)
+            Code, to be compared with those of samples.
+
+        Raises
+        ------
+        ValueError
+            If the parent is unknown, or attributes are not as many as in ``fit``.
+        """
+        check_is_fitted(self)
+        of_parent, its_attributes = self._node(parent)
+        if attributes is None:
+            return of_parent.copy()
+        contrast = self._in_units_of_fit(attributes) - its_attributes
+        return of_parent + contrast @ self._effects
+
+    def add_class(
+        self, label: Hashable, parent: Hashable | None = None, attributes: Any = None
+    ) -> Self:
+        """Let a class be predicted that no sample was seen of.
+
+        Parameters
+        ----------
+        label : str, int or other class
+            Its name, of the type of those in `classes_`.
+        parent, attributes
+            As ``embed_class`` takes them.
+
+        Returns
+        -------
+        self : SemanticEmbedding
+            This estimator, which knows one class more.
+
+        Raises
+        ------
+        ValueError
+            As in ``embed_class``, and if the class or a group of that name is known
+            already.
+        """
+        code = self.embed_class(parent, attributes)
+        name = check_labels([label], "label").tolist()[0]
+        if name in self.classes_.tolist() or name in self.groups_:
+            raise ValueError(f"label must be a new name, got {name!r}, which is known.")
+        check_labels([*self.classes_.tolist(), name], "classes_ with the new one")
+        own = self._node(parent)[1]
+        if attributes is not None:
+            own = self._in_units_of_fit(attributes)
+        contrast = own - self._node(parent)[1]
+        classes = self.classes_.tolist()
+        at = sum(other < name for other in classes)
+        self.classes_ = np.array([*classes[:at], name, *classes[at:]])
+        self.label_embeddings_ = np.insert(self.label_embeddings_, at, code, axis=0)
+        self._of_classes = np.insert(self._of_classes, at, own, axis=0)
+        self.attribute_weights_ = np.insert(
+            self.attribute_weights_, at, self._usual * contrast, axis=0
+        )
+        self.parents_ = {**self.parents_, name: parent}
+        return self
+
+    def _node(self, name):
+        """Code and attributes of a class or group, of the root for None."""
+        if name is None:
+            return np.zeros(self.n_components_), self._of_mean
+        if name in self.groups_:
+            place = self.groups_.index(name)
+            return self.group_embeddings_[place], self._of_groups[place]
+        place = np.flatnonzero(self.classes_ == name)
+        if not len(place):
+            raise ValueError(
+                f"parent must be one of the groups {self.groups_} or a class, got "
+                f"{name!r}."
+            )
+        return self.label_embeddings_[place[0]], self._of_classes[place[0]]
+
+    def _in_units_of_fit(self, attributes):
+        if hasattr(attributes, "loc"):
+            attributes = attributes.reindex(self.attribute_names_)
+        numbers = check_numbers(attributes, "attributes", ensure_2d=False)
+        if numbers.shape != self._scale.shape:
+            raise ValueError(
+                f"attributes must be {len(self._scale)} numbers, as many as there were "
+                f"in fit, got an array of shape {numbers.shape}."
+            )
+        return numbers / self._scale
+
+    def _fitted_arrays(self):
+        n, g = len(self.classes_), len(self.groups_)
+        a, k = len(self.attribute_names_), self.n_components_
+        return {
+            **super()._fitted_arrays(),
+            "group_embeddings_": (self.group_embeddings_, (g, k)),
+            "attribute_embeddings_": (self.attribute_embeddings_, (a, k)),
+            "attribute_weights_": (self.attribute_weights_, (n, a)),
+            "_of_classes": (self._of_classes, (n, a)),
+            "_of_groups": (self._of_groups, (g, a)),
+            "_of_mean": (self._of_mean, (a,)),
+            "_scale": (self._scale, (a,)),
+            "_effects": (self._effects, (a, k)),
+            "_usual": (self._usual, (a,)),
+        }
