@@ -28,6 +28,11 @@ class Tree(NamedTuple):
             classes, at = classes[at >= 0], at[at >= 0]
         return paths
 
+    def group_means(self, rows):
+        """Mean of the rows (n_classes, ...) of the classes below each group."""
+        below = self.paths()[:, self.n_classes :]
+        return (below.T @ rows) / below.sum(axis=0)[:, None]
+
 
 def tree_of(classes, hierarchy):
     """The tree that a mapping from nodes to their parents makes of classes.

@@ -1,9 +1,9 @@
 """Attributes of classes, and how classes differ in them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import _get_feature_names
 
 from skcrl._numbers import check_numbers
 
@@ -25,8 +25,7 @@ class Attributes(NamedTuple):
         mean = attributes.mean(axis=0)
         scale = abs(attributes - mean).max(axis=0)
         scale[scale <= 8 * np.finfo(np.float64).eps * abs(mean)] = 1
-        below = tree.paths()
-        of_nodes = (below.T @ attributes) / below.sum(axis=0)[:, None]
+        of_nodes = np.vstack([attributes, tree.group_means(attributes)])
         return cls(names, of_nodes / scale, mean / scale, scale)
 
     def contrasts(self, nodes, parents):
@@ -36,7 +35,13 @@ class Attributes(NamedTuple):
 
 def check_attributes(attributes, classes):
     """Attributes (n_classes, n_attributes) in the order of classes, and their names."""
-    names = _get_feature_names(attributes)
+    if isinstance(attributes, Mapping):
+        raise ValueError(
+            "attributes must be a data frame or an array, got a "
+            f"{type(attributes).__name__}: pass pandas.DataFrame.from_dict(attributes, "
+            "orient='index'), say."
+        )
+    columns = getattr(attributes, "columns", None)
     if hasattr(attributes, "loc"):
         missing = [c for c in classes.tolist() if c not in attributes.index]
         if missing:
@@ -44,7 +49,7 @@ def check_attributes(attributes, classes):
                 f"attributes must have a row for each class, got none for "
                 f"{missing[0]!r}: let its index be the classes."
             )
-        attributes = attributes.loc[classes.tolist()]
+        attributes = attributes.loc[classes.tolist()].to_numpy()
     attributes = check_numbers(attributes, "attributes")
     if len(attributes) != len(classes):
         raise ValueError(
@@ -52,6 +57,33 @@ def check_attributes(attributes, classes):
             f", or be a data frame whose index are the classes, got {len(attributes)} "
             "rows."
         )
-    if names is None:
-        names = np.array([f"attribute{j}" for j in range(attributes.shape[1])], object)
-    return attributes, names
+    if columns is None:
+        columns = [f"attribute{j}" for j in range(attributes.shape[1])]
+    return attributes, np.array([str(name) for name in columns], dtype=object)
+
+
+def check_attributes_of_one(attributes, names):
+    """Attributes (n_attributes,) of one class, in the order of names."""
+    if hasattr(attributes, "reindex") and np.ndim(attributes) == 1:
+        labels = [str(label) for label in attributes.index]
+        missing = [name for name in names.tolist() if name not in labels]
+        if missing:
+            raise ValueError(
+                f"attributes must hold every attribute of fit, got none for "
+                f"{missing[0]!r}."
+            )
+        attributes = attributes.to_numpy()[[labels.index(name) for name in names]]
+    if isinstance(attributes, Mapping):
+        raise ValueError(
+            "attributes must be a series or an array, got a "
+            f"{type(attributes).__name__}: pass pandas.Series(attributes)."
+        )
+    numbers = check_numbers(
+        attributes, "attributes", ensure_2d=False, ensure_min_samples=0
+    )
+    if numbers.shape != names.shape:
+        raise ValueError(
+            f"attributes must be {len(names)} numbers, as many as there were in fit, "
+            f"got an array of shape {numbers.shape}."
+        )
+    return numbers

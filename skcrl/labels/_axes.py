@@ -15,6 +15,7 @@ class Axes(NamedTuple):
     """
 
     mean: np.ndarray  # (p,)
+    exponent: int  # of the power of two that columns were divided by
     vectors: np.ndarray  # (p, r), V
     scale: np.ndarray  # (r,)
     penalty: np.ndarray  # (r,)
@@ -23,16 +24,22 @@ class Axes(NamedTuple):
 
     @classmethod
     def of(cls, X, weights):
-        """Of rows (n, p) with weights (n,) that are positive."""
+        """Of finite rows (n, p) with weights (n,) that are positive."""
         weights = weights / weights.sum()
         mean = weights @ X
         X = X - mean
+        rounding = 8 * np.finfo(np.float64).eps * abs(mean)
+        X[:, abs(X).max(axis=0) <= rounding] = 0  # constant columns
+        exponent = int(np.frexp(abs(X).max())[1])
+        X = np.ldexp(X, -exponent)  # whose squares stay in range
         values, vectors = _eigenpairs(X * np.sqrt(weights)[:, None])
         v = values.sum() / X.shape[1]
         # By the deviation along an axis, or that of a mean column where it is less:
         # then no direction is much steeper than the others.
         scale = np.sqrt(values + v)
-        return cls(mean, vectors, scale, v / scale**2, X @ (vectors / scale), weights)
+        return cls(
+            mean, exponent, vectors, scale, v / scale**2, X @ (vectors / scale), weights
+        )
 
     @property
     def variances(self):
@@ -41,7 +48,7 @@ class Axes(NamedTuple):
 
     def weights_of(self, Q):
         """Map W (k, p) of columns."""
-        return (Q / self.scale) @ self.vectors.T
+        return np.ldexp((Q / self.scale) @ self.vectors.T, -self.exponent)
 
     def regression(self, targets, reg):
         """Map Q (m, r) of the ridge regression of targets (n, m), centred.

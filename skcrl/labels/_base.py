@@ -19,6 +19,7 @@ from skcrl._validation import (
 )
 from skcrl._views import check_paired
 from skcrl._views._pairs import check_beside
+from skcrl.exceptions import DegenerateFitWarning
 from skcrl.labels._margins import scores
 from skcrl.persistence._saved import Saved
 
@@ -90,6 +91,13 @@ class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCM
 
     def _keep(self, axes, Q, U):
         """Take what was learned as the fitted state."""
+        if not len(axes.scale):
+            warnings.warn(
+                "X is constant, so that all samples have one code and one class: pass "
+                "samples that differ.",
+                DegenerateFitWarning,
+                stacklevel=4,
+            )
         self.mean_, self.coef_ = axes.mean, axes.weights_of(Q)
         self.label_embeddings_ = U
         self.n_components_ = len(Q)
@@ -97,11 +105,11 @@ class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCM
     def _warn_unless(self, converged):
         if not converged:
             warnings.warn(
-                f"Training of {type(self).__name__} ended after max_iter="
-                f"{self.max_iter} iterations, with the objective still falling: raise "
-                "max_iter, reg or tol.",
+                f"Training of {type(self).__name__} ended with the objective still "
+                f"falling, after max_iter={self.max_iter} iterations: raise max_iter, "
+                "reg or tol.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _fitted_arrays(self):

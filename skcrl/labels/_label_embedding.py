@@ -33,9 +33,10 @@ class LabelEmbedding(BaseLabelEmbedding):
 
     with :math:`s(z, u) = -\|z - u\|^2`, or the cosine. Use it where you want more than
     a prediction: the nearest classes of a sample in their order, the samples nearest to
-    a class, and which classes are alike. With networks in place of the linear map it is
-    :class:`~skcrl.DeepLabelEmbedding`; what is known of the classes goes into
-    :class:`~skcrl.SemanticEmbedding`.
+    a class, and which classes are alike. Columns count by their variance: bring columns
+    of unlike units to one scale before, by StandardScaler in a Pipeline. With networks
+    in place of the linear map it is :class:`~skcrl.DeepLabelEmbedding`; what is known
+    of the classes goes into :class:`~skcrl.SemanticEmbedding`.
 
     Parameters
     ----------
@@ -52,9 +53,10 @@ class LabelEmbedding(BaseLabelEmbedding):
     reg : float or (float, float), default=(0.03, 0.0001)
         Penalties :math:`\lambda_1` on the map and :math:`\lambda_2` on the codes of
         classes, not negative; one number is both. The first counts in units of the mean
-        variance v of a column, so that the units of X do not matter. The length of
-        codes does not change a cosine: with "cosine" the first is a penalty on the map
-        that is scaled to codes of mean square 1, and the second has no effect.
+        variance v of a column, so that one factor on all of X changes nothing. The
+        length of codes does not change a cosine: with "cosine" the first is a penalty
+        on the map that is scaled to codes of mean square 1, and the second has no
+        effect.
     max_iter : int, default=500
         Iterations of L-BFGS, at most.
     tol : float, default=1e-5

@@ -12,19 +12,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._hierarchy import tree_of
 from skcrl._labels import check_labels, class_numbers
-from skcrl._numbers import check_numbers
 from skcrl._typing import Reals, Rows, fit_context
 from skcrl._validation import check_ridge, restored_on_error
-from skcrl.labels._attributes import Attributes, check_attributes
+from skcrl.labels._attributes import (
+    Attributes,
+    check_attributes,
+    check_attributes_of_one,
+)
 from skcrl.labels._axes import Axes
 from skcrl.labels._base import BaseLabelEmbedding
 from skcrl.labels._learn import learned
 from skcrl.labels._relation import Relation, within_ball
 from skcrl.labels._semantic_objective import SemanticObjective, siblings_above
 from skcrl.labels._start import start
-
-# Rounds of the alternation, at most.
-_ROUNDS = 20
 
 
 class Explanation(NamedTuple):
@@ -73,7 +73,8 @@ class SemanticEmbedding(BaseLabelEmbedding):
         How much of each attribute a class has, such as 0 and 1: a data frame whose
         index are the classes, or an array in the order of the sorted classes. A group
         has the mean of its classes, and an attribute counts by its largest difference
-        from the mean.
+        from the mean. Take a frame for cross-validation, where a fold may lack a class.
+        ``save`` takes none: give the array by ``set_params`` before.
     margin : float, default=1.0
         Margin of squared distances, above 0.
     group_weight : float, default=4.0
@@ -89,8 +90,8 @@ class SemanticEmbedding(BaseLabelEmbedding):
         of coefficients of siblings, so that each attribute is left to few of them.
     reg : float or (float, float), default=(0.03, 0.0001)
         Penalties on the map and on codes of classes and groups, as in LabelEmbedding.
-    max_iter : int, default=500
-        Iterations of L-BFGS, at most.
+    max_iter : int, default=1000
+        Iterations of L-BFGS over all rounds of the alternation, at most.
     tol : float, default=1e-5
         Training ends where an iteration, and in the end a round of the alternation,
         lowers the objective by less, or by less than this share of one above 1.
@@ -146,8 +147,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
         a_j\|^2 + \gamma \|\beta_c\|^2 + \frac{\gamma}{2} \sum_{o \ne c}
         \|\beta_c + \beta_o\|^2 \Bigr)
 
-    over classes and groups c with a parent, and their siblings o. Without a hierarchy
-    the parent of all classes is the origin, which is the code of a mean sample.
+    over classes and groups c with a parent, and their siblings o. Where there are
+    attributes, the parent of classes below the root is the origin, which is the code of
+    a mean sample.
 
     The lecture that this follows leaves open how attributes meet samples, the sign of
     coefficients, and the optimiser. Here coefficients are not negative, so that the
@@ -203,7 +205,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
         relation_weight: float = 0.003,
         exclusivity: float = 0.1,
         reg: Reals = (0.03, 0.0001),
-        max_iter: int = 500,
+        max_iter: int = 1000,
         tol: float = 1e-5,
     ):
         self.n_components = n_components
@@ -263,8 +265,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
                 reg=reg,
             )
             Q, U = start(axes, own, tree.n_classes, k)
-            below = tree.paths()
-            U = (below.T @ U) / below.sum(axis=0)[:, None]  # groups: their mean class
+            U = np.vstack([U, tree.group_means(U)])
             A = within_ball(objective.relation.effects(U))
             beta = np.zeros_like(objective.relation.contrasts)
             Q, U, A, beta = self._alternate(objective, Q, U, A, beta)
@@ -278,10 +279,10 @@ class SemanticEmbedding(BaseLabelEmbedding):
         return check_attributes(self.attributes, self.classes_)
 
     def _relation(self, tree, attributes):
-        if self.hierarchy is not None:
-            nodes = np.flatnonzero(tree.parents >= 0)
-        else:  # the origin is the parent of all, if there are attributes to add to it
-            nodes = np.arange(tree.n_classes if len(attributes.names) else 0)
+        counted = tree.parents >= 0
+        if len(attributes.names):  # to which the origin adds what a class has of them
+            counted[: tree.n_classes] = True
+        nodes = np.flatnonzero(counted)
         parents = tree.parents[nodes]
         return Relation(
             nodes,
@@ -294,24 +295,26 @@ class SemanticEmbedding(BaseLabelEmbedding):
     def _alternate(self, objective, Q, U, A, beta):
         """Learn map and codes, then coefficients, in turn; nothing ever rises."""
         relation, path, self.n_iter_ = objective.relation, [], 0
-        for _ in range(_ROUNDS):
+        has_coefficients = beta.size > 0 and self.relation_weight > 0
+        settled = False
+        while not settled and self.n_iter_ < self.max_iter:
             found = learned(
                 lambda Q, U, A, beta=beta: objective.value(Q, U, A, beta),
                 [Q, U, A],
-                self.max_iter,
+                self.max_iter - self.n_iter_,
                 self.tol,
             )
             Q, U, A = found.arrays
             A = within_ball(A)
-            self.n_iter_ += found.n_iter
-            self._warn_unless(found.converged)
+            self.n_iter_ += max(1, found.n_iter)
             path.append(found.objective + relation.overlap(beta))
-            if not (beta.size and self.relation_weight):
-                break
-            beta = relation.best_coefficients(U, A, beta)
-            path.append(objective.value(Q, U, A, beta)[0] + relation.overlap(beta))
-            if len(path) > 2 and path[-3] - path[-1] <= self.tol * max(1, path[-1]):
-                break
+            settled = found.converged
+            if has_coefficients:
+                beta = relation.best_coefficients(U, A, beta)
+                path.append(objective.value(Q, U, A, beta)[0] + relation.overlap(beta))
+                before = path[-3] if len(path) > 2 else np.inf
+                settled &= before - path[-1] <= self.tol * max(1, path[-1])
+        self._warn_unless(settled)
         self.objective_ = np.array(path)
         return Q, U, A, beta
 
@@ -356,7 +359,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
             If `label` is no class of ``fit``.
         """
         check_is_fitted(self)
-        row = class_numbers(check_labels([label], "label"), self.classes_, "label")[0]
+        row = class_numbers(_one_label(label), self.classes_, "label")[0]
         weights = self.attribute_weights_[row]
         order = np.argsort(-abs(weights), kind="stable")
         return Explanation(
@@ -401,7 +404,13 @@ class SemanticEmbedding(BaseLabelEmbedding):
         if attributes is None:
             return of_parent.copy()
         contrast = self._in_units_of_fit(attributes) - its_attributes
-        return of_parent + contrast @ self._effects
+        code = of_parent + contrast @ self._effects
+        if not np.isfinite(code).all():
+            raise ValueError(
+                "attributes are so large that the code is not finite: give them in the "
+                "units of fit."
+            )
+        return code
 
     def add_class(
         self, label: Hashable, parent: Hashable | None = None, attributes: Any = None
@@ -427,17 +436,20 @@ class SemanticEmbedding(BaseLabelEmbedding):
             already.
         """
         code = self.embed_class(parent, attributes)
-        name = check_labels([label], "label").tolist()[0]
+        if parent is None and attributes is None:
+            raise ValueError(
+                "A class without samples needs a parent or attributes, got neither."
+            )
+        new = _like_classes(_one_label(label), self.classes_)
+        name = new.tolist()[0]
         if name in self.classes_.tolist() or name in self.groups_:
             raise ValueError(f"label must be a new name, got {name!r}, which is known.")
-        check_labels([*self.classes_.tolist(), name], "classes_ with the new one")
         own = self._node(parent)[1]
         if attributes is not None:
             own = self._in_units_of_fit(attributes)
         contrast = own - self._node(parent)[1]
-        classes = self.classes_.tolist()
-        at = sum(other < name for other in classes)
-        self.classes_ = np.array([*classes[:at], name, *classes[at:]])
+        at = int(np.searchsorted(self.classes_, new)[0])
+        self.classes_ = np.concatenate([self.classes_[:at], new, self.classes_[at:]])
         self.label_embeddings_ = np.insert(self.label_embeddings_, at, code, axis=0)
         self._of_classes = np.insert(self._of_classes, at, own, axis=0)
         self.attribute_weights_ = np.insert(
@@ -450,27 +462,19 @@ class SemanticEmbedding(BaseLabelEmbedding):
         """Code and attributes of a class or group, of the root for None."""
         if name is None:
             return np.zeros(self.n_components_), self._of_mean
-        if name in self.groups_:
-            place = self.groups_.index(name)
-            return self.group_embeddings_[place], self._of_groups[place]
-        place = np.flatnonzero(self.classes_ == name)
-        if not len(place):
-            raise ValueError(
-                f"parent must be one of the groups {self.groups_} or a class, got "
-                f"{name!r}."
-            )
-        return self.label_embeddings_[place[0]], self._of_classes[place[0]]
+        if isinstance(name, Hashable):
+            if name in self.groups_:
+                place = self.groups_.index(name)
+                return self.group_embeddings_[place], self._of_groups[place]
+            if name in self.classes_.tolist():
+                place = self.classes_.tolist().index(name)
+                return self.label_embeddings_[place], self._of_classes[place]
+        raise ValueError(
+            f"parent must be one of the groups {self.groups_} or a class, got {name!r}."
+        )
 
     def _in_units_of_fit(self, attributes):
-        if hasattr(attributes, "loc"):
-            attributes = attributes.reindex(self.attribute_names_)
-        numbers = check_numbers(attributes, "attributes", ensure_2d=False)
-        if numbers.shape != self._scale.shape:
-            raise ValueError(
-                f"attributes must be {len(self._scale)} numbers, as many as there were "
-                f"in fit, got an array of shape {numbers.shape}."
-            )
-        return numbers / self._scale
+        return check_attributes_of_one(attributes, self.attribute_names_) / self._scale
 
     def _fitted_arrays(self):
         n, g = len(self.classes_), len(self.groups_)
@@ -487,3 +491,51 @@ class SemanticEmbedding(BaseLabelEmbedding):
             "_effects": (self._effects, (a, k)),
             "_usual": (self._usual, (a,)),
         }
+
+    def _check_loaded(self):
+        if hasattr(self, "classes_"):
+            self._check_tree()
+        super()._check_loaded()
+        if hasattr(self, "classes_") and not (self._scale > 0).all():
+            raise ValueError("its _scale of attributes is not positive")
+
+    def _check_tree(self):
+        """Raise ValueError for groups and parents from a file that are no hierarchy."""
+        groups, parents = self.groups_, self.parents_
+        classes = self.classes_.tolist()
+        if not (
+            isinstance(groups, list)
+            and isinstance(parents, dict)
+            and all(isinstance(group, Hashable) for group in groups)
+            and len({*classes, *groups}) == len(classes) + len(groups)
+            and parents.keys() == set(classes)
+            and all(above in (None, *groups, *classes) for above in parents.values())
+        ):
+            raise ValueError("its groups_ and parents_ are no hierarchy of its classes")
+
+
+def _one_label(label):
+    """An array (1,) of a label."""
+    given = check_labels([label], "label")
+    if given.shape != (1,):
+        raise ValueError(f"label must be one label, got {label!r:.80}.")
+    return given
+
+
+def _like_classes(label, classes):
+    """A label (1,) in the type of classes, of texts in one that holds it."""
+    if classes.dtype.kind in "US":
+        is_alike, kind = label.dtype.kind == classes.dtype.kind, label.dtype
+    elif classes.dtype.kind == "O":
+        is_alike, kind = isinstance(label.tolist()[0], type(classes[0])), classes.dtype
+    else:
+        kinds = {"i": "iu", "u": "iu", "f": "iuf"}.get(
+            classes.dtype.kind, classes.dtype.kind
+        )
+        is_alike, kind = label.dtype.kind in kinds, classes.dtype
+    if not is_alike or label.astype(kind).tolist() != label.tolist():
+        raise ValueError(
+            f"label must be of the type of classes_, {classes.dtype}, got "
+            f"{label.tolist()[0]!r}."
+        )
+    return label.astype(kind)

@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from skcrl import CrossViewRetriever, LabelEmbedding
+from skcrl.exceptions import DegenerateFitWarning
 from skcrl.labels._margins import margin_loss
 
 
@@ -109,6 +110,23 @@ def test_units_and_offsets_of_all_columns_do_not_matter(metric):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("factor", [1e-200, 1e160])
+def test_squares_out_of_range_do_not_matter(factor):
+    X, y = blobs()
+    expected = LabelEmbedding().fit(X, y).predict(X)
+    found = LabelEmbedding().fit(factor * X, y).predict(factor * X)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_constant_samples_warn():
+    y = np.arange(9) % 3
+    X = np.full((9, 2), 0.1)
+    with pytest.warns(DegenerateFitWarning, match="X is constant, so that all samples"):
+        embedding = LabelEmbedding().fit(X, y)
+    assert not embedding.coef_.any()
+    assert len(set(embedding.predict(X + np.arange(9)[:, None]))) == 1
+
+
 def test_more_columns_than_samples_and_columns_twice():
     rng = np.random.default_rng(0)
     X, y = blobs(20)
@@ -168,5 +186,7 @@ def test_bad_labels():
 
 
 def test_few_iterations_warn():
-    with pytest.warns(ConvergenceWarning, match="ended after max_iter=1 iterations"):
+    with pytest.warns(
+        ConvergenceWarning, match="still falling, after max_iter=1 iterations"
+    ):
         LabelEmbedding(max_iter=1).fit(*blobs())

@@ -90,7 +90,8 @@ def by_loops(objective, tree, Q, U, A, beta):
             near = 1 + np.sum((Z[i] - s * a) ** 2) - np.sum((Z[i] + s * a) ** 2)
             total += 0.4 / 3 * weight * abs(e[j]) * rounded(near)
     W = axes.weights_of(Q)
-    v = np.mean(axes.weights @ (axes.coordinates * axes.scale) ** 2) * len(axes.scale)
+    rows = np.ldexp(axes.coordinates * axes.scale, axes.exponent)
+    v = np.sum(axes.weights @ rows**2)
     total += 0.1 * v / len(axes.mean) * np.sum(W**2) + 0.01 * np.sum(U**2)
     relation, price = objective.relation, 0.0
     for c, node in enumerate(relation.nodes):
@@ -231,7 +232,8 @@ def test_planted_attributes_are_found():
     embedding = SemanticEmbedding(relation_weight=10.0, exclusivity=0.01, **semantics)
     embedding.fit(X, y)
     weights = abs(embedding.attribute_weights_).sum(axis=0)
-    assert weights[:6].min() > 2 * weights[6:].max()
+    assert weights[:6].min() > 1.5 * weights[6:].max()
+    assert weights[:6].mean() > 4 * weights[6:].mean()
     explanation = embedding.explain("class 07")
     assert explanation.parent == "group 0"
     first = next(iter(explanation.attributes))
@@ -302,6 +304,7 @@ def test_attributes_as_an_array_are_in_the_order_of_classes():
             "got none for 'class 00': let its index be the classes",
         ),
         ({"attributes": np.full((25, 1), np.nan)}, "attributes contains NaN"),
+        ({"attributes": {"class 00": [1]}}, "a data frame or an array, got a dict"),
         ({"n_components": 25}, "upper bound is 24"),
     ],
 )
@@ -319,12 +322,67 @@ def test_bad_new_classes():
     (X, y), _, semantics = planted(0, 2, noise=1.0)
     embedding = SemanticEmbedding(**semantics).fit(X, y)
     with pytest.raises(ValueError, match="a new name, got 'group 1', which is known"):
-        embedding.add_class("group 1")
+        embedding.add_class("group 1", "group 2")
     with pytest.raises(ValueError, match="one of the groups .* got 'group 9'"):
         embedding.embed_class("group 9")
     with pytest.raises(ValueError, match="12 numbers, as many as there were in fit"):
         embedding.embed_class("group 1", [1, 0])
-    with pytest.raises(ValueError, match="labels of different kinds"):
-        embedding.add_class(7)
+    with pytest.raises(ValueError, match="of the type of classes_, <U8, got 7"):
+        embedding.add_class(7, "group 1")
     with pytest.raises(ValueError, match="the label 'class 99', which is none"):
         embedding.explain("class 99")
+    with pytest.raises(ValueError, match="label must be one label, got"):
+        embedding.explain(["class 01"])
+    with pytest.raises(ValueError, match="one of the groups .* got array"):
+        embedding.embed_class(np.arange(2))
+    with pytest.raises(ValueError, match="needs a parent or attributes, got neither"):
+        embedding.add_class("class 99")
+    with pytest.raises(ValueError, match="every attribute of fit, got none for 'real"):
+        embedding.embed_class("group 1", pd.Series({"void 0": 1.0}))
+    with pytest.raises(ValueError, match=r"pass pandas\.Series"):
+        embedding.embed_class("group 1", {"void 0": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("names", "new"),
+    [
+        (np.array([3, 5, 9], np.int8), 7),
+        (np.array([1.0, 2.0, 5.0]), 3),
+        (np.array(["a", "bb", "d"]), "ccc"),
+        (np.array(["a", "bb", "d"], object), "ccc"),
+        (np.array(["2020-01", "2020-03", "2020-07"], "datetime64[ns]"), None),
+    ],
+)
+def test_a_new_class_is_of_the_type_of_the_others(names, new):
+    X, y = load_digits(n_class=3, return_X_y=True)
+    embedding = SemanticEmbedding(attributes=np.eye(3)).fit(X, names[y])
+    new = np.datetime64("2020-05", "ns") if new is None else new
+    embedding.add_class(new, attributes=[0, 1, 1])
+    assert embedding.classes_.dtype.kind == names.dtype.kind
+    assert embedding.classes_.itemsize >= names.itemsize
+    np.testing.assert_array_equal(embedding.classes_, np.sort([*names, new]))
+    assert embedding.transform_y(embedding.classes_).shape == (4, 2)
+
+
+def test_a_class_that_is_a_parent_keeps_its_attributes():
+    X, y = load_digits(n_class=3, return_X_y=True)
+    embedding = SemanticEmbedding(
+        hierarchy={1: 0, 2: 0}, attributes=np.array([[1.0, 0], [0, 1], [0, 2]])
+    ).fit(X, y)
+    np.testing.assert_allclose(
+        embedding.embed_class(0, [1, 0]), embedding.embed_class(0), atol=1e-12
+    )
+
+
+def test_a_tree_of_a_file_is_checked():
+    (X, y), _, semantics = planted(0, 2, noise=1.0)
+    for name, value in {
+        "parents_": {},
+        "groups_": "ab",
+        "_scale": -np.ones(12),
+        "_usual": np.full(12, np.nan),
+    }.items():
+        embedding = SemanticEmbedding(**semantics).fit(X, y)
+        setattr(embedding, name, value)
+        with pytest.raises(ValueError, match="no hierarchy|its _scale|its _usual"):
+            embedding._check_loaded()
