@@ -77,7 +77,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
         ``save`` takes none: give the array by ``set_params`` before.
     margin : float, default=1.0
         Margin of squared distances, above 0.
-    group_weight : float, default=4.0
+    group_weight : float, default=8.0
         Weight of the margins between groups, not negative.
     attribute_weight : float, default=0.03
         Weight of the margins of attributes, not negative: a sample is to be nearer to
@@ -88,7 +88,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
     exclusivity : float, default=0.1
         Price of coefficients, not negative. It is paid for squares of the sums
         of coefficients of siblings, so that each attribute is left to few of them.
-    reg : float or (float, float), default=(0.03, 0.0001)
+    reg : float or (float, float), default=(0.01, 1e-5)
         Penalties on the map and on codes of classes and groups, as in LabelEmbedding.
     max_iter : int, default=1000
         Iterations of L-BFGS over all rounds of the alternation, at most.
@@ -200,11 +200,11 @@ class SemanticEmbedding(BaseLabelEmbedding):
         hierarchy: Mapping[Hashable, Any] | None = None,
         attributes: Any = None,
         margin: float = 1.0,
-        group_weight: float = 4.0,
+        group_weight: float = 8.0,
         attribute_weight: float = 0.03,
         relation_weight: float = 0.003,
         exclusivity: float = 0.1,
-        reg: Reals = (0.03, 0.0001),
+        reg: Reals = (0.01, 1e-5),
         max_iter: int = 1000,
         tol: float = 1e-5,
     ):
