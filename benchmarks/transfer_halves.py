@@ -12,7 +12,9 @@ no common space: it trains and tests on the pixels of the left, then of the righ
 With ``--losses`` the methods are the four losses that the Deep CorrNet of the blog
 post is trained on: L1 rebuilds both halves from both, L2 and L3 rebuild both from the
 left and from the right alone, and L4 is the correlation. That is what the post's code
-does; its text has L1 rebuild each half from itself.
+does; its text has L1 rebuild each half from itself. The last row stacks greedily: each
+layer is first a CorrNet of its own, of the codes of the one before it, and then all of
+them are trained on, by L2+L3-L4.
 
 Columns
 -------
@@ -154,13 +156,32 @@ def digits_methods():
 
 
 def by_loss(deep):
-    """The same network trained on each of LOSSES."""
-    return {
+    """The same network trained on each of LOSSES, and stacked."""
+    methods = {
         name: clone(deep).set_params(
             terms=terms, correlation_weight=share * deep.correlation_weight
         )
         for name, (terms, share) in LOSSES.items()
     }
+    return {**methods, "L2+L3-L4, stacked": Stacked(**deep.get_params())}
+
+
+class Stacked(CorrNet):
+    """Deep CorrNet whose layers are first shallow CorrNets, one on top of another."""
+
+    def fit(self, X, y):
+        """Fit layer after layer, then all together."""
+        params = {**self.get_params(), "hidden_layer_sizes": ()}
+        views, stacks = (X, y), {"x_encoder": [], "y_encoder": []}
+        for width in (*self.hidden_layer_sizes, self.n_components):
+            layer = CorrNet(**params).set_params(n_components=width).fit(*views)
+            for side, stack in stacks.items():
+                stack.append(layer.view(side[0]).module())
+            views = layer.transform_pair(*views)
+        encoders = {side: nn.Sequential(*stack) for side, stack in stacks.items()}
+        whole = CorrNet(**params).set_params(**encoders).fit(X, y)
+        self.__dict__ = whole.__dict__
+        return self
 
 
 def load(data, n_train):
