@@ -58,6 +58,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/hyperlinking.py
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
 	$(BIN)/python benchmarks/transfer_halves.py --losses
+	$(BIN)/python benchmarks/joint_codes.py
 	$(BIN)/python benchmarks/mnist_halves_table.py --components 50
 	$(BIN)/python benchmarks/noisy_mnist.py
 	$(BIN)/python benchmarks/common_individual.py

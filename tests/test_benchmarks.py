@@ -81,6 +81,10 @@ TINY = {
         "tied",
     ),
     "common_individual": (["--quick", "--seeds", "1"], "maps, uniform, common"),
+    "joint_codes": (
+        ["--quick", "--seeds", "1", "--data", "digits"],
+        "Conflicts, %, and number of 90 pairs",
+    ),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
 }
 
@@ -103,6 +107,34 @@ def test_common_individual_of_halves(capsys):
     out = capsys.readouterr().out
     assert "k = 5 + 5" in out
     assert "nan" not in out
+
+
+def test_shares_of_answers_in_conflict():
+    joint_codes = load("joint_codes")
+    labels = np.repeat(np.arange(10), 6)
+    one_hot = np.eye(10)[labels]
+    images = joint_codes.Halves(one_hot, one_hot, labels)
+
+    class Larger:
+        def predict(self, codes):
+            return codes.argmax(axis=1)
+
+    # The left half counts double, and 9 is answered where it is 4 and the right one 2.
+    def both(left, right):
+        return 2 * left + right + 9 * np.outer(left[:, 4] * right[:, 2], np.eye(10)[9])
+
+    shares = joint_codes.answers(joint_codes.Code(both), Larger(), images, 5)
+    row = joint_codes.conflicts(100, shares)
+    np.testing.assert_allclose(row[1:], [100, 8900 / 90, 0, 100 / 90, 100 / 90, 1])
+    assert joint_codes.largest_thirds(shares, 1) == [(4, 2, 9)]
+
+
+def test_joint_codes_finds_planted_lags(capsys):
+    load("joint_codes").main(["--quick", "--data", "sequences", "--sequences", "2"])
+    lags, slips = capsys.readouterr().out.split("A slip of 5 steps")
+    found = {line[:34].strip(): line[34:].split() for line in lags.splitlines()}
+    assert found["mixed, noise 0.5, LinearCCA"] == ["100.0"] * 3
+    assert "\nmixed, noise 2, LinearCCA" in slips
 
 
 # A scheduler tries ports and leaves the sockets to the garbage collector.
