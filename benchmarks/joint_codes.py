@@ -302,9 +302,9 @@ def print_table(title, columns, runs):
         print(f"{name:34}" + "".join(f"{cell:>13}" for cell in cells), flush=True)
 
 
-def measure_codes(data, seeds, epochs, each):
-    """Recognition and conflicts on halves of images."""
-    train, test = load(data)
+def measure_codes(data, seeds, rows, epochs, each):
+    """Recognition and conflicts on halves of the first `rows` images, or of all."""
+    train, test = (images.only(slice(rows)) for images in load(data))
     rng = np.random.default_rng(0)
     deviation = np.sqrt(test.right.var(axis=0).mean())
     noisy = test.right + deviation * rng.standard_normal(test.right.shape)
@@ -484,12 +484,14 @@ def main(argv=None):
     parser.add_argument("--sequences", type=int, default=100, help="for each row")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, for a test")
     args = parser.parse_args(argv)
-    epochs, each, steps = (1, 10, 300) if args.quick else (None, 100, 2000)
+    rows, epochs, each, steps = (
+        (200, 1, 5, 300) if args.quick else (None, None, 100, 2000)
+    )
     for data in args.data:
         if data == "sequences":
             measure_sequences(args.sequences, steps)
         else:
-            measure_codes(data, args.seeds, epochs, each)
+            measure_codes(data, args.seeds, rows, epochs, each)
 
 
 if __name__ == "__main__":
