@@ -16,7 +16,8 @@ Recognition, in percent
 -----------------------
 both    fusion: both halves in training and test
 noisy   the same classifiers, where right halves of test images have noise as large as
-        their pixels vary (0 dB); neither codes nor classifiers were trained on noise
+        their pixels vary (0 dB); no classifier was trained on noise, and of the codes
+        only those of the denoising autoencoder
 left, right  cross-modality: codes of one half alone, in training and test
 l->r, r->l   shared representation: trained on codes of the first half named, tested on
              those of the second
