@@ -56,6 +56,9 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/retrieval.py --data audio-sheet --share 100 10
 	$(BIN)/python benchmarks/retrieval.py --paper --share 3
 	$(BIN)/python benchmarks/hyperlinking.py
+	$(BIN)/python benchmarks/semantic_labels.py
+	$(BIN)/python benchmarks/semantic_labels.py --samples 2
+	$(BIN)/python benchmarks/semantic_labels.py --data mfeat
 	$(BIN)/python benchmarks/transfer_halves.py --data mnist
 	$(BIN)/python benchmarks/transfer_halves.py --losses
 	$(BIN)/python benchmarks/joint_codes.py

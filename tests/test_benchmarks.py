@@ -11,6 +11,8 @@ import _peers
 import matplotlib as mpl
 import numpy as np
 import pytest
+from _classes_with_meaning import Task
+from _linear_rivals import ancestors
 from dask import distributed
 
 mpl.use("Agg")
@@ -86,6 +88,10 @@ TINY = {
         "Conflicts, %, and number of 90 pairs",
     ),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
+    "semantic_labels": (
+        ["--quick", "--seeds", "2", "--samples", "2"],
+        "USE less LME, hp@5: ",
+    ),
 }
 
 
@@ -344,3 +350,30 @@ def test_retrieval_with_the_papers_nets(captions, capsys):
     with pytest.raises(SystemExit):
         retrieval.main([*arguments, "--data", "emoji"])
     assert "--paper is of texts" in capsys.readouterr().err
+
+
+def test_semantic_labels_of_digits(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SKCRL_DATA", str(tmp_path))
+    arguments = ["--quick", "--seeds", "2", "--data", "mfeat", "--samples", "2"]
+    load("semantic_labels").main([*arguments, "--only", "LME", "USE"])
+    out = capsys.readouterr().out
+    assert "load_digits of scikit-learn" in out
+    assert "20 training samples of 10 classes in 2 groups, 7 attributes" in out
+    assert "nan" not in out
+
+
+def test_semantic_labels_prints_the_best_parameters(capsys):
+    arguments = ["--quick", "--choose", "--samples", "2"]
+    load("semantic_labels").main([*arguments, "--only", "LMTE"])
+    *tried, best = capsys.readouterr().out.splitlines()
+    values = [float(line.split("}: ")[1].split()[0]) for line in tried]
+    chosen = best.split(": ", 1)[1].rstrip(",")
+    assert f"# LMTE {chosen}: {max(values):.2f}" in tried[int(np.argmax(values))]
+
+
+def test_semantic_labels_codes_lie_as_far_apart_as_classes_in_the_tree():
+    parents = {"a": "x", "b": "x", "c": "y", "x": "z"}  # y and z are below the root
+    task = Task(*[None] * 4, np.array(["a", "b", "c"]), parents, None)
+    codes = ancestors(task)
+    squares = ((codes[:, None] - codes) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(squares, [[0, 2, 5], [2, 0, 5], [5, 5, 0]])
