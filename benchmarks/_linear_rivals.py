@@ -37,10 +37,7 @@ def logistic(task, C):
 
 
 def taxonomy(task, alpha):
-    """LMTE: nearest code, whose squared distances are those of classes in the tree.
-
-    Weinberger and Chapelle (2009), equations 2 to 4.
-    """
+    """LMTE: codes whose squared distances are those of classes in the tree."""
     # A class less another is 1 or -1 at each node that is above one of both alone, the
     # edges between them: classical scaling would give these codes, turned.
     codes = ancestors(task)
