@@ -67,11 +67,11 @@ class LabelEmbedding(BaseLabelEmbedding):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Classes, sorted.
-    label_embeddings_ : ndarray of shape (n_classes, n_components_)
+    label_embeddings_ : ndarray of shape (n_classes, n_components)
         Codes of the classes, U.
-    coef_ : ndarray of shape (n_components_, n_features_in_)
+    coef_ : ndarray of shape (n_components, n_features)
         The linear map W.
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (n_features,)
         Means of the columns, from which samples are counted.
     n_components_ : int
         Dimension of the space.

@@ -68,8 +68,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
         The parent of each class, and the parent of each such parent; or, for each
         class, a list of all groups above it, the topmost first. What has no parent, or
         None, is below the root.
-    attributes : data frame or array of shape (n_classes, n_attributes), or None, \
-            default=None
+    attributes : data frame or array (n_classes, n_attributes) or None, default=None
         How much of each attribute a class has, such as 0 and 1: a data frame whose
         index are the classes, or an array in the order of the sorted classes. A group
         has the mean of its classes, and an attribute counts by its largest difference
@@ -100,23 +99,23 @@ class SemanticEmbedding(BaseLabelEmbedding):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Classes, sorted.
-    label_embeddings_ : ndarray of shape (n_classes, n_components_)
+    label_embeddings_ : ndarray of shape (n_classes, n_components)
         Codes of the classes.
     groups_ : list of length n_groups
         Names of the groups above classes.
-    group_embeddings_ : ndarray of shape (n_groups, n_components_)
+    group_embeddings_ : ndarray of shape (n_groups, n_components)
         Codes of the groups.
     parents_ : dict
         The parent of each class, None below the root.
     attribute_names_ : ndarray of str of shape (n_attributes,)
         Names of the attributes.
-    attribute_embeddings_ : ndarray of shape (n_attributes, n_components_)
+    attribute_embeddings_ : ndarray of shape (n_attributes, n_components)
         Codes of the attributes, none longer than 1.
     attribute_weights_ : ndarray of shape (n_classes, n_attributes)
         Coefficients with their signs, :math:`\beta_{cj} d_{cj}`.
-    coef_ : ndarray of shape (n_components_, n_features_in_)
+    coef_ : ndarray of shape (n_components, n_features)
         The linear map of samples.
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (n_features,)
         Means of the columns, from which samples are counted.
     objective_ : ndarray of shape (n_steps,)
         The objective after each step of the alternation; it never rises.
