@@ -26,6 +26,9 @@ from skcrl._columns import unit_rows
 from skcrl._numbers import check_numbers
 from skcrl._views import kind_of
 
+# Squares of differences of smaller numbers, beside the largest, lose digits.
+_SMALLEST = 1e-280
+
 
 class Standing(NamedTuple):
     """Where the best relevant target of each query stands."""
@@ -60,9 +63,18 @@ class Distances:
     """Compares codes by their squared Euclidean distances, with a minus."""
 
     def scaled(self, queries, targets):
-        """Codes of which the largest number is about one: squares stay in range."""
-        largest = max(abs(queries).max(), abs(targets).max())
-        exponent = -np.frexp(largest)[1]
+        """Codes of which the largest number is 2^500: squares stay in range."""
+        longest = np.concatenate([abs(queries).max(axis=1), abs(targets).max(axis=1)])
+        largest = longest.max()
+        # What is not 0 differs from others by 2^-53 of itself or more.
+        small = longest[(longest > 0) & (longest < largest * _SMALLEST)]
+        if len(small):
+            raise ValueError(
+                f"Codes are of numbers up to {largest:.1e}, and {len(small)} of none "
+                f"above {small.max():.1e}, whose distances vanish beside that: compare "
+                "them by metric='cosine', or leave out what is so large."
+            )
+        exponent = 500 - np.frexp(largest)[1]
         return np.ldexp(queries, exponent), np.ldexp(targets, exponent)
 
     def similarities(self, queries, targets, out):

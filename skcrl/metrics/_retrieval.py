@@ -76,7 +76,7 @@ def recall_at_k(
     ValueError
         If `k` is out of bounds, some query has no relevant target, `relevant` does not
         fit, or the codes are empty, differ in width, hold NaN or infinity, or are
-        strings.
+        strings, or distances of some vanish beside numbers 1e280 times as large.
 
     See Also
     --------

@@ -1,5 +1,6 @@
 """Retrieval against counting over every order of ties, in exact arithmetic."""
 
+import math
 import tracemalloc
 from collections import Counter
 from fractions import Fraction
@@ -438,6 +439,30 @@ def test_a_report_by_distances(codes, scale):
             share = np.clip((k - better) / tied, 0, 1).mean()
             assert report[name][f"recall_at_{k}"] == pytest.approx(share)
         assert report[name] == pytest.approx(written_out[name])
+
+
+@pytest.mark.parametrize("far", [1e200, 1e270])
+def test_distances_beside_one_code_far_away(codes, far):
+    Zx, Zy = codes
+    Zx, Zy = np.vstack([Zx, np.full(4, far)]), np.vstack([Zy, np.full(4, -far)])
+    for scale in (1, 1e-20):
+        Zx, Zy = Zx * scale, Zy * scale
+        gaps = [[math.dist(x, y) for y in Zy] for x in Zx]
+        n_tied = np.array([row.count(row[i]) for i, row in enumerate(gaps)])
+        first = np.array([min(row) == row[i] for i, row in enumerate(gaps)])
+        assert 10 < first.sum() < 50
+        found = recall_at_k(Zx, Zy, k=1, metric="euclidean")
+        assert found == pytest.approx(np.mean(first / n_tied))
+
+
+def test_distances_that_vanish_beside_others(codes):
+    Zx, Zy = codes
+    Zx = np.vstack([Zx * 1e-100, np.full(4, 1e200)])
+    Zy = np.vstack([Zy * 1e-100, np.ones(4)])
+    with pytest.raises(
+        ValueError, match=r"up to 1.0e\+200, and 119 of none above .*e-100, .* vanish"
+    ):
+        recall_at_k(Zx, Zy, metric="euclidean")
 
 
 def test_class_codes_to_be_compared_by_distances():
