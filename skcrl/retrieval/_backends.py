@@ -12,11 +12,17 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
 from skcrl.retrieval._bounds import check_params
+from skcrl.retrieval._distances import (
+    Candidates,
+    kth_largest,
+    low_bound,
+    middle_of,
+)
 
 # So many queries are compared with all codes faster by products than by scikit-learn.
 _FEW_QUERIES = 16
-# Values of which the largest alone is looked at first.
-_BLOCK = 256
+# Squares below it lose digits, or are 0 of what is not.
+_LEAST_SQUARE = 1e-280
 # Numbers in an array of codes of the items found: 512 kB in float64 stay in the cache.
 _CELLS = 2**16
 # Types of usearch that hold codes of any length.
@@ -37,6 +43,7 @@ class _Search:
 
     _index: Any
     metric: str
+    _origin: Any  # float64, amid the first codes if distances compare them
 
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all, the first ones known."""
@@ -63,6 +70,18 @@ class _Search:
         """Positions (n_queries, k) of near items, -1 where there are no more."""
         raise NotImplementedError
 
+    def _start(self, codes, metric):
+        """Note how codes are compared, and the origin amid the first of them."""
+        self.metric = metric
+        if metric == "euclidean":
+            self._origin = middle_of(codes)
+
+    def _as_float32(self, codes):
+        """Codes as packages take them: those far from 0 keep what they differ by."""
+        if self.metric == "euclidean":
+            codes = codes - self._origin
+        return np.ascontiguousarray(codes, dtype=np.float32)
+
     def _over(self, index):
         """Copy of this search over another index of its package."""
         other = copy(self)
@@ -75,15 +94,13 @@ class Exact(_Search):
 
     def __init__(self, codes, n_threads, metric="cosine"):
         self.metric = metric
-        self._origin = None
         if metric == "euclidean":
-            # scikit-learn computes distances from products, which far from 0 lose them.
-            self._origin = codes.mean(axis=0, dtype=np.float64).astype(codes.dtype)
-            codes = codes - self._origin
+            self._candidates = Candidates(codes)
+            return
         # The distance of a query to a code of zeros is 1, which would be a cosine of
         # 1/2. A one in a column of zeros makes it orthogonal to all instead.
         zero = ~codes.any(axis=1, keepdims=True)
-        self._padding = int(metric == "cosine" and zero.any())
+        self._padding = int(zero.any())
         if self._padding:
             codes = np.hstack([codes, zero.astype(codes.dtype)])
         self._neighbors = NearestNeighbors(algorithm="brute", metric="euclidean")
@@ -96,15 +113,20 @@ class Exact(_Search):
 
     def nearest(self, queries, codes, k, n_threads):
         """Similarities and positions, best first."""
-        if len(queries) > _FEW_QUERIES or self.metric == "euclidean":
+        if self.metric == "euclidean":
+            candidates = self._candidates.among(queries, k)
+        elif len(queries) > _FEW_QUERIES:
             return super().nearest(queries, codes, k, n_threads)
-        found = [_nearest_of(query, codes, k) for query in queries]
+        else:
+            candidates = (_near_in_angle(query, codes, k) for query in queries)
+        found = [
+            _best(query, codes, near, k, self.metric)
+            for query, near in zip(queries, candidates, strict=True)
+        ]
         similarities, positions = map(np.stack, zip(*found, strict=True))
         return similarities, positions
 
     def _propose(self, queries, k, n_threads):
-        if self._origin is not None:
-            queries = queries - self._origin
         # Of two types it would be several times slower.
         queries = np.pad(
             queries.astype(self._dtype, copy=False), ((0, 0), (0, self._padding))
@@ -117,8 +139,8 @@ class Faiss(_Search):
 
     def __init__(self, codes, n_threads, metric="cosine", *, factory="Flat", search=""):
         faiss = _imported("faiss", "faiss-cpu")
-        self.metric = metric
-        codes = _as_float32(codes)
+        self._start(codes, metric)
+        codes = self._as_float32(codes)
         # Without "np" PQ learns, for minutes, what only Euclidean distances use.
         factory = re.sub(r"((?<!O)PQ\d+(?:x\d+)?)(?=[,_]|$)", r"\1np", factory)
         compare = {"cosine": faiss.METRIC_INNER_PRODUCT, "euclidean": faiss.METRIC_L2}
@@ -131,11 +153,11 @@ class Faiss(_Search):
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all, the first ones known."""
         index = import_module("faiss").clone_index(self._index)
-        index.add(_as_float32(codes[index.ntotal :]))
+        index.add(self._as_float32(codes[index.ntotal :]))
         return self._over(index)
 
     def _propose(self, queries, k, n_threads):
-        return self._index.search(_as_float32(queries), k)[1]
+        return self._index.search(self._as_float32(queries), k)[1]
 
 
 class Hnswlib(_Search):
@@ -153,7 +175,8 @@ class Hnswlib(_Search):
         random_seed=100,
     ):
         hnswlib = _imported("hnswlib", "hnswlib")
-        self.metric, self._seed = metric, random_seed
+        self._start(codes, metric)
+        self._seed = random_seed
         space = {"cosine": "ip", "euclidean": "l2"}[metric]
         self._index = hnswlib.Index(space=space, dim=codes.shape[1])
         self._index.init_index(
@@ -161,7 +184,7 @@ class Hnswlib(_Search):
         )
         # A search for more takes that number instead: nothing is to be set for it.
         self._index.set_ef(ef)
-        self._index.add_items(_as_float32(codes), num_threads=n_threads)
+        self._index.add_items(self._as_float32(codes), num_threads=n_threads)
 
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all, the first ones known."""
@@ -173,11 +196,11 @@ class Hnswlib(_Search):
         index = kind.__new__(kind)
         index.__setstate__((state,))
         index.resize_index(len(codes))
-        index.add_items(_as_float32(codes[known:]), num_threads=n_threads)
+        index.add_items(self._as_float32(codes[known:]), num_threads=n_threads)
         return self._over(index)
 
     def _propose(self, queries, k, n_threads):
-        queries = _as_float32(queries)
+        queries = self._as_float32(queries)
         try:
             positions, _ = self._index.knn_query(queries, k, num_threads=n_threads)
         except RuntimeError:  # it found fewer than k for some query
@@ -206,7 +229,7 @@ class Usearch(_Search):
                 "metric='euclidean' compares are of any length: take one of "
                 f"{list(_WIDE_DTYPES)}."
             )
-        self.metric = metric
+        self._start(codes, metric)
         self._index = index.Index(
             ndim=codes.shape[1],
             metric={"cosine": "ip", "euclidean": "l2sq"}[metric],
@@ -215,17 +238,25 @@ class Usearch(_Search):
             expansion_add=expansion_add,
             expansion_search=expansion_search,
         )
-        _add_to_usearch(self._index, codes, n_threads)
+        self._add(self._index, codes, n_threads)
 
     def grown(self, codes, n_threads):
         """Search over more items: `codes` are those of all, the first ones known."""
         index = self._index.copy()
-        _add_to_usearch(index, codes, n_threads)
+        self._add(index, codes, n_threads)
         return self._over(index)
+
+    def _add(self, index, codes, n_threads):
+        known = len(index)
+        codes = self._as_float32(codes[known:])
+        with _interrupts_of_usearch():
+            index.add(np.arange(known, known + len(codes)), codes, threads=n_threads)
 
     def _propose(self, queries, k, n_threads):
         with _interrupts_of_usearch():
-            answers = self._index.search(_as_float32(queries), k, threads=n_threads)
+            answers = self._index.search(
+                self._as_float32(queries), k, threads=n_threads
+            )
         # It answers a single query without the dimension of queries.
         answers = [answers] if len(queries) == 1 else list(answers)
         positions = np.full((len(queries), k), -1)
@@ -283,14 +314,6 @@ def _interrupts_of_usearch():
         raise
 
 
-def _add_to_usearch(index, codes, n_threads):
-    known = len(index)
-    with _interrupts_of_usearch():
-        index.add(
-            np.arange(known, len(codes)), _as_float32(codes[known:]), threads=n_threads
-        )
-
-
 def _imported(module, install):
     try:
         return import_module(module)
@@ -301,31 +324,20 @@ def _imported(module, install):
         ) from error
 
 
-def _nearest_of(query, codes, k):
-    """Similarities and positions (k,) of one query, best first."""
+def _near_in_angle(query, codes, k):
+    """Positions of all that may be among the k of largest cosine with one query."""
     rough = codes @ query.astype(codes.dtype, copy=False)
     # Twice what rounding can make of a product of codes of length one, and some more.
     margin = 4 * (codes.shape[1] + 2) * np.finfo(codes.dtype).eps
-    near = np.flatnonzero(rough >= _low_bound(rough, k) - margin)
-    near = near[rough[near] >= _largest(rough[near], k) - margin]
-    similarities = _similarities(query[None], codes, near[None], "cosine")[0]
+    near = np.flatnonzero(rough >= low_bound(rough, k) - margin)
+    return near[rough[near] >= kth_largest(rough[near], k) - margin]
+
+
+def _best(query, codes, near, k, metric):
+    """Similarities and positions (k,) of the best of some items, best first."""
+    similarities = _similarities(query[None], codes, near[None], metric)[0]
     best = np.lexsort((near, -similarities))[:k]
     return similarities[best], near[best]
-
-
-def _low_bound(values, k):
-    """A number that the k-th largest value is not below."""
-    n_blocks = len(values) // _BLOCK
-    if n_blocks < 2 * k:
-        return _largest(values, k)
-    # The largest values of k blocks are k values: no others need be put in order.
-    blocks = values[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK)
-    return _largest(blocks.max(axis=1), k)
-
-
-def _largest(values, k):
-    """The k-th largest value."""
-    return np.partition(values, len(values) - k)[len(values) - k]
 
 
 def _similarities(queries, codes, positions, metric):
@@ -340,9 +352,19 @@ def _similarities(queries, codes, positions, metric):
         if metric == "cosine":
             found[pairs] = np.einsum("ij,ij->i", a, b)
         else:
-            found[pairs] = -np.linalg.norm(a - b, axis=1)
+            found[pairs] = -_lengths(a - b)
     return found.reshape(n_queries, k)
 
 
-def _as_float32(codes):
-    return np.ascontiguousarray(codes, dtype=np.float32)
+def _lengths(gaps):
+    """Of rows in float64, of which the squares may vanish."""
+    squares = np.einsum("ij,ij->i", gaps, gaps)
+    small = np.flatnonzero(squares < _LEAST_SQUARE)
+    if len(small):
+        largest = abs(gaps[small]).max(axis=1)
+        exponents = np.frexp(largest)[1]
+        scaled = np.ldexp(gaps[small], -exponents[:, None])
+    lengths = np.sqrt(squares)
+    if len(small):
+        lengths[small] = np.ldexp(np.linalg.norm(scaled, axis=1), exponents)
+    return lengths

@@ -107,7 +107,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
         Search over the items. "exact" compares each query with all items: few queries
         by one product each, many by scikit-learn's ``NearestNeighbors``, which never
-        holds the similarities of all. The others are
+        holds the similarities of all. Distances are those of the differences of codes,
+        computed for all items that rounding leaves among the nearest. The others are
         packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
         or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
         most miss some.

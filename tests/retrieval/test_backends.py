@@ -63,6 +63,23 @@ def test_thorough_search_is_the_exact_one(views, backend):
     )
 
 
+def test_distances_far_from_zero(rng, backend):
+    codes = 1e9 + rng.standard_normal((300, 4))
+    nearest = CrossViewRetriever(
+        Given(),
+        metric="euclidean",
+        backend=backend,
+        backend_params=THOROUGH[backend][1],
+        n_jobs=1,
+    ).fit(codes, codes)
+    nearest.fit_index(codes[:200]).add(codes[200:])
+    queries = codes + 1e-3
+    found = nearest.kneighbors(queries, n_neighbors=1)
+    gaps = np.linalg.norm(queries[:, None] - codes[None], axis=2)
+    np.testing.assert_array_equal(found[1][:, 0], gaps.argmin(axis=1))
+    np.testing.assert_allclose(found[0][:, 0], gaps.min(axis=1))
+
+
 def test_defaults_find_nearly_all(views, backend):
     exact = retriever(views, "exact").fit_index(y=views[3]).search(views[2])
     found = retriever(views, backend).fit_index(y=views[3]).search(views[2])

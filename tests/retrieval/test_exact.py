@@ -1,5 +1,6 @@
 """Exact search, against a brute force in float64."""
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -165,3 +166,72 @@ def test_distances_are_the_brute_force(rng, n_queries, far, dtype):
     order = np.argsort(-expected, axis=1, kind="stable")[:, :50]
     np.testing.assert_array_equal(positions, order)
     np.testing.assert_allclose(similarities, np.take_along_axis(expected, order, 1))
+
+
+def by_differences(query, codes, k):
+    """Distances and positions of the k nearest, where squares would vanish too."""
+    distances = np.array([math.dist(query, code) for code in codes])
+    order = np.argsort(distances, kind="stable")[:k]
+    return distances[order], order
+
+
+def one_far(codes, distance):
+    codes[0] = distance
+
+
+def two_far(codes, distance):
+    codes[::2] += distance
+
+
+def of_length(codes, length):
+    codes *= length
+
+
+def one_far_from_small(codes, length):
+    codes *= length
+    codes[7] = 1e15
+
+
+@pytest.mark.parametrize(
+    ("move", "by", "dtype"),
+    [
+        (one_far, 1e11, np.float64),
+        (one_far, 1e15, np.float64),
+        (one_far, 1e15, np.float32),
+        (two_far, 1e8, np.float64),
+        (two_far, 1e4, np.float32),
+        (of_length, 1e-200, np.float64),
+        (of_length, 1e-30, np.float32),
+        (of_length, 0, np.float64),
+        (one_far_from_small, 1e-200, np.float64),
+    ],
+)
+def test_distances_where_products_lose_them(rng, move, by, dtype):
+    codes = rng.standard_normal((500, 4)).astype(dtype)
+    move(codes, by)
+    # Some lie beside an item, and some far from all.
+    queries = np.vstack([codes[20:60] * dtype(1.001), codes[:3], np.ones((2, 4))])
+    search = Exact(codes, 0, "euclidean")
+    for rows in (slice(None), slice(20, 21)):
+        found = search.nearest(queries[rows], codes, 5, 0)
+        for query, distances, positions in zip(queries[rows], *found, strict=True):
+            expected = by_differences(query, codes, 5)
+            np.testing.assert_array_equal(positions, expected[1])
+            np.testing.assert_allclose(-distances, expected[0], rtol=1e-14, atol=0)
+
+
+def test_distances_of_random_cases_with_ties(rng):
+    for _ in range(60):
+        n, width = rng.integers(1, 60), rng.integers(1, 5)
+        dtype = rng.choice([np.float32, np.float64])
+        Z = rng.integers(-1, 2, (n + 9, width)) * 10.0 ** rng.integers(-30, 15)
+        Z[rng.random(n + 9) < 0.2] *= 10.0 ** rng.integers(-30, 1)
+        Z = Z.astype(dtype)
+        k = int(rng.integers(1, n + 1))
+        found = Exact(Z[9:], 0, "euclidean").nearest(Z[:9], Z[9:], k, 0)
+        for query, distances, positions in zip(Z[:9], *found, strict=True):
+            expected = by_differences(query, Z[9:], k)[0]
+            np.testing.assert_allclose(-distances, expected, rtol=1e-14, atol=0)
+            there = [math.dist(query, Z[9 + i]) for i in positions]
+            np.testing.assert_allclose(-distances, there, rtol=1e-14, atol=0)
+            assert len(set(positions)) == k

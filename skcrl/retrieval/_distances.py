@@ -1,0 +1,84 @@
+r"""Which items may be the nearest by Euclidean distance, told by products.
+
+About an origin amid the items the nearest of a query :math:`a` have the largest
+:math:`2 a^\top b - \lVert b \rVert^2`. Of :math:`d` dimensions, rounded with
+:math:`u = \varepsilon / 2`, this errs by at most
+:math:`(d + 6)\,u\,(\lVert a \rVert + \lVert b \rVert)^2`, the rounding of the codes
+about their origin included, which is no more than
+:math:`(d + 6)\,\varepsilon\,(\lVert a \rVert^2 + \lVert b \rVert^2)`. The bounds below
+are thrice that and more, so that what is left out is farther for certain.
+"""
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+# Values of which the largest alone is looked at first.
+_BLOCK = 256
+# Products held at once: 16 MB in float64.
+_PRODUCTS = 2**21
+# Of the largest number of the items, so that the squares of small ones do not vanish
+# and those of large ones stay in the range of float32.
+_EXPONENT = 50
+
+
+def middle_of(codes):
+    """A middle entry of each column, in float64: items far away do not move it."""
+    half = len(codes) // 2
+    return np.partition(codes, half, axis=0)[half].astype(np.float64)
+
+
+class Candidates:
+    """Proposes the items that may be the nearest.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_items, n_components)
+        All finite.
+    """
+
+    def __init__(self, codes):
+        self._origin = middle_of(codes)
+        points = codes - self._origin.astype(codes.dtype)
+        self._shift = _EXPONENT - int(np.frexp(abs(points).max())[1])
+        self._points = np.ldexp(points, self._shift, out=points)
+        squares = np.einsum("ij,ij->i", points, points)
+        info, width = np.finfo(codes.dtype), codes.shape[1]
+        self._margin = 4 * (width + 4) * info.eps
+        # Of numbers so small that their products vanish.
+        self._least = 4 * (width + 4) * info.tiny
+        self._far = squares * (1 + self._margin)
+        self._near = squares * (1 - self._margin)
+
+    def among(self, queries, k):
+        """Positions of candidates of each query: its k nearest items are among them."""
+        step = max(_PRODUCTS // len(self._points), 1)
+        for rows in gen_batches(len(queries), step):
+            yield from self._among_of_few(queries[rows] - self._origin, k)
+
+    # Squares of a query that overflow make every item its candidate.
+    @np.errstate(over="ignore", invalid="ignore")
+    def _among_of_few(self, queries, k):
+        queries = np.ldexp(queries, self._shift).astype(self._points.dtype)
+        slack = self._margin * np.einsum("ij,ij->i", queries, queries) + self._least
+        candidates = []
+        products = (2 * queries) @ self._points.T
+        for product, margin in zip(products, slack, strict=True):
+            surely = low_bound(product - self._far, k) - 2 * margin
+            values = np.subtract(product, self._near, out=product)
+            candidates.append(np.flatnonzero(~(values < surely)))
+        return candidates
+
+
+def low_bound(values, k):
+    """A number that the k-th largest value is not below."""
+    n_blocks = len(values) // _BLOCK
+    if n_blocks < 2 * k:
+        return kth_largest(values, k)
+    # The largest values of k blocks are k values: no others need be put in order.
+    blocks = values[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK)
+    return kth_largest(blocks.max(axis=1), k)
+
+
+def kth_largest(values, k):
+    """The k-th largest value."""
+    return np.partition(values, len(values) - k)[len(values) - k]
