@@ -500,6 +500,7 @@ class LinearCCA(TwoViewTransformer):
             for name in ("correlations_", "singular_values_")
             if hasattr(self, name)  # files of version 1 have no singular values
         }
+        arrays["variances of codes"] = (self._code_var, (2 * k,))
         for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
             arrays |= {
                 f"{side}_weights_": (getattr(self, f"{side}_weights_"), (p, k)),

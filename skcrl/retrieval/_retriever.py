@@ -601,8 +601,18 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _check_loaded(self):
         """Raise ValueError for a fitted state from a file that is not in order."""
-        if not hasattr(self, "estimator_"):
-            return
+        if not any(name in vars(self) for name in ("estimator_", "weights_", "_index")):
+            return  # it is not fitted
+        fitted = getattr(self, "estimator_", None)
+        needed = ["transform", "transform_y"]
+        if self.codes == "joint":
+            needed.append("transform_joint")
+        lacking = [name for name in needed if not hasattr(fitted, name)]
+        if lacking:
+            raise ValueError(
+                f"its estimator_ is of type {type(fitted).__name__}, without {lacking}"
+            )
+        check_is_fitted(fitted)
         k = _found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})

@@ -451,6 +451,33 @@ HOSTILE = {
         state("_index", "of", "state", "backend", "os"),
         "its backend is 'os'",
     ),
+    "no fitted estimator": (
+        "retriever named",
+        without("of", "state", "estimator_"),
+        "its estimator_ is of type NoneType, without .'transform', 'transform_y'.",
+    ),
+    "fitted estimator that is a text": (
+        "retriever named",
+        state("estimator_", "x"),
+        "its estimator_ is of type str, without",
+    ),
+    "fitted estimator that is a dictionary": (
+        "retriever named",
+        state("estimator_", {}),
+        "its estimator_ is of type dict, without",
+    ),
+    "fitted estimator that is not fitted": (
+        "retriever named",
+        lambda document: document["of"]["state"].update(
+            estimator_=document["of"]["state"]["estimator"]
+        ),
+        "LinearCCA instance is not fitted yet",
+    ),
+    "variances of no codes": (
+        "retriever named",
+        state("estimator_", "of", "state", "_code_var", {"$": "array", "of": "none"}),
+        r"its variances of codes is float64 of shape \(0,\), not .* \(4,\)",
+    ),
     "items without a view": (
         "retriever named",
         state("_index", "of", "state", "lost", [3]),
@@ -472,6 +499,7 @@ def test_documents_made_with_malice(case, tmp_path):
     document, arrays = _file.read(path, "model")
     edit(document)
     arrays["many"] = np.ones(10**5, np.uint8)
+    arrays["none"] = np.empty(0)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(200_000 if case == "nesting" else limit)
     try:
