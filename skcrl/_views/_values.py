@@ -29,9 +29,13 @@ def is_missing(item):
 
 
 def unmasked(view):
-    """Arrays, and lists of them, with NaN or None for what is masked."""
+    """Arrays, and lists of them, with NaN or None for what is masked.
+
+    A row of a list that is None is one of NaN.
+    """
     if isinstance(view, (list, tuple)):
-        return list(map(unmasked, view)) if _holds_masks(view) else view
+        view = list(map(unmasked, view)) if _holds_masks(view) else view
+        return _with_rows_of_nan(view)
     if view is np.ma.masked:
         return None
     if not isinstance(view, np.ma.MaskedArray):
@@ -46,6 +50,15 @@ def unmasked(view):
     if kind in "fc":
         return np.ma.filled(view, np.nan)
     return np.ma.filled(view.astype(object), None)
+
+
+def _with_rows_of_nan(view):
+    row = next((row for row in view if row is not None), None)
+    is_row = isinstance(row, (list, tuple, np.ndarray))
+    if not is_row or all(row is not None for row in view):
+        return view
+    gap = np.full_like(row, np.nan, dtype=np.float64)
+    return [gap if row is None else row for row in view]
 
 
 def _holds_masks(view):

@@ -66,7 +66,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     queries of either view, by the cosine of their codes or by their distance.
 
     Either view may be missing in some rows of items and queries: a row of NaN, or None
-    among texts. The code of such a row is that of the view that is there. An item
+    in a list. The code of such a row is that of the view that is there. An item
     without any view comes last for every query, at an infinite distance.
 
     Canonical variates all have the same variance, whether the views share them
@@ -260,7 +260,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             First view of the items.
         y : array-like of n_items rows or None, default=None
             Second view of the items. With both views, the code of an item is what
-            `codes` says. A row of NaN, or a text that is None, is a view that is
+            `codes` says. A row of NaN, or None in a list, is a view that is
             missing; an item of which both are is found last.
         ids : array-like of int or str, of shape (n_items,), or None, default=None
             Names of the items, no two equal. With None they are their positions.
@@ -437,7 +437,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of n_samples rows or None, default=None
-            First view. A row of NaN, or a text that is None, is a missing view.
+            First view. A row of NaN, or None in a list, is a missing view.
         y : array-like of n_samples rows or None, default=None
             Second view, likewise.
 

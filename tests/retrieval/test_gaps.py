@@ -254,6 +254,25 @@ def test_the_index_goes_through_files(views, tmp_path):
             call()
 
 
+@pytest.mark.parametrize("form", [list, tuple, np.asarray])
+def test_none_among_rows_of_numbers(views, form):
+    items = with_gaps(*views[2:4])
+    lists = [
+        [None if np.isnan(row).all() else form(row.tolist()) for row in view]
+        for view in items
+    ]
+    retriever = CrossViewRetriever(LinearCCA(2), n_neighbors=20).fit(*views[:2])
+    expected = retriever.fit_index(*items).search(views[4])
+    found = retriever.fit_index(*lists).search(views[4])
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.similarities, expected.similarities)
+    assert retriever.score(*lists) == retriever.score(*items)
+    with pytest.raises(ValueError, match="X contains NaN"):
+        retriever.fit(*lists)
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        retriever.fit_index([*lists[0][:3], None, [1.0]])
+
+
 def test_refusals_in_words(views):
     X, y, X_new, y_new = views[:4]
     gaps = np.full_like(y_new, np.nan)
