@@ -31,7 +31,7 @@ def logistic(task, C):
 
     They turn the columns, of which there may be more than samples, and no more.
     """
-    vectors = Axes.of(task.train, np.ones(len(task.train))).vectors
+    vectors = Axes.of(task.train, np.ones(len(task.train)), False).vectors
     model = LogisticRegression(C=C, max_iter=2000).fit(task.train @ vectors, task.own)
     return model.decision_function(task.test @ vectors)
 
@@ -74,7 +74,7 @@ def bilinear(task, codes, reg):
     if codes.shape[1] > len(codes):  # the same products in fewer columns
         u, s, _ = np.linalg.svd(codes, full_matrices=False)
         codes = u * s
-    axes = Axes.of(task.train, np.ones(len(task.train)))
+    axes = Axes.of(task.train, np.ones(len(task.train)), False)
     rows = np.arange(len(task.own))
 
     def objective(Q):

@@ -103,27 +103,33 @@ def nearness(model, task):
 # What to choose from. `attribute_weight` and `exclusivity` are the defaults.
 ALPHAS = [100, 300, 1000, 3000, 10000, 30000]
 REGS = [0.01, 0.03, 0.1, 0.3, 1, 3]
-PAIRS = [(0.003, 1e-5), (0.01, 1e-5), (0.03, 1e-4), (0.1, 1e-4)]
+# Of the map, and of classes: about a three hundredth to a thousandth of it.
+PENALTIES = [
+    {"reg": 0.003, "label_reg": 1e-5},
+    {"reg": 0.01, "label_reg": 1e-5},
+    {"reg": 0.03, "label_reg": 1e-4},
+    {"reg": 0.1, "label_reg": 1e-4},
+]
 GROUPS = [4, 8]
 METHODS = {
     "ridge regression": (ridge, {"alpha": ALPHAS}),
     "nearest class mean": (class_means, {}),
     "logistic regression": (logistic, {"C": [1e-4, 1e-3, 1e-2, 1e-1]}),
-    "LME": (embedding, {"reg": PAIRS}),
+    "LME": (embedding, {"penalties": PENALTIES}),
     "LMTE": (taxonomy, {"alpha": ALPHAS}),
     "ALE": (by_attributes, {"reg": REGS}),
     "HLE": (by_hierarchy, {"reg": REGS}),
     "AHLE": (by_both, {"reg": REGS}),
-    "LME-MTL-S": (with_hierarchy, {"reg": PAIRS, "group_weight": GROUPS}),
-    "LME-MTL-A": (with_attributes, {"reg": PAIRS}),
+    "LME-MTL-S": (with_hierarchy, {"penalties": PENALTIES, "group_weight": GROUPS}),
+    "LME-MTL-A": (with_attributes, {"penalties": PENALTIES}),
     "USE without R": (
         with_both,
-        {"reg": PAIRS, "group_weight": GROUPS, "relation_weight": [0]},
+        {"penalties": PENALTIES, "group_weight": GROUPS, "relation_weight": [0]},
     ),
     "USE": (
         with_both,
         {
-            "reg": PAIRS,
+            "penalties": PENALTIES,
             "group_weight": GROUPS,
             "relation_weight": [0.003, 0.01],
         },
@@ -136,73 +142,97 @@ CHOSEN = {
         "ridge regression": {"alpha": 1000},
         "nearest class mean": {},
         "logistic regression": {"C": 0.01},
-        "LME": {"reg": (0.1, 1e-4)},
+        "LME": {"reg": 0.1, "label_reg": 1e-4},
         "LMTE": {"alpha": 1000},
         "ALE": {"reg": 0.3},
         "HLE": {"reg": 0.03},
         "AHLE": {"reg": 0.1},
-        "LME-MTL-S": {"reg": (0.003, 1e-5), "group_weight": 8},
-        "LME-MTL-A": {"reg": (0.1, 1e-4)},
+        "LME-MTL-S": {"reg": 0.003, "label_reg": 1e-5, "group_weight": 8},
+        "LME-MTL-A": {"reg": 0.1, "label_reg": 1e-4},
         "USE without R": {
-            "reg": (0.003, 1e-5),
+            "reg": 0.003,
+            "label_reg": 1e-5,
             "group_weight": 8,
             "relation_weight": 0,
         },
-        "USE": {"reg": (0.01, 1e-5), "group_weight": 8, "relation_weight": 0.01},
+        "USE": {
+            "reg": 0.01,
+            "label_reg": 1e-5,
+            "group_weight": 8,
+            "relation_weight": 0.01,
+        },
     },
     ("emoji", 2): {
         "ridge regression": {"alpha": 3000},
         "nearest class mean": {},
         "logistic regression": {"C": 0.001},
-        "LME": {"reg": (0.003, 1e-5)},
+        "LME": {"reg": 0.003, "label_reg": 1e-5},
         "LMTE": {"alpha": 1000},
         "ALE": {"reg": 3},
         "HLE": {"reg": 3},
         "AHLE": {"reg": 3},
-        "LME-MTL-S": {"reg": (0.01, 1e-5), "group_weight": 8},
-        "LME-MTL-A": {"reg": (0.003, 1e-5)},
+        "LME-MTL-S": {"reg": 0.01, "label_reg": 1e-5, "group_weight": 8},
+        "LME-MTL-A": {"reg": 0.003, "label_reg": 1e-5},
         "USE without R": {
-            "reg": (0.01, 1e-5),
+            "reg": 0.01,
+            "label_reg": 1e-5,
             "group_weight": 8,
             "relation_weight": 0,
         },
-        "USE": {"reg": (0.003, 1e-5), "group_weight": 8, "relation_weight": 0.003},
+        "USE": {
+            "reg": 0.003,
+            "label_reg": 1e-5,
+            "group_weight": 8,
+            "relation_weight": 0.003,
+        },
     },
     ("mfeat", None): {
         "ridge regression": {"alpha": 100},
         "nearest class mean": {},
         "logistic regression": {"C": 0.1},
-        "LME": {"reg": (0.003, 1e-5)},
+        "LME": {"reg": 0.003, "label_reg": 1e-5},
         "LMTE": {"alpha": 100},
         "ALE": {"reg": 0.01},
         "HLE": {"reg": 3},
         "AHLE": {"reg": 0.01},
-        "LME-MTL-S": {"reg": (0.003, 1e-5), "group_weight": 8},
-        "LME-MTL-A": {"reg": (0.003, 1e-5)},
+        "LME-MTL-S": {"reg": 0.003, "label_reg": 1e-5, "group_weight": 8},
+        "LME-MTL-A": {"reg": 0.003, "label_reg": 1e-5},
         "USE without R": {
-            "reg": (0.003, 1e-5),
+            "reg": 0.003,
+            "label_reg": 1e-5,
             "group_weight": 8,
             "relation_weight": 0,
         },
-        "USE": {"reg": (0.003, 1e-5), "group_weight": 4, "relation_weight": 0.01},
+        "USE": {
+            "reg": 0.003,
+            "label_reg": 1e-5,
+            "group_weight": 4,
+            "relation_weight": 0.01,
+        },
     },
     ("mfeat", 2): {
         "ridge regression": {"alpha": 100},
         "nearest class mean": {},
         "logistic regression": {"C": 0.1},
-        "LME": {"reg": (0.03, 1e-4)},
+        "LME": {"reg": 0.03, "label_reg": 1e-4},
         "LMTE": {"alpha": 100},
         "ALE": {"reg": 1},
         "HLE": {"reg": 3},
         "AHLE": {"reg": 3},
-        "LME-MTL-S": {"reg": (0.003, 1e-5), "group_weight": 8},
-        "LME-MTL-A": {"reg": (0.003, 1e-5)},
+        "LME-MTL-S": {"reg": 0.003, "label_reg": 1e-5, "group_weight": 8},
+        "LME-MTL-A": {"reg": 0.003, "label_reg": 1e-5},
         "USE without R": {
-            "reg": (0.03, 1e-4),
+            "reg": 0.03,
+            "label_reg": 1e-4,
             "group_weight": 8,
             "relation_weight": 0,
         },
-        "USE": {"reg": (0.003, 1e-5), "group_weight": 4, "relation_weight": 0.01},
+        "USE": {
+            "reg": 0.003,
+            "label_reg": 1e-5,
+            "group_weight": 4,
+            "relation_weight": 0.01,
+        },
     },
 }
 
@@ -230,6 +260,7 @@ def choose(args, source):
         best = -1.0
         for values in product(*grid.values()):
             params = dict(zip(grid, values, strict=True))
+            params |= params.pop("penalties", {})
             runs = np.mean([measured(method, task, params) for task in tasks], axis=0)
             criterion = (runs[0] + runs[4]) / 2
             print(f"# {name} {params}: {criterion:.2f}", *runs.round(1), flush=True)

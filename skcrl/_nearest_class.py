@@ -25,6 +25,9 @@ class NearestClassMixin(
     two questions: what are the codes of samples, and how near is each class to each.
     """
 
+    # What the samples are: errors speak of no second view.
+    _of_one_view = True
+
     classes_: np.ndarray
     n_components_: int
 
@@ -115,15 +118,16 @@ class NearestClassMixin(
         nearest = self._scores(X).argmax(axis=1)
         return self.classes_[nearest]
 
-    def predict_top_k(self, X: Rows, k: int = 5) -> np.ndarray:
+    def predict_top_k(self, X: Rows, k: int | None = None) -> np.ndarray:
         """The k classes nearest to each sample, the nearest first.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
-        k : int, default=5
-            How many classes, from 1 to all.
+        k : int or None, default=None
+            How many classes, from 1 to all. None stands for 5, or for all if there are
+            fewer.
 
         Returns
         -------
@@ -139,6 +143,7 @@ class NearestClassMixin(
         """
         check_is_fitted(self)
         n_classes = len(self.classes_)
+        k = min(5, n_classes) if k is None else k
         is_integer = isinstance(k, Integral) and not isinstance(k, bool)
         if not is_integer or not 1 <= k <= n_classes:
             raise ValueError(

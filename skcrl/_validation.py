@@ -419,7 +419,9 @@ def _refuse_missing(estimator, view, side):
         prefix = "" if side == "x" else "y_"
         names = getattr(estimator, f"{prefix}feature_names_in_", range(place[0] + 1))
         where += f", column {names[place[0]]!r}"
-    if missing[row].all() and getattr(estimator, "_trains_on_unpaired", False):
+    if getattr(estimator, "_of_one_view", False):
+        remedy = "Drop such rows, or fill the gaps, by SimpleImputer() in a Pipeline"
+    elif missing[row].all() and getattr(estimator, "_trains_on_unpaired", False):
         remedy = (
             "A row of NaN is a view that is missing: pass the rows that are there, or "
             "fill the others from the second view, by impute"

@@ -15,7 +15,7 @@ class Axes(NamedTuple):
     """
 
     mean: np.ndarray  # (p,)
-    exponent: int  # of the power of two that columns were divided by
+    units: np.ndarray  # (p,), that columns were divided by
     vectors: np.ndarray  # (p, r), V
     scale: np.ndarray  # (r,)
     penalty: np.ndarray  # (r,)
@@ -23,22 +23,32 @@ class Axes(NamedTuple):
     weights: np.ndarray  # (n,), which add up to 1
 
     @classmethod
-    def of(cls, X, weights):
-        """Of finite rows (n, p) with weights (n,) that are positive."""
+    def of(cls, X, weights, standardise):
+        """Of finite rows (n, p) with weights (n,) that are positive.
+
+        With `standardise`, of columns brought to variance 1.
+        """
         weights = weights / weights.sum()
         mean = weights @ X
         X = X - mean
         rounding = 8 * np.finfo(np.float64).eps * abs(mean)
         X[:, abs(X).max(axis=0) <= rounding] = 0  # constant columns
-        exponent = int(np.frexp(abs(X).max())[1])
-        X = np.ldexp(X, -exponent)  # whose squares stay in range
+        # By powers of two, exactly, squares stay in range.
+        largest = abs(X).max(axis=0)
+        largest = largest if standardise else np.full_like(largest, largest.max())
+        units = np.ldexp(1.0, np.frexp(largest)[1])
+        X = X / units
+        if standardise:
+            deviations = np.sqrt(weights @ X**2)
+            deviations[deviations == 0] = 1
+            X, units = X / deviations, units * deviations
         values, vectors = _eigenpairs(X * np.sqrt(weights)[:, None])
         v = values.sum() / X.shape[1]
         # By the deviation along an axis, or that of a mean column where it is less:
         # then no direction is much steeper than the others.
         scale = np.sqrt(values + v)
         return cls(
-            mean, exponent, vectors, scale, v / scale**2, X @ (vectors / scale), weights
+            mean, units, vectors, scale, v / scale**2, X @ (vectors / scale), weights
         )
 
     @property
@@ -48,7 +58,7 @@ class Axes(NamedTuple):
 
     def weights_of(self, Q):
         """Map W (k, p) of columns."""
-        return np.ldexp((Q / self.scale) @ self.vectors.T, -self.exponent)
+        return (Q / self.scale) @ self.vectors.T / self.units
 
     def regression(self, targets, reg):
         """Map Q (m, r) of the ridge regression of targets (n, m), centred.

@@ -23,6 +23,10 @@ from skcrl.exceptions import DegenerateFitWarning
 from skcrl.labels._margins import scores
 from skcrl.persistence._saved import Saved
 
+# Largest entry of codes of classes that their penalties have driven to 0: margins are
+# of about 1.
+_LEAST = 0.05
+
 
 class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCMeta):
     """A linear map of samples, and a code for each class, compared in one space.
@@ -100,6 +104,13 @@ class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCM
             )
         self.mean_, self.coef_ = axes.mean, axes.weights_of(Q)
         self.label_embeddings_ = U
+        if len(axes.scale) and abs(U).max() < _LEAST:
+            warnings.warn(
+                "The codes of all classes are next to 0, so that few classes are told "
+                f"apart: lower label_reg={self.label_reg} or reg={self.reg}.",
+                DegenerateFitWarning,
+                stacklevel=4,
+            )
         self.n_components_ = len(Q)
 
     def _warn_unless(self, converged):

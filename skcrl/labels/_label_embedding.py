@@ -7,8 +7,8 @@ from typing import Literal, Self
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl._typing import Reals, Rows, fit_context
-from skcrl._validation import check_ridge, restored_on_error
+from skcrl._typing import Rows, fit_context
+from skcrl._validation import restored_on_error
 from skcrl.labels._axes import Axes
 from skcrl.labels._base import BaseLabelEmbedding
 from skcrl.labels._learn import learned
@@ -33,30 +33,34 @@ class LabelEmbedding(BaseLabelEmbedding):
 
     with :math:`s(z, u) = -\|z - u\|^2`, or the cosine. Use it where you want more than
     a prediction: the nearest classes of a sample in their order, the samples nearest to
-    a class, and which classes are alike. Columns count by their variance: bring columns
-    of unlike units to one scale before, by StandardScaler in a Pipeline. With networks
-    in place of the linear map it is :class:`~skcrl.DeepLabelEmbedding`; what is known
-    of the classes goes into :class:`~skcrl.SemanticEmbedding`.
+    a class, and which classes are alike. Columns count by their variance: set `scale`
+    where their units are unlike. With networks in place of the linear map it is
+    :class:`~skcrl.DeepLabelEmbedding`; what is known of the classes goes into
+    :class:`~skcrl.SemanticEmbedding`.
 
     Parameters
     ----------
     n_components : int or None, default=None
         Dimension of the space, from 1 to the number of classes less one. None stands
         for that number, or with "euclidean" for the number of features if that is
-        smaller. By the cosine, one dimension tells no more than two classes apart.
+        smaller. With "cosine", one dimension can separate only two classes.
     metric : {"euclidean", "cosine"}, default="euclidean"
         What is near: squared Euclidean distance, or the cosine. Cosines were better
         where classes have very few samples.
     margin : float or None, default=None
         The margin :math:`\alpha`, above 0. None stands for 1 with "euclidean" and for
         0.5 with "cosine".
-    reg : float or (float, float), default=(0.03, 0.0001)
-        Penalties :math:`\lambda_1` on the map and :math:`\lambda_2` on the codes of
-        classes, not negative; one number is both. The first counts in units of the mean
-        variance v of a column, so that one factor on all of X changes nothing. The
-        length of codes does not change a cosine: with "cosine" the first is a penalty
-        on the map that is scaled to codes of mean square 1, and the second has no
-        effect.
+    scale : bool, default=False
+        Whether columns are divided by their deviations first. Set it for columns of
+        unlike units, such as kilograms and metres; leave it for pixels.
+    reg : float, default=0.03
+        Penalty :math:`\lambda_1` on the map, not negative. It counts in units of the
+        mean variance v of a column, so that one factor on all of X changes nothing.
+        With "cosine" it is a penalty on the map that is scaled to codes of mean square
+        1, for the length of codes does not change a cosine.
+    label_reg : float, default=1e-4
+        Penalty :math:`\lambda_2` on the codes of classes, not negative; of no effect
+        with "cosine". The larger it is, the closer together the classes lie.
     max_iter : int, default=500
         Iterations of L-BFGS, at most.
     tol : float, default=1e-5
@@ -129,7 +133,9 @@ class LabelEmbedding(BaseLabelEmbedding):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "metric": [StrOptions({"euclidean", "cosine"})],
         "margin": [Interval(Real, 0, sys.float_info.max, closed="right"), None],
-        "reg": [Interval(Real, 0, sys.float_info.max, closed="both"), "array-like"],
+        "scale": ["boolean"],
+        "reg": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "label_reg": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="left")],
     }
@@ -140,14 +146,18 @@ class LabelEmbedding(BaseLabelEmbedding):
         *,
         metric: Literal["euclidean", "cosine"] = "euclidean",
         margin: float | None = None,
-        reg: Reals = (0.03, 0.0001),
+        scale: bool = False,
+        reg: float = 0.03,
+        label_reg: float = 1e-4,
         max_iter: int = 500,
         tol: float = 1e-5,
     ):
         self.n_components = n_components
         self.metric = metric
         self.margin = margin
+        self.scale = scale
         self.reg = reg
+        self.label_reg = label_reg
         self.max_iter = max_iter
         self.tol = tol
 
@@ -173,14 +183,13 @@ class LabelEmbedding(BaseLabelEmbedding):
         ------
         ValueError
             If samples or classes are no valid input, there is one class alone,
-            `n_components` is beyond its bound, or `reg` is no penalty. The estimator is
-            then as it was before.
+            or `n_components` is beyond its bound. The estimator is then as it was
+            before.
         """
         with restored_on_error(self):
-            reg = check_ridge(self.reg)
             X, own, weights = self._checked(X, y, sample_weight)
             k = self._check_n_components()
-            axes = Axes.of(X, weights)
+            axes = Axes.of(X, weights, self.scale)
             margin = self.margin or _MARGINS[self.metric]
 
             def objective(Q, U):
@@ -188,8 +197,8 @@ class LabelEmbedding(BaseLabelEmbedding):
                 loss, by_codes, by_U = margin_loss(
                     codes, U, own, axes.weights, self.metric, margin
                 )
-                of_map, by_Q = map_penalty(Q, axes, reg[0], self.metric)
-                of_codes, penalty_by_U = codes_penalty(U, reg[1], self.metric)
+                of_map, by_Q = map_penalty(Q, axes, self.reg, self.metric)
+                of_codes, penalty_by_U = codes_penalty(U, self.label_reg, self.metric)
                 return (
                     loss + of_map + of_codes,
                     by_codes.T @ axes.coordinates + by_Q,

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._hierarchy import tree_of
 from skcrl._labels import check_labels, class_numbers
-from skcrl._typing import Reals, Rows, fit_context
-from skcrl._validation import check_ridge, restored_on_error
+from skcrl._typing import Rows, fit_context
+from skcrl._validation import restored_on_error
 from skcrl.labels._attributes import (
     Attributes,
     check_attributes,
@@ -49,7 +49,8 @@ class SemanticEmbedding(BaseLabelEmbedding):
     Unified semantic embedding [1]_: samples, classes, groups of classes and attributes
     all have codes in one space. A sample is to be nearer to its own class than to
     others, as in :class:`~skcrl.LabelEmbedding`, and nearer to the groups of its class
-    than to their siblings; and each class is to be its parent and a few attributes,
+    than to their siblings; and the code of a class is to be close to the code of its
+    parent plus those of a few attributes,
 
     .. math:: u_c \approx u_{p(c)} + \sum_j \beta_{cj} d_{cj} a_j, \qquad
         \beta_{cj} \ge 0, \quad \|a_j\| \le 1
@@ -66,14 +67,15 @@ class SemanticEmbedding(BaseLabelEmbedding):
         for that number, or for the number of features if that is smaller.
     hierarchy : mapping or None, default=None
         The parent of each class, and the parent of each such parent; or, for each
-        class, a list of all groups above it, the topmost first. What has no parent, or
-        None, is below the root.
+        class, a list of all groups above it, the topmost first. A class or group whose
+        parent is None is below the root; each class must be named.
     attributes : data frame or array (n_classes, n_attributes) or None, default=None
         How much of each attribute a class has, such as 0 and 1: a data frame whose
         index are the classes, or an array in the order of the sorted classes. A group
-        has the mean of its classes, and an attribute counts by its largest difference
-        from the mean. Take a frame for cross-validation, where a fold may lack a class.
-        ``save`` takes none: give the array by ``set_params`` before.
+        has the mean of its classes. Each attribute is scaled so that its largest
+        difference from its mean is 1. Take a frame for cross-validation, where a fold
+        may lack a class. ``save`` cannot store a frame: first call
+        ``set_params(attributes=frame.loc[model.classes_].to_numpy())``.
     margin : float, default=1.0
         Margin of squared distances, above 0.
     group_weight : float, default=8.0
@@ -85,10 +87,15 @@ class SemanticEmbedding(BaseLabelEmbedding):
         Weight w of the squared distance of classes from what they are made of, not
         negative. The larger, the more alike are the classes of a group.
     exclusivity : float, default=0.1
-        Price of coefficients, not negative. It is paid for squares of the sums
-        of coefficients of siblings, so that each attribute is left to few of them.
-    reg : float or (float, float), default=(0.01, 1e-5)
-        Penalties on the map and on codes of classes and groups, as in LabelEmbedding.
+        Penalty on coefficients of attributes, not negative. It counts sums of the
+        coefficients of siblings, so that higher values make siblings use different
+        attributes.
+    scale : bool, default=False
+        Whether columns are divided by their deviations first, as in LabelEmbedding.
+    reg : float, default=0.01
+        Penalty on the map of samples, not negative, as in LabelEmbedding.
+    label_reg : float, default=1e-5
+        Penalty on codes of classes and groups, not negative.
     max_iter : int, default=1000
         Iterations of L-BFGS over all rounds of the alternation, at most.
     tol : float, default=1e-5
@@ -131,7 +138,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
     See Also
     --------
     LabelEmbedding : The same without hierarchy and attributes.
-    skcrl.metrics.hierarchical_precision_at_k : Counts near mistakes for less.
+    skcrl.metrics.hierarchical_precision_at_k : Gives credit for near mistakes.
 
     Notes
     -----
@@ -187,7 +194,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
         "attribute_weight": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "relation_weight": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "exclusivity": [Interval(Real, 0, sys.float_info.max, closed="both")],
-        "reg": [Interval(Real, 0, sys.float_info.max, closed="both"), "array-like"],
+        "scale": ["boolean"],
+        "reg": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "label_reg": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="left")],
     }
@@ -203,7 +212,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
         attribute_weight: float = 0.03,
         relation_weight: float = 0.003,
         exclusivity: float = 0.1,
-        reg: Reals = (0.01, 1e-5),
+        scale: bool = False,
+        reg: float = 0.01,
+        label_reg: float = 1e-5,
         max_iter: int = 1000,
         tol: float = 1e-5,
     ):
@@ -215,7 +226,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
         self.attribute_weight = attribute_weight
         self.relation_weight = relation_weight
         self.exclusivity = exclusivity
+        self.scale = scale
         self.reg = reg
+        self.label_reg = label_reg
         self.max_iter = max_iter
         self.tol = tol
 
@@ -241,16 +254,15 @@ class SemanticEmbedding(BaseLabelEmbedding):
         ------
         ValueError
             If samples or classes are no valid input, there is one class alone,
-            `n_components` is beyond its bound, or hierarchy, attributes or `reg` are
-            not what they must be. The estimator is then as it was before.
+            `n_components` is beyond its bound, or hierarchy or attributes are not what
+            they must be. The estimator is then as it was before.
         """
         with restored_on_error(self):
-            reg = check_ridge(self.reg)
             X, own, weights = self._checked(X, y, sample_weight)
             k = self._check_n_components()
-            tree = tree_of(self.classes_, self.hierarchy or {})
+            tree = self._tree()
             attributes = Attributes.of(tree, *self._attributes_of_classes())
-            axes = Axes.of(X, weights)
+            axes = Axes.of(X, weights, self.scale)
             objective = SemanticObjective(
                 axes=axes,
                 own=own,
@@ -261,7 +273,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
                 margin=self.margin,
                 group_weight=self.group_weight,
                 attribute_weight=self.attribute_weight,
-                reg=reg,
+                reg=(self.reg, self.label_reg),
             )
             Q, U = start(axes, own, tree.n_classes, k)
             U = np.vstack([U, tree.group_means(U)])
@@ -271,6 +283,18 @@ class SemanticEmbedding(BaseLabelEmbedding):
             self._keep(axes, Q, U[: tree.n_classes])
             self._keep_semantics(tree, attributes, objective.relation, U, A, beta)
         return self
+
+    def _tree(self):
+        tree = tree_of(self.classes_, self.hierarchy or {})
+        if self.hierarchy:
+            named = {*self.hierarchy, *(tree.names[p] for p in tree.parents if p >= 0)}
+            for name in self.classes_.tolist():
+                if name not in named:
+                    raise ValueError(
+                        f"hierarchy must name each class, got no {name!r}: give it the "
+                        "parent None if it is below the root."
+                    )
+        return tree
 
     def _attributes_of_classes(self):
         if self.attributes is None:
@@ -351,11 +375,13 @@ class SemanticEmbedding(BaseLabelEmbedding):
             Named tuple of `parent`, and `attributes`, a dict of the coefficients that
             are not 0, largest first; one is negative where the class has less of the
             attribute than its parent, or than a mean class where it has no parent.
+            Those of a class that was added are what attributes weigh in the classes of
+            ``fit`` on average.
 
         Raises
         ------
         ValueError
-            If `label` is no class of ``fit``.
+            If `label` is none of `classes_`.
         """
         check_is_fitted(self)
         row = class_numbers(_one_label(label), self.classes_, "label")[0]
@@ -402,6 +428,11 @@ class SemanticEmbedding(BaseLabelEmbedding):
         of_parent, its_attributes = self._node(parent)
         if attributes is None:
             return of_parent.copy()
+        if not len(self.attribute_names_):
+            raise ValueError(
+                "attributes are given of a class, and there were none in fit: fit with "
+                "attributes, or give the parent alone."
+            )
         contrast = self._in_units_of_fit(attributes) - its_attributes
         code = of_parent + contrast @ self._effects
         if not np.isfinite(code).all():

@@ -30,7 +30,7 @@ def rounded(t, width):
 
 def objective(embedding, X, y, W, U):
     """The objective as the docstring has it, sample by sample and class by class."""
-    reg_map, reg_codes = embedding.reg
+    reg_map, reg_codes = embedding.reg, embedding.label_reg
     margin = {"euclidean": 1.0, "cosine": 0.5}[embedding.metric]
     X = X - X.mean(axis=0)
     Z = X @ W.T
@@ -67,7 +67,9 @@ def test_gradient_of_margins(metric):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_no_other_solver_finds_less(metric):
     X, y = blobs(40)
-    embedding = LabelEmbedding(metric=metric, reg=(0.1, 0.01), tol=0, max_iter=2000)
+    embedding = LabelEmbedding(
+        metric=metric, reg=0.1, label_reg=0.01, tol=0, max_iter=2000
+    )
     embedding.fit(X, y)
     W, U = embedding.coef_, embedding.label_embeddings_
 
@@ -84,7 +86,7 @@ def test_no_other_solver_finds_less(metric):
 
 def test_without_penalties_every_margin_is_kept_where_that_is_possible():
     X, y = blobs(spread=0.5)
-    embedding = LabelEmbedding(reg=0.0, tol=0, max_iter=5000).fit(X, y)
+    embedding = LabelEmbedding(reg=0.0, label_reg=0.0, tol=0, max_iter=5000).fit(X, y)
     scores = embedding.decision_function(X)
     own = scores[np.arange(len(X)), y]
     scores[np.arange(len(X)), y] = -np.inf
@@ -116,6 +118,23 @@ def test_squares_out_of_range_do_not_matter(factor):
     expected = LabelEmbedding().fit(X, y).predict(X)
     found = LabelEmbedding().fit(factor * X, y).predict(factor * X)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_with_scale_the_unit_of_each_column_does_not_matter():
+    X, y = blobs()
+    embedding = LabelEmbedding(scale=True)
+    expected = embedding.fit(X, y).decision_function(X)
+    moved = X * [1e-4, 1, 1e3, 1e200] + [0, 5, 0, 0]
+    found = embedding.fit(moved, y).decision_function(moved)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    standardised = (X - X.mean(axis=0)) / X.std(axis=0)
+    plain = LabelEmbedding().fit(standardised, y).decision_function(standardised)
+    np.testing.assert_allclose(plain, expected, atol=1e-6)
+
+
+def test_codes_that_penalties_drive_to_zero_warn():
+    with pytest.warns(DegenerateFitWarning, match="lower label_reg=100"):
+        LabelEmbedding(label_reg=100).fit(*blobs())
 
 
 def test_constant_samples_warn():
@@ -164,7 +183,7 @@ def test_samples_are_found_by_the_name_of_their_class():
             {"n_components": 3},
             "upper bound is 2, the number of classes less one. Got 3",
         ),
-        ({"reg": (0.1, -1)}, "must be a finite number that is not negative"),
+        ({"label_reg": -1}, "'label_reg' parameter of LabelEmbedding must be"),
     ],
 )
 def test_bad_parameters(change, message):

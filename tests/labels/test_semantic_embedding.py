@@ -25,7 +25,7 @@ def small_problem():
     """An objective on few samples, and a point to look at it."""
     rng = np.random.default_rng(0)
     own = np.array([0, 1, 2, 3, 4, 5, 3, 2])
-    axes = Axes.of(rng.standard_normal((8, 4)), rng.random(8) + 0.5)
+    axes = Axes.of(rng.standard_normal((8, 4)), rng.random(8) + 0.5, False)
     tree = tree_of(NAMES, PARENTS)
     attributes = Attributes.of(tree, TRAITS, np.array(list("xyz"), object))
     nodes = np.flatnonzero(tree.parents >= 0)
@@ -90,7 +90,7 @@ def by_loops(objective, tree, Q, U, A, beta):
             near = 1 + np.sum((Z[i] - s * a) ** 2) - np.sum((Z[i] + s * a) ** 2)
             total += 0.4 / 3 * weight * abs(e[j]) * rounded(near)
     W = axes.weights_of(Q)
-    rows = np.ldexp(axes.coordinates * axes.scale, axes.exponent)
+    rows = axes.coordinates * axes.scale * axes.units[0]
     v = np.sum(axes.weights @ rows**2)
     total += 0.1 * v / len(axes.mean) * np.sum(W**2) + 0.01 * np.sum(U**2)
     relation, price = objective.relation, 0.0
@@ -156,7 +156,8 @@ def test_codes_of_classes_solve_their_linear_system():
         hierarchy=parents,
         group_weight=0.0,
         relation_weight=0.4,
-        reg=(0.05, 0.02),
+        reg=0.05,
+        label_reg=0.02,
         tol=0,
         max_iter=5000,
     ).fit(X, y)
@@ -179,7 +180,7 @@ def test_codes_of_classes_solve_their_linear_system():
 def test_without_semantics_it_is_label_embedding():
     images, labels = load_digits(return_X_y=True)
     X, y = images[:200], labels[:200]
-    plain = LabelEmbedding(reg=(0.01, 1e-5)).fit(X, y)
+    plain = LabelEmbedding(reg=0.01, label_reg=1e-5).fit(X, y)
     semantic = SemanticEmbedding().fit(X, y)
     np.testing.assert_allclose(
         semantic.decision_function(X), plain.decision_function(X), atol=1e-9
@@ -298,6 +299,7 @@ def test_attributes_as_an_array_are_in_the_order_of_classes():
     [
         ({"hierarchy": {"class 00": "a", "a": "class 00"}}, "a cycle above 'class 00'"),
         ({"hierarchy": {0: "a"}}, "no parent of any class, such as 'class 00'"),
+        ({"hierarchy": {"class 00": "a"}}, "must name each class, got no 'class 01'"),
         ({"attributes": np.zeros((3, 2))}, "each of the 25 classes, sorted, .* got 3"),
         (
             {"attributes": pd.DataFrame({"x": [1]}, index=["class 01"])},
@@ -337,6 +339,9 @@ def test_bad_new_classes():
         embedding.embed_class(np.arange(2))
     with pytest.raises(ValueError, match="needs a parent or attributes, got neither"):
         embedding.add_class("class 99")
+    plain = SemanticEmbedding(hierarchy=semantics["hierarchy"]).fit(X, y)
+    with pytest.raises(ValueError, match="there were none in fit"):
+        plain.embed_class("group 1", [1.0])
     with pytest.raises(ValueError, match="every attribute of fit, got none for 'real"):
         embedding.embed_class("group 1", pd.Series({"void 0": 1.0}))
     with pytest.raises(ValueError, match=r"pass pandas\.Series"):
