@@ -85,10 +85,10 @@ def make_methods(pairs, max_epochs, seed):
         "LinearCCA": make_view_pipeline(
             LinearCCA(CODE, shrinkage=0.1), x=(flat,), y=(flat,)
         ),
-        # Chosen on the validation pairs, of few: DeepCCA of batches of 100, 250 and
-        # 500, with a rate of 6e-3 and a ridge of 0.1 or with these; learned
-        # projections of rates of 6e-3 and 1.5e-2; the ranker, at 6e-3 alone, of
-        # ridges of 0.01 and 0.1.
+        # Few settings were tried on the validation pairs. DeepCCA: batches of 100, 250
+        # and 500, at rate 6e-3 with ridge 0.1 or at rate 1.5e-2 with ridge 0.01.
+        # Learned projections: rates 6e-3 and 1.5e-2. CCALRanker: rate 6e-3, with
+        # ridges 0.01 and 0.1.
         "DeepCCA": DeepCCA(
             CODE, **{**shared, "lr": 1.5e-2, "batch_size": 500, "reg": 0.01}
         ),

@@ -10,7 +10,7 @@ from skcrl._columns import unit_rows
 from skcrl._hierarchy import tree_of
 from skcrl.labels._axes import Axes
 from skcrl.labels._learn import learned
-from skcrl.labels._margins import HINGE_WIDTH, rounded_hinge, scores
+from skcrl.labels._margins import hinges_of_others, scores
 from skcrl.labels._penalties import map_penalty
 
 
@@ -75,18 +75,12 @@ def bilinear(task, codes, reg):
         u, s, _ = np.linalg.svd(codes, full_matrices=False)
         codes = u * s
     axes = Axes.of(task.train, np.ones(len(task.train)), False)
-    rows = np.arange(len(task.own))
 
     def objective(Q):
         s = axes.coordinates @ Q.T @ codes.T
-        violations = 1 + s - s[rows, task.own][:, None]
-        violations[rows, task.own] = 0
-        hinges, slopes = rounded_hinge(violations, HINGE_WIDTH)
-        slopes[rows, task.own] = -slopes.sum(axis=1)
-        share = 1 / len(rows) / (len(codes) - 1)
+        loss, slopes = hinges_of_others(s, task.own, axes.weights, 1.0)
         penalty, by_Q = map_penalty(Q, axes, reg, "euclidean")
-        gradient = share * (slopes @ codes).T @ axes.coordinates
-        return share * hinges.sum() + penalty, gradient + by_Q
+        return loss + penalty, (slopes @ codes).T @ axes.coordinates + by_Q
 
     start = np.zeros((codes.shape[1], axes.coordinates.shape[1]))
     W = axes.weights_of(learned(objective, [start], 2000, 1e-7).arrays[0])

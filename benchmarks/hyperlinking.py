@@ -468,8 +468,8 @@ def main(argv=None):
             f"{len(search.targets[0])} targets, {len(task.train[0])} rows to learn "
             f"from; linear combination {weight:.1f} x + {1 - weight:.1f} y"
         )
-        runs = {}
-        for name, found in linked_by_hand(task, search, weight).items():
+        runs, by_hand = {}, linked_by_hand(task, search, weight)
+        for name, found in by_hand.items():
             p10, p1 = (precision(found, search.relevant, k) for k in (N_FIRST, 1))
             runs[name] = Runs([p10[None]], [p1], [], [])
         for seed in range(args.seeds):
@@ -477,12 +477,16 @@ def main(argv=None):
         print_table(runs, epochs)
         print_significance(runs)
         for name, of_method in runs.items():
+            # Methods without training have one row, of no epoch.
+            at = ("",) if name in by_hand else epochs
             for seed, p10 in enumerate(of_method.p10):
-                records.append((data, name, seed, *p10.mean(axis=1)))
+                for n, row in zip(at, p10, strict=True):
+                    records.append((data, name, seed, n, row.mean()))
     if args.csv:
         args.csv.parent.mkdir(parents=True, exist_ok=True)
         with args.csv.open("w", newline="") as file:
-            csv.writer(file).writerows([("data", "method", "seed", "p10"), *records])
+            columns = "data", "method", "seed", "epochs", "p10"
+            csv.writer(file).writerows([columns, *records])
 
 
 if __name__ == "__main__":

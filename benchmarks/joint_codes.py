@@ -68,7 +68,13 @@ from skcrl.metrics import common_score, pearson_sum
 
 RECOGNITION = ("both", "noisy", "left", "right", "l->r", "r->l")
 CONFLICTS = (
-    *("one image", "two images", "left's", "right's", "third", "commonest", "fused"),
+    "one image",
+    "two images",
+    "left's",
+    "right's",
+    "third",
+    "commonest",
+    "fused",
 )
 # Rows with pixels beside, and with pairs of digits by name.
 NAMED = ("Denoising autoencoder", "CorrNet")
@@ -275,7 +281,7 @@ def largest_thirds(shares, count=3):
     return [(int(a), int(b), int(thirds[a, b].argmax())) for a, b in pairs]
 
 
-def print_settings(name, chosen_by, shown):
+def print_answers(name, chosen_by, shown):
     """Answers to agreeing and conflicting halves, laid out as the lecture's Table 3."""
     print(f"\n{name}: share of answers, %")
     print(f"{'':24}{'a':>8}{'b':>8}{'c':>8}{'others':>8}")
@@ -336,7 +342,7 @@ def measure_codes(data, seeds, rows, epochs, each):
     print_table("Recognition, %", RECOGNITION, recognised)
     print_table("Conflicts, %, and number of 90 pairs", CONFLICTS, in_conflict)
     for name in NAMED:
-        print_settings(
+        print_answers(
             name, np.mean(chosen_by[name], axis=0), np.mean(shown[name], axis=0)
         )
 

@@ -32,7 +32,7 @@ ridge regression      on one-hot classes
 nearest class mean    of the samples as they are
 logistic regression   not in the lecture's table
 LME                   LabelEmbedding
-LMTE                  codes fixed by the tree (Weinberger and Chapelle 2009)
+LMTE                  codes fixed by the tree (Weinberger and Chapelle 2008)
 ALE, HLE, AHLE        bilinear scores of attributes, ancestors, both (Akata et al. 2013)
 LME-MTL-S, -A         SemanticEmbedding of one of the two, without the relation
 USE without R         SemanticEmbedding of both, without the relation
@@ -322,6 +322,8 @@ def main(argv=None):
     parser.add_argument("--splits", type=int, default=5, help="to choose them on")
     parser.add_argument("--quick", action="store_true", help="few classes or rows")
     args = parser.parse_args(argv)
+    if args.seeds < 2:
+        parser.error("--seeds must be two or more, as there are intervals")
     (choose if args.choose else compare)(args, SOURCES[args.data](args.quick))
 
 

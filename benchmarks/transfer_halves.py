@@ -9,12 +9,12 @@ no common space: it trains and tests on the pixels of the left, then of the righ
     python benchmarks/transfer_halves.py --data mnist --seeds 5 --csv out/mnist.csv
     python benchmarks/transfer_halves.py --losses
 
-With ``--losses`` the methods are the four losses that the Deep CorrNet of the blog
-post is trained on: L1 rebuilds both halves from both, L2 and L3 rebuild both from the
-left and from the right alone, and L4 is the correlation. That is what the post's code
-does; its text has L1 rebuild each half from itself. The last row stacks greedily: each
-layer is first a CorrNet of its own, of the codes of the one before it, and then all of
-them are trained on, by L2+L3-L4.
+With ``--losses`` the rows are the Deep CorrNet of the blog post, on four losses: L1
+rebuilds both halves from both, L2 and L3 rebuild both from the left and from the
+right alone, and L4 is the correlation. That is what the post's code does; its text has
+L1 rebuild each half from itself. The last row stacks greedily: each layer is first a
+CorrNet of its own, of the codes of the one before it, and then all of them are trained
+on, by L2+L3-L4.
 
 Columns
 -------

@@ -15,6 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from skcrl._labels import check_classes_of_rows, check_labels, class_numbers
 from skcrl._typing import Rows
 
+# Margins where the user names none, by the metric.
+MARGINS = {"euclidean": 1.0, "cosine": 0.5}
+
 
 class NearestClassMixin(
     ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -43,6 +46,13 @@ class NearestClassMixin(
         """Labels (n,) of samples."""
         return check_classes_of_rows(y)
 
+    def _require_labels(self, y):
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None: y are the labels."
+            )
+
     def transform(self, X: Rows) -> np.ndarray:
         """Codes of samples.
 
@@ -56,6 +66,13 @@ class NearestClassMixin(
         Z : ndarray of shape (n_samples, n_components)
             In float32 if `X` is, or is of integers that an encoder of yours looks up,
             else in float64.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no valid input, or not as wide as in ``fit``.
+        NotFittedError
+            If the classifier is not fitted.
         """
         return self._codes(X)
 
@@ -98,6 +115,13 @@ class NearestClassMixin(
             Minus the squared Euclidean distances of codes, or their cosines, in the
             order of `classes_`. Of two classes the score of the second less that of the
             first.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no valid input, or not as wide as in ``fit``.
+        NotFittedError
+            If the classifier is not fitted.
         """
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
@@ -114,6 +138,13 @@ class NearestClassMixin(
         -------
         labels : ndarray of shape (n_samples,)
             Classes.
+
+        Raises
+        ------
+        ValueError
+            If `X` is no valid input, or not as wide as in ``fit``.
+        NotFittedError
+            If the classifier is not fitted.
         """
         nearest = self._scores(X).argmax(axis=1)
         return self.classes_[nearest]

@@ -12,6 +12,7 @@ from sklearn.utils import metaestimators
 # texts, a TwoView. No type says that something has rows.
 Rows: TypeAlias = Any
 Side: TypeAlias = Literal["x", "y"]
+Metric: TypeAlias = Literal["cosine", "euclidean"]
 Seed: TypeAlias = int | np.random.RandomState | None
 File: TypeAlias = str | PathLike[str]
 # One for both views, or one for each.

@@ -231,10 +231,11 @@ def test_hyperlinking(captions, capsys):
     assert "BiDNN, unit halves less AE 2: " in out
     assert "nan" not in out
     header, *rows = csv.reader(table.read_text().splitlines())
-    assert header == ["data", "method", "seed", "p10"]
+    assert header == ["data", "method", "seed", "epochs", "p10"]
+    assert {len(row) for row in rows} == {5}
     # Four methods without a network, and ten with one.
     assert len(rows) == 2 * (4 + 10 * 2)
-    shares = np.array([float(cell) for row in rows for cell in row[3:]])
+    shares = np.array([float(cell) for row in rows for cell in row[4:]])
     assert ((shares >= 0) & (shares <= 100)).all()
 
 

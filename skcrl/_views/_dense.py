@@ -5,7 +5,7 @@ from sklearn.utils import _safe_indexing
 
 from skcrl import _moments
 from skcrl._arrays import copied, namespace, to_numpy
-from skcrl._views._values import as_numbers, is_missing, unmasked
+from skcrl._views._values import as_numbers, is_missing, with_gaps_marked
 
 
 class Dense:
@@ -23,7 +23,7 @@ class Dense:
 
     def values(self, view):
         """The view with NaN or None for what is masked, else as it is."""
-        return unmasked(view)
+        return with_gaps_marked(view)
 
     def numbers(self, view, name):
         """The view with numbers for dates and NaN for what is missing.
@@ -31,7 +31,7 @@ class Dense:
         What holds no numbers raises a ValueError that says where it is and what to do,
         or is left to scikit-learn's own check. `name` is that of the view.
         """
-        return as_numbers(np.asarray(unmasked(view)), name)
+        return as_numbers(np.asarray(with_gaps_marked(view)), name)
 
     def holds_integers(self, view):
         """Whether all numbers of a view are integers by their type."""

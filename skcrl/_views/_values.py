@@ -28,13 +28,13 @@ def is_missing(item):
     )
 
 
-def unmasked(view):
+def with_gaps_marked(view):
     """Arrays, and lists of them, with NaN or None for what is masked.
 
     A row of a list that is None is one of NaN.
     """
     if isinstance(view, (list, tuple)):
-        view = list(map(unmasked, view)) if _holds_masks(view) else view
+        view = list(map(with_gaps_marked, view)) if _holds_masks(view) else view
         return _with_rows_of_nan(view)
     if view is np.ma.masked:
         return None

@@ -251,10 +251,10 @@ class CCALRanker(BaseTwoBranch):
     mean reciprocal rank of validation rows is found stand there once each, whatever
     they weigh.
 
-    The schedule of [1]_: ``lr_schedule="refine", n_iter_no_change=50, tol=0,
-    weight_decay=1e-4``, which is a patience of 50 epochs at the first rate and of 10 at
-    each of three lower ones, with a `validation` set, and more epochs than that takes,
-    ``max_epochs=1000`` say.
+    The schedule of [1]_: ``lr_schedule="refine", n_iter_no_change=50, tol=0``, which is
+    a patience of 50 epochs at the first rate and of 10 at each of three lower ones,
+    with a `validation` set, and more epochs than that takes, ``max_epochs=1000`` say.
+    Its loss has 1e-4 times the squared weights, which is ``weight_decay=2e-4`` here.
 
     References
     ----------

@@ -13,8 +13,17 @@ from torch import nn
 
 from skcrl._arrays import untensored
 from skcrl._labels import check_classes_of_rows, class_numbers
-from skcrl._nearest_class import NearestClassMixin, learned_classes
-from skcrl._typing import Activation, File, Optimizer, Rows, Schedule, Seed, fit_context
+from skcrl._nearest_class import MARGINS, NearestClassMixin, learned_classes
+from skcrl._typing import (
+    Activation,
+    File,
+    Metric,
+    Optimizer,
+    Rows,
+    Schedule,
+    Seed,
+    fit_context,
+)
 from skcrl._validation import check_loaded, check_loaded_integers, check_view
 from skcrl._views import check_paired
 from skcrl.deep._base import TRAINING_CONSTRAINTS, BaseDeep
@@ -24,9 +33,6 @@ from skcrl.deep._users_modules import try_module
 from skcrl.deep.losses import label_margins
 from skcrl.deep.modules import LabelEmbeddingModule
 from skcrl.deep.modules._hidden_layers import hidden_layers, is_pair
-
-# Margins where the user names none, by the metric.
-_MARGINS = {"euclidean": 1.0, "cosine": 0.5}
 
 
 class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
@@ -223,7 +229,7 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
     _parameter_constraints: dict = {  # noqa: RUF012
         **TRAINING_CONSTRAINTS,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "metric": [StrOptions(set(_MARGINS))],
+        "metric": [StrOptions(set(MARGINS))],
         "margin": [Interval(Real, 0, None, closed="neither"), None],
         "violators": [StrOptions({"all", "warp"})],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
@@ -236,7 +242,7 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
         *,
         hidden_layer_sizes: Any = (500,),
         activation: Activation = "relu",
-        metric: Literal["euclidean", "cosine"] = "euclidean",
+        metric: Metric = "euclidean",
         margin: float | None = None,
         violators: Literal["all", "warp"] = "all",
         input_dropout: float = 0.2,
@@ -384,11 +390,7 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
             )
 
     def _check_views(self, X, y, reset):
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None: y are the labels."
-            )
+        self._require_labels(y)
         view = self._samples(X, reset)
         check_paired(X, y)
         labels = self._labels(y)
@@ -441,7 +443,7 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
         }
 
     def _objective(self):
-        margin = _MARGINS[self.metric] if self.margin is None else self.margin
+        margin = MARGINS[self.metric] if self.margin is None else self.margin
         return label_margins, {"margin": margin, "violators": self.violators}
 
     def _check_net(self, net, X, y):

@@ -527,7 +527,7 @@ def label_margins(
     weights: Tensor | None = None,
     *,
     margin: float,
-    violators: str,
+    violators: Literal["all", "warp"],
 ) -> Tensor:
     r"""How far other classes come within a margin of the right one.
 
@@ -556,6 +556,11 @@ def label_margins(
     loss : Tensor, scalar
         At least 0. In its gradient the ranks are constants.
 
+    Raises
+    ------
+    ValueError
+        If `violators` is neither.
+
     References
     ----------
     .. [1] Weinberger and Chapelle (2008). Large margin taxonomy embedding with an
@@ -575,6 +580,8 @@ def label_margins(
     >>> label_margins(outputs, margin=1.0, violators="warp").item()  # by 1.5 / 2
     0.5625
     """
+    if violators not in ("all", "warp"):
+        raise ValueError(f"violators must be 'all' or 'warp', got {violators!r}.")
     labels = outputs.labels[:, None]
     own = outputs.scores.gather(1, labels)
     costs = (margin - own + outputs.scores).clamp(min=0).scatter(1, labels, 0.0)

@@ -23,8 +23,8 @@ from skcrl.exceptions import DegenerateFitWarning
 from skcrl.labels._margins import scores
 from skcrl.persistence._saved import Saved
 
-# Largest entry of codes of classes that their penalties have driven to 0: margins are
-# of about 1.
+# Largest entry of codes of classes that their penalties have driven to 0, where the
+# margin is 1: distances are squared, so that codes grow as its root.
 _LEAST = 0.05
 
 
@@ -65,11 +65,7 @@ class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCM
 
     def _checked(self, X, y, sample_weight):
         """Samples, numbers of their classes, and weights; learns `classes_`."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None: y are the classes."
-            )
+        self._require_labels(y)
         check_paired(X, y)
         check_beside(X, sample_weight, "sample_weight")
         X = check_view(self, X, "x", reset=True)
@@ -93,7 +89,7 @@ class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCM
             )
         return self.n_components
 
-    def _keep(self, axes, Q, U):
+    def _keep(self, axes, Q, U, margin):
         """Take what was learned as the fitted state."""
         if not len(axes.scale):
             warnings.warn(
@@ -104,7 +100,8 @@ class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCM
             )
         self.mean_, self.coef_ = axes.mean, axes.weights_of(Q)
         self.label_embeddings_ = U
-        if len(axes.scale) and abs(U).max() < _LEAST:
+        least = _LEAST * np.sqrt(margin)
+        if self.metric == "euclidean" and len(axes.scale) and abs(U).max() < least:
             warnings.warn(
                 "The codes of all classes are next to 0, so that few classes are told "
                 f"apart: lower label_reg={self.label_reg} or reg={self.reg}.",

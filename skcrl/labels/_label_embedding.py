@@ -2,12 +2,13 @@
 
 import sys
 from numbers import Integral, Real
-from typing import Literal, Self
+from typing import Self
 
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl._typing import Rows, fit_context
+from skcrl._nearest_class import MARGINS
+from skcrl._typing import Metric, Rows, fit_context
 from skcrl._validation import restored_on_error
 from skcrl.labels._axes import Axes
 from skcrl.labels._base import BaseLabelEmbedding
@@ -15,8 +16,6 @@ from skcrl.labels._learn import learned
 from skcrl.labels._margins import margin_loss
 from skcrl.labels._penalties import codes_penalty, map_penalty
 from skcrl.labels._start import start
-
-_MARGINS = {"euclidean": 1.0, "cosine": 0.5}
 
 
 class LabelEmbedding(BaseLabelEmbedding):
@@ -64,8 +63,8 @@ class LabelEmbedding(BaseLabelEmbedding):
     max_iter : int, default=500
         Iterations of L-BFGS, at most.
     tol : float, default=1e-5
-        Training ends where an iteration lowers the objective by less, or by less than
-        this share of an objective above 1.
+        Training ends where an iteration lowers the objective by less than this share of
+        the margin, or of 1 or the objective if they are less or more than it.
 
     Attributes
     ----------
@@ -104,9 +103,9 @@ class LabelEmbedding(BaseLabelEmbedding):
     References
     ----------
     .. [1] Bengio, Weston and Grangier (2010). Label embedding trees for large
-       multi-class tasks. NeurIPS, equations 8 and 9.
-    .. [2] Weinberger and Chapelle (2009). Large margin taxonomy embedding for document
-       categorization. NeurIPS.
+       multi-class tasks. NeurIPS.
+    .. [2] Weinberger and Chapelle (2008). Large margin taxonomy embedding with an
+       application to document categorization. NIPS.
 
     Examples
     --------
@@ -144,7 +143,7 @@ class LabelEmbedding(BaseLabelEmbedding):
         self,
         n_components: int | None = None,
         *,
-        metric: Literal["euclidean", "cosine"] = "euclidean",
+        metric: Metric = "euclidean",
         margin: float | None = None,
         scale: bool = False,
         reg: float = 0.03,
@@ -190,7 +189,7 @@ class LabelEmbedding(BaseLabelEmbedding):
             X, own, weights = self._checked(X, y, sample_weight)
             k = self._check_n_components()
             axes = Axes.of(X, weights, self.scale)
-            margin = self.margin or _MARGINS[self.metric]
+            margin = MARGINS[self.metric] if self.margin is None else self.margin
 
             def objective(Q, U):
                 codes = axes.coordinates @ Q.T
@@ -209,9 +208,10 @@ class LabelEmbedding(BaseLabelEmbedding):
                 objective,
                 start(axes, own, len(self.classes_), k),
                 self.max_iter,
-                self.tol,
+                self.tol * min(1, margin),
             )
-            self._keep(axes, *found.arrays)
+            Q, U = found.arrays
+            self._keep(axes, Q, U, margin)
             self.n_iter_ = found.n_iter
             self._warn_unless(found.converged)
         return self

@@ -30,7 +30,8 @@ def learned(objective, arrays, max_iter, tol):
     max_iter : int
         Iterations, at most.
     tol : float
-        Relative fall of the objective in one iteration below which it ends.
+        Fall of the objective in one iteration, as a share of it or of 1 if it is less,
+        below which it ends.
     """
     shapes = [array.shape for array in arrays]
     ends = np.cumsum([array.size for array in arrays])[:-1]

@@ -44,19 +44,25 @@ def margin_loss(codes, anchors, own, weights, metric, margin):
     codes_gradient : ndarray of shape (n, k)
     anchors_gradient : ndarray of shape (m, k)
     """
-    rows = np.arange(len(codes))
-    s = scores(codes, anchors, metric)
-    violations = margin + s - s[rows, own][:, None]
-    violations[rows, own] = 0
-    hinges, slopes = rounded_hinge(violations, HINGE_WIDTH * margin)
-    share = weights / (len(anchors) - 1)
-    slopes *= share[:, None]
-    slopes[rows, own] = -slopes.sum(axis=1)  # d loss / d s
-    loss = share @ hinges.sum(axis=1)
+    loss, slopes = hinges_of_others(
+        scores(codes, anchors, metric), own, weights, margin
+    )
     if metric == "cosine":
         return loss, *_through_cosines(codes, anchors, slopes)
     of_anchors = slopes.T @ codes - slopes.sum(axis=0)[:, None] * anchors
     return loss, 2 * slopes @ anchors, 2 * of_anchors
+
+
+def hinges_of_others(s, own, weights, margin):
+    """The loss above by scores s (n, m), and its slopes (n, m) by them."""
+    rows = np.arange(len(s))
+    violations = margin + s - s[rows, own][:, None]
+    violations[rows, own] = 0
+    hinges, slopes = rounded_hinge(violations, HINGE_WIDTH * margin)
+    share = weights / (s.shape[1] - 1)
+    slopes *= share[:, None]
+    slopes[rows, own] = -slopes.sum(axis=1)
+    return share @ hinges.sum(axis=1), slopes
 
 
 def rounded_hinge(t, width):

@@ -33,10 +33,10 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     parent : object
-        Name of the group that the class is in, None if it is in none.
+        Name of the group or class above it, None below the root.
     attributes : dict of str to float
         What tells the class from its parent, the largest first: the coefficient of an
-        attribute, negative if the class has less of it.
+        attribute, negative if the class has less of it than its parent.
     """
 
     parent: Any
@@ -100,7 +100,8 @@ class SemanticEmbedding(BaseLabelEmbedding):
         Iterations of L-BFGS over all rounds of the alternation, at most.
     tol : float, default=1e-5
         Training ends where an iteration, and in the end a round of the alternation,
-        lowers the objective by less, or by less than this share of one above 1.
+        lowers the objective by less than this share of the margin, or of 1 or the
+        objective if they are less or more than it.
 
     Attributes
     ----------
@@ -129,7 +130,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
     n_components_ : int
         Dimension of the space.
     n_iter_ : int
-        Iterations that were made.
+        Iterations that were made; a round without any counts as one.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -167,7 +168,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
     References
     ----------
     .. [1] Hwang and Sigal (2014). A unified semantic embedding: relating taxonomies
-       and attributes. NeurIPS, equations 2 to 6.
+       and attributes. NeurIPS.
 
     Examples
     --------
@@ -279,9 +280,10 @@ class SemanticEmbedding(BaseLabelEmbedding):
             U = np.vstack([U, tree.group_means(U)])
             A = within_ball(objective.relation.effects(U))
             beta = np.zeros_like(objective.relation.contrasts)
-            Q, U, A, beta = self._alternate(objective, Q, U, A, beta)
-            self._keep(axes, Q, U[: tree.n_classes])
+            Q, U, A, beta, settled = self._alternate(objective, Q, U, A, beta)
+            self._keep(axes, Q, U[: tree.n_classes], self.margin)
             self._keep_semantics(tree, attributes, objective.relation, U, A, beta)
+            self._warn_unless(settled)
         return self
 
     def _tree(self):
@@ -318,6 +320,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
     def _alternate(self, objective, Q, U, A, beta):
         """Learn map and codes, then coefficients, in turn; nothing ever rises."""
         relation, path, self.n_iter_ = objective.relation, [], 0
+        tol = self.tol * min(1, self.margin)
         has_coefficients = beta.size > 0 and self.relation_weight > 0
         settled = False
         while not settled and self.n_iter_ < self.max_iter:
@@ -325,7 +328,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
                 lambda Q, U, A, beta=beta: objective.value(Q, U, A, beta),
                 [Q, U, A],
                 self.max_iter - self.n_iter_,
-                self.tol,
+                tol,
             )
             Q, U, A = found.arrays
             A = within_ball(A)
@@ -336,10 +339,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
                 beta = relation.best_coefficients(U, A, beta)
                 path.append(objective.value(Q, U, A, beta)[0] + relation.overlap(beta))
                 before = path[-3] if len(path) > 2 else np.inf
-                settled &= before - path[-1] <= self.tol * max(1, path[-1])
-        self._warn_unless(settled)
+                settled &= before - path[-1] <= tol * max(1, path[-1])
         self.objective_ = np.array(path)
-        return Q, U, A, beta
+        return Q, U, A, beta, settled
 
     def _keep_semantics(self, tree, attributes, relation, U, A, beta):
         n = tree.n_classes

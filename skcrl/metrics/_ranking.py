@@ -92,14 +92,16 @@ class Distances:
         return abs(level) * _rounding(n_components)
 
 
-METRICS = {"cosine": Cosines(), "euclidean": Distances()}
+COMPARED_BY = {"cosine": Cosines(), "euclidean": Distances()}
 
 
 def compared_by(metric):
     """What compares codes by a metric of this name."""
-    if not isinstance(metric, str) or metric not in METRICS:
-        raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r:.80}.")
-    return METRICS[metric]
+    if not isinstance(metric, str) or metric not in COMPARED_BY:
+        raise ValueError(
+            f"metric must be one of {list(COMPARED_BY)}, got {metric!r:.80}."
+        )
+    return COMPARED_BY[metric]
 
 
 def check_rows(codes, name):

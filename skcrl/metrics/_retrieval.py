@@ -6,15 +6,14 @@ distance from it. To search the other way, swap the arguments.
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Literal
 
 import numpy as np
 
 from skcrl._columns import unit_rows
-from skcrl._typing import Rows
+from skcrl._typing import Metric, Rows
 from skcrl._views import check_paired
 from skcrl.metrics._ranking import (
-    METRICS,
+    COMPARED_BY,
     check_both,
     check_rows,
     compared_by,
@@ -30,8 +29,6 @@ from skcrl.metrics._relevance import (
     check_classes,
     check_relevance,
 )
-
-Metric = Literal["cosine", "euclidean"]
 
 
 def recall_at_k(
@@ -459,7 +456,7 @@ def class_codes(
     1.0
     """
     codes = check_rows(codes, "codes")
-    if compared_by(metric) is METRICS["cosine"]:
+    if compared_by(metric) is COMPARED_BY["cosine"]:
         codes = unit_rows(codes)
     classes = check_classes(classes, len(codes), "classes")
     classes, of_class, sizes = np.unique(

@@ -5,11 +5,10 @@ from functools import partial
 from typing import Any
 
 from skcrl._arrays import to_numpy
-from skcrl._typing import Rows
+from skcrl._typing import Metric, Rows
 from skcrl.metrics._correlation import pearson_sum
 from skcrl.metrics._ranking import compared_by
 from skcrl.metrics._retrieval import (
-    Metric,
     mean_both_ways,
     mean_of_reciprocal_ranks,
     median_of_ranks,

@@ -359,12 +359,10 @@ def _similarities(queries, codes, positions, metric):
 def _lengths(gaps):
     """Of rows in float64, of which the squares may vanish."""
     squares = np.einsum("ij,ij->i", gaps, gaps)
+    lengths = np.sqrt(squares)
     small = np.flatnonzero(squares < _LEAST_SQUARE)
     if len(small):
-        largest = abs(gaps[small]).max(axis=1)
-        exponents = np.frexp(largest)[1]
+        exponents = np.frexp(abs(gaps[small]).max(axis=1))[1]
         scaled = np.ldexp(gaps[small], -exponents[:, None])
-    lengths = np.sqrt(squares)
-    if len(small):
         lengths[small] = np.ldexp(np.linalg.norm(scaled, axis=1), exponents)
     return lengths

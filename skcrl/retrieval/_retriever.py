@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
-from skcrl._typing import File, Rows, fit_context
+from skcrl._typing import File, Metric, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired, kind_of
 from skcrl.metrics import get_scorer
@@ -86,10 +86,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         `correlations_` of the estimator, those of the training samples. An integer, at
         least 2, takes held-out correlations: that many folds of consecutive samples are
         each encoded by a clone fitted to the others, whose components are matched with
-        those of the estimator. Set it where
-        the fit is loose, with a weak penalty and not many more samples than
-        features: correlations of training samples are then large for components that
-        the views do not share. It takes as many further fits, and any estimator.
+        those of the estimator. Set it where the fit is loose, with a weak penalty and
+        not many more samples than features: correlations of training samples are then
+        large for components that the views do not share. It takes as many further
+        fits, and any estimator.
     codes : {"mean", "concatenated", "joint"}, default="mean"
         What stands for a row of which both views are given. "mean" is the mean of the
         codes of both views. "concatenated" has them side by side, which keeps what
@@ -198,7 +198,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         correlation_power: float = 0.0,
         cv: int | None = None,
         codes: Literal["mean", "concatenated", "joint"] = "mean",
-        metric: Literal["cosine", "euclidean"] = "cosine",
+        metric: Metric = "cosine",
         n_neighbors: int = 10,
         backend: str = "exact",
         backend_params: dict[str, Any] | None = None,
@@ -481,6 +481,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         -------
         Zx, Zy : ndarray of shape (n_samples, n_components)
             ``encode(X)`` and ``encode(y=y)``.
+
+        Raises
+        ------
+        ValueError
+            As ``encode`` does, or if one of the views is None, or they are not paired.
         """
         check_is_fitted(self)
         self._require_both(X, y)
@@ -501,6 +506,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         score : float
             At most one, which it is where every sample is found first. The index plays
             no part. Rows of NaN, of which a view is missing, are left out.
+
+        Raises
+        ------
+        ValueError
+            As ``transform_pair`` does, or if no row has both views.
         """
         check_is_fitted(self)
         self._require_both(X, y)

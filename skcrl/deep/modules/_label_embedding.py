@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize
 
+from skcrl._typing import Metric
 from skcrl.deep.modules._mlp import MLP
 from skcrl.deep.modules._noise import Dropout
 from skcrl.deep.modules._two_branch import in_full
@@ -55,7 +56,7 @@ class LabelEmbeddingModule(nn.Module):
         n_components: int,
         n_classes: int,
         activation: str,
-        metric: Literal["euclidean", "cosine"],
+        metric: Metric,
         encoder: nn.Module | None = None,
         input_dropout: float = 0.0,
     ):
