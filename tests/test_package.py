@@ -1,6 +1,7 @@
 """What holds of the package as a whole."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,28 @@ def test_readme_opens_with_the_two_commands():
     assert readme.index("make demo") < readme.index("make test") < readme.index("##")
     ci = (ROOT / ".ci" / "run").read_text().split()
     assert ci[-2:] == ["make", "test"]
+
+
+SOURCES = (ROOT / "docs" / "sources.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bidirectional-tied-weights",
+        "cca-layer-retrieval",
+        "deep-corrnet",
+        "lecture-coordinated-representations",
+        "muc2m-common-individual",
+    ],
+)
+def test_every_source_has_its_tables_on_one_page(name):
+    section = SOURCES.split(f"`{name}.txt`", 1)[1].split("\n## ", 1)[0]
+    assert "| table or claim | command | what came out | status |" in section
+
+
+def test_commands_of_the_page_on_sources_exist():
+    scripts = set(re.findall(r"benchmarks/\w+\.py", SOURCES))
+    assert len(scripts) > 4
+    tests = set(re.findall(r"tests/\w+/\w+\.py", SOURCES))
+    assert [path for path in scripts | tests if not (ROOT / path).exists()] == []
