@@ -31,7 +31,7 @@ def is_missing(item):
 def with_gaps_marked(view):
     """Arrays, and lists of them, with NaN or None for what is masked.
 
-    A row of a list that is None is one of NaN.
+    A row of a list of rows of numbers that is None is one of NaN.
     """
     if isinstance(view, (list, tuple)):
         view = list(map(with_gaps_marked, view)) if _holds_masks(view) else view
@@ -54,9 +54,11 @@ def with_gaps_marked(view):
 
 def _with_rows_of_nan(view):
     row = next((row for row in view if row is not None), None)
-    is_row = isinstance(row, (list, tuple, np.ndarray))
-    if not is_row or all(row is not None for row in view):
+    if all(row is not None for row in view):
         return view
+    is_row = isinstance(row, (list, tuple, np.ndarray))
+    if not is_row or np.asarray(row).dtype.kind not in "biuf":
+        return view  # texts, or lists of words
     gap = np.full_like(row, np.nan, dtype=np.float64)
     return [gap if row is None else row for row in view]
 
