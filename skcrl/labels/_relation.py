@@ -18,7 +18,7 @@ class Relation:
     """
 
     nodes: np.ndarray  # (m,), those that the term counts
-    parents: np.ndarray  # (m,), of all nodes, -1 for the origin
+    parents: np.ndarray  # (m,), their parents among all nodes, -1 for the origin
     contrasts: np.ndarray  # (m, n_attributes), d
     weight: float  # w
     exclusivity: float  # gamma

@@ -55,7 +55,7 @@ class SemanticObjective:
         """
         axes, within = self.axes, within_ball(A)
         codes = axes.coordinates @ Q.T
-        by_codes, by_U = np.zeros_like(codes), np.zeros_like(U)
+        by_U = np.zeros_like(U)
         of_classes, by_codes, by_U[: self.n_classes] = margin_loss(
             codes,
             U[: self.n_classes],
