@@ -21,10 +21,19 @@ from skcrl.metrics._retrieval import (
 from skcrl.metrics._saliency import saliency_magnitude, saliency_precision
 from skcrl.metrics._scorers import get_scorer, get_scorer_names
 from skcrl.metrics._scores import common_score, individual_score
+from skcrl.metrics._similarity import (
+    RepresentationSimilarity,
+    cka,
+    procrustes_distance,
+    pwcca,
+    svcca,
+)
 
 __all__ = [
+    "RepresentationSimilarity",
     "average_precision_at_k",
     "canonical_total",
+    "cka",
     "class_codes",
     "common_score",
     "effective_rank",
@@ -38,10 +47,13 @@ __all__ = [
     "median_rank",
     "pearson_sum",
     "precision_at_k",
+    "procrustes_distance",
+    "pwcca",
     "recall_at_k",
     "reconstruction_error",
     "refitted_canonical_total",
     "retrieval_report",
     "saliency_magnitude",
     "saliency_precision",
+    "svcca",
 ]

@@ -1,0 +1,624 @@
+"""How alike two representations of the same samples are, whole or batch by batch."""
+
+import warnings
+from functools import reduce
+from numbers import Real
+from typing import NamedTuple, Self
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, validate_params
+
+from skcrl import _linalg, _moments
+from skcrl._numbers import check_numbers
+from skcrl._typing import Rows
+from skcrl._views import check_paired
+from skcrl.exceptions import DegenerateFitWarning
+
+__all__ = [
+    "RepresentationSimilarity",
+    "cka",
+    "procrustes_distance",
+    "pwcca",
+    "svcca",
+]
+
+_BLOCK_ROWS = 8192
+# Of the squared norm of a Gram matrix: less than this is the rounding of it.
+_ROUNDING = 1e-12
+# Of the binary exponent of a number, so that fourth powers can be added up.
+_LARGEST = 230
+
+_VIEWS = {"X": ["array-like"], "y": ["array-like"]}
+_DEBIASED = {"debiased": ["boolean"]}
+_VARIANCE = {"variance": [Interval(Real, 0, 1, closed="right")]}
+
+
+class _Sums(NamedTuple):
+    """Moments of paired rows (u, v) about their means, and sums of squared lengths.
+
+    With d = |u|^2 and e = |v|^2 of each row.
+    """
+
+    m: _moments.Moments
+    dd: float
+    ee: float
+    de: float
+    du: np.ndarray  # (p,), sum of d u
+    dv: np.ndarray  # (q,)
+    eu: np.ndarray  # (p,)
+    ev: np.ndarray  # (q,)
+
+
+class RepresentationSimilarity:
+    """Similarity of two representations that come batch by batch.
+
+    For activations of networks that do not fit in memory: every batch is added to sums,
+    and each method gives the number that the function of its name gives for all rows at
+    once. Memory grows with the square of the columns, or with the rows where they are
+    fewer, and not with the number of batches.
+
+    Attributes
+    ----------
+    n_samples : int
+        Rows so far.
+
+    See Also
+    --------
+    cka, svcca, pwcca, procrustes_distance : The same of two arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl.metrics import RepresentationSimilarity, cka
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((1000, 20))
+    >>> y = np.tanh(X @ rng.standard_normal((20, 30)))
+    >>> similarity = RepresentationSimilarity()
+    >>> for start in range(0, 1000, 64):
+    ...     batch = slice(start, start + 64)
+    ...     similarity = similarity.update(X[batch], y[batch])
+    >>> similarity.n_samples
+    1000
+    >>> abs(similarity.cka() - cka(X, y)) < 1e-10
+    True
+    """
+
+    def __init__(self):
+        self.n_samples = 0
+        self._origins = None  # first rows: what is constant is 0 about it
+        self._units = None  # binary exponents
+        self._sums = None
+        self._waiting = []  # pairs of arrays of rows that are not in the sums
+
+    def update(self, X: Rows, y: Rows) -> Self:
+        """Add a batch of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First representation.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second representation of the same samples.
+
+        Returns
+        -------
+        self : RepresentationSimilarity
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If rows are not paired, hold NaN or infinity, or are not as wide as those
+            before.
+        """
+        given = X, y
+        X = check_numbers(X, "X")
+        y = check_numbers(y, "y", ensure_2d=False)
+        y = y.reshape(len(y), -1)
+        check_paired(*given)
+        origins = (X[0], y[0]) if self._origins is None else self._origins
+        for name, view, origin in zip("Xy", (X, y), origins, strict=True):
+            if view.shape[1] != len(origin):
+                raise ValueError(
+                    f"{name} has {view.shape[1]} columns, and had {len(origin)} in the "
+                    "batches before."
+                )
+        rows = tuple(
+            self._about_origin(side, *pair)
+            for side, pair in enumerate(zip((X, y), origins, strict=True))
+        )
+        self._origins = tuple(origin.copy() for origin in origins)
+        self._waiting.append(rows)
+        self.n_samples += len(X)
+        # More rows than columns take more memory than their sums.
+        if sum(len(x) for x, _ in self._waiting) > max(map(len, self._origins)):
+            self._units, self._sums = self._added_up()
+            self._waiting = []
+        return self
+
+    @validate_params(_DEBIASED, prefer_skip_nested_validation=True)
+    def cka(self, *, debiased: bool = False) -> float:
+        """Linear centred kernel alignment, as :func:`cka`.
+
+        Parameters
+        ----------
+        debiased : bool, default=False
+            Whether to take the unbiased estimate of each term.
+
+        Returns
+        -------
+        similarity : float
+            Between 0 and 1; debiased, between -1 and 1.
+        """
+        sums, _ = self._all_sums(4 if debiased else 2)
+        norms = _moments.square_norm(sums.m.xx), _moments.square_norm(sums.m.yy)
+        if not debiased:
+            return _normalised(_moments.square_norm(sums.m.xy), *norms)
+        x_trace, y_trace = np.trace(sums.m.xx), np.trace(sums.m.yy)
+        n = sums.m.n
+        xy, xx, yy = (
+            norm - n / (n - 2) * squares + left * right / ((n - 1) * (n - 2))
+            for norm, squares, left, right in (
+                (_moments.square_norm(sums.m.xy), sums.de, x_trace, y_trace),
+                (norms[0], sums.dd, x_trace, x_trace),
+                (norms[1], sums.ee, y_trace, y_trace),
+            )
+        )
+        for name, rest, norm in (("X", xx, norms[0]), ("y", yy, norms[1])):
+            if norm > 0 and not rest > _ROUNDING * norm:
+                _warn(
+                    f"No two rows of {name} are more alike than others: its debiased "
+                    "CKA with anything is 0."
+                )
+                return 0.0
+        return _normalised(xy, xx, yy)
+
+    @validate_params(_VARIANCE, prefer_skip_nested_validation=True)
+    def svcca(self, *, variance: float = 0.99) -> float:
+        """Singular vector canonical correlation, as :func:`svcca`.
+
+        Parameters
+        ----------
+        variance : float in (0, 1], default=0.99
+            Share of the variance of each representation that is kept.
+
+        Returns
+        -------
+        similarity : float
+            Between 0 and 1.
+        """
+        sums, _ = self._all_sums()
+        x_axes, y_axes = (_axes(sums.m.xx, variance), _axes(sums.m.yy, variance))
+        k = min(x_axes.shape[1], y_axes.shape[1])
+        if k == 0:
+            return 0.0
+        self._warn_without_freedom(x_axes.shape[1], y_axes.shape[1])
+        T = x_axes.T @ sums.m.xy @ y_axes
+        return float(np.linalg.svdvals(T).clip(0, 1).mean())
+
+    def pwcca(self) -> float:
+        """Projection-weighted canonical correlation, as :func:`pwcca`.
+
+        Returns
+        -------
+        similarity : float
+            Between 0 and 1.
+        """
+        sums, x_basis = self._all_sums()
+        cov = _moments.covariances(sums.m)
+        if sum(cov.xy.shape) > self.n_samples - 1:
+            self._warn_without_freedom(_rank(cov.xx), _rank(cov.yy))
+        solution = _linalg.cca(cov, min(cov.xy.shape))
+        if solution.rank == 0:
+            return 0.0
+        shared = cov.xx @ solution.x_weights[:, : solution.rank]
+        if x_basis is not None:
+            shared = x_basis @ shared
+        weights = abs(shared).sum(axis=0)
+        correlations = solution.singular_values[: solution.rank]
+        return float(correlations @ weights / weights.sum())
+
+    def procrustes_distance(self) -> float:
+        """Squared distance after the best rotation, as :func:`procrustes_distance`.
+
+        Returns
+        -------
+        distance : float
+            Between 0 and 2.
+        """
+        sums, _ = self._all_sums()
+        nuclear = np.linalg.svdvals(sums.m.xy).sum()
+        aligned = _normalised(nuclear, np.trace(sums.m.xx), np.trace(sums.m.yy))
+        return float(2 - 2 * aligned)
+
+    def _about_origin(self, side, view, origin):
+        """Rows without their origin, if their fourth powers can be added up."""
+        with np.errstate(over="ignore"):
+            rows = view - origin
+        largest = max(rows.max(), -rows.min())
+        # Before there are units, the largest number of all rows will be one.
+        exponent = np.frexp(largest)[1] + self._units[side] if self._units else 0
+        if not (np.isfinite(largest) and exponent < _LARGEST):
+            raise ValueError(
+                f"The rows of {'Xy'[side]} are too large for float64, in units of the "
+                f"first ones: scale {'Xy'[side]} down."
+            )
+        return rows
+
+    def _all_sums(self, n_least=2):
+        """Sums of all rows, and basis (p, n) of X where its columns were too many."""
+        if self.n_samples < n_least:
+            raise ValueError(
+                f"This similarity needs at least {n_least} rows, got {self.n_samples}."
+            )
+        x_basis = None
+        if self._sums is None:
+            # Fewer rows than columns: square views of the same inner products.
+            units = self._units_of_waiting()
+            X, y = (np.ldexp(*pair) for pair in zip(self._rows(), units, strict=True))
+            X, x_basis = _narrowed(X)
+            sums = _summed(X, _narrowed(y)[0], (0, 0))
+        else:
+            _, sums = self._added_up()
+        for name, products in (("X", sums.m.xx), ("y", sums.m.yy)):
+            if not products.any():
+                _warn(
+                    f"{name} is constant, so that nothing is like it: pass a "
+                    "representation that varies between samples."
+                )
+        return sums, x_basis
+
+    def _added_up(self):
+        """Units, and the sums with the rows that wait."""
+        if not self._waiting:
+            return self._units, self._sums
+        units = self._units or self._units_of_waiting()
+        sums = _summed(*self._rows(), units)
+        return units, sums if self._sums is None else _merged(self._sums, sums)
+
+    def _rows(self):
+        """All rows that wait, of both."""
+        if len(self._waiting) == 1:
+            return self._waiting[0]
+        return tuple(map(np.concatenate, zip(*self._waiting, strict=True)))
+
+    def _units_of_waiting(self):
+        """Binary exponents that bring the largest number of either to 1."""
+        return tuple(
+            -max(np.frexp(max(rows.max(), -rows.min()))[1] for rows in batches)
+            for batches in zip(*self._waiting, strict=True)
+        )
+
+    def _warn_without_freedom(self, x_rank, y_rank):
+        n_free = self.n_samples - 1
+        if x_rank + y_rank > n_free:
+            _warn(
+                f"The representations vary in {x_rank} and {y_rank} directions, and "
+                f"the rows leave {n_free} degrees of freedom: the first canonical "
+                "correlations are 1 whatever the data. Pass more rows, or compare "
+                "by cka(debiased=True)."
+            )
+
+
+@validate_params(_VIEWS | _DEBIASED, prefer_skip_nested_validation=True)
+def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
+    r"""Linear centred kernel alignment of two representations of the same samples.
+
+    :math:`\|X^\top Y\|_F^2 / (\|X^\top X\|_F \|Y^\top Y\|_F)` of centred columns [1]_:
+    the cosine of the Gram matrices :math:`XX^\top` and :math:`YY^\top`. Rotations and a
+    common scale of all columns of a representation change nothing; a linear map that
+    stretches some directions does.
+
+    Independent representations of many more columns than rows come out near 1, because
+    every Gram matrix is then nearly diagonal. `debiased` leaves the diagonals out: each
+    of the three terms is the unbiased estimate of the Hilbert-Schmidt independence
+    criterion of Song et al. [2]_. With :math:`d_i` and :math:`e_i` for the squared
+    lengths of the centred rows it is, but for the factor :math:`n (n - 3)`,
+
+    .. math:: \|X^\top Y\|_F^2 - \frac{n}{n-2} \sum_i d_i e_i
+              + \frac{\sum_i d_i \sum_i e_i}{(n-1)(n-2)},
+
+    so that sums suffice, whatever the number of rows. Means of this over minibatches
+    [3]_ come near to what is here exact for all rows. Compare representations of few
+    samples by the debiased one [4]_.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        First representation. Activations of a convolution have one row a sample, with
+        places averaged or side by side.
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second representation of the same samples.
+    debiased : bool, default=False
+        Whether to take the unbiased estimate of each term. Takes 4 samples.
+
+    Returns
+    -------
+    similarity : float
+        Between 0 and 1; debiased, between -1 and 1, and near 0 for independent ones.
+        Beside a constant one 0, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If rows are not paired or too few, or hold NaN or infinity.
+
+    See Also
+    --------
+    RepresentationSimilarity : The same batch by batch.
+    svcca, pwcca : What no invertible linear map changes.
+    procrustes_distance : A distance by the best rotation.
+
+    References
+    ----------
+    .. [1] Kornblith, Norouzi, Lee and Hinton (2019). Similarity of neural network
+       representations revisited. ICML, equation 4.
+    .. [2] Song, Smola, Gretton, Bedo and Borgwardt (2012). Feature selection via
+       dependence maximization. JMLR 13, equation 5.
+    .. [3] Nguyen, Raghu and Kornblith (2021). Do wide and deep networks learn the same
+       things? ICLR, equation 2.
+    .. [4] Murphy, Zylberberg and Fyshe (2024). Correcting biased centered kernel
+       alignment measures in biological and artificial neural networks. Re-Align
+       workshop, ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl.metrics import cka
+    >>> X, y = np.random.default_rng(0).standard_normal((2, 30, 2000))  # independent
+    >>> round(cka(X, y), 2), abs(cka(X, y, debiased=True)) < 0.05
+    (0.99, True)
+    >>> round(cka(X, 3 * X[:, ::-1], debiased=True), 6)
+    1.0
+    """
+    return RepresentationSimilarity().update(X, y).cka(debiased=debiased)
+
+
+@validate_params(_VIEWS | _VARIANCE, prefer_skip_nested_validation=True)
+def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
+    """Singular vector canonical correlation analysis of two representations.
+
+    Each is cut to the leading principal components that hold `variance` of its
+    variance; the similarity is the mean of all canonical correlations of what is left
+    [1]_. Rotations and a common scale of all columns change nothing, and with
+    `variance` 1 no invertible linear map does.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        First representation.
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second representation of the same samples.
+    variance : float in (0, 1], default=0.99
+        Share of the variance of each representation that is kept.
+
+    Returns
+    -------
+    similarity : float
+        Between 0 and 1; 0 beside a constant one, with a warning. Where as many
+        components are kept as there are samples it is 1 whatever the data, and there is
+        a warning as soon as the components of both are too many for the samples.
+
+    Raises
+    ------
+    ValueError
+        If `variance` is out of its range, or rows are not paired, fewer than two, or
+        hold NaN or infinity.
+
+    See Also
+    --------
+    RepresentationSimilarity : The same batch by batch.
+
+    References
+    ----------
+    .. [1] Raghu, Gilmer, Yosinski and Sohl-Dickstein (2017). SVCCA: singular vector
+       canonical correlation analysis for deep learning dynamics and interpretability.
+       NeurIPS, section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl.metrics import svcca
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((500, 3))
+    >>> round(svcca(X, X @ rng.standard_normal((3, 5)), variance=1.0), 6)
+    1.0
+    """
+    return RepresentationSimilarity().update(X, y).svcca(variance=variance)
+
+
+@validate_params(_VIEWS, prefer_skip_nested_validation=True)
+def pwcca(X: Rows, y: Rows) -> float:
+    r"""Projection-weighted canonical correlation of two representations.
+
+    The canonical correlations :math:`\rho_i` are averaged with weights
+    :math:`\alpha_i = \sum_j |\langle h_i, z_j \rangle|`, where :math:`h_i` are the
+    canonical variates of the first representation and :math:`z_j` its columns [1]_:
+    what accounts for little of it counts for little. This is not symmetric: swap the
+    representations for weights by the other. Maps of `y` that can be inverted change
+    nothing.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        First representation, which gives the weights.
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second representation of the same samples.
+
+    Returns
+    -------
+    similarity : float
+        Between 0 and 1; 0 beside a constant one, with a warning. There is a warning,
+        too, where the ranks add up to more than the samples leave free, which makes
+        the first correlations 1.
+
+    Raises
+    ------
+    ValueError
+        If rows are not paired, fewer than two, or hold NaN or infinity.
+
+    See Also
+    --------
+    RepresentationSimilarity : The same batch by batch.
+
+    References
+    ----------
+    .. [1] Morcos, Raghu and Bengio (2018). Insights on representational similarity in
+       neural networks with canonical correlation. NeurIPS, equation 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl.metrics import pwcca, svcca
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((500, 4)) * [10, 1, 1, 1]
+    >>> y = np.column_stack([X[:, 0], rng.standard_normal((500, 3))])
+    >>> pwcca(X, y) > svcca(X, y, variance=1.0)  # what they share is most of X
+    True
+    """
+    return RepresentationSimilarity().update(X, y).pwcca()
+
+
+@validate_params(_VIEWS, prefer_skip_nested_validation=True)
+def procrustes_distance(X: Rows, y: Rows) -> float:
+    r"""Squared distance of two representations after the best rotation.
+
+    With both centred and divided by their Frobenius norm,
+    :math:`\min_{R^\top R = I} \|X - Y R\|_F^2 = 2 - 2 \|X^\top Y\|_*`, with the nuclear
+    norm, the sum of the singular values [1]_. The narrower of the two is filled up
+    with columns of zeros, which the formula does not see. The square root satisfies the
+    triangle inequality, and so does :math:`\arccos \|X^\top Y\|_*` [2]_.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        First representation.
+    y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+        Second representation of the same samples.
+
+    Returns
+    -------
+    distance : float
+        Between 0, for representations that differ by a rotation, a scale and a shift,
+        and 2, for such as have nothing in common. Beside a constant one 2, with a
+        warning.
+
+    Raises
+    ------
+    ValueError
+        If rows are not paired, fewer than two, or hold NaN or infinity.
+
+    See Also
+    --------
+    RepresentationSimilarity : The same batch by batch.
+
+    References
+    ----------
+    .. [1] Ding, Denain and Steinhardt (2021). Grounding representation similarity with
+       statistical testing. NeurIPS, section 3.
+    .. [2] Williams, Kunz, Kornblith and Linderman (2021). Generalized shape metrics on
+       neural representations. NeurIPS.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import procrustes_distance
+    >>> square = [[0, 0], [0, 1], [1, 1], [1, 0]]
+    >>> diamond = [[0, -2], [-2, 0], [0, 2], [2, 0]]  # turned, doubled and moved
+    >>> abs(round(procrustes_distance(square, diamond), 12))
+    0.0
+    """
+    return RepresentationSimilarity().update(X, y).procrustes_distance()
+
+
+def _summed(X, y, units):
+    """Sums of paired rows in these units, block by block."""
+    blocks = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(X), _BLOCK_ROWS)]
+    return reduce(
+        _merged,
+        (
+            _block_sums(np.ldexp(X[b], units[0]), np.ldexp(y[b], units[1]))
+            for b in blocks
+        ),
+    )
+
+
+def _block_sums(X, y):
+    m = _moments.moments(X, y)
+    u, v = X - m.x_mean, y - m.y_mean
+    d, e = (np.einsum("ij,ij->i", view, view) for view in (u, v))
+    return _Sums(m, d @ d, e @ e, d @ e, d @ u, d @ v, e @ u, e @ v)
+
+
+def _merged(a, b):
+    """Sums of two disjoint sets of rows together."""
+    m = _moments.merge_moments(a.m, b.m)
+    a, b = (_about(sums, m.x_mean, m.y_mean) for sums in (a, b))
+    return _Sums(m, *map(np.add, a[1:], b[1:]))
+
+
+def _about(sums, x_mean, y_mean):
+    """The same rows' sums of squared lengths about other means.
+
+    With a for what the mean of u moves by, u becomes u + a and d becomes
+    d + 2 a'u + a'a; the sums of u and of v are 0.
+    """
+    m = sums.m
+    a, b = m.x_mean - x_mean, m.y_mean - y_mean
+    aa, bb, d, e = a @ a, b @ b, np.trace(m.xx), np.trace(m.yy)
+    xx_a, yy_b, xy_b, yx_a = m.xx @ a, m.yy @ b, m.xy @ b, m.xy.T @ a
+    return sums._replace(
+        dd=sums.dd + 4 * a @ (sums.du + xx_a) + 2 * aa * d + m.n * aa**2,
+        ee=sums.ee + 4 * b @ (sums.ev + yy_b) + 2 * bb * e + m.n * bb**2,
+        de=(
+            sums.de
+            + 2 * (b @ sums.dv + a @ sums.eu)
+            + 4 * a @ xy_b
+            + bb * d
+            + aa * e
+            + m.n * aa * bb
+        ),
+        du=sums.du + 2 * xx_a + (d + m.n * aa) * a,
+        dv=sums.dv + 2 * yx_a + (d + m.n * aa) * b,
+        eu=sums.eu + 2 * xy_b + (e + m.n * bb) * a,
+        ev=sums.ev + 2 * yy_b + (e + m.n * bb) * b,
+    )
+
+
+def _narrowed(view):
+    """A view of n rows in at most n columns, and the basis (p, n) they refer to.
+
+    The inner products of the centred rows are the same.
+    """
+    if view.shape[1] <= len(view):
+        return view, None
+    basis, lower = np.linalg.qr((view - view.mean(axis=0)).T)
+    return lower.T, basis
+
+
+def _axes(products, variance):
+    """White combinations of columns that hold that share of the variance (p, k)."""
+    values, vectors = np.linalg.eigh(products)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    rounding = 10 * len(values) * np.finfo(np.float64).eps
+    resolved = int((values > rounding * values[0]).sum())
+    wanted = variance * values[:resolved].sum()
+    enough = 1 + int(np.searchsorted(np.cumsum(values[:resolved]), wanted))
+    k = min(enough, resolved)
+    return vectors[:, :k] * values[:k] ** -0.5
+
+
+def _rank(cov):
+    """Rank of a covariance, whatever the units of its columns."""
+    scale = _linalg.unit_scale(cov.diagonal())
+    return _axes(cov * scale[:, None] * scale, 1.0).shape[1]
+
+
+def _normalised(product, x_square, y_square):
+    """Cosine from a product and two squared lengths; 0 where one is 0."""
+    if not (x_square > 0 and y_square > 0):
+        return 0.0
+    return float(np.clip(product / (x_square**0.5 * y_square**0.5), -1.0, 1.0))
+
+
+def _warn(message):
+    warnings.warn(message, DegenerateFitWarning, stacklevel=3)
