@@ -6,6 +6,7 @@ from skcrl.inspection._held_out import held_out_permutation_test
 from skcrl.inspection._multivariate import multivariate_tests
 from skcrl.inspection._permutation import permutation_test
 from skcrl.inspection._selection import select_n_components
+from skcrl.inspection._summary import summary
 
 __all__ = [
     "bootstrap_intervals",
@@ -14,4 +15,5 @@ __all__ = [
     "multivariate_tests",
     "permutation_test",
     "select_n_components",
+    "summary",
 ]

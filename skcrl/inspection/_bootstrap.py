@@ -9,7 +9,6 @@ from joblib import Parallel, delayed
 from scipy import stats
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import _get_feature_names
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
 from skcrl._typing import Rows, Seed
@@ -17,7 +16,12 @@ from skcrl._validation import N_JOBS, random_source
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._population import population_intervals
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import (
+    component_names,
+    data_frame,
+    feature_names,
+    short_repr,
+)
 
 # Correlations, and codes and their projections, that differ by less are equal.
 _ROUNDING = 1e-8
@@ -283,9 +287,9 @@ def bootstrap_intervals(
         of,
         column_correlations(*codes),
         out_of_bag,
-        _component_names(fitted, codes[0].shape[1]),
-        _feature_names("x", given[0], X),
-        _feature_names("y", given[1], y),
+        component_names(fitted, codes[0].shape[1]),
+        feature_names("x", given[0], X),
+        feature_names("y", given[1], y),
     )
 
 
@@ -450,20 +454,3 @@ def _loadings(view, Z):
 def _fisher(r):
     """Fisher's z of correlations, finite for 1 too."""
     return np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
-
-
-def _component_names(fitted, n_components):
-    """Names of the codes, as the estimator gives them where it can."""
-    if hasattr(fitted, "get_feature_names_out"):
-        return np.asarray(fitted.get_feature_names_out(), dtype=object)
-    return _default_names("component", n_components)
-
-
-def _feature_names(side, given, view):
-    """Names of the columns of a view as it was given, or default ones."""
-    names = _get_feature_names(given)
-    return _default_names(side, view.shape[1]) if names is None else names
-
-
-def _default_names(stem, n):
-    return np.array([f"{stem}{i}" for i in range(n)], dtype=object)

@@ -1,6 +1,7 @@
-"""What the results of all inspections share: a short repr, and a data frame."""
+"""What the results of all inspections share: a short repr, names, a data frame."""
 
 import numpy as np
+from sklearn.utils.validation import _get_feature_names
 
 
 def short_repr(result):
@@ -29,3 +30,20 @@ def data_frame(columns, index):
             "pip install pandas."
         ) from error
     return pd.DataFrame(columns, index=pd.Index(index))
+
+
+def component_names(fitted, n_components):
+    """Names of the codes, as the estimator gives them where it can."""
+    if hasattr(fitted, "get_feature_names_out"):
+        return np.asarray(fitted.get_feature_names_out(), dtype=object)
+    return _default_names("component", n_components)
+
+
+def feature_names(side, given, view):
+    """Names of the columns of a view as it was given, or default ones."""
+    names = _get_feature_names(given)
+    return _default_names(side, view.shape[1]) if names is None else names
+
+
+def _default_names(stem, n):
+    return np.array([f"{stem}{i}" for i in range(n)], dtype=object)

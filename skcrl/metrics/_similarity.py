@@ -273,7 +273,8 @@ class RepresentationSimilarity:
         if not self._waiting:
             return self._units, self._sums
         units = self._units or self._units_of_waiting()
-        sums = _summed(*self._rows(), units)
+        X, y = self._rows()
+        sums = _summed(X, y, units)
         return units, sums if self._sums is None else _merged(self._sums, sums)
 
     def _rows(self):
