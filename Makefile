@@ -33,6 +33,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/exchangeability.py
 	$(BIN)/python benchmarks/wide_pvalue.py
 	$(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python benchmarks/sample_size.py
 	$(BIN)/python benchmarks/linear_peers.py
 	$(BIN)/python benchmarks/linear_peers.py --case growth
 	$(BIN)/python benchmarks/linear_scale.py

@@ -69,6 +69,10 @@ TINY = {
         ["--sets", "2", "--penalised-sets", "2", "--resamples", "3", "--rows", "40"],
         "own interval: 0",
     ),
+    "sample_size": (
+        ["--sets", "20", "--tolerance", "0.5", "--settings", "1"],
+        "Furthest from 1",
+    ),
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
     "exchangeability": (["--sets", "2", "--permutations", "9"], "whole"),
     "wide_pvalue": (

@@ -5,6 +5,7 @@ from skcrl.inspection._gradient_map import gradient_map
 from skcrl.inspection._held_out import held_out_permutation_test
 from skcrl.inspection._multivariate import multivariate_tests
 from skcrl.inspection._permutation import permutation_test
+from skcrl.inspection._sample_size import sample_size
 from skcrl.inspection._selection import select_n_components
 from skcrl.inspection._summary import summary
 
@@ -14,6 +15,7 @@ __all__ = [
     "held_out_permutation_test",
     "multivariate_tests",
     "permutation_test",
+    "sample_size",
     "select_n_components",
     "summary",
 ]

@@ -172,6 +172,11 @@ def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
     collinear columns do not count. Where sequential tests are read in turn, the first
     p-value above alpha ends the reading.
 
+    The F of Rao is an approximation that finds too much where the samples are not twice
+    the columns or more, and the columns are many: at 0.05, in 0.10 of data sets without
+    correlations of 22 samples of 10 + 10 columns, and in 0.77 of such of 102 samples of
+    50 + 50. `permutation_test` keeps its level.
+
     References
     ----------
     .. [1] Rao (1951). An asymptotic expansion of the distribution of Wilks' criterion.

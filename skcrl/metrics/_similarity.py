@@ -6,7 +6,10 @@ from numbers import Real
 from typing import NamedTuple, Self
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import (
+    Interval,
+    validate_parameter_constraints,
+)
 
 from skcrl import _linalg, _moments
 from skcrl._numbers import check_numbers
@@ -28,7 +31,6 @@ _ROUNDING = 1e-12
 # Of the binary exponent of a number, so that fourth powers can be added up.
 _LARGEST = 230
 
-_VIEWS = {"X": ["array-like"], "y": ["array-like"]}
 _DEBIASED = {"debiased": ["boolean"]}
 _VARIANCE = {"variance": [Interval(Real, 0, 1, closed="right")]}
 
@@ -136,7 +138,6 @@ class RepresentationSimilarity:
             self._waiting = []
         return self
 
-    @validate_params(_DEBIASED, prefer_skip_nested_validation=True)
     def cka(self, *, debiased: bool = False) -> float:
         """Linear centred kernel alignment, as :func:`cka`.
 
@@ -150,6 +151,7 @@ class RepresentationSimilarity:
         similarity : float
             Between 0 and 1; debiased, between -1 and 1.
         """
+        validate_parameter_constraints(_DEBIASED, {"debiased": debiased}, "cka")
         sums, _ = self._all_sums(4 if debiased else 2)
         norms = _moments.square_norm(sums.m.xx), _moments.square_norm(sums.m.yy)
         if not debiased:
@@ -173,7 +175,6 @@ class RepresentationSimilarity:
                 return 0.0
         return _normalised(xy, xx, yy)
 
-    @validate_params(_VARIANCE, prefer_skip_nested_validation=True)
     def svcca(self, *, variance: float = 0.99) -> float:
         """Singular vector canonical correlation, as :func:`svcca`.
 
@@ -187,6 +188,7 @@ class RepresentationSimilarity:
         similarity : float
             Between 0 and 1.
         """
+        validate_parameter_constraints(_VARIANCE, {"variance": variance}, "svcca")
         sums, _ = self._all_sums()
         x_axes, y_axes = (_axes(sums.m.xx, variance), _axes(sums.m.yy, variance))
         k = min(x_axes.shape[1], y_axes.shape[1])
@@ -301,7 +303,6 @@ class RepresentationSimilarity:
             )
 
 
-@validate_params(_VIEWS | _DEBIASED, prefer_skip_nested_validation=True)
 def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
     r"""Linear centred kernel alignment of two representations of the same samples.
 
@@ -355,9 +356,9 @@ def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
     .. [1] Kornblith, Norouzi, Lee and Hinton (2019). Similarity of neural network
        representations revisited. ICML, equation 4.
     .. [2] Song, Smola, Gretton, Bedo and Borgwardt (2012). Feature selection via
-       dependence maximization. JMLR 13, equation 5.
+       dependence maximization. JMLR 13, the unbiased estimator.
     .. [3] Nguyen, Raghu and Kornblith (2021). Do wide and deep networks learn the same
-       things? ICLR, equation 2.
+       things? ICLR, the minibatch estimator.
     .. [4] Murphy, Zylberberg and Fyshe (2024). Correcting biased centered kernel
        alignment measures in biological and artificial neural networks. Re-Align
        workshop, ICLR.
@@ -375,7 +376,6 @@ def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
     return RepresentationSimilarity().update(X, y).cka(debiased=debiased)
 
 
-@validate_params(_VIEWS | _VARIANCE, prefer_skip_nested_validation=True)
 def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
     """Singular vector canonical correlation analysis of two representations.
 
@@ -428,7 +428,6 @@ def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
     return RepresentationSimilarity().update(X, y).svcca(variance=variance)
 
 
-@validate_params(_VIEWS, prefer_skip_nested_validation=True)
 def pwcca(X: Rows, y: Rows) -> float:
     r"""Projection-weighted canonical correlation of two representations.
 
@@ -465,7 +464,7 @@ def pwcca(X: Rows, y: Rows) -> float:
     References
     ----------
     .. [1] Morcos, Raghu and Bengio (2018). Insights on representational similarity in
-       neural networks with canonical correlation. NeurIPS, equation 2.
+       neural networks with canonical correlation. NeurIPS, projection weighting.
 
     Examples
     --------
@@ -480,7 +479,6 @@ def pwcca(X: Rows, y: Rows) -> float:
     return RepresentationSimilarity().update(X, y).pwcca()
 
 
-@validate_params(_VIEWS, prefer_skip_nested_validation=True)
 def procrustes_distance(X: Rows, y: Rows) -> float:
     r"""Squared distance of two representations after the best rotation.
 

@@ -40,7 +40,7 @@ def gram_cka(X, y):
 
 
 def unbiased_hsic(K, L):
-    """Song et al. (2012), equation 5, of Gram matrices without their diagonals."""
+    """Song et al. (2012), of Gram matrices without their diagonals."""
     n, one = len(K), np.ones(len(K))
     K, L = (G - np.diag(np.diag(G)) for G in (K, L))
     middle = (one @ K @ one) * (one @ L @ one) / ((n - 1) * (n - 2))
@@ -68,7 +68,7 @@ def row_svcca(X, y, variance=0.99):
 
 
 def row_pwcca(X, y):
-    """Morcos et al. (2018), equation 2."""
+    """Morcos et al. (2018), with each inner product taken."""
     U, V = left_vectors(X, 1), left_vectors(y, 1)
     left, rho, _ = np.linalg.svd(U.T @ V, full_matrices=False)
     h = U @ left
@@ -129,7 +129,7 @@ def test_batches_give_what_all_rows_give(rng, sizes, offset):
 
 
 def test_many_rows_go_block_by_block(rng):
-    """Song's equation 5 with its sums over pairs of rows written out."""
+    """Song's estimator with its sums over pairs of rows written out."""
     X, y = representations(rng, 20_000, 4, 3)
     # Means that move make every term of a merge count.
     X, y = (Z + np.linspace(0, 50, len(Z))[:, None] for Z in (X, y))

@@ -49,9 +49,13 @@ from skcrl.inspection import (
     bootstrap_intervals,
     gradient_map,
     permutation_test,
+    sample_size,
     select_n_components,
+    summary,
 )
 from skcrl.metrics import (
+    RepresentationSimilarity,
+    cka,
     common_score,
     get_scorer,
     individual_score,
@@ -151,11 +155,14 @@ Zx, Zy = cca.transform_pair(left, right)
 assert_type(pearson_sum(Zx, Zy), float)
 assert_type(recall_at_k(Zx, Zy, k=5), float)
 assert_type(retrieval_report(Zx, Zy)["x_to_y"]["recall_at_1"], float)
+assert_type(cka(Zx, right, debiased=True), float)
+assert_type(RepresentationSimilarity().update(Zx, Zy).svcca(variance=0.9), float)
 get_scorer("recall_at_1_x_to_y")(cca, left, right)
 result = permutation_test(Zx, Zy, n_permutations=99, groups=labels, permute="whole")
 print(result.pvalues.min(), result.to_frame())
 bootstrap_intervals(LinearCCA(2), left, right, n_resamples=99).correlations.low.min()
 print(select_n_components(left, right, method="parallel", random_state=0).n_components)
+print(summary(cca, left, right).x.loadings.max(), sample_size(5, 4, [0.5, 0.3]).n)
 gradient_map(cca, left, right, side="x").mean(axis=0)
 gradient_map(deep, left, right, side="y", score=lambda zx, zy: (zx * zy).sum(1))
 gradient_map(cca, left, right, side="x", extractor=nn.Flatten(), method="grad_cam")
