@@ -41,6 +41,7 @@ _SUBMODULES = {
     "linear",
     "metrics",
     "retrieval",
+    "singlecell",
     "transfer",
 }
 
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
         linear as linear,
         metrics as metrics,
         retrieval as retrieval,
+        singlecell as singlecell,
         transfer as transfer,
     )
     from skcrl.compose import RoutedView, TwoView, ViewPipeline, make_view_pipeline

@@ -5,6 +5,9 @@ A sparse view is never dense: a median of a column that is mostly 0 is 0.
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
+
+_ENTRIES = 2**20
 
 
 def column_medians(view, weights=None):
@@ -18,9 +21,20 @@ def column_medians(view, weights=None):
         return view[order[middle, columns], columns].astype(np.float64)
     medians = np.zeros(view.shape[1])
     # Others are 0 in more than half of the rows.
-    full = np.flatnonzero((view != 0).T @ weights >= half)
-    medians[full] = column_medians(view.tocsc()[:, full].toarray(), weights)
+    full = np.flatnonzero(_n_stored(view) * weights.max() >= half)
+    full = full[(view[:, full] != 0).T @ weights >= half]
+    medians[full] = column_medians(view[:, full].toarray(), weights)
     return medians
+
+
+def _n_stored(view):
+    """Number of entries that each column of a CSR or CSC array stores."""
+    if view.format == "csc":
+        return np.diff(view.indptr)
+    counts = np.zeros(view.shape[1], dtype=np.int64)
+    for part in gen_batches(view.nnz, _ENTRIES):  # bincount widens all of its indices
+        counts += np.bincount(view.indices[part], minlength=len(counts))
+    return counts
 
 
 def shifted(view, origin):

@@ -104,7 +104,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
 
     Returns
     -------
-    X, y : ndarray of shape (n_samples, ...), CSR array or Dask array
+    X, y : ndarray of shape (n_samples, ...), CSR array or Dask array; CSC arrays too
+        where the estimator takes them
         In float32 where they came in float32, else in float64; Dask arrays as they
         are. A one-dimensional `y` is a column.
     """
@@ -350,7 +351,8 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
             view = check_array(
                 view,
                 dtype=_number_types(estimator, view, side, reset),
-                accept_sparse="csr" if estimator._accepts_sparse else False,
+                accept_sparse=estimator._accepts_sparse
+                and getattr(estimator, "_sparse_formats", "csr"),
                 ensure_2d=side == "x",
                 allow_nd=estimator._takes_any_shape(side),
                 estimator=estimator,
@@ -497,7 +499,9 @@ def _check_shape(estimator, view, side, reset):
             f"{name} has samples of shape {view.shape[1:]}, but "
             f"{type(estimator).__name__} is expecting {expected}."
         )
-    return sparse.csr_array(view) if sparse.issparse(view) else view
+    if not sparse.issparse(view):
+        return view
+    return sparse.csc_array(view) if view.format == "csc" else sparse.csr_array(view)
 
 
 def _check_size(estimator, frame, min_samples):

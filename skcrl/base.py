@@ -261,7 +261,7 @@ class TwoViewTransformer(
 
         Returns
         -------
-        X, y : ndarray, or CSR array if it was sparse
+        X, y : ndarray, or CSR or CSC array if it was sparse
             Copies of the views without gaps, dense ones in the container that
             ``set_output`` asks for.
         """

@@ -92,6 +92,7 @@ TINY = {
         "Conflicts, %, and number of 90 pairs",
     ),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
+    "single_cells": (["--quick", "--part", "anchors", "--seeds", "1"], "PCA of both"),
     "semantic_labels": (
         ["--quick", "--seeds", "2", "--samples", "2"],
         "USE less LME, hp@5: ",
@@ -164,6 +165,12 @@ def test_parts_of_linear_scale_in_this_process(
     monkeypatch.setattr(distributed, "LocalCluster", in_threads)
     load("linear_scale").main(["--quick", "--measure", part, *sizes])
     assert expected in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["LinearCCA", "align", "align, anchors by usearch"])
+def test_cost_of_single_cells_in_this_process(what, capsys):
+    load("single_cells").main(["--measure", what, "100", "300", "32"])
+    assert f"{what}: 100 genes x (300 + 300) cells" in capsys.readouterr().out
 
 
 # One epoch is too short for the classifier of codes to converge.

@@ -16,6 +16,7 @@ import skcrl.deep.losses
 import skcrl.deep.modules
 import skcrl.exceptions
 import skcrl.metrics
+import skcrl.singlecell
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
@@ -27,6 +28,7 @@ PUBLIC = {
         skcrl.exceptions,
         skcrl.inspection,
         skcrl.metrics,
+        skcrl.singlecell,
     )
     for name in module.__all__
 }
@@ -38,7 +40,7 @@ import skcrl
 assert skcrl.metrics.__name__ + skcrl.datasets.__name__ == "skcrl.metricsskcrl.datasets"
 from skcrl import LinearCCA, CrossViewClassifier, TwoView, transfer_score
 from skcrl import CrossViewRetriever
-import skcrl.metrics, skcrl.datasets, skcrl.inspection
+import skcrl.metrics, skcrl.datasets, skcrl.inspection, skcrl.singlecell
 from sklearn.datasets import load_linnerud
 X, y = load_linnerud(return_X_y=True)
 assert round(LinearCCA(1, reg=0).fit(X, y).score(X, y), 4) == 0.7956
@@ -47,7 +49,7 @@ WATCHED = f"""
 import sys
 class Blocker:
     def find_spec(self, name, *args):
-        if name.split(".")[0] in ("torch", "skorch", "dask", "distributed"):
+        if name.split(".")[0] in ("torch", "skorch", "dask", "distributed", "anndata"):
             sought.append(name)
             raise ImportError(name)
 sys.meta_path.insert(0, Blocker())

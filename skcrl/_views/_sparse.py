@@ -14,7 +14,7 @@ _MOST_IN_32_BITS = np.iinfo(np.int32).max
 
 
 class Sparse(Dense):
-    """SciPy's sparse matrices and arrays; a checked view is a CSR array."""
+    """SciPy's sparse matrices and arrays; a checked view is a CSR or CSC array."""
 
     def recognises(self, view):
         """Whether a view is sparse."""
@@ -25,13 +25,14 @@ class Sparse(Dense):
         return view
 
     def numbers(self, view, name):
-        """CSR array in which each entry is stored once, by indices of 32 bits.
+        """CSR array, or CSC of such, that stores an entry once, by indices of 32 bits.
 
         A matrix may hold an entry in parts, whose sum it is, and indices of 64 bits,
         which parts of scikit-learn do not take. The caller's matrix is not changed.
         """
+        make = sparse.csc_array if view.format == "csc" else sparse.csr_array
         try:
-            view = sparse.csr_array(view)
+            view = make(view)
             view.check_format(full_check=True)
         except (ValueError, IndexError) as error:
             raise ValueError(f"{name} is no valid sparse matrix: {error}") from None
@@ -42,7 +43,7 @@ class Sparse(Dense):
             _MOST_IN_32_BITS
         ):
             indices, indptr = (a.astype(np.int32) for a in (view.indices, view.indptr))
-            view = sparse.csr_array((view.data, indices, indptr), shape=view.shape)
+            view = make((view.data, indices, indptr), shape=view.shape)
             view.has_canonical_format = True
         return view
 
@@ -81,6 +82,7 @@ class Sparse(Dense):
         """Moments of views of which one or both are sparse, and stay so."""
         if weights is None:
             weights = np.ones(X.shape[0])
+        X, y = (v.tocsr() if sparse.issparse(v) else v for v in (X, y))
         X, x_origin = about_medians(X, weights)
         y, y_origin = about_medians(y, weights)
         n = weights.sum()

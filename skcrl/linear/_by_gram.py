@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
 from skcrl import _linalg
 from skcrl._degenerate import free_rank
-from skcrl._origins import about_medians
+from skcrl._origins import column_medians
 from skcrl.linear._fit import Fit, constant_views, require_finite
 from skcrl.linear._rows import Rows, rows_of
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
@@ -17,24 +17,20 @@ from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 def fit_by_gram(X, Y, weights, n_components, settings):
     """Solve from the rows themselves, in time n² (p + q) + n³."""
     n = weights.sum()
-    x, y = (_side(view, weights, settings, i) for i, view in enumerate((X, Y)))
-    x_whitened, y_whitened = x.whitened(), y.whitened()
-    T = x_whitened.T @ y_whitened
-    rank = min(n_components, *T.shape)
-    left, singular_values, right = _linalg.top_svd(T, rank)
-    most = 1.0 if min(x.penalty.keep, y.penalty.keep) == 1 else None
-    missing = n_components - rank
-    # Components past the rank are zero.
-    left, right = (np.pad(v, ((0, 0), (0, missing))) for v in (left, right))
+    x, y = (side_of(view, weights, settings, i) for i, view in enumerate((X, Y)))
+    left, singular_values, right, rank = directions(x, y, n_components)
     x_weights, y_weights = x.weights(left), y.weights(right)
     sign = _linalg.signs(x_weights, x.deviations())
-    codes = np.hstack([x_whitened @ (left * sign), y_whitened @ (right * sign)])
+    codes = np.hstack([x.whitened() @ (left * sign), y.whitened() @ (right * sign)])
     codes *= (n - 1) ** 0.5
+    x_weights *= sign
+    y_weights *= sign
+    x, y = x.without_vectors(), y.without_vectors()
     return Fit(
         _linalg.CCASolution(
-            x_weights * sign,
-            y_weights * sign,
-            np.pad(singular_values.clip(0.0, most), (0, missing)),
+            x_weights,
+            y_weights,
+            singular_values,
             rank,
         ),
         x.origin + x.rows.mean,
@@ -48,6 +44,25 @@ def fit_by_gram(X, Y, weights, n_components, settings):
         constant_views(x.var_about_mean, y.var_about_mean),
         lambda: (x.free_rank(), y.free_rank()),
     )
+
+
+def directions(x, y, n_components):
+    """Directions (r, k) of the whitened rows, in which two sides agree the most.
+
+    Returns
+    -------
+    left, singular_values, right : as of the product of the whitened rows
+        Components past the rank are zero.
+    rank : int
+    """
+    T = x.whitened().T @ y.whitened()
+    rank = min(n_components, *T.shape)
+    left, singular_values, right = _linalg.top_svd(T, rank)
+    most = 1.0 if min(x.penalty.keep, y.penalty.keep) == 1 else None
+    missing = n_components - rank
+    left, right = (np.pad(v, ((0, 0), (0, missing))) for v in (left, right))
+    singular_values = np.pad(singular_values.clip(0.0, most), (0, missing))
+    return left, singular_values, right, rank
 
 
 def _correlations(codes, weights):
@@ -84,7 +99,12 @@ class _Side(NamedTuple):
         # The rounding of large columns drowns what small ones need, and shows in codes.
         missing = U @ (variances * M) - rows.forward(W)
         W += rows.back(U @ (U.T @ missing / variances))
-        return rows.scale[:, None] * W
+        W *= rows.scale[:, None]
+        return W
+
+    def without_vectors(self):
+        """The same less an n x n matrix, for what needs none."""
+        return self._replace(vectors=np.empty((0, 0)))
 
     def free_rank(self):
         """Number of directions that the penalty hardly changes."""
@@ -98,19 +118,21 @@ class _Side(NamedTuple):
     def cross_cov(self, codes):
         """Covariances (k, p) of codes with the columns of the view."""
         plain = replace(self.rows, scale=np.ones_like(self.var))
-        return plain.back(codes).T / (self.rows.n - 1)
+        return plain.back(codes / (self.rows.n - 1)).T
 
     def _penalised(self):
         return self.penalty.keep * self.values + self.penalty.ridge
 
 
-def _side(view, weights, settings, i):
+def side_of(view, weights, settings, i, **taken):
+    """View `i` by the spectrum of its rows; `taken` as of :func:`rows_of`."""
     n, p = weights.sum(), view.shape[1]
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
     origin = 0.0
-    if settings.center:
-        view, origin = about_medians(view, weights)
-    rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5)
+    if settings.center and sparse.issparse(view) and not taken:
+        origin = column_medians(view, weights)
+        taken = {"origin": origin if origin.any() else None}
+    rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5, **taken)
     rows = replace(rows, mean=rows.weighted_sums() / n)
     var = var_about_mean = rows.sums_of_squares() / (n - 1)
     scale = _linalg.unit_scale(var) if settings.scale else rows.scale

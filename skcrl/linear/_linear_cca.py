@@ -155,6 +155,8 @@ class LinearCCA(TwoViewTransformer):
     """
 
     _accepts_sparse = True
+    # A copy of wide CSC views, of cells say, would take as much memory as the fit.
+    _sparse_formats = ("csr", "csc")
     _accepts_tensors = True
     _accepts_dask = True
 

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
-from skcrl._origins import about_medians
+from skcrl._origins import about_medians, shifted
 
 _BLOCK_ENTRIES = 2**20
+# Each costs a look at all entries of a CSR array.
+_MOST_BLOCKS = 16
 
 
 @dataclass(frozen=True)
@@ -83,59 +85,119 @@ class Rows:
         return self.view[:, columns]
 
 
+@dataclass(frozen=True)
 class SparseRows(Rows):
-    """The same of a sparse view, which is centred after its products."""
+    """The same of a sparse view, which is centred after its products.
+
+    Without weights of the rows A is B - L R', with B sparse and L, R of a column or
+    two. Of B no more than a block of columns is there at a time.
+    """
+
+    origin: np.ndarray | None = None  # (p,), taken from the columns before all else
+    row_mean: np.ndarray | None = None  # (n,), taken from the rows after `row_scale`
+    row_scale: np.ndarray | None = None  # (n,), that the rows are multiplied by
 
     def weighted_sums(self):
         """Weighted sum of each column of the view."""
-        return self.view.T @ self.root_weights**2
+        return self.back(self.root_weights[:, None])[:, 0]
 
     def gram(self):
         """Product AA' (n, n)."""
-        view, mean = self._scaled()
-        along = view @ mean
-        gram = (view @ view.T).toarray() - along[:, None] - along + mean @ mean
-        return gram * self.root_weights[:, None] * self.root_weights
+        L, R = self._taken_away()
+        n = len(L)
+        gram, along = np.zeros((n, n)), np.zeros_like(L)
+        for columns, block in self._blocks():
+            gram += (block.tocsr() @ block.T).toarray()
+            along += block @ R[columns]
+        along = along @ L.T
+        gram -= along
+        gram -= along.T
+        gram += L @ (R.T @ R) @ L.T
+        gram *= self.root_weights[:, None]
+        gram *= self.root_weights
+        return gram
 
     def back(self, M):
         """Product A'M (p, k)."""
+        L, R = self._taken_away()
         M = self.root_weights[:, None] * M
-        back = self.view.T @ M - self.mean[:, None] * M.sum(axis=0)
-        return self.scale[:, None] * back
+        taken_away = L.T @ M
+        back = np.empty((self.view.shape[1], M.shape[1]))
+        for columns, block in self._blocks():
+            back[columns] = block.T @ M - R[columns] @ taken_away
+        return back
 
     def forward(self, W):
         """Product A W (n, k)."""
-        W = self.scale[:, None] * W
-        return self.root_weights[:, None] * (self.view @ W - self.mean @ W)
+        L, R = self._taken_away()
+        product = sum(block @ W[columns] for columns, block in self._blocks())
+        return self.root_weights[:, None] * (product - L @ (R.T @ W))
 
     def sums_of_squares(self):
         """Sum of the squares of each column of A; 0 where it is rounding."""
-        (view, mean), weights = self._scaled(), self.root_weights**2
-        squares = view.multiply(view).T @ weights
-        sums = squares - mean * (2 * (view.T @ weights) - self.n * mean)
-        return _without_rounding(sums, 1e4 * np.finfo(np.float64).eps * squares)
+        L, R = self._taken_away()
+        weights = self.root_weights**2
+        weighted = weights[:, None] * L
+        sums = np.empty(len(self.mean))
+        for columns, block in self._blocks():
+            r = R[columns]
+            squares = block.power(2).T @ weights
+            products = 2 * (block.T @ weighted) - r @ (L.T @ weighted)
+            rounding = 1e4 * np.finfo(np.float64).eps * squares
+            sums[columns] = _without_rounding(squares - (r * products).sum(1), rounding)
+        return sums
 
     def squared_lengths(self):
         """Sum of the squares of each row of A, of weight one."""
-        view, mean = self._scaled()
-        return view.multiply(view).sum(axis=1) - 2 * (view @ mean) + mean @ mean
+        L, R = self._taken_away()
+        squares, along = np.zeros(len(L)), np.zeros_like(L)
+        for columns, block in self._blocks():
+            squares += block.power(2).sum(axis=1)
+            along += block @ R[columns]
+        return squares - ((2 * along - L @ (R.T @ R)) * L).sum(axis=1)
 
-    def _scaled(self):
-        return self.view.multiply(self.scale).tocsr(), self.mean * self.scale
+    def _taken_away(self):
+        """Matrices L (n, r) and R (p, r), of which the product centres the rows."""
+        L, R = np.ones((self.view.shape[0], 1)), self.mean * self.scale
+        if self.row_mean is None:
+            return L, R[:, None]
+        return np.column_stack([L, self.row_mean]), np.column_stack([R, self.scale])
+
+    def _blocks(self):
+        """Columns of the view, and B of them in float64."""
+        (_, p), n_entries = self.view.shape, self.view.nnz
+        at_once = max(_BLOCK_ENTRIES, n_entries // _MOST_BLOCKS)
+        width = max(1, p * at_once // max(n_entries, 1))
+        for start in range(0, p, width):
+            columns = slice(start, start + width)
+            block = self._of_columns(columns)
+            block.data *= np.repeat(self.scale[columns], np.diff(block.indptr))
+            yield columns, block
+
+    def _of_columns(self, columns):
+        """CSC array of columns in float64, of which the caller may change the data."""
+        block = sparse.csc_array(self.view[:, columns], dtype=np.float64)
+        if self.row_scale is not None:
+            block.data *= self.row_scale[block.indices]
+        if self.origin is None:
+            return block
+        return shifted(block, self.origin[columns]).tocsc()
 
     def _columns(self, columns):
-        return self.view[:, columns].toarray()
+        block = self._of_columns(columns).toarray()
+        return block if self.row_mean is None else block - self.row_mean[:, None]
 
 
-def rows_of(view, mean, scale, root_weights):
-    """Rows of a checked view."""
+def rows_of(view, mean, scale, root_weights, **taken):
+    """Rows of a checked view; of a sparse one more may be taken away, by its fields."""
     kind = SparseRows if sparse.issparse(view) else Rows
-    return kind(view, mean, scale, root_weights)
+    return kind(view, mean, scale, root_weights, **taken)
 
 
 def fourth_moment(view, weights, mean, scale, block_rows=8192):
     """Sum over weighted rows of the fourth power of their centred, scaled lengths."""
     total = 0.0
+    view = view.tocsr() if sparse.issparse(view) else view
     view, origin = about_medians(view, weights)
     for i in range(0, view.shape[0], block_rows):
         rows = slice(i, i + block_rows)

@@ -10,6 +10,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage, oas
 from sklearn.cross_decomposition import PLSSVD
 
 from skcrl import LinearCCA
+from skcrl._validation import check_pair
 from skcrl.datasets import make_correlated_views
 
 SOLVERS = ["covariance", "gram", "lanczos"]
@@ -286,6 +287,30 @@ def test_sparse_views_give_the_dense_answer(solver, sides, reg, center, scale):
     )
     np.testing.assert_allclose(cca.predict(given[0]), dense.predict(X), atol=1e-7)
     assert cca.score(*given) == pytest.approx(dense.score(X, y), abs=1e-7)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc"])
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+def test_blocks_of_sparse_columns_add_up(form, offset, monkeypatch):
+    X, y = (view + offset for view in sparse_views(20))
+    expected = LinearCCA(3, scale=True, solver="gram").fit(X, y)
+    monkeypatch.setattr("skcrl.linear._rows._BLOCK_ENTRIES", 50)
+    monkeypatch.setattr("skcrl.linear._rows._MOST_BLOCKS", 10**6)
+    found = LinearCCA(3, scale=True, solver="gram")
+    found.fit(*(sparse.csr_array(view).asformat(form) for view in (X, y)))
+    for name in ("x_weights_", "y_weights_", "correlations_", "x_loadings_"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), atol=1e-9
+        )
+
+
+def test_wide_sparse_views_are_not_copied_at_the_door():
+    X, y = (sparse.csc_array(view) for view in sparse_views(20))
+    for given, checked in zip(
+        (X, y), check_pair(LinearCCA(), X, y, reset=True), strict=True
+    ):
+        assert checked.format == "csc"
+        assert np.shares_memory(given.data, checked.data)
 
 
 def test_sparse_chunks_of_partial_fit():

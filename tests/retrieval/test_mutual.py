@@ -1,0 +1,73 @@
+"""Mutual nearest neighbours against the whole matrix of distances."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from skcrl.retrieval import mutual_nearest_neighbors
+
+
+def brute(Zx, Zy, k, metric):
+    """Pairs by both orders of all distances."""
+    distances = cdist(Zx, Zy, metric)
+    of_x = distances.argsort(axis=1).argsort(axis=1) < k
+    of_y = distances.argsort(axis=0).argsort(axis=0) < k
+    x, y = np.nonzero(of_x & of_y)
+    values = distances[x, y]
+    return x, y, 1 - values if metric == "cosine" else -values
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [1, 5, 40])
+@pytest.mark.parametrize("backend", ["exact", "faiss"])
+def test_the_pairs_are_those_of_all_distances(metric, k, backend):
+    rng = np.random.default_rng(k)
+    Zx, Zy = rng.standard_normal((60, 4)), rng.standard_normal((40, 4)) + 0.5
+    found = mutual_nearest_neighbors(Zx, Zy, k, metric=metric, backend=backend)
+    x, y, similarities = brute(Zx, Zy, k, metric)
+    np.testing.assert_array_equal(found.x, x)
+    np.testing.assert_array_equal(found.y, y)
+    np.testing.assert_allclose(found.similarities, similarities, atol=1e-12)
+    turned = mutual_nearest_neighbors(Zy, Zx, k, metric=metric, backend=backend)
+    assert set(zip(turned.y, turned.x, strict=True)) == set(zip(x, y, strict=True))
+
+
+def test_codes_stay_as_they_are():
+    Z = np.array([[3.0, 4.0], [1.0, 0.0]])
+    mutual_nearest_neighbors(Z, Z, 1)
+    np.testing.assert_array_equal(Z, [[3.0, 4.0], [1.0, 0.0]])
+
+
+def test_no_matrix_of_all_pairs_is_made():
+    rng = np.random.default_rng(0)
+    Zx, Zy = rng.standard_normal((2, 6000, 3)).astype(np.float32)
+    tracemalloc.start()
+    mutual_nearest_neighbors(Zx, Zy)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6000 * 6000
+
+
+@pytest.mark.parametrize(
+    ("Zx", "Zy", "parameters", "message"),
+    [
+        (np.ones((4, 2)), np.ones((4, 3)), {}, "Zx has 2 components and Zy 3"),
+        (
+            np.ones((4, 2)),
+            np.ones((3, 2)),
+            {"n_neighbors": 4},
+            "n_neighbors must be at most 3, the codes of the smaller set, got 4",
+        ),
+        (np.ones((4, 2)), np.full((4, 2), np.nan), {}, "Zy gave codes that are NaN"),
+        (np.ones((4, 2)), np.ones(4), {}, "Zy gave codes of shape"),
+        (np.full((9, 2), 1e200), np.ones((9, 2)), {"metric": "euclidean"}, "Zx gave"),
+        (np.ones((9, 2)), np.ones((9, 2)), {"metric": "l1"}, "'metric' parameter"),
+        (np.ones((9, 2)), np.ones((9, 2)), {"n_neighbors": 0}, "'n_neighbors'"),
+        (np.ones((9, 2)), np.ones((9, 2)), {"backend": "guess"}, "'backend'"),
+    ],
+)
+def test_bad_input(Zx, Zy, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        mutual_nearest_neighbors(Zx, Zy, **parameters)
