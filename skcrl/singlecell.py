@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from skcrl._columns import unit_rows
+from skcrl._views import kind_of
 from skcrl.linear._diagonal import diagonal_cca, row_moments
 
 __all__ = ["align", "embed"]
@@ -264,7 +265,7 @@ def _values(data, layer, name):
     if values is None:
         raise ValueError(f"{name} has no X: name one of its layers.")
     return check_array(
-        values,
+        kind_of(values, name).numbers(values, name),
         accept_sparse=("csr", "csc"),
         dtype=[np.float64, np.float32],
         ensure_min_samples=2,

@@ -151,6 +151,39 @@ def test_genes_are_matched_by_name(make):
     assert_allclose(other.obsm["X_cca"], y.obsm["X_cca"], atol=1e-10)
 
 
+def test_an_entry_may_be_stored_in_parts(make):
+    X, Y = counts_like()
+    x, y = make(X), make(Y)
+    align(x, y, 4)
+    whole = sparse.coo_array(X)
+    rows, columns = whole.coords
+    parts = sparse.coo_array(
+        (
+            np.concatenate([whole.data / 4, whole.data * 0.75]),
+            (np.tile(rows, 2), np.tile(columns, 2)),
+        ),
+        shape=X.shape,
+    )
+    starts = np.append(0, np.bincount(parts.coords[0], minlength=len(X)).cumsum())
+    order = np.argsort(parts.coords[0], kind="stable")
+    entries = parts.data[order], parts.coords[1][order], starts
+    in_parts = make(sparse.csr_matrix(entries, shape=X.shape))
+    align(in_parts, y, 4)
+    assert_allclose(in_parts.obsm["X_cca"], x.obsm["X_cca"], atol=1e-10)
+
+
+def test_part_of_a_data_set_may_be_passed():
+    anndata = pytest.importorskip("anndata")
+    X, Y = counts_like()
+    x, y = anndata.AnnData(sparse.csr_matrix(X)), anndata.AnnData(Y)
+    part = x[:, 5:30]
+    with pytest.warns(UserWarning, match="view"):  # it becomes a copy, says anndata
+        align(part, y, 4)
+    whole = anndata.AnnData(X[:, 5:30], var=pd.DataFrame(index=x.var_names[5:30]))
+    align(whole, y, 4)
+    assert_allclose(part.obsm["X_cca"], whole.obsm["X_cca"], atol=1e-10)
+
+
 def test_layers_and_keys(make):
     X, Y = counts_like()
     x, y = make(X), make(Y)
