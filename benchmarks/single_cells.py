@@ -81,17 +81,16 @@ def fit_linear_cca(x, y, k):
     return LinearCCA(k).fit(x.X.T, y.X.T)
 
 
-def anchors_by_graph(x, y, k):
-    """Align, and pairs that a graph of near neighbours finds."""
+def align_and_pair(x, y, k):
+    """Codes, and mutual nearest neighbours by exact search."""
     align(x, y, k)
-    codes = (data.obsm["X_cca"] for data in (x, y))
-    return mutual_nearest_neighbors(*codes, backend="usearch")
+    return mutual_nearest_neighbors(*(data.obsm["X_cca"] for data in (x, y)))
 
 
 COSTS = {
     "LinearCCA": fit_linear_cca,
     "align": align,
-    "align, anchors by usearch": anchors_by_graph,
+    "align, anchors": align_and_pair,
 }
 
 

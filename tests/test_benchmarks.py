@@ -167,7 +167,7 @@ def test_parts_of_linear_scale_in_this_process(
     assert expected in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["LinearCCA", "align", "align, anchors by usearch"])
+@pytest.mark.parametrize("what", ["LinearCCA", "align", "align, anchors"])
 def test_cost_of_single_cells_in_this_process(what, capsys):
     load("single_cells").main(["--measure", what, "100", "300", "32"])
     assert f"{what}: 100 genes x (300 + 300) cells" in capsys.readouterr().out
