@@ -1,13 +1,31 @@
 """Linear CCA through the covariances of the columns."""
 
+from typing import NamedTuple
+
 from skcrl import _arrays, _linalg, _moments
+from skcrl._arrays import Array
 from skcrl._degenerate import free_rank_of
+from skcrl._moments import Covariances
 from skcrl.linear._fit import Fit, constant_views, require_finite
-from skcrl.linear._shrinkage import ESTIMATED, Scatter, penalty
+from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
-def fit_by_covariance(m, n_components, settings, fourth, random_state):
-    """Solve from moments `m`; the top components by Lanczos, given a RandomState.
+class CovarianceViews(NamedTuple):
+    """Two views by their covariances, as the solvers take them."""
+
+    x_mean: Array  # (p,), zero if the views are not centred
+    y_mean: Array  # (q,)
+    x_scale: Array  # (p,), that the columns are multiplied by
+    y_scale: Array  # (q,)
+    centred: Covariances  # about the means of the columns
+    cov: Covariances  # about x_mean and y_mean
+    within: Covariances  # of the scaled columns
+    x_penalty: Penalty  # of the scaled columns
+    y_penalty: Penalty
+
+
+def covariance_views(m, settings, fourth):
+    """Views of moments `m`.
 
     `fourth(side, mean, scale)` adds up the fourth powers of the lengths of the rows.
     """
@@ -34,32 +52,52 @@ def fit_by_covariance(m, n_components, settings, fourth, random_state):
         )
         return penalty(settings.reg[i], shrinkage, scatter)
 
-    x = penalised(0, "x", within.xx, x_mean, x_scale)
-    y = penalised(1, "y", within.yy, y_mean, y_scale)
-    solution = _linalg.cca(
-        within, n_components, (x.ridge, y.ridge), (x.keep, y.keep), random_state
+    return CovarianceViews(
+        x_mean,
+        y_mean,
+        x_scale,
+        y_scale,
+        centred,
+        cov,
+        within,
+        penalised(0, "x", within.xx, x_mean, x_scale),
+        penalised(1, "y", within.yy, y_mean, y_scale),
     )
-    x_weights = solution.x_weights * x_scale[:, None]
-    y_weights = solution.y_weights * y_scale[:, None]
+
+
+def fit_by_covariance(views, n_components, random_state):
+    """Solve from covariances; the top components by Lanczos, given a RandomState."""
+    x, y = views.x_penalty, views.y_penalty
+    solution = _linalg.cca(
+        views.within, n_components, (x.ridge, y.ridge), (x.keep, y.keep), random_state
+    )
+    return fit_of_weights(views, solution)
+
+
+def fit_of_weights(views, solution):
+    """What the weights of `solution`, of the scaled columns, are in units of them."""
+    x, y, cov, within = views.x_penalty, views.y_penalty, views.cov, views.within
+    x_weights = solution.x_weights * views.x_scale[:, None]
+    y_weights = solution.y_weights * views.y_scale[:, None]
     join = _arrays.join_columns
     x_cross_cov = join(cov.xx @ x_weights, cov.xy @ y_weights).T
     y_cross_cov = join(cov.xy.T @ x_weights, cov.yy @ y_weights).T
     code_cov = join(x_cross_cov @ x_weights, y_cross_cov @ y_weights)
-    if settings.center:
+    if views.cov is views.centred:
         correlations = _linalg.pair_correlations(code_cov)
     else:
-        correlations = _linalg.code_correlations(centred, x_weights, y_weights)
+        correlations = _linalg.code_correlations(views.centred, x_weights, y_weights)
     return Fit(
         solution._replace(x_weights=x_weights, y_weights=y_weights),
-        x_mean,
-        y_mean,
+        views.x_mean,
+        views.y_mean,
         cov.xx.diagonal(),
         cov.yy.diagonal(),
         correlations,
         code_cov,
         x_cross_cov,
         y_cross_cov,
-        constant_views(centred.xx.diagonal(), centred.yy.diagonal()),
+        constant_views(views.centred.xx.diagonal(), views.centred.yy.diagonal()),
         lambda: (
             free_rank_of(within.xx, x.ridge, x.keep),
             free_rank_of(within.yy, y.ridge, y.keep),

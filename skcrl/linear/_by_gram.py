@@ -16,23 +16,34 @@ from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 def fit_by_gram(X, Y, weights, n_components, settings):
     """Solve from the rows themselves, in time n² (p + q) + n³."""
-    n = weights.sum()
-    x, y = (side_of(view, weights, settings, i) for i, view in enumerate((X, Y)))
+    x, y = gram_views(X, Y, weights, settings)
+    solution, codes = solve_views(x, y, n_components)
+    x, y = x.without_vectors(), y.without_vectors()
+    return fit_of_codes(x, y, weights, solution, codes)
+
+
+def gram_views(X, Y, weights, settings):
+    """Both views by the spectra of their Gram matrices."""
+    return side_of(X, weights, settings, 0), side_of(Y, weights, settings, 1)
+
+
+def solve_views(x, y, n_components):
+    """Solution of the views of ``gram_views``, and its codes as `fit_of_codes` has them."""
     left, singular_values, right, rank = directions(x, y, n_components)
     x_weights, y_weights = x.weights(left), y.weights(right)
     sign = _linalg.signs(x_weights, x.deviations())
     codes = np.hstack([x.whitened() @ (left * sign), y.whitened() @ (right * sign)])
-    codes *= (n - 1) ** 0.5
+    codes *= (x.rows.n - 1) ** 0.5
     x_weights *= sign
     y_weights *= sign
-    x, y = x.without_vectors(), y.without_vectors()
+    return _linalg.CCASolution(x_weights, y_weights, singular_values, rank), codes
+
+
+def fit_of_codes(x, y, weights, solution, codes):
+    """What weights come to that give codes (n, 2k) of the rows times sqrt(weights)."""
+    n = weights.sum()
     return Fit(
-        _linalg.CCASolution(
-            x_weights,
-            y_weights,
-            singular_values,
-            rank,
-        ),
+        solution,
         x.origin + x.rows.mean,
         y.origin + y.rows.mean,
         x.var,
@@ -75,7 +86,7 @@ def _correlations(codes, weights):
     return _linalg.pair_correlations(codes.T @ codes)
 
 
-class _Side(NamedTuple):
+class GramView(NamedTuple):
     """One view A by the spectral decomposition AA' / (n - 1) = U diag(l) U'."""
 
     rows: Rows
@@ -157,7 +168,7 @@ def side_of(view, weights, settings, i, **taken):
     )
     values, vectors = _spectrum(rows, gram)
     drawn = penalty(reg, shrinkage, scatter)
-    return _Side(rows, origin, var, var_about_mean, values, vectors, drawn)
+    return GramView(rows, origin, var, var_about_mean, values, vectors, drawn)
 
 
 def _spectrum(rows, gram):

@@ -25,7 +25,7 @@ from skcrl._validation import (
 )
 from skcrl._views import check_beside, common_kind, kind_of
 from skcrl.base import TwoViewTransformer
-from skcrl.linear._by_covariance import fit_by_covariance
+from skcrl.linear._by_covariance import covariance_views, fit_by_covariance
 from skcrl.linear._by_gram import fit_by_gram
 from skcrl.linear._fit import (
     Settings,
@@ -319,7 +319,8 @@ class LinearCCA(TwoViewTransformer):
         settings = self._settings()
         lanczos = self._by_lanczos(m, k, settings)
         random_state = random_source(self.random_state) if lanczos else None
-        fit = fit_by_covariance(m, k, settings, fourth, random_state)
+        views = covariance_views(m, settings, fourth)
+        fit = fit_by_covariance(views, k, random_state)
         self.moments_ = m
         self._keep(fit, "lanczos" if lanczos else "covariance")
         return fit
