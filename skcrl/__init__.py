@@ -22,6 +22,7 @@ _HOMES = {
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
+    "SparseCCA": "skcrl.linear",
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
     "ViewPipeline": "skcrl.compose",
@@ -60,6 +61,7 @@ __all__ = [
     "MultimodalAutoencoder",
     "RoutedView",
     "SemanticEmbedding",
+    "SparseCCA",
     "TiedBidirectional",
     "TwoView",
     "ViewPipeline",
@@ -96,7 +98,7 @@ if TYPE_CHECKING:
     )
     from skcrl.kernel import KernelCCA
     from skcrl.labels import LabelEmbedding, SemanticEmbedding
-    from skcrl.linear import LinearCCA, LinearCommonIndividual
+    from skcrl.linear import LinearCCA, LinearCommonIndividual, SparseCCA
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever
     from skcrl.transfer import CrossViewClassifier, transfer_score

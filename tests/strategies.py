@@ -23,6 +23,7 @@ from skcrl import (
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
+    SparseCCA,
     TiedBidirectional,
     ViewPipeline,
 )
@@ -262,6 +263,15 @@ common_individual = st.builds(
     n_signal=st.sampled_from([None, 2, (None, 3)]),
     random_state=st.integers(0, 9),
 )
+sparse_linear = st.builds(
+    SparseCCA,
+    st.sampled_from([1, 2]),
+    alpha=st.sampled_from([None, 0.0, 0.2, (0.1, None)]),
+    positive=_either(st.booleans()),
+    reg=_penalties,
+    shrinkage=_shrinkages,
+    scale=st.booleans(),
+)
 exact_kernel = st.builds(
     KernelCCA,
     st.sampled_from([1, 2]),
@@ -311,6 +321,7 @@ _steps = st.sampled_from(
 KINDS = {
     "LinearCCA": (linear, 1.0),
     "LinearCommonIndividual": (common_individual, 0.5),
+    "SparseCCA": (sparse_linear, 0.5),
     "KernelCCA": (st.one_of(exact_kernel, nystroem, fourier), 0.5),
     "ViewPipeline": (st.builds(ViewPipeline, linear, x=_steps, y=_steps), 0.25),
     "DeepCCA": (

@@ -31,6 +31,7 @@ from skcrl import (
     MultimodalAutoencoder,
     RoutedView,
     SemanticEmbedding,
+    SparseCCA,
     TiedBidirectional,
     ViewPipeline,
     make_view_pipeline,
@@ -138,6 +139,11 @@ ESTIMATORS = {
     ],
     "RoutedView": [RoutedView(LinearCCA())],
     "SemanticEmbedding": [SemanticEmbedding()],
+    "SparseCCA": [
+        SparseCCA(),
+        SparseCCA(alpha=(0.1, None), n_nonzero=(None, 1), scale=False),
+        SparseCCA(positive=True, shrinkage="oas"),
+    ],
     "TiedBidirectional": [
         TiedBidirectional(max_epochs=2),
         TiedBidirectional(1, hidden_layer_sizes=(), max_epochs=2),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from skcrl import CCALRanker, DeepCCA, KernelCCA, LinearCCA, ViewPipeline
+from skcrl import CCALRanker, DeepCCA, KernelCCA, LinearCCA, SparseCCA, ViewPipeline
 
 NET = {"hidden_layer_sizes": (6,), "max_epochs": 2, "random_state": 0}
 PENALTIES = [
@@ -22,6 +22,8 @@ ESTIMATORS = [
     *(LinearCCA(3, **penalty, solver="covariance") for penalty in PENALTIES),
     *(LinearCCA(3, **penalty, solver="gram") for penalty in PENALTIES),
     LinearCCA(3, reg=1.0, solver="lanczos", random_state=0),
+    SparseCCA(3, n_nonzero=2),
+    SparseCCA(2, alpha=0.1, shrinkage="oas", scale=False),
     KernelCCA(3, reg=0.1, random_state=0),
     KernelCCA(3, reg=(1e-3, 1.0), kernel=("rbf", "linear"), random_state=0),
     KernelCCA(3, reg=0, kernel="linear", random_state=0),

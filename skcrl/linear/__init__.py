@@ -2,5 +2,6 @@
 
 from skcrl.linear._linear_cca import LinearCCA
 from skcrl.linear._linear_common_individual import LinearCommonIndividual
+from skcrl.linear._sparse_cca import SparseCCA
 
-__all__ = ["LinearCCA", "LinearCommonIndividual"]
+__all__ = ["LinearCCA", "LinearCommonIndividual", "SparseCCA"]

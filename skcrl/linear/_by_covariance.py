@@ -1,12 +1,15 @@
 """Linear CCA through the covariances of the columns."""
 
+from functools import partial
 from typing import NamedTuple
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._arrays import Array
 from skcrl._degenerate import free_rank_of
 from skcrl._moments import Covariances
+from skcrl._views import kind_of
 from skcrl.linear._fit import Fit, constant_views, require_finite
+from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
@@ -25,10 +28,7 @@ class CovarianceViews(NamedTuple):
 
 
 def covariance_views(m, settings, fourth):
-    """Views of moments `m`.
-
-    `fourth(side, mean, scale)` adds up the fourth powers of the lengths of the rows.
-    """
+    """Views of moments `m`; `fourth` as from ``fourth_moments``."""
     cov = _moments.covariances(m)
     x_scale, y_scale = (
         _linalg.unit_scale(c.diagonal()) if settings.scale else c.diagonal() ** 0
@@ -75,7 +75,7 @@ def fit_by_covariance(views, n_components, random_state):
 
 
 def fit_of_weights(views, solution):
-    """What the weights of `solution`, of the scaled columns, are in units of them."""
+    """What weights of the scaled columns come to, in units of the views."""
     x, y, cov, within = views.x_penalty, views.y_penalty, views.cov, views.within
     x_weights = solution.x_weights * views.x_scale[:, None]
     y_weights = solution.y_weights * views.y_scale[:, None]
@@ -103,3 +103,14 @@ def fit_of_weights(views, solution):
             free_rank_of(within.yy, y.ridge, y.keep),
         ),
     )
+
+
+def fourth_moments(X, y, weights):
+    """Function that adds up fourth powers of the lengths of centred, scaled rows."""
+
+    def total(side, mean, scale):
+        view = X if side == "x" else y
+        moment = partial(fourth_moment, mean=mean, scale=scale)
+        return kind_of(view).total(moment, view, weights)
+
+    return total

@@ -28,7 +28,7 @@ def gram_views(X, Y, weights, settings):
 
 
 def solve_views(x, y, n_components):
-    """Solution of the views of ``gram_views``, and its codes as `fit_of_codes` has them."""
+    """Solution of the views of ``gram_views``, and the codes that it gives."""
     left, singular_values, right, rank = directions(x, y, n_components)
     x_weights, y_weights = x.weights(left), y.weights(right)
     sign = _linalg.signs(x_weights, x.deviations())

@@ -1,44 +1,42 @@
 """Linear canonical correlation analysis."""
 
 from collections.abc import Sequence
-from functools import partial
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from skcrl import _arrays, _linalg, _moments
-from skcrl._decoder import LinearDecoder
+from skcrl import _arrays, _moments
 from skcrl._degenerate import warn_of_constant, warn_without_freedom
-from skcrl._typing import Reals, Rows, Seed, Side, available_if, fit_context
+from skcrl._typing import Reals, Rows, Seed, available_if, fit_context
 from skcrl._validation import (
     check_pair,
     check_ridge,
     check_weights,
-    per_view,
     random_source,
     require_samples,
     restored_on_error,
 )
 from skcrl._views import check_beside, common_kind, kind_of
-from skcrl.base import TwoViewTransformer
-from skcrl.linear._by_covariance import covariance_views, fit_by_covariance
+from skcrl.linear._by_covariance import (
+    covariance_views,
+    fit_by_covariance,
+    fourth_moments,
+)
 from skcrl.linear._by_gram import fit_by_gram
+from skcrl.linear._by_weights import ByWeights, require_library_of_fit
 from skcrl.linear._fit import (
     Settings,
     leading,
     overflow_told_by_error,
     require_finite,
 )
-from skcrl.linear._loadings import loadings_frame
-from skcrl.linear._rows import fourth_moment
-from skcrl.linear._shrinkage import ESTIMATED
+from skcrl.linear._shrinkage import ESTIMATED, check_shrinkage
 
 
-class LinearCCA(TwoViewTransformer):
+class LinearCCA(ByWeights):
     r"""Linear canonical correlation analysis, with a ridge or shrinkage on each view.
 
     Finds pairs of directions along which the views correlate most, each pair
@@ -249,7 +247,7 @@ class LinearCCA(TwoViewTransformer):
                 m = common_kind(X, y).moments(X, y, weights)
                 self.n_samples_seen_ = _n_rows(X, weights, m)
                 _require_two(self.n_samples_seen_)
-                fit = self._solve(m, partial(_fourth_moment, X, y, weights))
+                fit = self._solve(m, fourth_moments(X, y, weights))
             self._warn(fit)
         return self
 
@@ -302,7 +300,7 @@ class LinearCCA(TwoViewTransformer):
             check_beside(X, sample_weight, "sample_weight")
             X, y = check_pair(self, X, y, reset=first)
             if not first:
-                _require_library_of_fit(X, "X", self.x_weights_)
+                require_library_of_fit(self, X, "x")
             X, y, weights, _ = check_weights(X, y, sample_weight)
             m = common_kind(X, y).moments(X, y, weights)
             seen = _n_rows(X, weights, m)
@@ -329,17 +327,8 @@ class LinearCCA(TwoViewTransformer):
         if self.n_components is None:
             fit = leading(fit, max(1, fit.solution.rank))
         self.solver_ = solver
-        self.n_components_ = len(fit.correlations)
-        self.x_weights_, self.y_weights_ = fit.solution[:2]
-        self.correlations_ = fit.correlations
         self.singular_values_, self.rank_ = fit.solution[2:]
-        self.x_mean_, self.y_mean_ = fit.x_mean, fit.y_mean
-        self.x_var_, self.y_var_ = fit.x_var, fit.y_var
-        self._decoders = {
-            "x": LinearDecoder.fit(fit.x_mean, fit.code_cov, fit.x_cross_cov),
-            "y": LinearDecoder.fit(fit.y_mean, fit.code_cov, fit.y_cross_cov),
-        }
-        self._code_var = fit.code_cov.diagonal()
+        self._keep_weights(fit)
 
     def _warn(self, fit):
         warn_of_constant(fit.constant)
@@ -390,140 +379,8 @@ class LinearCCA(TwoViewTransformer):
             self.center,
             self.scale,
             check_ridge(self.reg),
-            per_view(
-                "shrinkage",
-                self.shrinkage,
-                _is_shrinkage,
-                "a number from 0 to 1, 'ledoit_wolf' or 'oas'",
-            ),
+            check_shrinkage(self.shrinkage),
         )
-
-    @property
-    def x_loadings_(self) -> np.ndarray:
-        """Correlation of each column of X with each x code."""
-        return self._loadings("x")
-
-    @property
-    def y_loadings_(self) -> np.ndarray:
-        """Correlation of each column of y with each y code."""
-        return self._loadings("y")
-
-    @property
-    def x_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of X that each x code accounts for."""
-        return self._explained("x")
-
-    @property
-    def y_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of y that each y code accounts for."""
-        return self._explained("y")
-
-    def loadings_frame(self, side: Side = "x") -> Any:
-        """Loadings of one view as a data frame, with the names of its columns.
-
-        Parameters
-        ----------
-        side : {"x", "y"}, default="x"
-            View whose loadings to take: `x_loadings_` or `y_loadings_`.
-
-        Returns
-        -------
-        loadings : DataFrame of shape (n_features, n_components)
-            A row for each column of the view, under its name in the frame that was
-            fitted, or else x0, x1 and so on, y0, y1 for the second view; a column for
-            each component, under its name in ``get_feature_names_out()``.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        ValueError
-            If `side` is another.
-        ImportError
-            If pandas is not installed.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_linnerud
-        >>> from skcrl import LinearCCA
-        >>> exercise, physiology = load_linnerud(return_X_y=True, as_frame=True)
-        >>> cca = LinearCCA(2, reg=0).fit(exercise, physiology)
-        >>> cca.loadings_frame("y").round(2)
-                linearcca0  linearcca1
-        Weight       -0.62       -0.77
-        Waist        -0.93       -0.38
-        Pulse         0.33        0.04
-        """
-        check_is_fitted(self)
-        if side not in ("x", "y"):
-            raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
-        loadings = _arrays.to_numpy(self._loadings(side))
-        return loadings_frame(self, side, loadings, self.get_feature_names_out())
-
-    def _loadings(self, side):
-        check_is_fitted(self)
-        var = self.x_var_ if side == "x" else self.y_var_
-        return self._cov_with_codes(side) * _linalg.unit_scale(var)[:, None]
-
-    def _explained(self, side):
-        check_is_fitted(self)
-        total = (self.x_var_ if side == "x" else self.y_var_).sum()
-        explained = (self._cov_with_codes(side) ** 2).sum(0)
-        return explained / total if total > 0 else explained
-
-    def _cov_with_codes(self, side):
-        """Covariances (p, k) of the columns of a view with its standardised codes."""
-        k = self.n_components_
-        own = slice(None, k) if side == "x" else slice(k, None)
-        cov = self._decoders[side].cross_cov[own].T
-        return cov * _linalg.unit_scale(self._code_var[own])
-
-    def _as_module(self, side):
-        # Nothing else here needs torch.
-        from skcrl.deep._view_modules import LinearCodes
-
-        return LinearCodes(*map(_arrays.untensored, self._projection_of(side)))
-
-    def _projection_of(self, side):
-        return getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")
-
-    def _encode(self, view, side):
-        mean, weights = self._projection_of(side)
-        name = "X" if side == "x" else "y"
-        _require_library_of_fit(view, name, weights)
-        return kind_of(view).project(view, mean, weights, name)
-
-    def _decode(self, codes, side):
-        return self._decoders[side].decode(**{f"{side}_codes": codes})
-
-    def _fitted_arrays(self):
-        k = self.n_components_
-        arrays: dict[str, tuple] = {
-            name: (getattr(self, name), (k,))
-            for name in ("correlations_", "singular_values_")
-            if hasattr(self, name)  # files of version 1 have no singular values
-        }
-        arrays["variances of codes"] = (self._code_var, (2 * k,))
-        for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
-            arrays |= {
-                f"{side}_weights_": (getattr(self, f"{side}_weights_"), (p, k)),
-                f"{side}_mean_": (getattr(self, f"{side}_mean_"), (p,)),
-                f"{side}_var_": (getattr(self, f"{side}_var_"), (p,)),
-                **self._decoders[side].arrays(f"decoder of {side}", k, p),
-            }
-        return arrays
-
-    def _rebuild(self, X, y, to):
-        return self._decoders[to].decode(
-            None if X is None else self._encode(X, "x"),
-            None if y is None else self._encode(y, "y"),
-        )
-
-
-def _fourth_moment(X, y, weights, side, mean, scale):
-    view = X if side == "x" else y
-    moment = partial(fourth_moment, mean=mean, scale=scale)
-    return kind_of(view).total(moment, view, weights)
 
 
 def _n_rows(X, weights, m):
@@ -539,17 +396,3 @@ def _require_two(n_samples):
             f"Found {n_samples} sample(s), while a minimum of 2 is required by "
             "LinearCCA."
         )
-
-
-def _require_library_of_fit(view, name, fitted):
-    if _arrays.is_tensor(view) != _arrays.is_tensor(fitted):
-        raise ValueError(
-            f"This LinearCCA was fitted to {type(fitted).__name__}s, got "
-            f"{type(view).__name__} as {name}: convert it."
-        )
-
-
-def _is_shrinkage(value):
-    if isinstance(value, str):
-        return value in ESTIMATED
-    return isinstance(value, Real) and 0 <= float(value) <= 1

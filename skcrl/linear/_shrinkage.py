@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skcrl._validation import per_view
 from skcrl.linear._fit import require_finite
 
 ESTIMATED = ("ledoit_wolf", "oas")
@@ -25,6 +26,16 @@ class Penalty(NamedTuple):
 
     keep: float
     ridge: float
+
+
+def check_shrinkage(shrinkage):
+    """Shrinkage of either view: a number, or the name of what estimates it."""
+    return per_view(
+        "shrinkage",
+        shrinkage,
+        _is_shrinkage,
+        "a number from 0 to 1, 'ledoit_wolf' or 'oas'",
+    )
 
 
 def penalty(reg, shrinkage, scatter):
@@ -52,3 +63,9 @@ def _intensity(shrinkage, scatter):
     else:
         share = (scatter.fourth / n - square_norm) / n
     return float(np.clip(share / unequal, 0.0, 1.0))
+
+
+def _is_shrinkage(value):
+    if isinstance(value, str):
+        return value in ESTIMATED
+    return isinstance(value, Real) and 0 <= float(value) <= 1

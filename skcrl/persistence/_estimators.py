@@ -34,6 +34,7 @@ _HOMES = {
     "MultimodalAutoencoder": "skcrl.deep",
     "RoutedView": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
+    "SparseCCA": "skcrl.linear",
     "TiedBidirectional": "skcrl.deep",
     "View": "skcrl.base",
     "ViewPipeline": "skcrl.compose",

@@ -1,0 +1,493 @@
+"""Sparse canonical correlation analysis."""
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._degenerate import warn_of_constant
+from skcrl._typing import Reals, Rows, fit_context
+from skcrl._validation import (
+    check_pair,
+    check_ridge,
+    check_weights,
+    is_finite,
+    per_view,
+    require_samples,
+    restored_on_error,
+)
+from skcrl._views import check_beside
+from skcrl.exceptions import DegenerateFitWarning
+from skcrl.linear._by_weights import ByWeights
+from skcrl.linear._fit import Settings, overflow_told_by_error
+from skcrl.linear._shrinkage import ESTIMATED, check_shrinkage
+from skcrl.linear._sparse_pairs import Limits, Pair, sparse_pairs
+from skcrl.linear._sparse_problem import CovarianceProblem, RowsProblem
+
+_N_NONZERO = 10
+
+
+class SparsePath(NamedTuple):
+    """What :meth:`SparseCCA.path` returns; one entry or layer a penalty.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Penalties, smallest first.
+    x_weights, y_weights : ndarray of shape (n_alphas, n_features, n_components)
+        Weights of both views.
+    correlations : ndarray of shape (n_alphas, n_components)
+        Pearson correlation of each pair of codes of the training views.
+    x_n_selected, y_n_selected : ndarray of shape (n_alphas,)
+        Columns that have a weight in some component.
+    """
+
+    alphas: np.ndarray
+    x_weights: np.ndarray
+    y_weights: np.ndarray
+    correlations: np.ndarray
+    x_n_selected: np.ndarray
+    y_n_selected: np.ndarray
+
+
+class SparseCCA(ByWeights):
+    r"""Canonical correlation analysis with few columns in each code.
+
+    Use it where views have many columns, genes say, and you want to know which of them
+    carry what the views share, or where a dense code is too noisy on few samples. Each
+    pair of codes maximises
+
+    .. math:: u^\top \Sigma_{xy} v - \alpha_x \|u\|_1 - \alpha_y \|v\|_1
+       \quad\text{with}\quad
+       u^\top \bar\Sigma_{xx} u = v^\top \bar\Sigma_{yy} v = 1,
+
+    over the weights u and v, where :math:`\bar\Sigma` is the covariance of the
+    columns with the ridge and shrinkage of :class:`LinearCCA`. Given v, the best u is
+    an elastic net of the code of y on the columns of x, scaled to variance 1, and the
+    other way round. The two take turns from the weights of :class:`LinearCCA` on.
+
+    Without `alpha` the codes are those of :class:`LinearCCA`. With ``shrinkage=1`` and
+    ``reg=0``, which leaves the correlations between columns of a view out, they are
+    those of penalised matrix decomposition (PMD) [1]_; in between, those of
+    alternating sparse regressions [2]_ [3]_. Each pair is one of what the earlier ones
+    leave of :math:`\Sigma_{xy}`: a pair takes
+    :math:`\rho \bar\Sigma_{xx} u v^\top \bar\Sigma_{yy}` with it, where :math:`\rho`
+    is the covariance of its codes. Codes of one view may correlate, as no sparse
+    weights need make them uncorrelated.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components, at most min(n_features_x, n_features_y).
+    alpha : float, None or pair of these, default=None
+        Penalties :math:`(\alpha_x, \alpha_y)`, not negative, of the sizes of the
+        weights. With `scale`, a column gets a weight where its correlation with the
+        code of the other view exceeds `alpha`, as far as the columns that have
+        weights do not account for it: useful values lie between 0 and 1.
+    n_nonzero : int, None or pair of these, default=None
+        Number of columns of (x, y) that have a weight in each component, at least 1:
+        alpha is found by bisection in each step. There may be fewer where columns come
+        and go together. For each view give this or `alpha`; None for both stands for
+        ``n_nonzero=10``.
+    positive : bool or pair of bool, default=False
+        Whether the weights of (x, y) may not be negative.
+    reg : float or pair of float, default=1e-4
+        Ridge of the columns, as in :class:`LinearCCA`, not negative.
+    shrinkage : float, {"ledoit_wolf", "oas"} or pair of these, default=0.5
+        Shrinkage of the covariances within views, as in :class:`LinearCCA`. Less is
+        better where columns of a view correlate and few of them tell what many do,
+        more where they are independent of each other, or samples are few: choose it by
+        cross-validation.
+    scale : bool, default=True
+        Whether to divide the columns by their standard deviations. Without it, columns
+        of large variance are selected first.
+    max_iter : int, default=500
+        Most turns that the two views of a component take.
+    tol : float, default=1e-4
+        The turns end where the code of x changes by less, as a share of its deviation.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components.
+    x_selected_, y_selected_ : ndarray of shape (n_selected,)
+        Columns that have a weight in some component: their names, or, of a view without
+        names, their numbers.
+    x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
+        Projections of the centred views, mostly 0.
+    correlations_ : ndarray of shape (n_components,)
+        Pearson correlation of each pair of codes of the training views. Components
+        stay in the order in which they were found.
+    x_alpha_, y_alpha_ : ndarray of shape (n_components,)
+        Penalty of each component: `alpha`, or what `n_nonzero` came to.
+    n_iter_ : ndarray of shape (n_components,)
+        Turns that each component took.
+    x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
+        Correlation of each column of a view with each of its codes; 0 for a constant.
+    x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray
+        Share of a view's total variance that each code accounts for, (n_components,).
+    x_mean_, y_mean_ : ndarray of shape (n_features,)
+        Means of the training views.
+    x_var_, y_var_ : ndarray of shape (n_features,)
+        Variances of the training views.
+    n_features_in_, y_n_features_in_ : int
+        Width of either view.
+    feature_names_in_, y_feature_names_in_ : ndarray of str
+        Column names of either view, if it was a data frame.
+
+    See Also
+    --------
+    LinearCCA : The same with a weight for every column.
+    skcrl.inspection.stability_selection : How often a column is selected.
+
+    Notes
+    -----
+    The maximum is a local one. Views of more than twice as many columns as rows are
+    never squared: no matrix of n_features x n_features is made. Sparse views stay
+    sparse.
+
+    A larger `alpha` makes the weights of the selected columns more alike, too, which
+    on held-out samples is better than to fit them again without it:
+    ``benchmarks/sparse_peers.py`` prints the correlations.
+
+    References
+    ----------
+    .. [1] Witten, Tibshirani and Hastie (2009). A penalized matrix decomposition, with
+       applications to sparse principal components and canonical correlation analysis.
+       Biostatistics 10. Equations 4.2 and 4.3, Algorithm 3.
+    .. [2] Suo, Minden, Nelson, Tibshirani and Saunders (2017). Sparse canonical
+       correlation analysis. arXiv:1705.10865. Equation 3.
+    .. [3] Mai and Zhang (2019). An iterative penalized least squares approach to sparse
+       canonical correlation analysis. Biometrics 75.
+
+    Examples
+    --------
+    Three of 1,000 columns of x share a factor with four of 500 columns of y:
+
+    >>> import numpy as np
+    >>> from skcrl import SparseCCA
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.standard_normal((100, 1))
+    >>> X, y = rng.standard_normal((100, 1000)), rng.standard_normal((100, 500))
+    >>> X[:, [3, 14, 159]] += 2 * shared
+    >>> y[:, [2, 7, 18, 28]] += 2 * shared
+    >>> cca = SparseCCA(n_nonzero=(3, 4)).fit(X, y)
+    >>> cca.x_selected_, cca.y_selected_
+    (array([  3,  14, 159]), array([ 2,  7, 18, 28]))
+    >>> cca.transform(X).shape
+    (100, 1)
+    """
+
+    _accepts_sparse = True
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), None, "array-like"],
+        "n_nonzero": [Interval(Integral, 1, None, closed="left"), None, "array-like"],
+        "positive": ["boolean", "array-like"],
+        "reg": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "shrinkage": [
+            Interval(Real, 0, 1, closed="both"),
+            StrOptions(set(ESTIMATED)),
+            "array-like",
+        ],
+        "scale": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        alpha: float | Sequence[float | None] | None = None,
+        n_nonzero: int | Sequence[int | None] | None = None,
+        positive: bool | Sequence[bool] = False,
+        reg: Reals = 1e-4,
+        shrinkage: float | str | Sequence[float | str] = 0.5,
+        scale: bool = True,
+        max_iter: int = 500,
+        tol: float = 1e-4,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.n_nonzero = n_nonzero
+        self.positive = positive
+        self.reg = reg
+        self.shrinkage = shrinkage
+        self.scale = scale
+        self.max_iter = max_iter
+        self.tol = tol
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit to paired views.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
+            First view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y) or \
+                (n_samples,)
+            Second view, paired with `X`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each. They
+            must add up to more than 1.
+
+        Returns
+        -------
+        self : SparseCCA
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the views are not finite numbers with paired rows, at least two of
+            them; if variances overflow; if `n_components` exceeds the narrower view, a
+            view has both `alpha` and `n_nonzero`, or a parameter is out of its range.
+            The estimator is then as it was before.
+
+        Warns
+        -----
+        DegenerateFitWarning
+            If a view is constant, or `alpha` is so large that a component has no
+            weights.
+        ConvergenceWarning
+            If the turns of a component did not end within `max_iter`.
+        """
+        with restored_on_error(self), overflow_told_by_error():
+            limits = self._limits()
+            problem = self._problem(X, y, sample_weight)
+            pairs = self._pairs(
+                problem, _dense_starts(problem, self.n_components), limits
+            )
+            self._keep(problem, pairs)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def path(
+        self,
+        X: Rows,
+        y: Rows,
+        alphas: int | ArrayLike = 20,
+        sample_weight: ArrayLike | None = None,
+    ) -> SparsePath:
+        """Weights for many penalties, which are the same for both views.
+
+        Each penalty starts from the weights of the one before, which takes far less
+        time than as many fits. `alpha` and `n_nonzero` do not count. Use it to see
+        which columns enter when, and to choose `alpha`.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Views.
+        alphas : int or array-like of shape (n_alphas,), default=20
+            Penalties, or how many: then from a hundredth of the largest that leaves a
+            weight to that one, at equal ratios.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        path : SparsePath
+            Named tuple of `alphas`, from the smallest on, `x_weights`, `y_weights`,
+            `correlations`, `x_n_selected` and `y_n_selected`. The estimator is as it
+            was.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`, or if `alphas` are not numbers of 0 or more.
+
+        Examples
+        --------
+        >>> from skcrl import SparseCCA
+        >>> from skcrl.datasets import load_digits_halves
+        >>> left, right, _ = load_digits_halves()
+        >>> path = SparseCCA().path(left, right, alphas=[0.1, 0.2, 0.3])
+        >>> path.x_n_selected
+        array([14,  7,  5])
+        """
+        model = clone(self)
+        with overflow_told_by_error():
+            limits = [
+                Limits(None, None, positive)
+                for positive in per_view("positive", model.positive, _is_bool, "a bool")
+            ]
+            problem = model._problem(X, y, sample_weight)
+            starts = _dense_starts(problem, model.n_components)
+            fits = []
+            grid = _grid(alphas, problem, starts)
+            for alpha in grid:
+                limits = [limit._replace(alpha=float(alpha)) for limit in limits]
+                starts = model._pairs(problem, starts, limits)
+                fits.append(problem.fit(*_stacked(starts)))
+        x_weights = np.array([fit.solution.x_weights for fit in fits])
+        y_weights = np.array([fit.solution.y_weights for fit in fits])
+        return SparsePath(
+            grid,
+            x_weights,
+            y_weights,
+            np.array([fit.correlations for fit in fits]),
+            x_weights.any(axis=2).sum(axis=1),
+            y_weights.any(axis=2).sum(axis=1),
+        )
+
+    @property
+    def x_selected_(self) -> np.ndarray:
+        """Columns of X that have a weight in some component."""
+        return self._selected("x")
+
+    @property
+    def y_selected_(self) -> np.ndarray:
+        """Columns of y that have a weight in some component."""
+        return self._selected("y")
+
+    def _selected(self, side):
+        check_is_fitted(self)
+        selected = np.flatnonzero(getattr(self, f"{side}_weights_").any(axis=1))
+        names = self._column_names(side)
+        return selected if names is None else names[selected]
+
+    def _problem(self, X, y, sample_weight):
+        """Problem of views that `fit` was given."""
+        check_beside(X, sample_weight, "sample_weight")
+        X, y = check_pair(self, X, y, reset=True, min_samples=2)
+        X, y, weights, _ = check_weights(X, y, sample_weight)
+        if weights is not None:
+            require_samples(weights)
+        if X.shape[0] < 2:
+            raise ValueError(
+                f"Found {X.shape[0]} sample(s), while a minimum of 2 is required by "
+                "SparseCCA."
+            )
+        widths = X.shape[1], y.shape[1]
+        if self.n_components > min(widths):
+            raise ValueError(
+                f"`n_components` upper bound is {min(widths)}, the width of the "
+                f"narrower view. Got {self.n_components} instead. Reduce "
+                "`n_components`."
+            )
+        kind = RowsProblem if max(widths) > 2 * X.shape[0] else CovarianceProblem
+        settings = Settings(
+            True, self.scale, check_ridge(self.reg), check_shrinkage(self.shrinkage)
+        )
+        return kind.of(X, y, weights, settings)
+
+    def _limits(self):
+        alphas = per_view(
+            "alpha", self.alpha, _is_alpha, "a finite number that is not negative, None"
+        )
+        numbers = per_view(
+            "n_nonzero", self.n_nonzero, _is_number, "a whole number from 1 on, None"
+        )
+        positive = per_view("positive", self.positive, _is_bool, "a bool")
+        for name, alpha, number in zip(("X", "y"), alphas, numbers, strict=True):
+            if alpha is not None and number is not None:
+                raise ValueError(
+                    f"{name} has both alpha={alpha} and n_nonzero={number}, either of "
+                    "which decides how many columns have a weight: give one of them, "
+                    "and None for the other."
+                )
+        return [
+            Limits(alpha, _N_NONZERO if alpha is None and number is None else number, p)
+            for alpha, number, p in zip(alphas, numbers, positive, strict=True)
+        ]
+
+    def _pairs(self, problem, starts, limits):
+        pairs = sparse_pairs(
+            problem.x, problem.y, starts, limits, self.max_iter, self.tol
+        )
+        if not all(pair.converged for pair in pairs):
+            warnings.warn(
+                f"The weights still change after max_iter={self.max_iter} turns of a "
+                "component: raise max_iter, or tol, or set more shrinkage.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return pairs
+
+    def _keep(self, problem, pairs):
+        fit = problem.fit(*_stacked(pairs))
+        self._keep_weights(fit)
+        alphas = np.array([pair.alphas for pair in pairs], dtype=np.float64)
+        self.x_alpha_, self.y_alpha_ = alphas.T
+        self.n_iter_ = np.array([pair.n_iter for pair in pairs])
+        warn_of_constant(fit.constant)
+        empty = ~self.x_weights_.any(axis=0)
+        if empty.any() and not fit.constant:
+            warnings.warn(
+                f"Component {np.flatnonzero(empty)[0]} has no weights: no column "
+                "correlates with the other view's code by more than alpha. Lower "
+                "alpha, or ask for fewer components.",
+                DegenerateFitWarning,
+                stacklevel=2,
+            )
+
+    def _fitted_arrays(self):
+        k = self.n_components_
+        return {
+            **super()._fitted_arrays(),
+            "x_alpha_": (self.x_alpha_, (k,)),
+            "y_alpha_": (self.y_alpha_, (k,)),
+        }
+
+
+def _dense_starts(problem, n_components):
+    """A pair of dense CCA for each component, without penalties yet."""
+    x_weights, y_weights = problem.dense_weights(n_components)
+    return [
+        Pair(u, v, (0.0, 0.0), 0, True)
+        for u, v in zip(x_weights.T, y_weights.T, strict=True)
+    ]
+
+
+def _stacked(pairs):
+    """Weights (p, k) and (q, k) of pairs."""
+    return (
+        np.column_stack([pair.x_weights for pair in pairs]),
+        np.column_stack([pair.y_weights for pair in pairs]),
+    )
+
+
+def _grid(alphas, problem, starts):
+    """Penalties in order: those given, or so many of them."""
+    if _is_number(alphas) and alphas is not None:
+        start = starts[0]
+        largest = max(
+            abs(problem.x.covariances(problem.y, start.y_weights)).max(),
+            abs(problem.y.covariances(problem.x, start.x_weights)).max(),
+        )
+        return np.geomspace(0.01, 1.0, alphas) * largest
+    if np.ndim(alphas) == 1 and len(alphas) > 0 and all(map(_is_penalty, alphas)):
+        return np.sort(np.asarray(alphas, dtype=np.float64))
+    raise ValueError(
+        "alphas must be a list of finite numbers that are not negative, or how many of "
+        f"them to take, at least 1, got {alphas!r:.100}."
+    )
+
+
+def _is_penalty(value):
+    return is_finite(value) and value >= 0
+
+
+def _is_alpha(value):
+    return value is None or _is_penalty(value)
+
+
+def _is_number(value):
+    return value is None or (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    )
+
+
+def _is_bool(value):
+    return isinstance(value, bool | np.bool_)

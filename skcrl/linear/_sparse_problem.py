@@ -1,0 +1,115 @@
+"""What sparse CCA solves: both views by their rows, or by their covariances."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from skcrl import _linalg
+from skcrl._views import common_kind
+from skcrl.linear._by_covariance import (
+    CovarianceViews,
+    covariance_views,
+    fit_by_covariance,
+    fit_of_weights,
+    fourth_moments,
+)
+from skcrl.linear._by_gram import GramView, fit_of_codes, gram_views, solve_views
+from skcrl.linear._fit import require_finite
+from skcrl.linear._sparse_sides import ByCovariance, ByRows, covariance_side, rows_side
+
+
+class RowsProblem(NamedTuple):
+    """Views of which no covariances within are made."""
+
+    x: ByRows
+    y: ByRows
+    x_scale: np.ndarray  # (p,), that columns are multiplied by; 0 for a constant
+    y_scale: np.ndarray  # (q,)
+    views: tuple[GramView, GramView]
+    row_weights: np.ndarray  # (n,)
+
+    @classmethod
+    def of(cls, X, y, row_weights, settings):
+        """Problem of checked views."""
+        if row_weights is None:
+            row_weights = np.ones(X.shape[0])
+        views = gram_views(X, y, row_weights, settings)
+        rows = [_rescaled(view, settings.scale) for view in views]
+        x, y = (rows_side(r, view.penalty) for r, view in zip(rows, views, strict=True))
+        return cls(x, y, rows[0].scale, rows[1].scale, views, row_weights)
+
+    def dense_weights(self, n_components):
+        """Weights (p, k) and (q, k) of dense CCA, of the scaled columns."""
+        solution, _ = solve_views(*self.views, n_components)
+        return (
+            solution.x_weights * _inverse(self.x_scale)[:, None],
+            solution.y_weights * _inverse(self.y_scale)[:, None],
+        )
+
+    def fit(self, x_weights, y_weights):
+        """What weights of the scaled columns come to."""
+        variances = self.x_scale**2 * self.views[0].var
+        x_weights, y_weights = _signed(x_weights, y_weights, variances, self.x)
+        codes = [self.x.codes(w) for w in x_weights.T]
+        codes += [self.y.codes(w) for w in y_weights.T]
+        solution = _solution(
+            x_weights * self.x_scale[:, None], y_weights * self.y_scale[:, None]
+        )
+        return fit_of_codes(
+            *self.views, self.row_weights, solution, np.column_stack(codes)
+        )
+
+
+class CovarianceProblem(NamedTuple):
+    """Views whose rows are added up once, and then needed no more."""
+
+    x: ByCovariance
+    y: ByCovariance
+    views: CovarianceViews
+
+    @classmethod
+    def of(cls, X, y, row_weights, settings):
+        """Problem of checked views."""
+        moments = common_kind(X, y).moments(X, y, row_weights)
+        require_finite(float(moments.xx.diagonal().sum() + moments.yy.diagonal().sum()))
+        views = covariance_views(moments, settings, fourth_moments(X, y, row_weights))
+        within = views.within
+        return cls(
+            covariance_side(within.xx, within.xy, views.x_penalty),
+            covariance_side(within.yy, within.xy.T, views.y_penalty),
+            views,
+        )
+
+    def dense_weights(self, n_components):
+        """Weights (p, k) and (q, k) of dense CCA, of the scaled columns."""
+        solution = fit_by_covariance(self.views, n_components, None).solution
+        x_scale, y_scale = self.views.x_scale, self.views.y_scale
+        return solution[0] / x_scale[:, None], solution[1] / y_scale[:, None]
+
+    def fit(self, x_weights, y_weights):
+        """What weights of the scaled columns come to."""
+        weights = _signed(x_weights, y_weights, self.x.within.diagonal(), self.x)
+        return fit_of_weights(self.views, _solution(*weights))
+
+
+def _rescaled(view, scale):
+    """Rows of a view in the units that its penalty is in."""
+    unit = _linalg.unit_scale(view.var) if scale else np.ones_like(view.var)
+    return replace(view.rows, scale=unit * (view.var > 0))
+
+
+def _inverse(scale):
+    return np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+
+
+def _signed(x_weights, y_weights, x_variances, x):
+    """Weights of scaled columns with the signs that LinearCCA gives them."""
+    sign = _linalg.signs(x_weights, (x_variances + x.penalty.ridge) ** 0.5)
+    return x_weights * sign, y_weights * sign
+
+
+def _solution(x_weights, y_weights):
+    """Solution of these weights, which are no singular vectors."""
+    k = x_weights.shape[1]
+    return _linalg.CCASolution(x_weights, y_weights, np.zeros(k), k)

@@ -1,0 +1,163 @@
+"""One of two views as sparse CCA computes with it: by its rows, or its covariances."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, sparse
+
+from skcrl._linalg import LEAST_VARIANCE
+from skcrl._moments import dense
+from skcrl._origins import shifted
+from skcrl.linear._shrinkage import Penalty
+
+# Ridge that is always there, as a share of the mean variance: columns that are equal up
+# to rounding stay apart.
+_LEAST_RIDGE = 1e-10
+
+
+class DenseTable(NamedTuple):
+    """The matrix A of a dense view: columns centred and scaled, rows weighted."""
+
+    entries: np.ndarray  # (n, p)
+
+    @classmethod
+    def of(cls, rows):
+        """Table of dense `Rows`."""
+        entries = (rows.view - rows.mean) * rows.scale
+        entries *= rows.root_weights[:, None]
+        return cls(np.asfortranarray(entries))
+
+    @property
+    def n_features(self):
+        """Number of columns, p."""
+        return self.entries.shape[1]
+
+    def columns(self, which):
+        """Columns (n, len(which)) of A."""
+        return self.entries[:, which]
+
+    def back(self, codes):
+        """Product A' codes."""
+        return self.entries.T @ codes
+
+
+class SparseTable(NamedTuple):
+    """The same of a sparse view, which is centred by the column, or after a product."""
+
+    view: sparse.csc_array
+    mean: np.ndarray  # (p,)
+    scale: np.ndarray  # (p,)
+    root_weights: np.ndarray  # (n,)
+
+    @classmethod
+    def of(cls, rows):
+        """Table of sparse `Rows`."""
+        view = shifted(rows.view, rows.origin).tocsc()
+        return cls(view, rows.mean, rows.scale, rows.root_weights)
+
+    @property
+    def n_features(self):
+        """Number of columns, p."""
+        return len(self.mean)
+
+    def columns(self, which):
+        """Columns (n, len(which)) of A."""
+        columns = self.view[:, which].toarray() - self.mean[which]
+        return columns * self.scale[which] * self.root_weights[:, None]
+
+    def back(self, codes):
+        """Product A' codes."""
+        codes = self.root_weights * codes
+        return self.scale * (self.view.T @ codes - self.mean * codes.sum())
+
+
+class ByRows(NamedTuple):
+    """A view by its rows: nothing of p x p entries is made."""
+
+    table: DenseTable | SparseTable
+    n: float
+    penalty: Penalty
+
+    @property
+    def n_features(self):
+        """Number of columns, p."""
+        return self.table.n_features
+
+    def codes(self, weights):
+        """Codes (n_rows,) of weights (p,), most of which are 0."""
+        active = np.flatnonzero(weights)
+        return self.table.columns(active) @ weights[active]
+
+    def covariances(self, other, weights):
+        """Covariances (p,) of the columns with the code of the other view."""
+        return self.table.back(other.codes(weights)) / (self.n - 1)
+
+    def product(self, weights):
+        """Penalised covariance S times weights (p,)."""
+        keep, ridge = self.penalty
+        within = self.table.back(self.codes(weights)) / (self.n - 1)
+        return keep * within + ridge * weights
+
+    def solve(self, active, target):
+        """Weights w of the active columns with S w = target there."""
+        keep, ridge = self.penalty
+        A = self.table.columns(active)
+        share = keep / (self.n - 1)
+        if A.shape[1] <= A.shape[0]:
+            return _solve(share * (A.T @ A), ridge, target)
+        inner = _solve(share * (A @ A.T), ridge, share * (A @ target))
+        return (target - A.T @ inner) / ridge
+
+
+class ByCovariance(NamedTuple):
+    """A view by its covariances, whose size does not grow with the rows."""
+
+    within: np.ndarray  # (p, p)
+    between: np.ndarray  # (p, q)
+    penalty: Penalty
+
+    @property
+    def n_features(self):
+        """Number of columns, p."""
+        return len(self.within)
+
+    def covariances(self, other, weights):
+        """Covariances (p,) of the columns with the code of the other view."""
+        active = np.flatnonzero(weights)
+        return self.between[:, active] @ weights[active]
+
+    def product(self, weights):
+        """Penalised covariance S times weights (p,)."""
+        keep, ridge = self.penalty
+        active = np.flatnonzero(weights)
+        return keep * (self.within[:, active] @ weights[active]) + ridge * weights
+
+    def solve(self, active, target):
+        """Weights w of the active columns with S w = target there."""
+        keep, ridge = self.penalty
+        return _solve(keep * self.within[np.ix_(active, active)], ridge, target)
+
+
+def rows_side(rows, penalty):
+    """Side of `Rows`, under a penalty of their scaled columns."""
+    kind = SparseTable if sparse.issparse(rows.view) else DenseTable
+    mean_variance = rows.sums_of_squares().sum() / (rows.n - 1) / len(rows.mean)
+    return ByRows(kind.of(rows), rows.n, _at_least(penalty, mean_variance))
+
+
+def covariance_side(within, between, penalty):
+    """Side of covariances of scaled columns, sparse products perhaps."""
+    within, between = dense(within), dense(between)
+    mean_variance = within.diagonal().mean()
+    return ByCovariance(within, between, _at_least(penalty, mean_variance))
+
+
+def _at_least(penalty, mean_variance):
+    """A penalty whose covariance is positive definite beyond rounding."""
+    least = max(_LEAST_RIDGE * mean_variance, LEAST_VARIANCE)
+    return penalty._replace(ridge=max(penalty.ridge, least))
+
+
+def _solve(matrix, ridge, target):
+    matrix[np.diag_indices_from(matrix)] += ridge
+    return linalg.solve(matrix, target, assume_a="pos", check_finite=False)
