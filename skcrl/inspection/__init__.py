@@ -7,6 +7,7 @@ from skcrl.inspection._multivariate import multivariate_tests
 from skcrl.inspection._permutation import permutation_test
 from skcrl.inspection._sample_size import sample_size
 from skcrl.inspection._selection import select_n_components
+from skcrl.inspection._stability import stability_selection
 from skcrl.inspection._summary import summary
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "permutation_test",
     "sample_size",
     "select_n_components",
+    "stability_selection",
     "summary",
 ]

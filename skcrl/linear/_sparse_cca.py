@@ -71,7 +71,8 @@ class SparseCCA(ByWeights):
     over the weights u and v, where :math:`\bar\Sigma` is the covariance of the
     columns with the ridge and shrinkage of :class:`LinearCCA`. Given v, the best u is
     an elastic net of the code of y on the columns of x, scaled to variance 1, and the
-    other way round. The two take turns from the weights of :class:`LinearCCA` on.
+    other way round. The two take turns, once from the weights of :class:`LinearCCA` on
+    and once from the two columns that correlate most, and the better end counts.
 
     Without `alpha` the codes are those of :class:`LinearCCA`. With ``shrinkage=1`` and
     ``reg=0``, which leaves the correlations between columns of a view out, they are
@@ -265,9 +266,8 @@ class SparseCCA(ByWeights):
         with restored_on_error(self), overflow_told_by_error():
             limits = self._limits()
             problem = self._problem(X, y, sample_weight)
-            pairs = self._pairs(
-                problem, _dense_starts(problem, self.n_components), limits
-            )
+            starts = _dense_starts(problem, self.n_components)
+            pairs = self._pairs(problem, starts, limits, fresh=True)
             self._keep(problem, pairs)
         return self
 
@@ -328,7 +328,7 @@ class SparseCCA(ByWeights):
             grid = _grid(alphas, problem, starts)
             for alpha in grid:
                 limits = [limit._replace(alpha=float(alpha)) for limit in limits]
-                starts = model._pairs(problem, starts, limits)
+                starts = model._pairs(problem, starts, limits, fresh=not fits)
                 fits.append(problem.fit(*_stacked(starts)))
         x_weights = np.array([fit.solution.x_weights for fit in fits])
         y_weights = np.array([fit.solution.y_weights for fit in fits])
@@ -402,9 +402,9 @@ class SparseCCA(ByWeights):
             for alpha, number, p in zip(alphas, numbers, positive, strict=True)
         ]
 
-    def _pairs(self, problem, starts, limits):
+    def _pairs(self, problem, starts, limits, fresh):
         pairs = sparse_pairs(
-            problem.x, problem.y, starts, limits, self.max_iter, self.tol
+            problem.x, problem.y, starts, limits, self.max_iter, self.tol, fresh
         )
         if not all(pair.converged for pair in pairs):
             warnings.warn(

@@ -1,8 +1,10 @@
 """Pairs of sparse weights, one after another, by alternating elastic nets."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from skcrl.linear._elastic_net import elastic_net
 
@@ -11,6 +13,8 @@ _RESOLUTION = 1e-3
 # Turns after which the penalties found for a number of columns no longer fall: columns
 # that come and go in turn could go on for ever.
 _FREE_TURNS = 30
+# Columns whose covariances with those of the other view are there at a time.
+_COLUMNS = 256
 
 
 class Limits(NamedTuple):
@@ -39,7 +43,7 @@ class Removed(NamedTuple):
     y_covariances: np.ndarray  # (q,), Sy v
 
 
-def sparse_pairs(x, y, starts, limits, max_iter, tol):
+def sparse_pairs(x, y, starts, limits, max_iter, tol, fresh):
     """One pair for each of `starts`, each of what the pairs before it leave.
 
     A pair u, v takes rho (Sx u)(Sy v)' from the covariance between the views, rho being
@@ -50,9 +54,14 @@ def sparse_pairs(x, y, starts, limits, max_iter, tol):
     ----------
     x, y : ByRows or ByCovariance
     starts : list of Pair
-    limits : (Limits, Limits)
+    limits : list of Limits
+        Of x and y.
     max_iter : int
     tol : float
+    fresh : bool
+        Whether to start from the two columns that covary most, too, and take the better
+        end. A dense start may be blind to what few columns share, and these to what
+        many do.
 
     References
     ----------
@@ -63,31 +72,52 @@ def sparse_pairs(x, y, starts, limits, max_iter, tol):
     pairs: list[Pair] = []
     removed: list[Removed] = []
     for start in starts:
-        found = [
-            _alternate(x, y, removed, signed, limits, max_iter, tol)
-            for signed in _signs(start, limits)
-        ]
-        covariances = [
-            pair.x_weights @ _target(x, y, removed, pair.y_weights) for pair in found
-        ]
-        best = int(np.argmax(covariances))
-        pairs.append(found[best])
+        tried = [start]
+        if any(limit.positive for limit in limits):
+            tried.append(_reversed(start))
+        if fresh:
+            tried.append(_of_two_columns(x, y, removed, limits))
+        found = [_alternate(x, y, removed, one, limits, max_iter, tol) for one in tried]
+        pair = max(found, key=partial(_value, x, y, removed, limits))
+        pairs.append(pair)
         removed.append(
             Removed(
-                covariances[best],
-                x.product(found[best].x_weights),
-                y.product(found[best].y_weights),
+                pair.x_weights @ _target(x, y, removed, pair.y_weights),
+                x.product(pair.x_weights),
+                y.product(pair.y_weights),
             )
         )
     return pairs
 
 
-def _signs(start, limits):
-    """The start, and its reverse where weights that may not be negative tell them."""
-    if not any(limit.positive for limit in limits):
-        return [start]
-    x_weights, y_weights = -start.x_weights, -start.y_weights
-    return [start, start._replace(x_weights=x_weights, y_weights=y_weights)]
+def _reversed(start):
+    """The other sign of a start, which weights that may not be negative tell apart."""
+    return start._replace(x_weights=-start.x_weights, y_weights=-start.y_weights)
+
+
+def _of_two_columns(x, y, removed, limits):
+    """Start from the column of y that covaries most with one of x."""
+    largest, best = -1.0, 0
+    for columns in gen_batches(x.n_features, _COLUMNS):
+        block = x.between(y, np.arange(columns.start, columns.stop))
+        for covariance, of_x, of_y in removed:
+            block -= covariance * of_x[columns, None] * of_y
+        if not all(limit.positive for limit in limits):
+            np.abs(block, out=block)
+        if block.max() > largest:
+            largest, best = block.max(), int(block.max(axis=0).argmax())
+    weights = np.zeros(y.n_features)
+    weights[best] = 1.0
+    weights /= (weights @ y.product(weights)) ** 0.5
+    return Pair(np.zeros(x.n_features), weights, (0.0, 0.0), 0, True)
+
+
+def _value(x, y, removed, limits, pair):
+    """What a pair is to maximise: the covariance of its codes, less the penalties."""
+    value = pair.x_weights @ _target(x, y, removed, pair.y_weights)
+    for limit, weights in zip(limits, pair[:2], strict=True):
+        value -= (limit.alpha or 0.0) * abs(weights).sum()
+    return value
 
 
 def _alternate(x, y, removed, start, limits, max_iter, tol):

@@ -37,7 +37,7 @@ class DenseTable(NamedTuple):
         return self.entries[:, which]
 
     def back(self, codes):
-        """Product A' codes."""
+        """Product A' codes, of one code or of some, (n,) or (n, k)."""
         return self.entries.T @ codes
 
 
@@ -66,9 +66,10 @@ class SparseTable(NamedTuple):
         return columns * self.scale[which] * self.root_weights[:, None]
 
     def back(self, codes):
-        """Product A' codes."""
-        codes = self.root_weights * codes
-        return self.scale * (self.view.T @ codes - self.mean * codes.sum())
+        """Product A' codes, of one code or of some, (n,) or (n, k)."""
+        codes = (self.root_weights * codes.T).T
+        centred = self.view.T @ codes - np.multiply.outer(self.mean, codes.sum(axis=0))
+        return (self.scale * centred.T).T
 
 
 class ByRows(NamedTuple):
@@ -92,6 +93,11 @@ class ByRows(NamedTuple):
         """Covariances (p,) of the columns with the code of the other view."""
         return self.table.back(other.codes(weights)) / (self.n - 1)
 
+    def between(self, other, columns):
+        """Covariances (len(columns), q) of some columns with those of the other."""
+        codes = self.table.columns(columns)
+        return other.table.back(codes).T / (self.n - 1)
+
     def product(self, weights):
         """Penalised covariance S times weights (p,)."""
         keep, ridge = self.penalty
@@ -113,7 +119,7 @@ class ByCovariance(NamedTuple):
     """A view by its covariances, whose size does not grow with the rows."""
 
     within: np.ndarray  # (p, p)
-    between: np.ndarray  # (p, q)
+    cross: np.ndarray  # (p, q), between the views
     penalty: Penalty
 
     @property
@@ -124,7 +130,11 @@ class ByCovariance(NamedTuple):
     def covariances(self, other, weights):
         """Covariances (p,) of the columns with the code of the other view."""
         active = np.flatnonzero(weights)
-        return self.between[:, active] @ weights[active]
+        return self.cross[:, active] @ weights[active]
+
+    def between(self, other, columns):
+        """Covariances (len(columns), q) of some columns with those of the other."""
+        return self.cross[columns]
 
     def product(self, weights):
         """Penalised covariance S times weights (p,)."""
@@ -145,11 +155,11 @@ def rows_side(rows, penalty):
     return ByRows(kind.of(rows), rows.n, _at_least(penalty, mean_variance))
 
 
-def covariance_side(within, between, penalty):
+def covariance_side(within, cross, penalty):
     """Side of covariances of scaled columns, sparse products perhaps."""
-    within, between = dense(within), dense(between)
+    within, cross = dense(within), dense(cross)
     mean_variance = within.diagonal().mean()
-    return ByCovariance(within, between, _at_least(penalty, mean_variance))
+    return ByCovariance(within, cross, _at_least(penalty, mean_variance))
 
 
 def _at_least(penalty, mean_variance):

@@ -1,0 +1,248 @@
+"""How often a column is selected when the samples are others."""
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import _get_feature_names, _num_samples
+
+from skcrl._typing import Rows, Seed, Side
+from skcrl._validation import N_JOBS, random_source
+from skcrl._views import check_paired, kind_of
+from skcrl.base import TwoViewTransformer
+from skcrl.inspection._results import data_frame, short_repr
+
+
+class StabilitySelection(NamedTuple):
+    """What :func:`stability_selection` returns.
+
+    Attributes
+    ----------
+    x_frequencies : ndarray of shape (n_features_x,)
+        Share of the subsamples in which a column of the first view has a weight in
+        some component.
+    y_frequencies : ndarray of shape (n_features_y,)
+        The same for the second view.
+    x_n_selected, y_n_selected : float
+        Columns of either view that are selected in a subsample, on average.
+    x_jaccard, y_jaccard : float
+        Mean over pairs of subsamples of the columns that both select, as a share of
+        those that either selects: 1 where all select the same.
+    x_names, y_names : ndarray
+        Names of the columns of either view, or their numbers.
+    """
+
+    x_frequencies: np.ndarray
+    y_frequencies: np.ndarray
+    x_n_selected: float
+    y_n_selected: float
+    x_jaccard: float
+    y_jaccard: float
+    x_names: np.ndarray
+    y_names: np.ndarray
+
+    def __repr__(self):
+        return short_repr(self)
+
+    def to_frame(self, side: Side = "x") -> Any:
+        """Data frame of one view's columns, with `frequency`, largest first.
+
+        Parameters
+        ----------
+        side : {"x", "y"}, default="x"
+            View.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+        """
+        if side not in ("x", "y"):
+            raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
+        frequencies = self.x_frequencies if side == "x" else self.y_frequencies
+        names = self.x_names if side == "x" else self.y_names
+        order = np.argsort(-frequencies, kind="stable")
+        return data_frame({"frequency": frequencies[order]}, names[order])
+
+    def expected_false(self, threshold: float) -> tuple[float, float]:
+        """Most columns of (x, y) to be expected above a threshold by chance.
+
+        Parameters
+        ----------
+        threshold : float in (0.5, 1]
+            Frequency from which on columns are taken.
+
+        Returns
+        -------
+        x, y : float
+            Bounds of Meinshausen and Bühlmann for columns that are selected no more
+            often than by chance, :math:`q^2 / ((2 t - 1) p)` where q of p columns are
+            selected in a subsample and t is the threshold.
+        """
+        if not 0.5 < threshold <= 1:
+            raise ValueError(f"threshold must be in (0.5, 1], got {threshold!r}.")
+        return (
+            self.x_n_selected**2 / ((2 * threshold - 1) * len(self.x_frequencies)),
+            self.y_n_selected**2 / ((2 * threshold - 1) * len(self.y_frequencies)),
+        )
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit", "transform_pair"])],
+        "X": ["array-like", "sparse matrix"],
+        "y": ["array-like", "sparse matrix"],
+        "n_subsamples": [Interval(Integral, 2, 2**31 - 1, closed="both")],
+        "n_jobs": N_JOBS,
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def stability_selection(
+    estimator: TwoViewTransformer,
+    X: Rows,
+    y: Rows,
+    *,
+    n_subsamples: int = 100,
+    n_jobs: int | None = None,
+    random_state: Seed = None,
+    verbose: int = 0,
+) -> StabilitySelection:
+    """Share of subsamples in which each column of both views is selected.
+
+    Of two columns that correlate, a sparse estimator takes one or the other, and which
+    one depends on the samples. Columns that most subsamples select are those to report
+    [1]_. A subsample is half of the rows, drawn without replacement, and the next one
+    is the other half, since such pairs tell more than as many draws [2]_.
+
+    Parameters
+    ----------
+    estimator : two-view estimator
+        One that selects columns, such as :class:`~skcrl.SparseCCA`, also in a
+        :class:`~skcrl.ViewPipeline` whose steps keep the columns. It is cloned and
+        fitted to each subsample. If it is random, set its `random_state`.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
+        First view, at least 4 samples. Rows must be independent of each other.
+    y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+        Second view, paired with `X`.
+    n_subsamples : int, default=100
+        Number of subsamples, at least 2. An odd number is raised by one.
+    n_jobs : int or None, default=None
+        Processes of joblib. The numbers are the same for any.
+    random_state : int, RandomState instance or None, default=None
+        Source of the subsamples.
+    verbose : int, default=0
+        Progress, as joblib reports it.
+
+    Returns
+    -------
+    result : StabilitySelection
+        Named tuple of `x_frequencies`, `y_frequencies`, `x_n_selected`, `y_n_selected`,
+        `x_jaccard`, `y_jaccard`, `x_names` and `y_names`. ``to_frame(side)`` gives a
+        table, ``expected_false(threshold)`` how many columns may be above a
+        threshold by chance.
+
+    Raises
+    ------
+    ValueError
+        If the views are not paired or have fewer than 4 rows, or the estimator has no
+        weights of their columns.
+
+    See Also
+    --------
+    skcrl.SparseCCA.path : Which columns are selected under which penalty.
+
+    References
+    ----------
+    .. [1] Meinshausen and Bühlmann (2010). Stability selection. Journal of the Royal
+       Statistical Society B 72. Theorem 1.
+    .. [2] Shah and Samworth (2013). Variable selection with error control: another look
+       at stability selection. Journal of the Royal Statistical Society B 75.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl import SparseCCA
+    >>> from skcrl.inspection import stability_selection
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.standard_normal((100, 1))
+    >>> X, y = rng.standard_normal((100, 200)), rng.standard_normal((100, 150))
+    >>> X[:, [3, 14]] += 2 * shared
+    >>> y[:, [2, 7]] += 2 * shared
+    >>> result = stability_selection(
+    ...     SparseCCA(n_nonzero=4), X, y, n_subsamples=20, random_state=0
+    ... )
+    >>> np.flatnonzero(result.x_frequencies > 0.9)
+    array([ 3, 14])
+    >>> np.flatnonzero(result.y_frequencies > 0.9)
+    array([2, 7])
+    >>> [round(n, 2) for n in result.expected_false(0.9)]
+    [0.1, 0.13]
+    """
+    check_paired(X, y)
+    n = _num_samples(X)
+    if n < 4:
+        raise ValueError(f"Halves need at least 2 samples each, 4 in all, got {n}.")
+    seeds = random_source(random_state).randint(2**31 - 1, size=-(-n_subsamples // 2))
+    pairs = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(_of_halves)(estimator, X, y, n, seed) for seed in seeds
+    )
+    x_selected, y_selected = (
+        np.array([half[side] for pair in pairs for half in pair]) for side in (0, 1)
+    )
+    return StabilitySelection(
+        x_selected.mean(axis=0),
+        y_selected.mean(axis=0),
+        float(x_selected.sum(axis=1).mean()),
+        float(y_selected.sum(axis=1).mean()),
+        _mean_jaccard(x_selected),
+        _mean_jaccard(y_selected),
+        _names(X, x_selected),
+        _names(y, y_selected),
+    )
+
+
+def _of_halves(estimator, X, y, n, seed):
+    """Columns that are selected, by either half of the rows."""
+    order = np.random.default_rng(seed).permutation(n)
+    return [
+        _selected(estimator, X, y, rows) for rows in (order[: n // 2], order[n // 2 :])
+    ]
+
+
+def _selected(estimator, X, y, rows):
+    """Columns (p,) and (q,) with a weight in some component of one subsample."""
+    take_x, take_y = kind_of(X).take(X, rows), kind_of(y).take(y, rows)
+    fitted = clone(estimator).fit(take_x, take_y)
+    fitted = getattr(fitted, "estimator_", fitted)  # of a ViewPipeline
+    selected = []
+    for name, side, view in (("X", "x", X), ("y", "y", y)):
+        width = view.shape[1] if len(view.shape) > 1 else 1
+        weights = getattr(fitted, f"{side}_weights_", None)
+        if weights is None or len(weights) != width:
+            raise ValueError(
+                f"{type(fitted).__name__} has no weight for each of the {width} "
+                f"columns of {name}: pass an estimator that selects columns, such as "
+                "SparseCCA, without steps that make others of them."
+            )
+        selected.append(np.asarray(weights).any(axis=1))
+    return selected
+
+
+def _mean_jaccard(selected):
+    """Mean over pairs of rows of the common part, as a share of the union."""
+    selected = selected.astype(np.float64)
+    common = selected @ selected.T
+    sizes = common.diagonal()
+    union = sizes[:, None] + sizes - common
+    # Two that select nothing select the same.
+    shares = np.divide(common, union, out=np.ones_like(common), where=union > 0)
+    return float(shares[np.triu_indices(len(shares), 1)].mean())
+
+
+def _names(view, selected):
+    names = _get_feature_names(view)
+    return np.arange(selected.shape[1]) if names is None else names
