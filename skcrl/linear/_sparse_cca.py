@@ -26,7 +26,7 @@ from skcrl._validation import (
 from skcrl._views import check_beside
 from skcrl.exceptions import DegenerateFitWarning
 from skcrl.linear._by_weights import ByWeights
-from skcrl.linear._fit import Settings, overflow_told_by_error
+from skcrl.linear._fit import Fit, Settings, overflow_told_by_error
 from skcrl.linear._shrinkage import ESTIMATED, check_shrinkage
 from skcrl.linear._sparse_pairs import Limits, Pair, sparse_pairs
 from skcrl.linear._sparse_problem import CovarianceProblem, RowsProblem
@@ -324,7 +324,7 @@ class SparseCCA(ByWeights):
             ]
             problem = model._problem(X, y, sample_weight)
             starts = _dense_starts(problem, model.n_components)
-            fits = []
+            fits: list[Fit] = []
             grid = _grid(alphas, problem, starts)
             for alpha in grid:
                 limits = [limit._replace(alpha=float(alpha)) for limit in limits]
