@@ -38,6 +38,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/linear_peers.py --case growth
 	$(BIN)/python benchmarks/linear_scale.py
 	$(BIN)/python benchmarks/single_cells.py
+	$(BIN)/python benchmarks/sparse_peers.py
 	$(BIN)/python benchmarks/linear_common_individual.py
 	$(BIN)/python benchmarks/kernel_peers.py
 	$(BIN)/python benchmarks/training_overhead.py

@@ -20,17 +20,19 @@ CPU seconds of the fit; and the Jaccard index of the columns chosen from ten hal
 A penalty of cca-zoo is taken from a grid, the one of the highest correlation *of the
 test rows* among those that leave no more columns than SparseCCA: a choice that favours
 cca-zoo. SparseCCA has its defaults, and in a second row its shrinkage chosen by
-cross-validation of the training rows. Each class has `--limit` seconds a table; those
-that need more, or leave too many columns by every penalty, have no figures.
+cross-validation of the training rows. Each class has `--limit` seconds for the
+penalties of a table, from the largest on; where that is not enough for one that leaves
+a column, or all leave too many, there are no figures.
 
 Without cca-zoo (`pip install skcrl[peers]`) the rows of SparseCCA alone are printed.
 """
 
 import argparse
-import multiprocessing
 import os
+import signal
 import time
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -41,7 +43,8 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skcrl import LinearCCA, SparseCCA
 
 SHRINKAGES = [0.1, 0.3, 0.5, 0.7, 0.9, 0.98]
-GRID = np.geomspace(1e-3, 0.9, 16)
+# The largest leave the fewest columns, and take the least time.
+GRID = np.geomspace(2.0, 1e-3, 20)
 # Class of cca-zoo: the parameter that decides how many columns, and its values.
 PEERS = {
     "PMDCCA": ("l1_bound", np.geomspace(0.03, 0.7, 24)),
@@ -169,22 +172,44 @@ def chosen_shrinkage(views, k):
     return search.fit(*views).best_params_["shrinkage"]
 
 
-def theirs(name, views, k):
-    """Weights by a class of cca-zoo, for every value of its penalty in turn."""
+def theirs(name, views, k, limit):
+    """Weights by a class of cca-zoo, for one value of its penalty after the other.
+
+    It stops after so many seconds, in the midst of a fit, too.
+    """
     from cca_zoo import sparse
 
     parameter, values = PEERS[name]
-    for value in [k] if values is None else values:
-        settings = {} if parameter is None else {parameter: value}
-        if "random_state" in getattr(sparse, name)().get_params():
-            settings["random_state"] = 0
-        begin = time.process_time()
-        try:
-            model = getattr(sparse, name)(1, **settings).fit(views)
-        except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-            continue
-        seconds = time.process_time() - begin
-        yield value, seconds, [np.asarray(w)[:, 0] for w in model.weights_]
+    with seconds_left(limit):
+        for value in [k] if values is None else values:
+            settings = {} if parameter is None else {parameter: value}
+            if "random_state" in getattr(sparse, name)().get_params():
+                settings["random_state"] = 0
+            begin = time.process_time()
+            try:
+                model = getattr(sparse, name)(1, **settings).fit(views)
+            except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+                continue
+            seconds = time.process_time() - begin
+            yield value, seconds, [np.asarray(w)[:, 0] for w in model.weights_]
+
+
+@contextmanager
+def seconds_left(limit):
+    """End the block after so many seconds."""
+
+    def stop(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    except TimeoutError:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def held_out(weights, test):
@@ -203,33 +228,25 @@ def stability(fit, views, n_draws=10):
     return np.mean([len(a & b) / max(1, len(a | b)) for a, b in combinations(sets, 2)])
 
 
-def best_of(name, train, test, k, with_stability):
+def best_of(name, train, test, k, args):
     """Row of the penalty of a peer that is best on the test rows, or None."""
     best = None
-    for value, seconds, weights in theirs(name, train, k):
+    for value, seconds, weights in theirs(name, train, k, args.limit):
         n = [int((w != 0).sum()) for w in weights]
         if max(n) > k or min(n) == 0:
             continue
         row = held_out(weights, test), *n, seconds, value
         if best is None or row[0] > best[0]:
             best = row
-    if best is None or not with_stability:
+    if best is None or name != "PMDCCA":
         return best and (*best[:4], np.nan)
 
     def again(views):
-        ends = [w for value, _, w in theirs(name, views, k) if value == best[4]]
-        return ends[0] if ends else [np.zeros(v.shape[1]) for v in views]
+        ends = theirs(name, views, k, args.limit)
+        found = [weights for value, _, weights in ends if value == best[4]]
+        return found[0] if found else [np.zeros(view.shape[1]) for view in views]
 
     return *best[:4], stability(again, train)
-
-
-def limited(seconds, function, *arguments):
-    """Result of a call in a process that has so many seconds, None if it takes more."""
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        try:
-            return pool.apply_async(function, arguments).get(seconds)
-        except multiprocessing.TimeoutError:
-            return None
 
 
 def peers(args):
@@ -259,16 +276,14 @@ def supports(args):
             best = chosen_shrinkage(views, k)
             scores["chosen"].append(f1(ours(views, k, best), chosen))
             for name in names if seed < 3 else ():
-                scores[name].append(
-                    limited(args.limit, best_f1, name, views, k, chosen)
-                )
+                scores[name].append(best_f1(name, views, k, chosen, args.limit))
         line = "".join(f"{mean(scores[name]):>12}" for name in header)
         print(f"{kind + f' n={n}':16}{line}", flush=True)
 
 
-def best_f1(name, views, k, chosen):
+def best_f1(name, views, k, chosen, limit):
     """F1 of the penalty of a peer whose F1 is highest."""
-    scores = [f1(w, chosen) for _, _, w in theirs(name, views, k)]
+    scores = [f1(w, chosen) for _, _, w in theirs(name, views, k, limit)]
     return max(scores, default=None)
 
 
@@ -307,8 +322,7 @@ def held_out_tables(args):
                 jaccard = stability(partial(ours, k=k, shrinkage=shrinkage), train)
                 show(name, held_out(weights, test), *n, seconds, jaccard)
             for name in names:
-                with_stability = name == "PMDCCA"
-                row = limited(args.limit, best_of, name, train, test, k, with_stability)
+                row = best_of(name, train, test, k, args)
                 show(name, *(row or [np.nan] * 5))
 
 

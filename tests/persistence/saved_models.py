@@ -30,6 +30,7 @@ from skcrl import (
     LinearCommonIndividual,
     MultimodalAutoencoder,
     SemanticEmbedding,
+    SparseCCA,
     TiedBidirectional,
     TwoView,
     ViewPipeline,
@@ -113,6 +114,7 @@ TWO_VIEWS = {
         X,
         Y,
     ),
+    "linear few columns": (SparseCCA(2, n_nonzero=3), X, Y),
     "linear parts": (LinearCommonIndividual(2, n_individual=(1, 2)), X, Y),
     "linear parts frames": (
         LinearCommonIndividual(random_state=0),

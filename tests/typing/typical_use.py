@@ -32,6 +32,7 @@ from skcrl import (
     MultimodalAutoencoder,
     RoutedView,
     SemanticEmbedding,
+    SparseCCA,
     TiedBidirectional,
     TwoView,
     ViewPipeline,
@@ -50,6 +51,7 @@ from skcrl.inspection import (
     gradient_map,
     permutation_test,
     sample_size,
+    stability_selection,
     select_n_components,
     summary,
 )
@@ -79,6 +81,10 @@ assert_type(cca.partial_fit(left, right, sample_weight=np.ones(len(left))), Line
 LinearCCA(2, reg=(0.1, 0.0), shrinkage="ledoit_wolf", solver="gram", random_state=0)
 LinearCCA(2).fit(pd.DataFrame(left), pd.DataFrame(right)).loadings_frame("y")
 LinearCCA(2).fit(sparse.csr_array(left), right.tolist())
+few = SparseCCA(2, alpha=(0.1, None), n_nonzero=(None, 5), shrinkage=0.7)
+assert_type(few.fit(left, right).x_selected_, np.ndarray)
+few.path(left, right, alphas=[0.1, 0.2]).x_weights.sum()
+stability_selection(few, left, right, n_jobs=1).to_frame("y")
 parts = LinearCommonIndividual(2, n_individual=(3, None), n_signal=9).fit(left, right)
 assert_type(parts, LinearCommonIndividual)
 assert_type(parts.transform_individual_y(right), np.ndarray)
