@@ -51,8 +51,8 @@ from skcrl.inspection import (
     gradient_map,
     permutation_test,
     sample_size,
-    stability_selection,
     select_n_components,
+    stability_selection,
     summary,
 )
 from skcrl.metrics import (
