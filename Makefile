@@ -54,6 +54,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/crash.py
 	$(BIN)/python benchmarks/search_speed.py
 	$(BIN)/python benchmarks/missing_views.py
+	$(BIN)/python benchmarks/missing_cells.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/retrieval.py --data emoji
 	$(BIN)/python benchmarks/retrieval.py --data audio-sheet --share 100 10

@@ -20,6 +20,7 @@ _HOMES = {
     "LinearCCA": "skcrl.linear",
     "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
+    "ProbabilisticCCA": "skcrl.linear",
     "RoutedView": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
     "SparseCCA": "skcrl.linear",
@@ -59,6 +60,7 @@ __all__ = [
     "LinearCCA",
     "LinearCommonIndividual",
     "MultimodalAutoencoder",
+    "ProbabilisticCCA",
     "RoutedView",
     "SemanticEmbedding",
     "SparseCCA",
@@ -98,7 +100,12 @@ if TYPE_CHECKING:
     )
     from skcrl.kernel import KernelCCA
     from skcrl.labels import LabelEmbedding, SemanticEmbedding
-    from skcrl.linear import LinearCCA, LinearCommonIndividual, SparseCCA
+    from skcrl.linear import (
+        LinearCCA,
+        LinearCommonIndividual,
+        ProbabilisticCCA,
+        SparseCCA,
+    )
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever
     from skcrl.transfer import CrossViewClassifier, transfer_score

@@ -186,8 +186,8 @@ def cca_by(svd, cov, n_components, ridge):
 
 def _whitened(cov, ridge):
     """Roots of both views and T, by Cholesky factors that ridges make safe."""
-    x_root = Root(_factor(_regularised(cov.xx, ridge[0])))
-    y_root = Root(_factor(_regularised(cov.yy, ridge[1])))
+    x_root = Root(factor(_regularised(cov.xx, ridge[0])))
+    y_root = Root(factor(_regularised(cov.yy, ridge[1])))
     return x_root, y_root, y_root.whiten(x_root.whiten(cov.xy).T).T
 
 
@@ -309,13 +309,13 @@ def _range_root(cov, ridge=0.0, keep=1.0):
     cov = dense(cov)
     basis = _range_basis(cov)
     if basis is None:
-        return Root(_factor(_regularised(cov, ridge, keep)))
+        return Root(factor(_regularised(cov, ridge, keep)))
     if ridge > 0 and basis.shape[1] > 0:
         # The basis spans the range in units of the columns, where W lies without a
         # ridge; the ridge knows no units, and W lies in the range itself.
         basis = namespace(cov).linalg.qr(cov @ basis)[0]
     within = keep * (basis.T @ cov @ basis) + ridge * (basis.T @ basis)
-    return Root(_factor(within), basis)
+    return Root(factor(within), basis)
 
 
 def _range_basis(cov):
@@ -329,7 +329,7 @@ def _range_basis(cov):
     return scale[:, None] * eigenvectors[:, live] * eigenvalues[live] ** -0.5
 
 
-def _factor(cov):
+def factor(cov):
     """Lower Cholesky factor of `cov`, or of what it is but for rounding."""
     unit, scale = _unit_diagonal(cov)
     lower, shift = _cholesky(unit), 4 * _rounding(cov)

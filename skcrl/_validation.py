@@ -239,7 +239,19 @@ def _is_positive(value):
 
 def check_view(estimator, view, side, reset=False):
     """One view, `side` "x" or "y", as a float array of the width seen in fit."""
-    return _check_numbers(estimator, view, side, reset=reset)
+    if not _accepts_gaps(estimator):
+        return _check_numbers(estimator, view, side, reset=reset)
+    view = _check_numbers(
+        estimator, view, side, reset=reset, ensure_all_finite="allow-nan"
+    )
+    nowhere = np.flatnonzero(kind_of(view).missing_rows(view))
+    if len(nowhere):
+        raise ValueError(
+            f"{len(nowhere)} rows of {NAMES[side]} are NaN throughout, the first is "
+            f"row {nowhere[0]}, and have no codes of their own: drop them, or pass "
+            "both views to transform_joint, reconstruct or impute."
+        )
+    return view
 
 
 def check_table(estimator, view, side, *, reset, allow_nd):
@@ -277,7 +289,8 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
     Returns
     -------
     X, y : ndarray, CSR array or None
-        As from `check_pair`; a row that is missing is all NaN.
+        As from `check_pair`; a row that is missing is all NaN. Others are NaN in part
+        if the estimator accepts gaps.
     has_x, has_y : ndarray of bool, shape (n_samples,)
     """
     views = {side: view for side, view in (("x", X), ("y", y)) if view is not None}
@@ -304,7 +317,9 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
         check_paired(X, y)
     n_samples = next(iter(arrays.values())).shape[0]
     present = {
-        side: kind_of(array).present_rows(array, NAMES[side])
+        side: ~kind_of(array).missing_rows(array)
+        if _accepts_gaps(estimator)
+        else kind_of(array).present_rows(array, NAMES[side])
         for side, array in arrays.items()
     }
     has_x, has_y = (
@@ -317,6 +332,11 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
             f"{nowhere[0]}: drop them."
         )
     return arrays.get("x"), arrays.get("y"), has_x, has_y
+
+
+def _accepts_gaps(estimator):
+    """Whether single cells of views may be missing."""
+    return getattr(estimator, "_accepts_gaps", False)
 
 
 def float_types(view):
@@ -431,13 +451,14 @@ def _refuse_missing(estimator, view, side):
     elif missing[row].all():
         remedy = (
             "A row of NaN is a view that is missing, which no imputer fills: drop the "
-            "row from both views, or take CorrNet, MultimodalAutoencoder or "
-            "TiedBidirectional, which train on what is there"
+            "row from both views, or take CorrNet, MultimodalAutoencoder, "
+            "ProbabilisticCCA or TiedBidirectional, which train on what is there"
         )
     else:
         remedy = (
             "Drop such rows from both views, or fill the gaps, by SimpleImputer() as a "
-            "step of make_view_pipeline"
+            "step of make_view_pipeline, or take ProbabilisticCCA, which fills them "
+            "from both views"
         )
     raise ValueError(
         f"Input {NAMES[side]} contains NaN, first in {where}, and "

@@ -61,6 +61,8 @@ class TwoViewTransformer(
 
     # Whether views may be sparse matrices.
     _accepts_sparse = False
+    # Whether single cells may be missing, NaN, in every method.
+    _accepts_gaps = False
     # Whether views may be torch tensors, under array_api_dispatch.
     _accepts_tensors = False
     # Whether views may be Dask arrays, which are not loaded.
@@ -423,6 +425,7 @@ class TwoViewTransformer(
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = self._accepts_sparse
+        tags.input_tags.allow_nan = self._accepts_gaps
         return tags
 
 

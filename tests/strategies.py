@@ -23,6 +23,7 @@ from skcrl import (
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
+    ProbabilisticCCA,
     SparseCCA,
     TiedBidirectional,
     ViewPipeline,
@@ -272,6 +273,12 @@ sparse_linear = st.builds(
     shrinkage=_shrinkages,
     scale=st.booleans(),
 )
+probabilistic = st.builds(
+    ProbabilisticCCA,
+    st.sampled_from([None, 1, 2]),
+    reg=_penalties,
+    scale=st.booleans(),
+)
 exact_kernel = st.builds(
     KernelCCA,
     st.sampled_from([1, 2]),
@@ -322,6 +329,7 @@ KINDS = {
     "LinearCCA": (linear, 1.0),
     "LinearCommonIndividual": (common_individual, 0.5),
     "SparseCCA": (sparse_linear, 0.5),
+    "ProbabilisticCCA": (probabilistic, 0.5),
     "KernelCCA": (st.one_of(exact_kernel, nystroem, fourier), 0.5),
     "ViewPipeline": (st.builds(ViewPipeline, linear, x=_steps, y=_steps), 0.25),
     "DeepCCA": (

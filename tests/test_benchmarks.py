@@ -60,6 +60,10 @@ TINY = {
         ["--quick", "--epochs", "2", "--weight", "0.1", "0.01", "--batch", "500"],
         "k=8: weight 0.01 in place of 0.1 takes the sum from",
     ),
+    "missing_cells": (
+        ["--seeds", "1", "--share", "0.1", "--data", "body, blood", "exercises"],
+        "iterative, one table",
+    ),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
     "search_speed": (
         ["--quick", "--case", "million", "--only", "exact", "bare"],

@@ -29,6 +29,7 @@ from skcrl import (
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
+    ProbabilisticCCA,
     RoutedView,
     SemanticEmbedding,
     SparseCCA,
@@ -137,6 +138,11 @@ ESTIMATORS = {
             1, layout="concatenated", noise=0.1, pretraining_epochs=1, **SMALL
         ),
     ],
+    "ProbabilisticCCA": [
+        ProbabilisticCCA(),
+        ProbabilisticCCA(1, reg=0),
+        ProbabilisticCCA(1, scale=True),
+    ],
     "RoutedView": [RoutedView(LinearCCA())],
     "SemanticEmbedding": [SemanticEmbedding()],
     "SparseCCA": [
@@ -155,6 +161,7 @@ ESTIMATORS = {
             LinearCCA(), x=(MinMaxScaler(), RobustScaler()), y=StandardScaler()
         ),
         ViewPipeline(DeepCCA(**SMALL, random_state=0), x=StandardScaler()),
+        ViewPipeline(ProbabilisticCCA(), x=StandardScaler(), y=StandardScaler()),
     ],
 }
 TWO_VIEW = [
@@ -389,6 +396,8 @@ def test_impute_fills_the_gaps_alone(estimator, views, trained):
         est.impute(X, None)
     with pytest.raises(ValueError, match="missing in both views, the first is row 0"):
         est.impute(X, np.full_like(y, np.nan))
+    if get_tags(est).input_tags.allow_nan:
+        return
     with pytest.raises(ValueError, match="y has rows that are NaN in part"):
         est.impute(X, _with(y, np.nan))
 

@@ -10,7 +10,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import KernelCenterer
 
-from skcrl import KernelCCA, LinearCCA, LinearCommonIndividual
+from skcrl import KernelCCA, LinearCCA, LinearCommonIndividual, ProbabilisticCCA
 from skcrl.datasets import make_correlated_views
 
 UNPENALISED = [
@@ -35,6 +35,7 @@ KERNEL = [
     clone(RBF).set_params(approximation="nystroem"),
 ]
 ALL = LINEAR + KERNEL
+PROBABILISTIC = ProbabilisticCCA(3, reg=0.1)
 PARTS = LinearCommonIndividual(1, n_individual=1, n_signal=2, random_state=0)
 
 
@@ -154,7 +155,7 @@ def correlation(Z, T):
     return np.diag(np.corrcoef(Z.T, T.T)[: Z.shape[1], Z.shape[1] :])
 
 
-@over(ALL)
+@over([*ALL, PROBABILISTIC])
 def test_weights_are_repetitions(estimator, views, new_views, rng):
     counts = rng.integers(0, 4, 120)
     np.testing.assert_allclose(
@@ -164,7 +165,7 @@ def test_weights_are_repetitions(estimator, views, new_views, rng):
     )
 
 
-@over(ALL)
+@over([*ALL, PROBABILISTIC])
 def test_weights_of_one_change_nothing(estimator, views, new_views):
     np.testing.assert_allclose(
         codes(estimator, views, new_views, sample_weight=np.ones(120)),
@@ -173,7 +174,7 @@ def test_weights_of_one_change_nothing(estimator, views, new_views):
     )
 
 
-@over([*ALL, PARTS])
+@over([*ALL, PROBABILISTIC, PARTS])
 def test_first_component_follows_the_shared_factor(estimator, rng):
     shared, *private = rng.standard_normal((3, 500, 1))
     X, y = (
@@ -186,7 +187,7 @@ def test_first_component_follows_the_shared_factor(estimator, rng):
     assert abs(correlation(PCA(1).fit_transform(X), shared)) < 0.1
 
 
-@over([*ALL, PARTS])
+@over([*ALL, PROBABILISTIC, PARTS])
 def test_a_second_fit_forgets_the_first(estimator, views, new_views):
     est = clone(estimator).fit(views[0][:50, :4], views[1][:50, :4]).fit(*views)
     fresh = clone(estimator).fit(*views)
@@ -197,7 +198,7 @@ def test_a_second_fit_forgets_the_first(estimator, views, new_views):
         np.testing.assert_array_equal(found, expected)
 
 
-@over([*ALL, PARTS])
+@over([*ALL, PROBABILISTIC, PARTS])
 def test_the_training_views_are_not_shared(estimator, views, new_views):
     X, y = (view.copy() for view in views)
     est = clone(estimator).fit(X, y)
@@ -206,7 +207,7 @@ def test_the_training_views_are_not_shared(estimator, views, new_views):
     np.testing.assert_array_equal(est.transform_pair(*new_views), expected)
 
 
-@over([*ALL, PARTS])
+@over([*ALL, PROBABILISTIC, PARTS])
 def test_more_components_than_there_can_be(estimator, views):
     with pytest.raises(ValueError, match="`n_components` upper bound is"):
         clone(estimator).set_params(n_components=121).fit(*views)

@@ -335,6 +335,9 @@ class ViewPipeline(TwoViewTransformer):
 
     def _impute(self, X, y):
         X_behind, y_behind, has_x, has_y = self._check_available(X, y)
+        if self.estimator_._accepts_gaps:
+            x_whole, y_whole = self.estimator_._impute(X_behind, y_behind)
+            return self._with_cells(X, "x", x_whole), self._with_cells(y, "y", y_whole)
         return (
             self._filled(X, "x", ~has_x, (None, y_behind[~has_x])),
             self._filled(y, "y", ~has_y, (X_behind[~has_y], None)),
@@ -342,6 +345,24 @@ class ViewPipeline(TwoViewTransformer):
 
     def _filled(self, view, side, gaps, sources):
         """A copy of a view before its steps, its gaps rebuilt from `sources`."""
+        view, numbers = self._before_steps(view, side)
+        if gaps.any():
+            X, y = sources
+            rebuilt = self._as_in_fit(self._rebuild(X, y, side), side)
+            view[gaps] = rebuilt.reshape(view[gaps].shape)
+        return check_array(view, **numbers)  # what an imputer would fill is left
+
+    def _with_cells(self, view, side, whole):
+        """A copy of a view before its steps, its missing cells from behind them."""
+        view, numbers = self._before_steps(view, side)
+        gaps = np.isnan(view)
+        if gaps.any():
+            _require_inverse(getattr(self, f"{side}_"), side)
+            view[gaps] = self._as_in_fit(whole, side).reshape(view.shape)[gaps]
+        return check_array(view, **numbers)
+
+    def _before_steps(self, view, side):
+        """A copy of a view before its steps, and what it is checked for."""
         if self._lists.get(side):
             raise ValueError(
                 f"impute fills gaps of tables, and {NAMES[side]} is a list of "
@@ -356,11 +377,7 @@ class ViewPipeline(TwoViewTransformer):
             "input_name": NAMES[side],
         }
         view = check_array(view, copy=True, ensure_all_finite="allow-nan", **numbers)
-        if gaps.any():
-            X, y = sources
-            rebuilt = self._as_in_fit(self._rebuild(X, y, side), side)
-            view[gaps] = rebuilt.reshape(view[gaps].shape)
-        return check_array(view, **numbers)  # what an imputer would fill is left
+        return view, numbers
 
     def _encode_individual(self, view, side):
         return self.estimator_._encode_individual(view, side)

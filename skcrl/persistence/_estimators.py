@@ -32,6 +32,7 @@ _HOMES = {
     "LinearCCA": "skcrl.linear",
     "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
+    "ProbabilisticCCA": "skcrl.linear",
     "RoutedView": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
     "SparseCCA": "skcrl.linear",

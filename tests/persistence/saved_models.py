@@ -29,6 +29,7 @@ from skcrl import (
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
+    ProbabilisticCCA,
     SemanticEmbedding,
     SparseCCA,
     TiedBidirectional,
@@ -121,6 +122,7 @@ TWO_VIEWS = {
         FRAME_X,
         FRAME_Y,
     ),
+    "probabilistic": (ProbabilisticCCA(2), X, np.where(Y > 1.5, np.nan, Y)),
     "kernel": (KernelCCA(2, gamma=(0.1, None)), X, Y),
     "kernel sparse": (KernelCCA(2, kernel="linear"), SPARSE_X, SPARSE_Y),
     "kernel precomputed": (

@@ -30,6 +30,7 @@ from skcrl import (
     LinearCCA,
     LinearCommonIndividual,
     MultimodalAutoencoder,
+    ProbabilisticCCA,
     RoutedView,
     SemanticEmbedding,
     SparseCCA,
@@ -89,6 +90,9 @@ parts = LinearCommonIndividual(2, n_individual=(3, None), n_signal=9).fit(left, 
 assert_type(parts, LinearCommonIndividual)
 assert_type(parts.transform_individual_y(right), np.ndarray)
 assert_type(parts.reconstruct(left, right, to="x", parts="common"), np.ndarray)
+model = ProbabilisticCCA(2, reg=(0.1, 0.0)).fit(left, right)
+assert_type(model.posterior(y=right).covariance, np.ndarray)
+assert_type(model.bic(left, right), float)
 KernelCCA(3, kernel=("rbf", "linear"), gamma=(0.1, None), reg=1e-2).fit(left, right)
 KernelCCA(3, kernel=lambda a, b: a @ b, approximation="nystroem").fit(left, right)
 

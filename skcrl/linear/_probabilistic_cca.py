@@ -1,0 +1,525 @@
+"""Canonical correlation analysis as a Gaussian model, of tables with gaps."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl import _moments
+from skcrl._arrays import like
+from skcrl._degenerate import free_rank_of, warn_of_constant, warn_without_freedom
+from skcrl._typing import Reals, Rows, fit_context
+from skcrl._validation import (
+    NAMES,
+    check_available,
+    check_pair,
+    check_ridge,
+    check_weights,
+    require_samples,
+    restored_on_error,
+)
+from skcrl._views import check_beside, kind_of
+from skcrl.base import TwoViewTransformer
+from skcrl.linear._em import fit_whole, fit_with_gaps
+from skcrl.linear._fit import constant_views, overflow_told_by_error
+from skcrl.linear._gaussian import Gaussian, batches_of, log_densities
+
+
+class Posterior(NamedTuple):
+    """What the cells of rows say of what the views share."""
+
+    mean: np.ndarray  # (n_samples, n_components)
+    covariance: np.ndarray  # (n_samples, n_components, n_components)
+
+
+class ProbabilisticCCA(TwoViewTransformer):
+    r"""Canonical correlation analysis of two tables in which cells are missing.
+
+    The model [1]_ is :math:`x = W_x z + \mu_x + e_x` and
+    :math:`y = W_y z + \mu_y + e_y` with :math:`z \sim N(0, I)` shared by the views, and
+    noise :math:`e_x \sim N(0, \Psi_x)`, :math:`e_y \sim N(0, \Psi_y)` of either view
+    alone, of any covariance. Its maximum likelihood is CCA: with canonical weights
+    :math:`U_x` and correlations :math:`P`, :math:`W_x = \Sigma_{xx} U_x P^{1/2}` and
+    :math:`\Psi_x = \Sigma_{xx} - W_x W_x^T`, and the same for y.
+
+    Rows without gaps are fitted in closed form, and codes are those of
+    :class:`LinearCCA`. Where cells are missing, NaN, EM [2]_ maximises the likelihood
+    of those that are there, and every method takes such rows. A gap is filled with what
+    is expected of it given all cells of its row, in both views. That holds where
+    cells are missing at random: whether one is may depend on cells that are there, and
+    not on its own value.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Number of components, at most min(n_features_x, n_features_y). None stands for
+        as many as the training data determine, one at least: any covariance.
+    reg : float or pair of float, default=1e-4
+        Ridge :math:`(r_x, r_y)`, not negative, in squared units of the views, as in
+        LinearCCA. What is maximised is the log-likelihood less
+        :math:`\frac{n-1}{2} \sum_j r_j (\Sigma^{-1})_{jj}`. Of few rows, or of columns
+        that are nearly collinear, a larger one fills gaps better.
+    scale : bool, default=False
+        Whether `reg` is a share of the variance of each column, which makes it
+        independent of units. Nothing else depends on units.
+    tol : float, default=1e-5
+        EM ends when a step adds less to the log-likelihood of a row, in the mean.
+    max_iter : int, default=500
+        Number of steps at most.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Number of components.
+    correlations_ : ndarray of shape (n_components,)
+        Canonical correlations of the model, largest first: without gaps the
+        `singular_values_` of LinearCCA.
+    x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
+        Projections of the centred views to codes, in which the model has covariance I
+        over n - 1.
+    x_mean_, y_mean_ : ndarray of shape (n_features,)
+        Means of the model.
+    covariance_ : ndarray of shape (n_features_both, n_features_both)
+        Covariance of the model of both views side by side, over n.
+    rank_ : int
+        Components that the training data determine, at most `n_components_`.
+    n_parameters_ : int
+        Number of free parameters: means, covariances within either view, and of the
+        k components :math:`k (p + q - k)`, as many as a p x q matrix of rank k has.
+    n_iter_ : int
+        Steps of EM; 1 without gaps.
+    loglike_ : ndarray of shape (n_iter,)
+        What EM maximises after each step, mean over the rows. It never falls.
+    n_features_in_, y_n_features_in_ : int
+        Width of either view.
+    feature_names_in_, y_feature_names_in_ : ndarray of str
+        Column names of either view, if it was a data frame.
+
+    See Also
+    --------
+    LinearCCA : The same without gaps, for large, wide, sparse or streamed views.
+    CorrNet, MultimodalAutoencoder : Networks that train on rows without one view.
+
+    Notes
+    -----
+    The model is a Gaussian whose covariance between the views has rank k. So each step
+    of EM is the closed form for expected moments, and z is nothing to wait for.
+
+    ``transform`` gives canonical variates, as LinearCCA does: of a row with gaps those
+    that are expected given its other cells of that view. ``transform_joint`` gives the
+    posterior mean of z given all cells of both views, and ``posterior`` its covariance,
+    too: of one whole view the mean is the codes times the roots of `correlations_`.
+
+    Where columns are collinear, or constant, the density would be infinite: each
+    variance is then 1e-8 larger, as a share of it, and so it is in EM.
+
+    References
+    ----------
+    .. [1] Bach and Jordan (2005). A probabilistic interpretation of canonical
+       correlation analysis. TR 688, University of California, Berkeley. Theorem 2.
+    .. [2] Dempster, Laird and Rubin (1977). Maximum likelihood from incomplete data
+       via the EM algorithm. Journal of the Royal Statistical Society B 39.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrl import ProbabilisticCCA
+    >>> from skcrl.datasets import make_correlated_views
+    >>> X, y = make_correlated_views(300, 6, 5, correlations=(0.9, 0.8), random_state=0)
+    >>> rng = np.random.default_rng(0)
+    >>> X[rng.random(X.shape) < 0.1] = np.nan  # a tenth of the cells
+    >>> y[rng.random(y.shape) < 0.1] = np.nan
+    >>> models = [ProbabilisticCCA(k).fit(X, y) for k in range(1, 6)]
+    >>> min(models, key=lambda model: model.bic(X, y))
+    ProbabilisticCCA(n_components=2)
+    >>> X_full, y_full = models[1].impute(X, y)
+    >>> bool(np.isnan(X_full).any() or np.isnan(y_full).any())
+    False
+    """
+
+    _accepts_gaps = True
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "reg": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "scale": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        reg: Reals = 1e-4,
+        scale: bool = False,
+        tol: float = 1e-5,
+        max_iter: int = 500,
+    ):
+        self.n_components = n_components
+        self.reg = reg
+        self.scale = scale
+        self.tol = tol
+        self.max_iter = max_iter
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit to paired views, in which cells may be missing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view. NaN is a missing cell, and a row of NaN a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`, with such gaps.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many samples each row stands for, not negative; None is one each. They
+            must add up to more than 1.
+
+        Returns
+        -------
+        self : ProbabilisticCCA
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the views are not numbers with paired rows, at least two of them; if a
+            row has no cell in either view, or a column none in any row; if variances
+            overflow; if `n_components` exceeds the narrower view, or `reg` or
+            `sample_weight` is out of its range. The estimator is then as it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` steps of EM were not enough for `tol`.
+        DegenerateFitWarning
+            As from LinearCCA: if a view is constant, or if so few rows determine the
+            ranks of the views that the first `correlations_` are 1 whatever the data.
+        """
+        with restored_on_error(self), overflow_told_by_error():
+            check_beside(X, sample_weight, "sample_weight")
+            X, y = self._check_training(X, y)
+            X, y, weights, _ = check_weights(X, y, sample_weight)
+            if weights is not None:
+                require_samples(weights)
+            if len(X) < 2:
+                raise ValueError(
+                    f"Found {len(X)} sample(s), while a minimum of 2 is required by "
+                    "ProbabilisticCCA."
+                )
+            self._fit(np.hstack([X, y]).astype(np.float64), weights)
+        return self
+
+    def _check_training(self, X, y):
+        libraries = {kind_of(v, NAMES[s]).library for s, v in (("x", X), ("y", y))}
+        if X is None or y is None or "dask" in libraries:
+            return check_pair(self, X, y, reset=True, min_samples=2)
+        return check_available(self, X, y, reset=True, min_samples=2)[:2]
+
+    def _fit(self, V, weights):
+        p = self.n_features_in_
+        missing = np.isnan(V)
+        self._require_seen(missing)
+        reg = check_ridge(self.reg)
+        k = self._n_components(len(V))
+        if missing.any():
+            found = fit_with_gaps(
+                V, p, weights, k, reg, self.scale, self.tol, self.max_iter
+            )
+            self._keep(found)
+            constant, free_ranks = self._degenerate_with_gaps(V, reg)
+        else:
+            found, fit = fit_whole(V, p, weights, k, reg, self.scale)
+            self._keep(found)
+            constant, free_ranks = fit.constant, fit.free_ranks
+        n = len(V) if weights is None else weights.sum()
+        r = self.correlations_
+        # Weights are of covariances over n - 1, the model is over n.
+        self._joint_weights = (n / (n - 1)) ** 0.5 * r**0.5 / (1 + r)
+        if not found.converged:
+            warnings.warn(
+                f"EM ended after max_iter={self.max_iter} steps, of which the last "
+                f"added {_last_rise(found.objectives):.1g} to the log-likelihood of a "
+                f"row, while tol={self.tol:g} was asked for. Raise max_iter, or reg, "
+                "or lower n_components.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        warn_of_constant(constant)
+        warn_without_freedom(
+            float(r[0]),
+            (p, self.y_n_features_in_),
+            free_ranks,
+            len(V) - 1,
+            "Set a larger reg",
+        )
+
+    def _keep(self, found):
+        k, p = self.n_components, self.n_features_in_
+        x_weights, y_weights, correlations, self.rank_ = found.solution
+        k = max(1, self.rank_) if k is None else k
+        self.n_components_ = k
+        self.x_weights_, self.y_weights_ = x_weights[:, :k], y_weights[:, :k]
+        self.correlations_ = correlations[:k]
+        self.x_mean_, self.y_mean_ = found.mean[:p], found.mean[p:]
+        self.covariance_ = found.cov
+        self.loglike_ = found.objectives
+        self.n_iter_ = len(found.objectives)
+
+    def _n_components(self, n_samples):
+        bound = min(self.n_features_in_, self.y_n_features_in_)
+        if self.n_components is None:
+            return min(bound, n_samples)
+        if self.n_components > bound:
+            raise ValueError(
+                f"`n_components` upper bound is {bound}, the width of the narrower "
+                f"view. Got {self.n_components} instead. Reduce `n_components`."
+            )
+        return self.n_components
+
+    def _require_seen(self, missing):
+        """Raise ValueError for the first column without a single cell, by its name."""
+        empty = np.flatnonzero(missing.all(axis=0))
+        if len(empty) == 0:
+            return
+        p = self.n_features_in_
+        side, at = ("x", empty[0]) if empty[0] < p else ("y", empty[0] - p)
+        names = self._column_names(side)
+        column = at if names is None else names[at]
+        raise ValueError(
+            f"All cells of column {column!r} of {NAMES[side]} are missing, NaN: "
+            f"{len(empty)} such column(s) say nothing. Drop them."
+        )
+
+    def _degenerate_with_gaps(self, V, reg):
+        """Names of constant views, and the ranks that no ridge holds back."""
+        p = self.n_features_in_
+        vary = np.nanmax(V, axis=0) > np.nanmin(V, axis=0)
+        unit = self.covariance_.diagonal() ** (0.5 * self.scale)
+        cov = self.covariance_ / unit / unit[:, None]
+
+        def free_ranks():
+            return free_rank_of(cov[:p, :p], reg[0]), free_rank_of(cov[p:, p:], reg[1])
+
+        return constant_views(vary[:p], vary[p:]), free_ranks
+
+    @property
+    def n_parameters_(self) -> int:
+        """Number of free parameters of the model."""
+        check_is_fitted(self)
+        p, q = self.n_features_in_, self.y_n_features_in_
+        means, within = p + q, (p * (p + 1) + q * (q + 1)) // 2
+        return means + within + self.n_components_ * (p + q - self.n_components_)
+
+    def posterior(self, X: Rows | None = None, y: Rows | None = None) -> Posterior:
+        """What is known of z, which the views share, from the cells that are there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. NaN is a missing cell, and a row of NaN a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view, with such gaps.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples, n_components)
+            What ``transform_joint`` gives.
+        covariance : ndarray of shape (n_samples, n_components, n_components)
+            The roots of its diagonal are standard errors. The more cells are missing
+            the nearer it is to I, which is that of z before anything was seen.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skcrl import ProbabilisticCCA
+        >>> from skcrl.datasets import make_correlated_views
+        >>> X, y = make_correlated_views(100, 3, 3, correlations=(0.9,), random_state=0)
+        >>> cca = ProbabilisticCCA(1).fit(X, y)
+        >>> mean, covariance = cca.posterior(X[:1], np.full((1, 3), np.nan))
+        >>> bool(np.isclose(covariance[0, 0, 0], 1 - cca.correlations_[0]))
+        True
+        """
+        check_is_fitted(self)
+        X, y, _, _ = self._check_available(X, y)
+        V = self._side_by_side(X, y)
+        gaussian = self._gaussian()
+        filled = gaussian.centred(V)
+        weights = np.vstack([self.x_weights_, self.y_weights_]) * self._joint_weights
+        by_cell = weights * gaussian.unit[:, None]
+        r = self.correlations_
+        covariance = np.tile(np.diag((1 - r) / (1 + r)), (len(V), 1, 1))
+        for batch, cov, _ in gaussian.fill(filled, batches_of(np.isnan(V))):
+            A = by_cell[batch.cells]
+            covariance[batch.rows] += (A.transpose(0, 2, 1) @ cov @ A)[:, None]
+        return Posterior(filled @ by_cell, covariance)
+
+    def score_samples(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
+        """Log-likelihood of each row: of the cells that are there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. NaN is a missing cell, and a row of NaN a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view, with such gaps.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            Logarithm of the density of the model, without the penalty.
+        """
+        check_is_fitted(self)
+        X, y, _, _ = self._check_available(X, y)
+        return log_densities(self._gaussian(), self._side_by_side(X, y))
+
+    def aic(self, X: Rows, y: Rows) -> float:
+        """Akaike's information criterion of the model on the data, lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view, with gaps or without: most often the one that was fitted.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view.
+
+        Returns
+        -------
+        aic : float
+            Twice the difference of `n_parameters_` and the log-likelihood.
+        """
+        return 2 * (self.n_parameters_ - float(self.score_samples(X, y).sum()))
+
+    def bic(self, X: Rows, y: Rows) -> float:
+        """Bayesian information criterion of the model on the data, lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view, with gaps or without: most often the one that was fitted.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view.
+
+        Returns
+        -------
+        bic : float
+            Of models of several `n_components` the least is the most likely.
+        """
+        densities = self.score_samples(X, y)
+        weight = np.log(len(densities))
+        return float(weight * self.n_parameters_ - 2 * densities.sum())
+
+    def _gaussian(self, side=None):
+        """The model of both views, or of one."""
+        p = self.n_features_in_
+        own = {"x": slice(None, p), "y": slice(p, None), None: slice(None)}[side]
+        mean = np.concatenate([self.x_mean_, self.y_mean_])
+        return Gaussian.of(mean[own], self.covariance_[own, own])
+
+    def _side_by_side(self, X, y):
+        """Both views, with NaN for one that is None."""
+        n = len(y if X is None else X)
+        views = [
+            np.full((n, width), np.nan) if view is None else view
+            for view, width in ((X, self.n_features_in_), (y, self.y_n_features_in_))
+        ]
+        return np.hstack(views).astype(np.float64)
+
+    def _whole(self, view, side):
+        """A view with the expected values in its gaps, given its other cells."""
+        if not np.isnan(view).any():
+            return view
+        return self._gaussian(side).expected(view.astype(np.float64))
+
+    def _whole_pair(self, X, y):
+        """Views with the expected values in their gaps, given all that is there."""
+        if not (np.isnan(X).any() or np.isnan(y).any()):
+            return X, y
+        filled = self._gaussian().expected(self._side_by_side(X, y))
+        return filled[:, : self.n_features_in_], filled[:, self.n_features_in_ :]
+
+    def _encode(self, view, side):
+        return like(self._project(self._whole(view, side), side), view)
+
+    def _project(self, view, side):
+        mean, weights = self._projection_of(side)
+        return _moments.project(view, mean, weights)
+
+    def _projection_of(self, side):
+        return getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")
+
+    def _as_module(self, side):
+        # Nothing else here needs torch.
+        from skcrl.deep._view_modules import LinearCodes
+
+        return LinearCodes(*self._projection_of(side))
+
+    def _expected_codes(self, X, y):
+        """Canonical variates of both views that are expected given all cells."""
+        if X is None:
+            codes = self._encode(y, "y")
+            return codes * self.correlations_, codes
+        if y is None:
+            codes = self._encode(X, "x")
+            return codes, codes * self.correlations_
+        X, y = self._whole_pair(X, y)
+        return self._project(X, "x"), self._project(y, "y")
+
+    def _join(self, X, y):
+        x_codes, y_codes = self._expected_codes(X, y)
+        return like((x_codes + y_codes) * self._joint_weights, y if X is None else X)
+
+    def _decode(self, codes, side):
+        p = self.n_features_in_
+        own = slice(None, p) if side == "x" else slice(p, None)
+        mean, weights = self._projection_of(side)
+        cross_cov = self.covariance_[own, own] @ weights
+        variances = np.einsum("pk,pk->k", weights, cross_cov)
+        loadings = cross_cov / np.where(variances > 0, variances, 1.0)
+        return like(mean + codes @ loadings.T, codes)
+
+    def _rebuild(self, X, y, to):
+        x_codes, y_codes = self._expected_codes(X, y)
+        codes = x_codes if to == "x" else y_codes
+        return like(self._decode(codes, to), y if X is None else X)
+
+    def _impute(self, X, y):
+        X, y, has_x, has_y = check_available(self, X, y)
+        x_full, y_full = X.copy(), y.copy()
+        if not has_x.all():
+            x_full[~has_x] = self._rebuild(None, y[~has_x], "x")
+        if not has_y.all():
+            y_full[~has_y] = self._rebuild(X[~has_y], None, "y")
+        rows = np.isnan(x_full).any(axis=1) | np.isnan(y_full).any(axis=1)
+        if rows.any():
+            whole = self._whole_pair(X[rows], y[rows])
+            for full, filled in zip((x_full, y_full), whole, strict=True):
+                full[rows] = np.where(np.isnan(full[rows]), filled, full[rows])
+        return x_full, self._as_in_fit(y_full, "y")
+
+    def _fitted_arrays(self):
+        k, d = self.n_components_, self.n_features_in_ + self.y_n_features_in_
+        arrays: dict[str, tuple[Any, tuple]] = {
+            "correlations_": (self.correlations_, (k,)),
+            "weights of joint codes": (self._joint_weights, (k,)),
+            "covariance_": (self.covariance_, (d, d)),
+            "loglike_": (self.loglike_, (self.n_iter_,)),
+        }
+        for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
+            arrays |= {
+                f"{side}_weights_": (getattr(self, f"{side}_weights_"), (p, k)),
+                f"{side}_mean_": (getattr(self, f"{side}_mean_"), (p,)),
+            }
+        return arrays
+
+
+def _last_rise(objectives):
+    return objectives[-1] - objectives[-2] if len(objectives) > 1 else np.inf
