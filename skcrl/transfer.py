@@ -2,7 +2,7 @@
 
 import os
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,7 +39,7 @@ from sklearn.utils.validation import (
 
 from skcrl._arrays import untensored
 from skcrl._labels import check_labels
-from skcrl._typing import Rows, Side, available_if, fit_context
+from skcrl._typing import Rows, available_if, fit_context
 from skcrl._validation import cached, restored_on_error
 from skcrl._views import kind_of
 from skcrl.compose import TwoView
@@ -48,6 +48,9 @@ from skcrl.persistence._saved import Saved
 
 __all__ = ["CrossViewClassifier", "transfer_score"]
 
+# Codes of one view, or those of whichever views are there.
+_Codes: TypeAlias = Literal["x", "y", "joint"]
+_CODES = ("x", "y", "joint")
 _COLUMNS = [str, Integral, slice, "array-like", None]
 
 
@@ -63,17 +66,23 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
     classifier from the codes of `fit_view`; ``predict`` encodes `predict_view`. In
     ``cross_val_score`` and ``GridSearchCV`` both are learned from the training fold.
 
+    Either may be "joint": the codes of both views together, ``transform_joint``, which
+    the representation also makes of one view. So a classifier that learned from both
+    predicts from both, or from whichever is there, row by row.
+
     Parameters
     ----------
     representation : two-view estimator
         Such as :class:`~skcrl.LinearCCA`. Cloned.
     classifier : classifier
         Such as ``sklearn.svm.LinearSVC``. Cloned.
-    fit_view : {"x", "y"}, default="x"
-        View whose codes the classifier learns from.
-    predict_view : {"x", "y"}, default="y"
+    fit_view : {"x", "y", "joint"}, default="x"
+        View whose codes the classifier learns from, or "joint" for those of both.
+    predict_view : {"x", "y", "joint"}, default="y"
         View whose codes it predicts from; the same as `fit_view` gives the baseline
-        within one view.
+        within one view. With "joint" it predicts from the views that `X` holds, where
+        a row of NaN is missing. Joint codes of one view may be of another scale than
+        its own codes: after ``fit_view="joint"`` they are what the classifier knows.
     x_columns, y_columns : str, int, slice, list of str or int, or None, default=None
         Columns of either view where `X` is one table of both, as
         :meth:`TwoView.from_columns` takes them: one name or position alone is a
@@ -124,8 +133,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
     _parameter_constraints: dict = {  # noqa: RUF012
         "representation": [HasMethods(["fit", "transform", "transform_y"])],
         "classifier": [HasMethods(["fit"])],  # predict may be there after fit only
-        "fit_view": [StrOptions({"x", "y"})],
-        "predict_view": [StrOptions({"x", "y"})],
+        "fit_view": [StrOptions(set(_CODES))],
+        "predict_view": [StrOptions(set(_CODES))],
         "x_columns": _COLUMNS,
         "y_columns": _COLUMNS,
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
@@ -136,8 +145,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         representation: BaseEstimator,
         classifier: BaseEstimator,
         *,
-        fit_view: Side = "x",
-        predict_view: Side = "y",
+        fit_view: _Codes = "x",
+        predict_view: _Codes = "y",
         x_columns: str | int | slice | ArrayLike | None = None,
         y_columns: str | int | slice | ArrayLike | None = None,
         memory: Any = None,
@@ -173,13 +182,15 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         Raises
         ------
         ValueError
-            If a view is missing, the views or labels are no valid input, or the
-            classifier is no classifier. As after any error, the estimator is then as
-            it was before.
+            If a view is missing, the views or labels are no valid input, the classifier
+            is no classifier, or the representation has no joint codes and they are
+            asked for. As after any error, the estimator is then as it was before.
         """
         _raise_for_params(params, self, "fit")
         with restored_on_error(self):
             _require_classifier(self.classifier)
+            for view in (self.fit_view, self.predict_view):
+                _require_codes(self.representation, view)
             if y is None:
                 raise ValueError(
                     "CrossViewClassifier requires y to be passed, "
@@ -208,7 +219,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
-            Of a TwoView only `predict_view` need be there.
+            Of a TwoView only `predict_view` need be there, or for "joint" either.
 
         Returns
         -------
@@ -335,6 +346,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             kind_of(X, "X").values(X),
             reset=reset,
             dtype=None,
+            ensure_all_finite="allow-nan",  # a gap is the representation's to judge
             accept_sparse=get_tags(self).input_tags.sparse and ("csr", "csc"),
             skip_check_array=hasattr(X, "columns"),
         )
@@ -357,7 +369,9 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         tags.classifier_tags = of_classifier.classifier_tags
         tags.target_tags = of_classifier.target_tags
         tags.target_tags.required = True
-        tags.input_tags.sparse = get_tags(self.representation).input_tags.sparse
+        of_representation = get_tags(self.representation).input_tags
+        tags.input_tags.sparse = of_representation.sparse
+        tags.input_tags.allow_nan = of_representation.allow_nan
         return tags
 
 
@@ -367,8 +381,8 @@ def transfer_score(
     y: Rows,
     labels: Rows,
     *,
-    fit_view: Side = "x",
-    predict_view: Side = "y",
+    fit_view: _Codes = "x",
+    predict_view: _Codes = "y",
     classifier: BaseEstimator | None = None,
     cv: Any = 5,
 ) -> np.ndarray:
@@ -388,10 +402,10 @@ def transfer_score(
         Second view, paired with `X`.
     labels : array-like of shape (n_samples,)
         Classes.
-    fit_view : {"x", "y"}, default="x"
-        View whose codes the classifier learns from.
-    predict_view : {"x", "y"}, default="y"
-        View whose codes it is tested on.
+    fit_view : {"x", "y", "joint"}, default="x"
+        View whose codes the classifier learns from, or "joint" for those of both.
+    predict_view : {"x", "y", "joint"}, default="y"
+        View whose codes it is tested on, or "joint".
     classifier : classifier or None, default=None
         None stands for ``LinearSVC(random_state=0)``.
     cv : int, splitter or iterable, default=5
@@ -405,8 +419,8 @@ def transfer_score(
     Raises
     ------
     ValueError
-        If a view is named other than "x" or "y", rows are not paired, labels are no
-        classes or the classifier is no classifier.
+        If a view is named other than "x", "y" or "joint", rows are not paired, labels
+        are no classes or the classifier is no classifier.
 
     References
     ----------
@@ -424,8 +438,9 @@ def transfer_score(
     (5,)
     """
     for name, view in (("fit_view", fit_view), ("predict_view", predict_view)):
-        if view not in ("x", "y"):
-            raise ValueError(f"{name} must be 'x' or 'y', got {view!r}.")
+        if view not in _CODES:
+            raise ValueError(f"{name} must be 'x', 'y' or 'joint', got {view!r}.")
+        _require_codes(representation, view)
     classifier = LinearSVC(random_state=0) if classifier is None else classifier
     _require_classifier(classifier)
     views = TwoView(X, y)
@@ -491,7 +506,17 @@ def _check_labels(y):
     return labels
 
 
+def _require_codes(representation, view):
+    if view == "joint" and not hasattr(representation, "transform_joint"):
+        raise ValueError(
+            f"'joint' asks for codes of both views, and {representation!r} has no "
+            "transform_joint: take 'x' or 'y'."
+        )
+
+
 def _encode(representation, views, side):
+    if side == "joint":
+        return untensored(representation.transform_joint(views.x, views.y))
     view = _side(views, side)
     encode = representation.transform if side == "x" else representation.transform_y
     return untensored(encode(view))  # classifiers take arrays

@@ -1,7 +1,7 @@
 """Transfer of a classifier, against loops written by hand."""
 
 import datetime as dt
-from itertools import pairwise
+from itertools import pairwise, product
 
 import joblib
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -39,6 +39,7 @@ from skcrl import (
     CrossViewClassifier,
     DeepCCA,
     LinearCCA,
+    ProbabilisticCCA,
     TwoView,
     ViewPipeline,
     make_view_pipeline,
@@ -57,6 +58,7 @@ def by_hand(digits, fit_view="x", predict_view="y", k=10, classifier=None, folds
         encode = {
             "x": lambda rows, cca=cca: cca.transform(left[rows]),
             "y": lambda rows, cca=cca: cca.transform_y(right[rows]),
+            "joint": lambda rows, cca=cca: cca.transform_joint(left[rows], right[rows]),
         }
         fitted = clone(classifier or LinearSVC())
         fitted.fit(encode[fit_view](train), labels[train])
@@ -64,8 +66,10 @@ def by_hand(digits, fit_view="x", predict_view="y", k=10, classifier=None, folds
     return np.array(scores)
 
 
-@pytest.mark.parametrize("fit_view", ["x", "y"])
-@pytest.mark.parametrize("predict_view", ["x", "y"])
+VIEWS = [*product("xy", "xy"), ("joint", "joint"), ("joint", "y")]
+
+
+@pytest.mark.parametrize(("fit_view", "predict_view"), VIEWS)
 def test_cross_val_score_is_the_loop_by_hand(digits, fit_view, predict_view):
     left, right, labels = digits
     transfer = CrossViewClassifier(
@@ -110,7 +114,8 @@ def test_grid_search_over_everything(digits):
     grid = {
         "representation__n_components": [5, 10],
         "classifier__alpha": [0.1, 1.0],
-        "predict_view": ["x", "y"],
+        "fit_view": ["x", "joint"],
+        "predict_view": ["y", "joint"],
     }
     transfer = CrossViewClassifier(LinearCCA(), RidgeClassifier())
     search = GridSearchCV(transfer, grid, cv=FOLDS)
@@ -125,7 +130,8 @@ def test_grid_search_over_everything(digits):
     for params in search.cv_results_["params"]:
         expected = by_hand(
             digits,
-            predict_view=params["predict_view"],
+            params["fit_view"],
+            params["predict_view"],
             k=params["representation__n_components"],
             classifier=RidgeClassifier(params["classifier__alpha"]),
         ).mean()
@@ -142,6 +148,59 @@ def test_prediction_needs_one_view_only(digits):
         transfer.predict(TwoView(left))
     with pytest.raises(ValueError, match="TwoView holds no x, which is needed"):
         clone(transfer).fit(TwoView(y=right), labels)
+
+
+@pytest.mark.parametrize(
+    "representation", [LinearCCA(10), ProbabilisticCCA(10, reg=0.1)], ids=repr
+)
+def test_joint_codes_predict_from_whichever_view_is_there(digits, representation):
+    left, right, labels = digits
+    transfer = CrossViewClassifier(
+        representation, LinearSVC(), fit_view="joint", predict_view="joint"
+    ).fit(TwoView(left[:900], right[:900]), labels[:900])
+    cca = clone(representation).fit(left[:900], right[:900])
+    svc = LinearSVC().fit(cca.transform_joint(left[:900], right[:900]), labels[:900])
+    x, y = left[900:].copy(), right[900:].copy()
+    for views in ((x, None), (None, y), (x, y)):
+        expected = svc.predict(cca.transform_joint(*views))
+        np.testing.assert_array_equal(transfer.predict(TwoView(*views)), expected)
+    x[:100], y[100:200] = np.nan, np.nan
+    found = transfer.predict(TwoView(x, y))
+    np.testing.assert_array_equal(found[:100], transfer.predict(TwoView(y=y[:100])))
+    np.testing.assert_array_equal(found[100:200], transfer.predict(TwoView(x[100:200])))
+    np.testing.assert_array_equal(found[200:], expected[200:])
+    # The same from one table.
+    table = clone(transfer).set_params(x_columns=slice(32), y_columns=slice(32, None))
+    table.fit(np.hstack([left, right])[:900], labels[:900])
+    np.testing.assert_array_equal(table.predict(np.hstack([x, y])), found)
+
+
+def test_gaps_in_training_rows(digits):
+    left, right, labels = (part[:600] for part in digits)
+    rng = np.random.default_rng(0)
+    left = np.where(rng.random(left.shape) < 0.1, np.nan, left)
+    transfer = CrossViewClassifier(
+        ProbabilisticCCA(5, reg=0.5), LinearSVC(), fit_view="joint"
+    ).fit(TwoView(left, right), labels)
+    cca = ProbabilisticCCA(5, reg=0.5).fit(left, right)
+    svc = LinearSVC().fit(cca.transform_joint(left, right), labels)
+    found = transfer.predict(TwoView(y=right))
+    np.testing.assert_array_equal(found, svc.predict(cca.transform_y(right)))
+
+
+def test_joint_codes_that_a_representation_has_not(digits):
+    class Apart(BaseEstimator):
+        fit = transform = transform_y = LinearCCA.transform
+
+    left, right, labels = digits
+    message = r"'joint' asks for codes of both views, and Apart\(\) has no .* take 'x'"
+    for views in ({"fit_view": "joint"}, {"predict_view": "joint"}):
+        with pytest.raises(ValueError, match=message):
+            CrossViewClassifier(Apart(), LinearSVC(), **views).fit(
+                TwoView(left, right), labels
+            )
+        with pytest.raises(ValueError, match=message):
+            transfer_score(Apart(), left, right, labels, **views)
 
 
 def test_text_labels_and_deep_representations(digits):
@@ -180,13 +239,18 @@ def test_unfitted(digits):
         CrossViewClassifier(LinearCCA(), LinearSVC()).predict(TwoView(digits[0]))
 
 
-@pytest.mark.parametrize("fit_view", ["x", "y"])
-@pytest.mark.parametrize("predict_view", ["x", "y"])
+@pytest.mark.parametrize(
+    ("fit_view", "predict_view"), [*product("xy", "xy"), ("joint", "x")]
+)
 def test_transfer_score_is_the_papers_protocol(digits, fit_view, predict_view):
     left, right, labels = digits
     cca = LinearCCA(10).fit(left[:800], right[:800])
     left, right, labels = left[800:], right[800:], labels[800:]
-    codes = {"x": cca.transform(left), "y": cca.transform_y(right)}
+    codes = {
+        "x": cca.transform(left),
+        "y": cca.transform_y(right),
+        "joint": cca.transform_joint(left, right),
+    }
     # Five contiguous folds, the first ones longer by one.
     bounds = np.cumsum([0, 200, 200, 199, 199, 199])
     expected = []
@@ -236,7 +300,9 @@ def test_refit_on_a_two_view_forgets_the_columns(digits):
 def test_transfer_score_names_bad_input(digits):
     left, right, labels = digits
     cca = LinearCCA(3).fit(left, right)
-    with pytest.raises(ValueError, match="fit_view must be 'x' or 'y', got 'z'"):
+    with pytest.raises(
+        ValueError, match="fit_view must be 'x', 'y' or 'joint', got 'z'"
+    ):
         transfer_score(cca, left, right, labels, fit_view="z")
     with pytest.raises(ValueError, match="same number of rows, got 1797 and 1796"):
         transfer_score(cca, left, right[:-1], labels)
