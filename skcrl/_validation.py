@@ -111,6 +111,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     """
     require_y(estimator, y)
     checks = {"reset": reset, "ensure_min_samples": min_samples}
+    if _accepts_gaps(estimator):
+        checks["ensure_all_finite"] = "allow-nan"
     x_array = _check_numbers(estimator, X, "x", **checks)
     y_array = _check_numbers(estimator, y, "y", **checks)
     if common_kind(x_array, y_array).library == "dask":
@@ -325,13 +327,18 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
     has_x, has_y = (
         present.get(side, np.zeros(n_samples, dtype=bool)) for side in NAMES
     )
-    nowhere = np.flatnonzero(~(has_x | has_y))
+    require_samples_somewhere(has_x | has_y)
+    return arrays.get("x"), arrays.get("y"), has_x, has_y
+
+
+def require_samples_somewhere(there):
+    """Raise ValueError for samples that are not there in any view."""
+    nowhere = np.flatnonzero(~there)
     if len(nowhere):
         raise ValueError(
             f"{len(nowhere)} samples are missing in both views, the first is row "
             f"{nowhere[0]}: drop them."
         )
-    return arrays.get("x"), arrays.get("y"), has_x, has_y
 
 
 def _accepts_gaps(estimator):

@@ -24,6 +24,7 @@ from strategies import (
     containers,
     linear,
     mild_views,
+    probabilistic,
     snapshot,
     sparse_views,
     tame_views,
@@ -222,6 +223,40 @@ def test_what_is_not_finite_is_named_and_changes_nothing(
     assert vars(estimator) == state
     for a, b in zip(estimator.transform_pair(*views), codes, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@settings(max_examples=2 * _ALL)
+@given(
+    estimator=probabilistic,
+    views=wild_views,
+    share_lost=st.sampled_from([0.05, 0.3, 0.6]),
+    seed=st.integers(0, 99),
+)
+@pytest.mark.filterwarnings(
+    "ignore:EM ended after:sklearn.exceptions.ConvergenceWarning"
+)
+def test_gaps_anywhere_are_filled_with_finite_numbers(
+    estimator, views, share_lost, seed
+):
+    rng = np.random.default_rng(seed)
+    X, y = (np.where(rng.random(v.shape) < share_lost, np.nan, v) for v in views.made())
+    there = ~np.isnan(np.hstack([X, y])).all(axis=1)
+    X, y = X[there], y[there]
+    est = fitted(clone(estimator).set_params(max_iter=60), X, y)
+    if est is None:
+        return
+    # Rounding counts where columns are collinear, of which no ridge is left.
+    assert (np.diff(est.loglike_) > -1e-4 * (1 + abs(est.loglike_[1:]))).all()
+    for filled, view in zip(est.impute(X, y), (X, y), strict=True):
+        assert np.isfinite(filled).all()
+        np.testing.assert_array_equal(filled[~np.isnan(view)], view[~np.isnan(view)])
+    for numbers in (
+        est.transform_joint(X, y),
+        est.score_samples(X, y),
+        *est.posterior(X, y),
+        *est.reconstruct(X, y, to="both"),
+    ):
+        assert np.isfinite(numbers).all()
 
 
 def hides_digits(estimator):

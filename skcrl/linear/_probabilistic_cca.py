@@ -21,9 +21,10 @@ from skcrl._validation import (
     check_ridge,
     check_weights,
     require_samples,
+    require_samples_somewhere,
     restored_on_error,
 )
-from skcrl._views import check_beside, kind_of
+from skcrl._views import check_beside
 from skcrl.base import TwoViewTransformer
 from skcrl.linear._em import fit_whole, fit_with_gaps
 from skcrl.linear._fit import constant_views, overflow_told_by_error
@@ -204,7 +205,8 @@ class ProbabilisticCCA(TwoViewTransformer):
         """
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
-            X, y = self._check_training(X, y)
+            X, y = check_pair(self, X, y, reset=True, min_samples=2)
+            require_samples_somewhere(~np.isnan(np.hstack([X, y])).all(axis=1))
             X, y, weights, _ = check_weights(X, y, sample_weight)
             if weights is not None:
                 require_samples(weights)
@@ -215,12 +217,6 @@ class ProbabilisticCCA(TwoViewTransformer):
                 )
             self._fit(np.hstack([X, y]).astype(np.float64), weights)
         return self
-
-    def _check_training(self, X, y):
-        libraries = {kind_of(v, NAMES[s]).library for s, v in (("x", X), ("y", y))}
-        if X is None or y is None or "dask" in libraries:
-            return check_pair(self, X, y, reset=True, min_samples=2)
-        return check_available(self, X, y, reset=True, min_samples=2)[:2]
 
     def _fit(self, V, weights):
         p = self.n_features_in_
