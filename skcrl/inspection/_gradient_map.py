@@ -71,8 +71,8 @@ def gradient_map(
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Fitted: `LinearCCA`, `LinearCommonIndividual`, `KernelCCA` with a kernel that
-        scikit-learn names, or a deep estimator.
+        Fitted: `LinearCCA`, `ProbabilisticCCA`, `LinearCommonIndividual`, `KernelCCA`
+        with a kernel that scikit-learn names, or a deep estimator.
     X : array-like of shape (n_samples, n_features_x)
         First view. If `side` is "x" and there is an `extractor`, its raw samples, of
         any shape (n_samples, ...).
@@ -235,7 +235,13 @@ def _samples(estimator, view, side, extractor):
             f"{name} is sparse, and its map would not be: pass some rows of it as an "
             "array, by toarray()."
         )
-    return untensored(checked)
+    samples = untensored(checked)
+    if np.isnan(samples).any():
+        raise ValueError(
+            f"{name} has gaps, NaN, where its map would have none: fill them first, by "
+            "impute."
+        )
+    return samples
 
 
 def _raw_samples(view, name):

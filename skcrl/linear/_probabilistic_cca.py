@@ -240,10 +240,9 @@ class ProbabilisticCCA(TwoViewTransformer):
         self._joint_weights = (n / (n - 1)) ** 0.5 * r**0.5 / (1 + r)
         if not found.converged:
             warnings.warn(
-                f"EM ended after max_iter={self.max_iter} steps, of which the last "
-                f"added {_last_rise(found.objectives):.1g} to the log-likelihood of a "
-                f"row, while tol={self.tol:g} was asked for. Raise max_iter, or reg, "
-                "or lower n_components.",
+                f"EM ended after max_iter={self.max_iter} steps, before one added less "
+                f"than tol={self.tol:g} to the log-likelihood of a row. Raise "
+                "max_iter, or reg, or lower n_components.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -515,7 +514,3 @@ class ProbabilisticCCA(TwoViewTransformer):
                 f"{side}_mean_": (getattr(self, f"{side}_mean_"), (p,)),
             }
         return arrays
-
-
-def _last_rise(objectives):
-    return objectives[-1] - objectives[-2] if len(objectives) > 1 else np.inf

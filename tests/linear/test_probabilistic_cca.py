@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 from scipy.linalg import subspace_angles
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcrl import LinearCCA, ProbabilisticCCA, ViewPipeline
 from skcrl.exceptions import DegenerateFitWarning
+from skcrl.inspection import gradient_map
 
 
 def planted(n, widths=(6, 5), k=2, seed=0):
@@ -295,7 +297,7 @@ def test_few_rows_and_wide_views_stay_finite():
 
 
 def test_too_few_steps_warn(gaps):
-    message = "EM ended after max_iter=2 steps, of which the last added .* tol=1e-05"
+    message = "max_iter=2 steps, before one added less than tol=1e-05 .* Raise max_iter"
     with pytest.warns(ConvergenceWarning, match=message):
         est = ProbabilisticCCA(2, max_iter=2).fit(*gaps)
     assert est.n_iter_ == 2
@@ -328,6 +330,16 @@ def test_what_cannot_be_filled_is_named(fitted, gaps):
         ProbabilisticCCA(6).fit(*gaps)
     with pytest.raises(ValueError, match="contains infinity"):
         ProbabilisticCCA(1).fit(np.where(np.isnan(gaps[0]), np.inf, 1), gaps[1])
+
+
+def test_modules_and_maps_are_of_whole_rows(fitted, views, gaps):
+    X, y = (v.astype(np.float32) for v in views)
+    codes = fitted.view("y").module()(torch.from_numpy(y))
+    np.testing.assert_allclose(codes.detach(), fitted.transform_y(y), atol=1e-4)
+    maps = gradient_map(fitted, X[:3], gaps[1][:3], side="x")
+    assert np.isfinite(maps).all()
+    with pytest.raises(ValueError, match="X has gaps, NaN, where its map would have"):
+        gradient_map(fitted, gaps[0][5:], gaps[1][5:], side="x")
 
 
 def test_gaps_of_frames_and_behind_steps(fitted, gaps):
