@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skcrl import _linalg, _moments
-from skcrl.linear._by_covariance import fit_by_covariance
+from skcrl.linear._by_covariance import covariance_views, fit_by_covariance
 from skcrl.linear._fit import Settings, require_finite
 from skcrl.linear._gaussian import Gaussian, batches_of
 
@@ -52,7 +52,7 @@ def fit_whole(V, p, weights, k, reg, scale):
     m = _moments.moments(V[:, :p], V[:, p:], weights=weights)
     require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
     settings = Settings(True, scale, reg, (0.0, 0.0))
-    fit = fit_by_covariance(m, k, settings, None, None)
+    fit = fit_by_covariance(covariance_views(m, settings, None), k, None)
     ridges = _ridges(np.concatenate([fit.x_var, fit.y_var]), p, reg, scale)
     joint = _joint(_plus(_moments.covariances(m), ridges), fit.solution, m.n)
     mean = np.concatenate([m.x_mean, m.y_mean])
