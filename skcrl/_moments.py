@@ -109,11 +109,14 @@ def merge_cross(a, b):
     )
 
 
-def covariances(m):
-    """Unbiased covariances; a column that is constant up to rounding has exactly 0."""
-    share = 1 / max(m.n - 1, 1)
+def covariances(m, lost=0):
+    """Unbiased covariances; a column that is constant up to rounding has exactly 0.
+
+    They are over n - 1 less the degrees of freedom that were `lost` to covariates.
+    """
+    share = 1 / max(m.n - 1 - lost, 1)
     cov = Covariances(m.xx * share, m.yy * share, m.xy * share)
-    x_varies, y_varies = _varies(m.n, m.x_mean, m.xx), _varies(m.n, m.y_mean, m.yy)
+    x_varies, y_varies = varies(m.n, m.x_mean, m.xx), varies(m.n, m.y_mean, m.yy)
     if x_varies.all() and y_varies.all():
         return cov
     return scaled(cov, x_varies, y_varies)
@@ -132,9 +135,9 @@ def about(m, x_mean, y_mean):
     )
 
 
-def uncentred(cov, m):
-    """Mean products about 0 instead of the means, still normalised by n - 1."""
-    share = m.n / max(m.n - 1, 1)
+def uncentred(cov, m, lost=0):
+    """Mean products about 0 instead of the means, normalised as `cov` is."""
+    share = m.n / max(m.n - 1 - lost, 1)
     return Covariances(
         _uncentred(cov.xx, share * m.x_mean, m.x_mean),
         _uncentred(cov.yy, share * m.y_mean, m.y_mean),
@@ -184,6 +187,27 @@ def dense(M):
     return M.toarray() if isinstance(M, SparseProducts) else M
 
 
+def varies(n, mean, sums_of_products):
+    """1.0 for each column whose spread exceeds the rounding of its mean, else 0.0."""
+    xp = namespace(mean)
+    # Adding up a block errs by this much at most, a constant column's above all.
+    rounding = min(n, _BLOCK_ROWS) * np.finfo(np.float64).eps * mean
+    spread = sums_of_products.diagonal() > n * rounding**2
+    return xp.where(spread, xp.ones_like(mean), xp.zeros_like(mean))
+
+
+def products_block(M, rows, columns):
+    """Block of sums of products, of the kind that they are of."""
+    return M.block(rows, columns) if isinstance(M, SparseProducts) else M[rows, columns]
+
+
+def less(M, left, right):
+    """M - left right', a new one; sparse products stay sparse."""
+    if isinstance(M, SparseProducts):
+        return M.plus(-left, right)
+    return M - left @ right.T
+
+
 def _block_moments(X, Y, weights):
     xp = namespace(X)
     if weights is None:
@@ -199,15 +223,6 @@ def _block_moments(X, Y, weights):
         root = weights[:, None] ** 0.5
         Xc, Yc = (X - x_mean) * root, (Y - y_mean) * root
     return Moments(n, x_mean, y_mean, Xc.T @ Xc, Yc.T @ Yc, Xc.T @ Yc)
-
-
-def _varies(n, mean, sums_of_products):
-    """1.0 for each column whose spread exceeds the rounding of its mean, else 0.0."""
-    xp = namespace(mean)
-    # Adding up a block errs by this much at most, a constant column's above all.
-    rounding = min(n, _BLOCK_ROWS) * np.finfo(np.float64).eps * mean
-    varies = sums_of_products.diagonal() > n * rounding**2
-    return xp.where(varies, xp.ones_like(mean), xp.zeros_like(mean))
 
 
 def _scaled(M, left, right):

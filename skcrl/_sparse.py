@@ -16,7 +16,7 @@ class SparseProducts(NamedTuple):
     """  # noqa: E501
 
     products: sparse.csr_array  # (p, q)
-    left: np.ndarray  # (p, r), of one or two columns
+    left: np.ndarray  # (p, r), of few columns
     right: np.ndarray  # (q, r)
 
     @property
@@ -35,8 +35,14 @@ class SparseProducts(NamedTuple):
     def __mul__(self, number):
         return SparseProducts(self.products * number, self.left * number, self.right)
 
+    def block(self, rows, columns):
+        """These rows and columns, slices of them."""
+        return SparseProducts(
+            self.products[rows, columns], self.left[rows], self.right[columns]
+        )
+
     def plus(self, left, right):
-        """Sum with left right', of one column each."""
+        """Sum with left right', of a few columns each."""
         return SparseProducts(
             self.products,
             np.column_stack([self.left, -left]),

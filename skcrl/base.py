@@ -91,6 +91,15 @@ class TwoViewTransformer(
         """Views as `_join` and `_rebuild` take them, and which rows are there."""
         return check_available(self, X, y)
 
+    def _beside(self, covariates, *views):
+        """The estimator with covariates of the rows of views at hand, if any."""
+        if covariates is None:
+            return self
+        raise ValueError(
+            f"{type(self).__name__} takes no covariates, as LinearCCA does: take them "
+            "out of the views before, or leave them out."
+        )
+
     def _codes_of(self, view, side):
         """Codes of a view as it comes."""
         return self._encode(self._check_view(view, side), side)
@@ -496,13 +505,15 @@ class View(Saved, TransformerMixin, BaseEstimator):
         """
         return self
 
-    def transform(self, X: Rows) -> np.ndarray:
+    def transform(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
         """Codes of the view.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             The view that was named by `side`.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if the estimator was fitted with such.
 
         Returns
         -------
@@ -510,7 +521,7 @@ class View(Saved, TransformerMixin, BaseEstimator):
             Codes.
         """
         check_is_fitted(self)
-        return self.estimator._codes_of(X, self.side)
+        return self.estimator._beside(covariates, X)._codes_of(X, self.side)
 
     @available_if(_has_module)
     def module(self) -> "nn.Module":
@@ -525,7 +536,8 @@ class View(Saved, TransformerMixin, BaseEstimator):
         module : torch.nn.Module
             In evaluation mode, from a float32 tensor of shape (n_samples, ...), the
             rows as ``transform`` takes them, to codes (n_samples, n_components). A `y`
-            that was one-dimensional in fit is a column.
+            that was one-dimensional in fit is a column. Covariates, of an estimator
+            that was fitted with such, are columns behind those of the view.
 
         Notes
         -----
@@ -554,13 +566,17 @@ class View(Saved, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator._as_module(self.side).float().eval()
 
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+    def inverse_transform(
+        self, X: ArrayLike, covariates: Rows | None = None
+    ) -> np.ndarray:
         """Rebuild the view from its own codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
             Codes, as from ``transform``.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if the estimator was fitted with such.
 
         Returns
         -------
@@ -569,9 +585,8 @@ class View(Saved, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         codes = check_codes(X, self.estimator.n_components_)
-        return self.estimator._as_in_fit(
-            self.estimator._decode(codes, self.side), self.side
-        )
+        estimator = self.estimator._beside(covariates, codes)
+        return estimator._as_in_fit(estimator._decode(codes, self.side), self.side)
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None

@@ -52,6 +52,8 @@ __all__ = ["CrossViewClassifier", "transfer_score"]
 _Codes: TypeAlias = Literal["x", "y", "joint"]
 _CODES = ("x", "y", "joint")
 _COLUMNS = [str, Integral, slice, "array-like", None]
+# Methods that predict.
+_PREDICTIONS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
 def _has(method):
@@ -171,7 +173,8 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             Labels.
         **params : dict
             Such as `sample_weight`, for ``fit`` of the representation, the classifier
-            or both: whichever requested it by ``set_fit_request``. Only with
+            or both: whichever requested it by ``set_fit_request``; or `covariates` for
+            ``transform`` of a representation that requested them. Only with
             scikit-learn's metadata routing enabled.
 
         Returns
@@ -206,36 +209,46 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
                 _side(views, "y"),
                 routed.representation.fit,
             )
-            codes = _encode(self.representation_, views, self.fit_view)
+            codes = _encode(
+                self.representation_,
+                views,
+                self.fit_view,
+                **routed.representation.transform,
+            )
             self.classifier_ = _learned(
                 self.classifier, codes, labels, **routed.classifier.fit
             )
             self.classes_ = self.classifier_.classes_
         return self
 
-    def predict(self, X: Rows) -> np.ndarray:
+    def predict(self, X: Rows, **params: Any) -> np.ndarray:
         """Predict labels from `predict_view`.
 
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
             Of a TwoView only `predict_view` need be there, or for "joint" either.
+        **params : dict
+            For ``transform`` of the representation, such as `covariates`, if it
+            requested them. Only with metadata routing enabled.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted labels.
         """
-        codes = self._codes_to_predict_from(X)
+        codes = self._routed_codes(X, "predict", params)
         return self.classifier_.predict(codes)
 
     @available_if(_has("predict_proba"))
-    def predict_proba(self, X: Rows) -> np.ndarray:
+    def predict_proba(self, X: Rows, **params: Any) -> np.ndarray:
         """Probabilities of the classes, if the classifier has them.
 
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+        **params : dict
             As in ``predict``.
 
         Returns
@@ -243,16 +256,18 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         probabilities : ndarray of shape (n_samples, n_classes) or list of them
             As the classifier gives them, in the order of `classes_`.
         """
-        codes = self._codes_to_predict_from(X)
+        codes = self._routed_codes(X, "predict_proba", params)
         return self.classifier_.predict_proba(codes)
 
     @available_if(_has("predict_log_proba"))
-    def predict_log_proba(self, X: Rows) -> np.ndarray:
+    def predict_log_proba(self, X: Rows, **params: Any) -> np.ndarray:
         """Logarithms of the probabilities, if the classifier has them.
 
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+        **params : dict
             As in ``predict``.
 
         Returns
@@ -260,16 +275,18 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         log_probabilities : ndarray of shape (n_samples, n_classes) or list of them
             As the classifier gives them, in the order of `classes_`.
         """
-        codes = self._codes_to_predict_from(X)
+        codes = self._routed_codes(X, "predict_log_proba", params)
         return self.classifier_.predict_log_proba(codes)
 
     @available_if(_has("decision_function"))
-    def decision_function(self, X: Rows) -> np.ndarray:
+    def decision_function(self, X: Rows, **params: Any) -> np.ndarray:
         """Confidence in each class, if the classifier has it.
 
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
+            As in ``predict``.
+        **params : dict
             As in ``predict``.
 
         Returns
@@ -277,7 +294,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
             As the classifier gives them; of one dimension for two classes.
         """
-        codes = self._codes_to_predict_from(X)
+        codes = self._routed_codes(X, "decision_function", params)
         return self.classifier_.decision_function(codes)
 
     def score(self, X: Rows, y: ArrayLike, **params: Any) -> float:
@@ -291,18 +308,22 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             Labels.
         **params : dict
             For ``score`` of the classifier, such as `sample_weight`; with metadata
-            routing enabled, what it requested.
+            routing enabled, what it requested, and ``transform`` of the representation.
 
         Returns
         -------
         score : float
             Higher is better.
         """
-        codes = self._codes_to_predict_from(X)
+        check_is_fitted(self)
+        for_codes: dict = {}
+        if _routing_enabled():
+            routed = process_routing(self, "score", **params)
+            params = routed.classifier.score
+            for_codes = routed.representation.transform
+        codes = self._codes_to_predict_from(X, for_codes)
         if not sparse.issparse(y):
             y = check_labels(y, "y")
-        if _routing_enabled():
-            params = process_routing(self, "score", **params).classifier.score
         return self.classifier_.score(codes, y, **params)
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -311,10 +332,12 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         Returns
         -------
         routing : MetadataRouter
-            ``fit`` asks the representation and the classifier, ``score`` the
-            classifier.
+            ``fit`` asks ``fit`` of the representation and of the classifier, ``score``
+            that of the classifier, and all methods ``transform`` of the representation.
         """
         for_representation = MethodMapping().add(caller="fit", callee="fit")
+        for method in ("fit", "score", *_PREDICTIONS):
+            for_representation.add(caller=method, callee="transform")
         for_classifier = MethodMapping().add(caller="fit", callee="fit")
         for_classifier.add(caller="score", callee="score")
         return (
@@ -323,10 +346,16 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
             .add(classifier=self.classifier, method_mapping=for_classifier)
         )
 
-    def _codes_to_predict_from(self, X):
+    def _routed_codes(self, X, method, params):
+        """Codes to predict from, with what the representation requested."""
+        _raise_for_params(params, self, method)
         check_is_fitted(self)
+        routed = process_routing(self, method, **params)
+        return self._codes_to_predict_from(X, routed.representation.transform)
+
+    def _codes_to_predict_from(self, X, params):
         views = self._views(X, reset=False)
-        return _encode(self.representation_, views, self.predict_view)
+        return _encode(self.representation_, views, self.predict_view, **params)
 
     def _views(self, X, reset):
         views = self._two_view(X, reset)
@@ -514,12 +543,12 @@ def _require_codes(representation, view):
         )
 
 
-def _encode(representation, views, side):
+def _encode(representation, views, side, **params):
     if side == "joint":
-        return untensored(representation.transform_joint(views.x, views.y))
+        return untensored(representation.transform_joint(views.x, views.y, **params))
     view = _side(views, side)
     encode = representation.transform if side == "x" else representation.transform_y
-    return untensored(encode(view))  # classifiers take arrays
+    return untensored(encode(view, **params))  # classifiers take arrays
 
 
 def _side(views, side):

@@ -27,6 +27,17 @@ class Dask(Dense):
         """None: rows are not looked at before they are computed."""
         return None
 
+    def beside(self, view, columns):
+        """Columns of an array or Dask array beside those of the view, rows whole."""
+        from dask import array
+
+        if not self.recognises(columns):
+            columns = array.from_array(columns, chunks=(view.chunks[0], -1))
+        joined = array.concatenate(
+            [view, columns], axis=1, allow_unknown_chunksizes=True
+        )
+        return joined.rechunk({1: -1})
+
     def moments(self, X, y, weights=None):
         """Moments of all rows, block by block on the scheduler that is set."""
         from dask import delayed

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from skcrl import _moments
-from skcrl._arrays import copied, namespace, to_numpy
+from skcrl._arrays import copied, join_columns, namespace, to_numpy
 from skcrl._views._values import as_numbers, is_missing, with_gaps_marked
 
 
@@ -92,6 +92,10 @@ class Dense:
     def copied(self, view):
         """A copy of a checked view."""
         return copied(view)
+
+    def beside(self, view, columns):
+        """Columns of an array beside those of a checked view, in its container."""
+        return join_columns(view, columns)
 
     def moments(self, X, y, weights=None):
         """Moments of two checked views, of their common kind."""

@@ -78,6 +78,10 @@ class Sparse(Dense):
             )
         return np.ones(view.shape[0], dtype=bool)
 
+    def beside(self, view, columns):
+        """Columns of an array as sparse ones beside those of the view."""
+        return sparse.hstack([view, sparse.csr_array(columns)], format="csr")
+
     def moments(self, X, y, weights=None):
         """Moments of views of which one or both are sparse, and stay so."""
         if weights is None:

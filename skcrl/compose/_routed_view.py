@@ -177,9 +177,12 @@ class RoutedView(
             Codes of `X`, for the steps behind to learn from.
         """
         self.fit(X, y, second_view=second_view, **params)
-        return self.representation_.transform(X)
+        routed = process_routing(self, "fit_transform", **params)
+        return self.representation_.transform(X, **routed.representation.transform)
 
-    def transform(self, X: Rows | None, second_view: Rows | None = None) -> np.ndarray:
+    def transform(
+        self, X: Rows | None, second_view: Rows | None = None, **params: Any
+    ) -> np.ndarray:
         """Codes of the second view, or of `X` if it was fitted without `second_view`.
 
         Parameters
@@ -189,6 +192,9 @@ class RoutedView(
             may be None.
         second_view : array-like of n_samples rows or None, default=None
             Second view.
+        **params : dict
+            Such as `covariates`, for ``transform`` of the representation, if it
+            requested them. Only with metadata routing enabled.
 
         Returns
         -------
@@ -200,11 +206,13 @@ class RoutedView(
         ValueError
             If there is no `second_view`, and there was one in ``fit``.
         """
+        _raise_for_params(params, self, "transform")
         check_is_fitted(self)
+        beside = process_routing(self, "transform", **params).representation.transform
         if second_view is not None:
             if X is not None:
                 _require_paired(X, second_view)
-            return self.representation_.transform_y(second_view)
+            return self.representation_.transform_y(second_view, **beside)
         if self.needs_second_view_:
             raise ValueError(
                 "RoutedView was fitted to predict from the second view, but transform "
@@ -213,7 +221,7 @@ class RoutedView(
                 "with a TwoView, for which all of them work. Codes of X itself are "
                 "representation_.transform(X)."
             )
-        return self.representation_.transform(X)
+        return self.representation_.transform(X, **beside)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Which parameters go where, for scikit-learn's metadata routing.
@@ -221,11 +229,12 @@ class RoutedView(
         Returns
         -------
         routing : MetadataRouter
-            ``fit`` asks RoutedView itself and the representation, ``transform``
-            RoutedView.
+            Both methods ask RoutedView itself and the representation.
         """
-        for_representation = MethodMapping().add(caller="fit", callee="fit")
-        for_representation.add(caller="fit_transform", callee="fit")
+        for_representation = MethodMapping()
+        for method in ("fit", "transform"):
+            for_representation.add(caller=method, callee=method)
+            for_representation.add(caller="fit_transform", callee=method)
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)

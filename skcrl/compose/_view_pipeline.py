@@ -29,6 +29,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from skcrl._adjusted import AdjustedViews
 from skcrl._common_individual import CommonIndividual, Parts
 from skcrl._typing import Rows, Side, available_if, fit_context
 from skcrl._validation import (
@@ -39,7 +40,7 @@ from skcrl._validation import (
     require_y,
     restored_on_error,
 )
-from skcrl._views import check_paired, kind_of
+from skcrl._views import check_beside, check_paired, kind_of
 from skcrl._views._texts import holds
 from skcrl._views._values import is_missing
 from skcrl.base import TwoViewTransformer
@@ -72,7 +73,7 @@ def _estimator_has(name):
     return check
 
 
-class ViewPipeline(TwoViewTransformer):
+class ViewPipeline(AdjustedViews):
     """Two-view estimator with preprocessing of its own for each view.
 
     ``fit`` fits the steps of `x` to the first view alone and those of `y` to the
@@ -179,9 +180,9 @@ class ViewPipeline(TwoViewTransformer):
         y : array-like of n_samples rows
             Second view, paired with `X`.
         **fit_params : dict
-            For ``fit`` of the estimator alone, such as `sample_weight`; with metadata
-            routing enabled, what it requested by ``set_fit_request``. The views of a
-            `validation` go through the steps.
+            For ``fit`` of the estimator alone, such as `sample_weight`, or `covariates`
+            of a LinearCCA; with metadata routing enabled, what it requested by
+            ``set_fit_request``. The views of a `validation` go through the steps.
 
         Returns
         -------
@@ -214,6 +215,7 @@ class ViewPipeline(TwoViewTransformer):
             self.x_, x_behind = self._fit_steps(X, "x")
             self.y_, y_behind = self._fit_steps(y, "y")
             check_paired(X, y)
+            check_beside(X, fit_params.get("covariates"), "covariates")
             if "validation" in fit_params:
                 behind = self._validation_behind(fit_params["validation"])
                 fit_params = {**fit_params, "validation": behind}
@@ -232,10 +234,13 @@ class ViewPipeline(TwoViewTransformer):
         Returns
         -------
         routing : MetadataRouter
-            ``fit`` asks the estimator.
+            Each method asks the same of the estimator.
         """
-        for_estimator = MethodMapping().add(caller="fit", callee="fit")
-        for_estimator.add(caller="fit_transform", callee="fit")
+        for_estimator = MethodMapping()
+        for method in ("fit", "transform", "predict", "score"):
+            for_estimator.add(caller=method, callee=method)
+        for method in ("fit", "transform"):
+            for_estimator.add(caller="fit_transform", callee=method)
         return MetadataRouter(owner=self).add(
             estimator=self.estimator, method_mapping=for_estimator
         )
@@ -293,6 +298,15 @@ class ViewPipeline(TwoViewTransformer):
             view = check_table(self, view, side, reset=reset, allow_nd=any_shape)
             gaps = kind_of(view).missing_rows(view)
         return (kind_of(view).take(view, ~gaps) if gaps.any() else view), gaps
+
+    def _beside(self, covariates, *views):
+        if covariates is None:
+            return self
+        check_is_fitted(self)
+        pipeline = object.__new__(type(self))
+        with_rows = self.estimator_._beside(covariates, *views)
+        pipeline.__dict__ |= vars(self) | {"estimator_": with_rows}
+        return pipeline
 
     def _check_view(self, view, side):
         return self.estimator_._check_view(self._behind_steps(view, side), side)
@@ -421,6 +435,7 @@ class ViewPipeline(TwoViewTransformer):
         *,
         to: Literal["x", "y", "both"] = "y",
         parts: Parts = "all",
+        covariates: Rows | None = None,
     ) -> Any:
         """Views rebuilt from whichever views are there, before their steps.
 
@@ -436,6 +451,8 @@ class ViewPipeline(TwoViewTransformer):
         parts : {"common", "individual", "all"}, default="all"
             Codes to rebuild it from, of an estimator that has individual codes, such as
             `LinearCommonIndividual`; the others are put to 0.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
 
         Returns
         -------
@@ -444,11 +461,12 @@ class ViewPipeline(TwoViewTransformer):
         """
         check_is_fitted(self)
         if parts == "all":
-            return super().reconstruct(X, y, to=to)
-        return CommonIndividual.reconstruct(self, X, y, to=to, parts=parts)
+            return super().reconstruct(X, y, to=to, covariates=covariates)
+        pipeline = self._beside(covariates, X, y)
+        return CommonIndividual.reconstruct(pipeline, X, y, to=to, parts=parts)
 
-    predict = available_if(_can_undo("y"))(TwoViewTransformer.predict)
-    impute = available_if(_can_undo("x", "y"))(TwoViewTransformer.impute)
+    predict = available_if(_can_undo("y"))(AdjustedViews.predict)
+    impute = available_if(_can_undo("x", "y"))(AdjustedViews.impute)
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None

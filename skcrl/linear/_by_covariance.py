@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._arrays import Array
+from skcrl._covariates import beside
 from skcrl._degenerate import free_rank_of
 from skcrl._moments import Covariances
 from skcrl._views import kind_of
@@ -27,16 +28,19 @@ class CovarianceViews(NamedTuple):
     y_penalty: Penalty
 
 
-def covariance_views(m, settings, fourth):
-    """Views of moments `m`; `fourth` as from ``fourth_moments``."""
-    cov = _moments.covariances(m)
+def covariance_views(m, settings, fourth, lost=0):
+    """Views of moments `m`; `fourth` as from ``fourth_moments``.
+
+    `lost` are degrees of freedom that covariates took.
+    """
+    cov = _moments.covariances(m, lost)
     x_scale, y_scale = (
         _linalg.unit_scale(c.diagonal()) if settings.scale else c.diagonal() ** 0
         for c in (cov.xx, cov.yy)
     )
     x_mean, y_mean, centred = m.x_mean, m.y_mean, cov
     if not settings.center:
-        cov = _moments.uncentred(cov, m)
+        cov = _moments.uncentred(cov, m, lost)
         require_finite(float(cov.xx.diagonal().sum() + cov.yy.diagonal().sum()))
         x_mean, y_mean = 0 * x_mean, 0 * y_mean
     within = _moments.scaled(cov, x_scale, y_scale) if settings.scale else cov
@@ -44,7 +48,7 @@ def covariance_views(m, settings, fourth):
     def penalised(i, side, c, mean, scale):
         shrinkage = settings.shrinkage[i]
         scatter = Scatter(
-            m.n,
+            m.n - lost,
             c.shape[0],
             float(c.diagonal().sum()),
             float(_moments.square_norm(c)) if shrinkage in ESTIMATED else None,
@@ -105,12 +109,18 @@ def fit_of_weights(views, solution):
     )
 
 
-def fourth_moments(X, y, weights):
-    """Function that adds up fourth powers of the lengths of centred, scaled rows."""
+def fourth_moments(X, y, weights, covariates=None):
+    """Function that adds up fourth powers of the lengths of centred, scaled rows.
 
-    def total(side, mean, scale):
-        view = X if side == "x" else y
-        moment = partial(fourth_moment, mean=mean, scale=scale)
+    With `covariates` of the rows and an `adjustment`, of what these leave.
+    """
+
+    def total(side, mean, scale, adjustment=None):
+        view, adjust = X if side == "x" else y, None
+        slopes = getattr(adjustment, f"{side}_slopes", None)
+        if slopes is not None:
+            view, adjust = beside(view, covariates), (adjustment.mean, slopes)
+        moment = partial(fourth_moment, mean=mean, scale=scale, adjust=adjust)
         return kind_of(view).total(moment, view, weights)
 
     return total

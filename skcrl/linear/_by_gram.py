@@ -4,27 +4,37 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from skcrl import _linalg
+from skcrl._covariates import ROUNDING
 from skcrl._degenerate import free_rank
-from skcrl._origins import column_medians
 from skcrl.linear._fit import Fit, constant_views, require_finite
-from skcrl.linear._rows import Rows, rows_of
+from skcrl.linear._rows import Rows, origin_of, rows_of
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
-def fit_by_gram(X, Y, weights, n_components, settings):
-    """Solve from the rows themselves, in time n² (p + q) + n³."""
-    x, y = gram_views(X, Y, weights, settings)
+def fit_by_gram(X, Y, weights, n_components, settings, bases=(None, None), lost=0):
+    """Solve from the rows themselves, in time n² (p + q) + n³.
+
+    `bases` and `lost` as of ``gram_views``.
+    """
+    x, y = gram_views(X, Y, weights, settings, bases, lost)
     solution, codes = solve_views(x, y, n_components)
     x, y = x.without_vectors(), y.without_vectors()
     return fit_of_codes(x, y, weights, solution, codes)
 
 
-def gram_views(X, Y, weights, settings):
-    """Both views by the spectra of their Gram matrices."""
-    return side_of(X, weights, settings, 0), side_of(Y, weights, settings, 1)
+def gram_views(X, Y, weights, settings, bases=(None, None), lost=0):
+    """Both views by the spectra of their Gram matrices.
+
+    `bases` are orthonormal columns (n, r) that span the covariates of either view, and
+    `lost` the degrees of freedom that they take.
+    """
+    return (
+        side_of(X, weights, settings, 0, bases[0], lost),
+        side_of(Y, weights, settings, 1, bases[1], lost),
+    )
 
 
 def solve_views(x, y, n_components):
@@ -33,7 +43,7 @@ def solve_views(x, y, n_components):
     x_weights, y_weights = x.weights(left), y.weights(right)
     sign = _linalg.signs(x_weights, x.deviations())
     codes = np.hstack([x.whitened() @ (left * sign), y.whitened() @ (right * sign)])
-    codes *= (x.rows.n - 1) ** 0.5
+    codes *= x.freedom**0.5
     x_weights *= sign
     y_weights *= sign
     return _linalg.CCASolution(x_weights, y_weights, singular_values, rank), codes
@@ -41,7 +51,6 @@ def solve_views(x, y, n_components):
 
 def fit_of_codes(x, y, weights, solution, codes):
     """What weights come to that give codes (n, 2k) of the rows times sqrt(weights)."""
-    n = weights.sum()
     return Fit(
         solution,
         x.origin + x.rows.mean,
@@ -49,7 +58,7 @@ def fit_of_codes(x, y, weights, solution, codes):
         x.var,
         y.var,
         _correlations(codes, weights),
-        codes.T @ codes / (n - 1),
+        codes.T @ codes / x.freedom,
         x.cross_cov(codes),
         y.cross_cov(codes),
         constant_views(x.var_about_mean, y.var_about_mean),
@@ -87,9 +96,10 @@ def _correlations(codes, weights):
 
 
 class GramView(NamedTuple):
-    """One view A by the spectral decomposition AA' / (n - 1) = U diag(l) U'."""
+    """One view A by the spectral decomposition AA' / freedom = U diag(l) U'."""
 
     rows: Rows
+    freedom: float  # n - 1, less what covariates take
     origin: np.ndarray | float  # (p,) or 0, that was taken from the rows
     var: np.ndarray  # (p,), of the columns of the view
     var_about_mean: np.ndarray  # (p,), the same but for views that are not centred
@@ -98,13 +108,13 @@ class GramView(NamedTuple):
     penalty: Penalty
 
     def whitened(self):
-        """Whitened rows over sqrt(n - 1): U sqrt(l / (keep l + ridge))."""
+        """Whitened rows over sqrt(freedom): U sqrt(l / (keep l + ridge))."""
         return self.vectors * (self.values**0.5 / self._penalised() ** 0.5)
 
     def weights(self, M):
         """Weights (p, k) of the view for directions M (r, k) of the whitened rows."""
         rows, U = self.rows, self.vectors
-        variances = ((rows.n - 1) * self.values)[:, None]
+        variances = (self.freedom * self.values)[:, None]
         M = M / (variances * self._penalised()[:, None]) ** 0.5
         W = rows.back(U @ M)
         # The rounding of large columns drowns what small ones need, and shows in codes.
@@ -129,58 +139,69 @@ class GramView(NamedTuple):
     def cross_cov(self, codes):
         """Covariances (k, p) of codes with the columns of the view."""
         plain = replace(self.rows, scale=np.ones_like(self.var))
-        return plain.back(codes / (self.rows.n - 1)).T
+        return plain.back(codes / self.freedom).T
 
     def _penalised(self):
         return self.penalty.keep * self.values + self.penalty.ridge
 
 
-def side_of(view, weights, settings, i, **taken):
-    """View `i` by the spectrum of its rows; `taken` as of :func:`rows_of`."""
-    n, p = weights.sum(), view.shape[1]
+def side_of(view, weights, settings, i, basis=None, lost=0, **taken):
+    """View `i` by the spectrum of its rows; `taken` as of :func:`rows_of`.
+
+    `basis` are orthonormal columns (n, r) that are taken out, and `lost` the degrees of
+    freedom that covariates take.
+    """
+    p, freedom = view.shape[1], weights.sum() - 1 - lost
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
-    origin = 0.0
-    if settings.center and sparse.issparse(view) and not taken:
-        origin = column_medians(view, weights)
-        taken = {"origin": origin if origin.any() else None}
+    if settings.center and not taken:
+        taken = origin_of(view, weights)
     rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5, **taken)
-    rows = replace(rows, mean=rows.weighted_sums() / n)
-    var = var_about_mean = rows.sums_of_squares() / (n - 1)
+    rows = replace(rows, mean=rows.weighted_sums() / weights.sum())
+    var = var_about_mean = rows.sums_of_squares() / freedom
     scale = _linalg.unit_scale(var) if settings.scale else rows.scale
     if not settings.center:
         rows = replace(rows, mean=0 * rows.mean)
-        var = rows.sums_of_squares() / (n - 1)
+        var = rows.sums_of_squares() / freedom
     require_finite(var.sum())
+    if basis is not None:
+        rows = replace(rows, basis=basis)
+        left = rows.sums_of_squares() / freedom
+        var = var_about_mean = np.where(left > ROUNDING * var, left, 0.0)
+        scale = _linalg.unit_scale(var) if settings.scale else scale
     if reg == 0 and shrinkage == 0:
         # Weights without a penalty lie in the range of the columns in their own units.
         scale = _linalg.unit_scale(var)
     # A constant column is there in rounding alone.
     rows = replace(rows, scale=scale * (var > 0))
-    gram = rows.gram() / (n - 1)
-    lengths = gram.diagonal() * (n - 1) / weights
+    gram = rows.gram() / freedom
+    lengths = gram.diagonal() * freedom / weights
     estimated = shrinkage in ESTIMATED
     scatter = Scatter(
-        n,
+        freedom + 1,
         p,
         gram.trace(),
         (gram * gram).sum() if estimated else None,
         (weights * lengths**2).sum() if estimated else None,
     )
-    values, vectors = _spectrum(rows, gram)
+    values, vectors = _spectrum(rows, gram, freedom)
     drawn = penalty(reg, shrinkage, scatter)
-    return GramView(rows, origin, var, var_about_mean, values, vectors, drawn)
+    origin = taken.get("origin")
+    origin = 0.0 if origin is None else origin
+    return GramView(rows, freedom, origin, var, var_about_mean, values, vectors, drawn)
 
 
-def _spectrum(rows, gram):
+def _spectrum(rows, gram, freedom):
     """Eigenvalues (r,) of the Gram matrix that rounding leaves, and vectors (n, r)."""
     eps = 10 * len(gram) * np.finfo(np.float64).eps
-    if len(rows.mean) >= len(gram) > 1:
+    # Centring takes the smallest, and covariates as many as they span.
+    n_taken = 1 if rows.basis is None else 1 + rows.basis.shape[1]
+    if len(rows.mean) >= len(gram) > n_taken:
         values, vectors = linalg.eigh(gram, check_finite=False)
-        # Centring takes the smallest. If others are small too, squares cost digits.
-        if values[1] > 1e-8 * values[-1]:
+        # If others are small too, squares cost digits.
+        if values[n_taken] > 1e-8 * values[-1]:
             live = values > max(eps * values[-1], _linalg.LEAST_VARIANCE)
             return values[live], vectors[:, live]
-    root = rows.triangle().T / (rows.n - 1) ** 0.5
+    root = rows.triangle().T / freedom**0.5
     left, roots, _ = np.linalg.svd(root, full_matrices=False)
     live = roots > np.maximum(eps * roots[:1], _linalg.LEAST_VARIANCE**0.5)
     return roots[live] ** 2, left[:, live]

@@ -113,7 +113,12 @@ class ByWeights(TwoViewTransformer):
         # Nothing else here needs torch.
         from skcrl.deep._view_modules import LinearCodes
 
-        return LinearCodes(*map(_arrays.untensored, self._projection_of(side)))
+        projection = self._projection_of_module(side)
+        return LinearCodes(*map(_arrays.untensored, projection))
+
+    def _projection_of_module(self, side):
+        """Means and weights of the columns that a module takes."""
+        return self._projection_of(side)
 
     def _projection_of(self, side):
         return getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")

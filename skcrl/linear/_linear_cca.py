@@ -1,6 +1,7 @@
 """Linear canonical correlation analysis."""
 
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Literal, Self
 
@@ -9,9 +10,17 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _arrays, _moments
+from skcrl._adjusted import AdjustedViews
+from skcrl._covariates import (
+    Adjustment,
+    adjusted_moments,
+    beside,
+    covariate_basis,
+)
 from skcrl._degenerate import warn_of_constant, warn_without_freedom
 from skcrl._typing import Reals, Rows, Seed, available_if, fit_context
 from skcrl._validation import (
+    NAMES,
     check_pair,
     check_ridge,
     check_weights,
@@ -33,10 +42,11 @@ from skcrl.linear._fit import (
     overflow_told_by_error,
     require_finite,
 )
+from skcrl.linear._rows import slopes_by_rows
 from skcrl.linear._shrinkage import ESTIMATED, check_shrinkage
 
 
-class LinearCCA(ByWeights):
+class LinearCCA(AdjustedViews, ByWeights):
     r"""Linear canonical correlation analysis, with a ridge or shrinkage on each view.
 
     Finds pairs of directions along which the views correlate most, each pair
@@ -51,6 +61,11 @@ class LinearCCA(ByWeights):
     Views may be dense or sparse, and sparse ones are centred without becoming dense.
     Of Dask arrays in chunks of rows, the moments are added up by the scheduler that is
     set, and `transform` gives a Dask array.
+
+    With `covariates` in ``fit``, such as age, sex or batch, both views or one are
+    replaced by their residuals after least squares on these, whose covariances are over
+    the degrees of freedom that are left. `transform` and all methods like it then take
+    the covariates of their rows, of which what was learned in ``fit`` is taken out.
 
     Parameters
     ----------
@@ -80,6 +95,9 @@ class LinearCCA(ByWeights):
         where columns differ by many powers of ten. "auto" takes "gram" for views with
         more than twice as many features as samples; "lanczos" for a tenth of the
         components or fewer of views with 500 features or more; else "covariance".
+    adjust : {"both", "x", "y"}, default="both"
+        Which view covariates are taken out of, where there are any. Of one view alone
+        the correlations are semipartial, of both partial.
     random_state : int, RandomState instance or None, default=None
         Start of the iterations of "lanczos"; the result depends on it in the last
         digits alone.
@@ -107,7 +125,16 @@ class LinearCCA(ByWeights):
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the training views; 0 without centring.
     x_var_, y_var_ : ndarray of shape (n_features,)
-        Variances of the training views, about 0 without centring.
+        Variances of the training views, about 0 without centring. These, loadings and
+        explained variances are of residuals, if there were covariates.
+    covariate_mean_ : ndarray of shape (n_covariates,)
+        Means of the covariates, if there were any; 0 without centring.
+    x_slopes_, y_slopes_ : ndarray of shape (n_covariates, n_features) or None
+        What a view gains with each covariate, if there were any: residuals are
+        ``X - (covariates - covariate_mean_) @ x_slopes_``. None for a view that is not
+        adjusted.
+    covariate_names_in_ : ndarray of str
+        Column names of the covariates, if they were a data frame.
     rank_ : int
         Components that the training data determine, at most `n_components_`.
     solver_ : str
@@ -150,6 +177,15 @@ class LinearCCA(ByWeights):
     (20, 3)
     >>> cca.reconstruct(exercise, to="y").shape
     (20, 3)
+
+    What exercise shares with weight and waist beyond the pulse:
+
+    >>> body, pulse = physiology[:, :2], physiology[:, 2]
+    >>> partial = LinearCCA(reg=0).fit(exercise, body, covariates=pulse)
+    >>> partial.correlations_.round(4)
+    array([0.7781, 0.2004])
+    >>> round(partial.score(exercise, body, covariates=pulse), 4)
+    0.9785
     """
 
     _accepts_sparse = True
@@ -169,6 +205,7 @@ class LinearCCA(ByWeights):
         "center": ["boolean"],
         "scale": ["boolean"],
         "solver": [StrOptions({"auto", "covariance", "gram", "lanczos"})],
+        "adjust": [StrOptions({"both", "x", "y"})],
         "random_state": ["random_state"],
     }
 
@@ -181,6 +218,7 @@ class LinearCCA(ByWeights):
         center: bool = True,
         scale: bool = False,
         solver: Literal["auto", "covariance", "gram", "lanczos"] = "auto",
+        adjust: Literal["both", "x", "y"] = "both",
         random_state: Seed = None,
     ):
         self.n_components = n_components
@@ -189,10 +227,17 @@ class LinearCCA(ByWeights):
         self.center = center
         self.scale = scale
         self.solver = solver
+        self.adjust = adjust
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Rows,
+        y: Rows,
+        sample_weight: ArrayLike | None = None,
+        covariates: Rows | None = None,
+    ) -> Self:
         """Fit to paired views.
 
         Parameters
@@ -205,6 +250,10 @@ class LinearCCA(ByWeights):
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. They
             must add up to more than 1.
+        covariates : {array-like, Dask array} of shape (n_samples, n_covariates) or \
+                (n_samples,) or None, default=None
+            What is taken out of the views that `adjust` names, with an intercept if
+            `center`. Collinear and constant ones are no error.
 
         Returns
         -------
@@ -218,21 +267,25 @@ class LinearCCA(ByWeights):
             them; if one is a Dask array, or a tensor, and the other is not, or a Dask
             array is divided along its features; if variances overflow; if
             `n_components` exceeds the narrower view, `reg`, `shrinkage` or
-            `sample_weight` is out of its range, or `solver` does not take such views.
-            The estimator is then as it was before.
+            `sample_weight` is out of its range, `solver` does not take such views, or
+            covariates are not finite numbers of paired rows or leave no degree of
+            freedom. The estimator is then as it was before.
 
         Warns
         -----
         DegenerateFitWarning
             If a view is constant, or if the ranks of the views add up to more than the
-            samples leave, n_samples - 1 with centring: the first `correlations_` are
-            then 1 whatever the data. Directions of which the penalty is a hundredth of
-            the variance or more do not count.
+            samples leave, n_samples - 1 with centring, less those that covariates take:
+            the first `correlations_` are then 1 whatever the data. Directions of which
+            the penalty is a hundredth of the variance or more do not count.
         """
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
+            given = X
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
-            X, y, weights, _ = check_weights(X, y, sample_weight)
+            C = self._check_covariates(given, covariates, reset=True)
+            X, y, weights, kept = check_weights(X, y, sample_weight)
+            C = None if C is None else C[kept]
             if weights is not None:
                 require_samples(weights)
             self.__dict__.pop("moments_", None)
@@ -240,15 +293,15 @@ class LinearCCA(ByWeights):
             if self._by_gram(X):
                 _require_two(self.n_samples_seen_)
                 weights = np.ones(X.shape[0]) if weights is None else weights
-                k = self._n_components(weights.sum())
-                fit = fit_by_gram(X, y, weights, k, self._settings())
-                self._keep(fit, "gram")
+                fit, lost = self._solve_by_gram(X, y, C, weights)
             else:
-                m = common_kind(X, y).moments(X, y, weights)
+                m, n_covariates = _moments_of(X, y, C, weights)
                 self.n_samples_seen_ = _n_rows(X, weights, m)
                 _require_two(self.n_samples_seen_)
-                fit = self._solve(m, fourth_moments(X, y, weights))
-            self._warn(fit)
+                fourth = fourth_moments(X, y, weights, C)
+                fit, lost = self._solve(m, n_covariates, fourth)
+                self._require_freedom(m.n, lost)
+            self._warn(fit, lost)
         return self
 
     def _adds_up_moments(self):
@@ -263,7 +316,11 @@ class LinearCCA(ByWeights):
     @available_if(_adds_up_moments)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None
+        self,
+        X: Rows,
+        y: Rows,
+        sample_weight: ArrayLike | None = None,
+        covariates: Rows | None = None,
     ) -> Self:
         """Add paired rows: any division of the data into calls gives the same fit.
 
@@ -276,6 +333,9 @@ class LinearCCA(ByWeights):
             Second view, paired with `X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each.
+        covariates : {array-like, Dask array} of shape (n_samples, n_covariates) or \
+                (n_samples,) or None, default=None
+            As in ``fit``, in every call or in none.
 
         Returns
         -------
@@ -298,30 +358,72 @@ class LinearCCA(ByWeights):
             )
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
+            given = X
             X, y = check_pair(self, X, y, reset=first)
+            C = self._check_covariates(given, covariates, reset=first)
             if not first:
                 require_library_of_fit(self, X, "x")
-            X, y, weights, _ = check_weights(X, y, sample_weight)
-            m = common_kind(X, y).moments(X, y, weights)
+            X, y, weights, kept = check_weights(X, y, sample_weight)
+            C = None if C is None else C[kept]
+            m, n_covariates = _moments_of(X, y, C, weights)
             seen = _n_rows(X, weights, m)
             if not first:
                 m = _moments.merge_moments(self.moments_, m)
                 seen += self.n_samples_seen_
             self.n_samples_seen_ = seen
-            self._solve(m)
+            self._solve(m, n_covariates)
         return self
 
-    def _solve(self, m, fourth=None):
+    def _solve(self, m, n_covariates, fourth=None):
+        """Fit to moments of [X, covariates] and y; the freedom that these take, too."""
         require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
         k = self._n_components(m.n)
         settings = self._settings()
         lanczos = self._by_lanczos(m, k, settings)
         random_state = random_source(self.random_state) if lanczos else None
-        views = covariance_views(m, settings, fourth)
+        of_views, lost = m, 0
+        if n_covariates:
+            of_views, adjustment = adjusted_moments(
+                m, n_covariates, self.adjust, self.center
+            )
+            lost = adjustment.rank
+            fourth = fourth and partial(fourth, adjustment=adjustment)
+            self._keep_adjustment(adjustment)
+        views = covariance_views(of_views, settings, fourth, lost)
         fit = fit_by_covariance(views, k, random_state)
         self.moments_ = m
         self._keep(fit, "lanczos" if lanczos else "covariance")
-        return fit
+        return fit, lost
+
+    def _solve_by_gram(self, X, y, C, weights):
+        k, settings = self._n_components(weights.sum()), self._settings()
+        bases: list[np.ndarray | None] = [None, None]
+        lost = 0
+        if C is not None:
+            basis = covariate_basis(C, weights, self.center)
+            lost = basis.columns.shape[1]
+            self._require_freedom(weights.sum(), lost)
+            x_slopes, y_slopes = (
+                slopes_by_rows(view, basis, weights, self.center)
+                if self.adjust in ("both", side)
+                else None
+                for side, view in (("x", X), ("y", y))
+            )
+            bases = [
+                None if slopes is None else basis.columns
+                for slopes in (x_slopes, y_slopes)
+            ]
+            self._keep_adjustment(Adjustment(basis.mean, x_slopes, y_slopes, lost))
+        fit = fit_by_gram(X, y, weights, k, settings, bases, lost)
+        self._keep(fit, "gram")
+        return fit, lost
+
+    def _require_freedom(self, n, lost):
+        if lost and n - self.center - lost < 1:
+            raise ValueError(
+                f"The covariates vary in {lost} directions, which on {n:.3g} samples "
+                "leaves nothing of the views: use fewer covariates, or more samples."
+            )
 
     def _keep(self, fit, solver):
         if self.n_components is None:
@@ -330,13 +432,13 @@ class LinearCCA(ByWeights):
         self.singular_values_, self.rank_ = fit.solution[2:]
         self._keep_weights(fit)
 
-    def _warn(self, fit):
+    def _warn(self, fit, lost):
         warn_of_constant(fit.constant)
         warn_without_freedom(
             float(fit.correlations[0]),
             (self.n_features_in_, self.y_n_features_in_),
             fit.free_ranks,
-            self.n_samples_seen_ - self.center,
+            self.n_samples_seen_ - self.center - lost,
             "Set shrinkage, to 0.5 or 'ledoit_wolf' say, or a larger reg",
         )
 
@@ -381,6 +483,38 @@ class LinearCCA(ByWeights):
             check_ridge(self.reg),
             check_shrinkage(self.shrinkage),
         )
+
+    def _projection_of_module(self, side):
+        mean, weights = self._projection_of(side)
+        if self._slopes(side) is None:
+            return mean, weights
+        return self._of_joined(side, mean, weights, self.covariate_mean_)
+
+    def _encode(self, view, side):
+        mean, weights = self._projection_of(side)
+        if view.shape[1] == len(mean):
+            return super()._encode(view, side)
+        require_library_of_fit(self, view, side)
+        origin = 0 * self.covariate_mean_
+        mean, weights = self._of_joined(side, mean, weights, origin)
+        return kind_of(view).project(view, mean, weights, NAMES[side])
+
+    def _decode(self, codes, side):
+        return self._added_back_to_codes(super()._decode(codes, side), side)
+
+    def _rebuild(self, X, y, to):
+        return self._added_back(super()._rebuild(X, y, to), X, y, to)
+
+    def _fitted_arrays(self):
+        return super()._fitted_arrays() | self._covariate_arrays()
+
+
+def _moments_of(X, y, C, weights):
+    """Moments of [X, C] and y, and how many covariates C are among them."""
+    if C is None:
+        return common_kind(X, y).moments(X, y, weights), 0
+    joined = beside(X, _arrays.following(C, X))
+    return common_kind(X, y).moments(joined, y, weights), C.shape[1]
 
 
 def _n_rows(X, weights, m):

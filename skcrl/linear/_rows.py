@@ -1,12 +1,16 @@
-"""A view of few rows and many columns, centred in every product and never whole."""
+"""A view of few rows and many columns, centred in every product and never whole.
 
-from dataclasses import dataclass
+Covariates are taken out in every product as means are, by the basis that they span.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
 
-from skcrl._origins import about_medians, shifted
+from skcrl._covariates import apart
+from skcrl._origins import about_medians, column_medians, shifted
 
 _BLOCK_ENTRIES = 2**20
 # Each costs a look at all entries of a CSR array.
@@ -21,6 +25,7 @@ class Rows:
     mean: np.ndarray  # (p,)
     scale: np.ndarray  # (p,), that the centred columns are multiplied by
     root_weights: np.ndarray  # (n,), that the rows are multiplied by
+    basis: np.ndarray | None = None  # (n, r), that the columns are orthogonal to
 
     @property
     def n(self):
@@ -79,6 +84,8 @@ class Rows:
             block = self._columns(columns) - self.mean[columns]
             block *= self.scale[columns]
             block *= self.root_weights[:, None]
+            if self.basis is not None:
+                block -= self.basis @ (self.basis.T @ block)
             yield columns, block
 
     def _columns(self, columns):
@@ -115,12 +122,12 @@ class SparseRows(Rows):
         gram += L @ (R.T @ R) @ L.T
         gram *= self.root_weights[:, None]
         gram *= self.root_weights
-        return gram
+        return self._residuals(self._residuals(gram).T)
 
     def back(self, M):
         """Product A'M (p, k)."""
         L, R = self._taken_away()
-        M = self.root_weights[:, None] * M
+        M = self.root_weights[:, None] * self._residuals(M)
         taken_away = L.T @ M
         back = np.empty((self.view.shape[1], M.shape[1]))
         for columns, block in self._blocks():
@@ -131,7 +138,7 @@ class SparseRows(Rows):
         """Product A W (n, k)."""
         L, R = self._taken_away()
         product = sum(block @ W[columns] for columns, block in self._blocks())
-        return self.root_weights[:, None] * (product - L @ (R.T @ W))
+        return self._residuals(self.root_weights[:, None] * (product - L @ (R.T @ W)))
 
     def sums_of_squares(self):
         """Sum of the squares of each column of A; 0 where it is rounding."""
@@ -145,6 +152,9 @@ class SparseRows(Rows):
             products = 2 * (block.T @ weighted) - r @ (L.T @ weighted)
             rounding = 1e4 * np.finfo(np.float64).eps * squares
             sums[columns] = _without_rounding(squares - (r * products).sum(1), rounding)
+        if self.basis is not None:
+            along = replace(self, basis=None).back(self.basis)
+            sums -= (along * along).sum(axis=1)
         return sums
 
     def squared_lengths(self):
@@ -155,6 +165,9 @@ class SparseRows(Rows):
             squares += block.power(2).sum(axis=1)
             along += block @ R[columns]
         return squares - ((2 * along - L @ (R.T @ R)) * L).sum(axis=1)
+
+    def _residuals(self, M):
+        return M if self.basis is None else M - self.basis @ (self.basis.T @ M)
 
     def _taken_away(self):
         """Matrices L (n, r) and R (p, r), of which the product centres the rows."""
@@ -194,15 +207,47 @@ def rows_of(view, mean, scale, root_weights, **taken):
     return kind(view, mean, scale, root_weights, **taken)
 
 
-def fourth_moment(view, weights, mean, scale, block_rows=8192):
-    """Sum over weighted rows of the fourth power of their centred, scaled lengths."""
+def origin_of(view, weights):
+    """What to take from a view before all else, as :func:`rows_of` takes it."""
+    if not sparse.issparse(view):
+        return {}
+    origin = column_medians(view, weights)
+    return {"origin": origin if origin.any() else None}
+
+
+def slopes_by_rows(view, basis, weights, center):
+    """Slopes (c, p) of a view on covariates, by their :class:`CovariateBasis`."""
+    p = view.shape[1]
+    taken = origin_of(view, weights) if center else {}
+    rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5, **taken)
+    if center:
+        rows = replace(rows, mean=rows.weighted_sums() / rows.n)
+    return basis.turn @ rows.back(basis.columns).T
+
+
+def fourth_moment(view, weights, mean, scale, adjust=None, block_rows=8192):
+    """Sum over weighted rows of the fourth power of their centred, scaled lengths.
+
+    With a pair of the mean and the slopes of covariates to `adjust` by, the view is
+    [view, covariates], and the rows are residuals.
+    """
     total = 0.0
+    if adjust is not None:
+        view, covariates = apart(view, len(mean))
+        covariates, slopes = covariates - adjust[0], adjust[1] * scale
     view = view.tocsr() if sparse.issparse(view) else view
     view, origin = about_medians(view, weights)
     for i in range(0, view.shape[0], block_rows):
         rows = slice(i, i + block_rows)
         ones = np.ones(view[rows].shape[0])
-        lengths = rows_of(view[rows], mean - origin, scale, ones).squared_lengths() ** 2
+        block = rows_of(view[rows], mean - origin, scale, ones)
+        lengths = block.squared_lengths()
+        if adjust is not None:
+            # |a - c B|² = |a|² - (2 a B' - c B B') c'
+            C = covariates[rows]
+            along = 2 * block.forward(slopes.T) - C @ (slopes @ slopes.T)
+            lengths = lengths - (along * C).sum(axis=1)
+        lengths = lengths**2
         total += float((lengths if weights is None else lengths * weights[rows]).sum())
     return total
 

@@ -110,7 +110,10 @@ def _views(estimator):
     """Rows that it was fitted to, and the shape of a row of either view."""
     shapes = getattr(estimator, "_sample_shapes", {})
     rows = getattr(estimator, "n_samples_seen_", getattr(estimator, "_n_rows", None))
-    return told({"n_samples": rows, **shapes})
+    views = {"n_samples": rows, **shapes}
+    if hasattr(estimator, "covariate_mean_"):
+        views["n_covariates"] = len(estimator.covariate_mean_)
+    return told(views)
 
 
 def _scores(estimator):

@@ -74,8 +74,8 @@ def describe(path: File) -> Card:
     ('LinearCCA', {'n_samples': 1797, 'x': [32], 'y': [32]})
     >>> print(card)
     class       LinearCCA
-    parameters  center=True, n_components=2, random_state=None, reg=0.0001, scale=False,
-                shrinkage=0.0, solver=auto
+    parameters  adjust=both, center=True, n_components=2, random_state=None, reg=0.0001,
+                scale=False, shrinkage=0.0, solver=auto
     views       n_samples=1797, x=[32], y=[32]
     scores      total_correlation=1.6171, correlations=[0.8157, 0.8014]
     versions    skcrl=..., numpy=..., scipy=..., scikit-learn=...

@@ -115,6 +115,8 @@ TWO_VIEWS = {
         X,
         Y,
     ),
+    "linear adjusted": (LinearCCA(2, adjust="y"), X, Y),
+    "linear adjusted frames": (LinearCCA(2, solver="gram"), FRAME_X, FRAME_Y),
     "linear few columns": (SparseCCA(2, n_nonzero=3), X, Y),
     "linear parts": (LinearCommonIndividual(2, n_individual=(1, 2)), X, Y),
     "linear parts frames": (
@@ -226,6 +228,7 @@ TWO_VIEWS = {
         X,
         Y,
     ),
+    "pipeline adjusted": (ViewPipeline(LinearCCA(2), x=StandardScaler()), X, Y),
     "pipeline deep": (ViewPipeline(DeepCCA(2, **_DEEP), x=StandardScaler()), X, Y),
     "pipeline own": (ViewPipeline(DeepCCA(2, **_OWN, **_DEEP), y=PCA(4)), X, Y),
     "pipeline texts": (
@@ -235,6 +238,14 @@ TWO_VIEWS = {
     ),
     "pipeline union": (ViewPipeline(LinearCCA(2), x=_UNION), TEXTS, Y),
     "pipeline table": (ViewPipeline(LinearCCA(2), y=_TABLE), X, COLOURS),
+}
+
+# Name to the covariates that ``fit`` and all methods get beside the views, if any.
+_AGES = np.column_stack([X[:, 0] + Y[:, 0], np.arange(_N) % 2])
+COVARIATES = {
+    "linear adjusted": {"covariates": _AGES},
+    "linear adjusted frames": {"covariates": pd.DataFrame(_AGES, columns=["a", "b"])},
+    "pipeline adjusted": {"covariates": _AGES},
 }
 
 _PAIR, _BOTH = TwoView(X, Y), np.hstack([X, Y])
@@ -326,7 +337,7 @@ def fitted(name):
         retriever.fit(X, Y)
         return retriever.fit_index(**items) if items else retriever
     estimator, x, y = {**TWO_VIEWS, **CLASSIFIERS}[name]
-    return estimator.fit(x, y)
+    return estimator.fit(x, y, **COVARIATES.get(name, {}))
 
 
 def outputs(name, estimator):
@@ -341,10 +352,11 @@ def outputs(name, estimator):
             return codes
         return [*codes, *estimator.search(X), *estimator.kneighbors(y=Y)]
     _, x, y = TWO_VIEWS[name]
-    made = [estimator.transform(x), estimator.transform_y(y)]
-    made.append(estimator.transform_joint(x, y))
+    beside = COVARIATES.get(name, {})
+    made = [estimator.transform(x, **beside), estimator.transform_y(y, **beside)]
+    made.append(estimator.transform_joint(x, y, **beside))
     if "text" in name or "union" in name or "table" in name:
         return made
     for given in ({"X": x}, {"y": y}, {"X": x, "y": y}):
-        made.extend(estimator.reconstruct(**given, to="both"))
+        made.extend(estimator.reconstruct(**given, to="both", **beside))
     return made

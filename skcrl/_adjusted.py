@@ -1,0 +1,403 @@
+"""What the estimators offer that take covariates out of their views."""
+
+from typing import Any, Literal, overload
+
+import numpy as np
+from sklearn.utils.validation import _get_feature_names, check_is_fitted
+
+from skcrl._arrays import floats_among, following, like, namespace, to_numpy
+from skcrl._covariates import apart, beside, check_covariates
+from skcrl._typing import Rows, Side
+from skcrl._validation import check_available
+from skcrl._views import kind_of
+from skcrl.base import TwoViewTransformer
+
+_LEARNED = ("covariate_mean_", "x_slopes_", "y_slopes_", "covariate_names_in_")
+
+
+class AdjustedViews(TwoViewTransformer):
+    """Base of the estimators whose views may be less what covariates explain.
+
+    A final class has a parameter `adjust`, and in ``fit`` calls `_check_covariates`,
+    then `_keep_adjustment` with what it learned. Where rows come with covariates,
+    `_encode` and `_rebuild` get [view, centred covariates] as one checked view.
+    """
+
+    # Covariates of the rows at hand, centred: of no estimator, but of copies that the
+    # methods below make of it, one a call.
+    _covariates: Any = None
+
+    def fit_transform(
+        self,
+        X: Rows,
+        y: Rows | None = None,
+        *,
+        covariates: Rows | None = None,
+        **fit_params: Any,
+    ) -> np.ndarray:
+        """Fit to both views, and give codes of the first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            For ``fit`` and ``transform``.
+        **fit_params : dict
+            For ``fit``, such as `sample_weight`.
+
+        Returns
+        -------
+        Zx : ndarray of shape (n_samples, n_components)
+            Codes of `X`.
+        """
+        if covariates is not None:
+            fit_params["covariates"] = covariates
+        return self.fit(X, y, **fit_params).transform(X, covariates)
+
+    def transform(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
+        """Codes of the first view.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+
+        Returns
+        -------
+        Zx : ndarray or Dask array of shape (n_samples, n_components)
+            In float32 if `X` is, or is of integers that an encoder of yours looks up,
+            else in float64.
+        """
+        check_is_fitted(self)
+        return self._beside(covariates, X)._codes_of(X, "x")
+
+    def transform_y(self, y: Rows, covariates: Rows | None = None) -> np.ndarray:
+        """Codes of the second view.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+
+        Returns
+        -------
+        Zy : ndarray or Dask array of shape (n_samples, n_components)
+            As from ``transform``.
+        """
+        return _base(self._beside(covariates, y)).transform_y(y)
+
+    def transform_pair(
+        self, X: Rows, y: Rows, covariates: Rows | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of both views.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+
+        Returns
+        -------
+        Zx, Zy : ndarray of shape (n_samples, n_components)
+            Codes, comparable dimension by dimension.
+        """
+        return _base(self._beside(covariates, X, y)).transform_pair(X, y)
+
+    def transform_joint(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        covariates: Rows | None = None,
+    ) -> np.ndarray:
+        """One joint code per sample from whichever views are there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            The mean of the codes that are there, or what the estimator of a pipeline
+            gives.
+        """
+        return _base(self._beside(covariates, X, y)).transform_joint(X, y)
+
+    @overload
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Side = "y",
+        covariates: Rows | None = None,
+    ) -> np.ndarray: ...
+
+    @overload
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Literal["both"],
+        covariates: Rows | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def reconstruct(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        *,
+        to: Literal["x", "y", "both"] = "y",
+        covariates: Rows | None = None,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Views rebuilt from whichever views are there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x) or None, default=None
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
+                default=None
+            Second view. A row of NaN is a missing view.
+        to : {"x", "y", "both"}, default="y"
+            View to rebuild.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. What they explain is
+            part of what is rebuilt.
+
+        Returns
+        -------
+        view : ndarray of shape (n_samples, n_features) or pair of them
+            The view named by `to`; (X, y) for "both". One-dimensional if it is a `y`
+            that was one-dimensional in fit. After ``set_output(transform="pandas")`` a
+            data frame or series, with the columns of fit and the rows of the views
+            given.
+        """
+        estimator = _base(self._beside(covariates, X, y))
+        return estimator.reconstruct(X, y, to=to)
+
+    def impute(
+        self, X: Rows, y: Rows, covariates: Rows | None = None
+    ) -> tuple[Any, Any]:
+        """Both views, with the rows that are missing rebuilt from the other view.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view. A row of NaN is a missing view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`. A row of NaN is a missing view.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+
+        Returns
+        -------
+        X, y : ndarray, or CSR array if it was sparse
+            Copies of the views without gaps, dense ones in the container that
+            ``set_output`` asks for.
+        """
+        return _base(self._beside(covariates, X, y)).impute(X, y)
+
+    def predict(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
+        """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. What they explain of
+            the second view is part of it.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, in the container that ``set_output`` asks for.
+        """
+        return _base(self._beside(covariates, X)).predict(X)
+
+    def score(self, X: Rows, y: Rows, covariates: Rows | None = None) -> float:
+        """Total correlation of the codes of held-out views, higher is better.
+
+        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y, covariates)``. Rows
+        of NaN, of which a view is missing, are left out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_x)
+            First view.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view, paired with `X`.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+
+        Returns
+        -------
+        total : float
+            At most `n_components_`.
+        """
+        return _base(self._beside(covariates, X, y)).score(X, y)
+
+    def _beside(self, covariates, *views):
+        if covariates is None:
+            return self
+        check_is_fitted(self)
+        name = type(self).__name__
+        if not hasattr(self, "covariate_mean_"):
+            raise ValueError(
+                f"This {name} was fitted without covariates, and now gets some: fit it "
+                "with those of the training rows, or leave them out."
+            )
+        rows = [
+            self._check_covariates(view, covariates, reset=False)
+            for view in views
+            if view is not None
+        ]
+        if not rows:
+            return self
+        centred = rows[0] - to_numpy(self.covariate_mean_)
+        copy = object.__new__(type(self))
+        copy.__dict__ |= vars(self) | {"_covariates": centred}
+        return copy
+
+    def _check_covariates(self, X, covariates, *, reset):
+        """Covariates of the rows of X as numbers, learned or as in fit; or None."""
+        if reset:
+            self._keep_adjustment(None)
+        elif (covariates is None) == hasattr(self, "covariate_mean_"):
+            raise ValueError(
+                f"This {type(self).__name__} was fitted with"
+                f"{'out' * (covariates is not None)} covariates, and partial_fit goes "
+                "on with rows of the same kind: fit it anew."
+            )
+        if covariates is None:
+            return None
+        checked = check_covariates(X, covariates)
+        names = _get_feature_names(covariates)
+        if reset and names is not None:
+            self.covariate_names_in_ = names
+        if reset:
+            return checked
+        n_expected = len(self.covariate_mean_)
+        expected = getattr(self, "covariate_names_in_", None)
+        if checked.shape[1] != n_expected:
+            raise ValueError(
+                f"covariates have {checked.shape[1]} columns, but "
+                f"{type(self).__name__} is expecting the {n_expected} of fit."
+            )
+        if names is not None and expected is not None and list(names) != list(expected):
+            raise ValueError(
+                "The names of covariates should match those that were passed during "
+                f"fit: got {list(names)}, expected {list(expected)}."
+            )
+        return checked
+
+    def _keep_adjustment(self, adjustment):
+        """Learn what new rows lose; with None, nothing."""
+        if adjustment is None:
+            for name in _LEARNED:
+                self.__dict__.pop(name, None)
+            return
+        self.covariate_mean_, self.x_slopes_, self.y_slopes_, _ = adjustment
+
+    def _slopes(self, side):
+        """Slopes (c, n_features) of a view, None if it is not adjusted."""
+        return getattr(self, f"{side}_slopes_", None)
+
+    def _require_covariates(self):
+        raise ValueError(
+            f"This {type(self).__name__} was fitted with covariates, and gets none: "
+            "pass those of these rows, as in transform(X, covariates). In a Pipeline "
+            "or a search they come by metadata routing, with set_fit_request, "
+            "set_transform_request and set_score_request(covariates=True)."
+        )
+
+    def _check_view(self, view, side):
+        return self._joined(super()._check_view(view, side), side)
+
+    def _check_available(self, X, y):
+        X, y, has_x, has_y = super()._check_available(X, y)
+        return self._joined(X, "x"), self._joined(y, "y"), has_x, has_y
+
+    def _joined(self, view, side):
+        """A checked view with the covariates of its rows, if there are any."""
+        if view is None:
+            return None
+        if self._covariates is None:
+            if self._slopes(side) is not None:
+                self._require_covariates()
+            return view
+        columns = following(self._covariates, view)
+        return beside(view, like(columns, floats_among([view], columns)[0]))
+
+    def _of_joined(self, side, mean, weights, origin):
+        """Means and weights of a view as those of [view, covariates]."""
+        xp, slopes = namespace(weights), self._slopes(side)
+        own = 0 * origin[:, None] * weights[:1] if slopes is None else -slopes @ weights
+        return xp.concatenate([mean, origin]), xp.concatenate([weights, own])
+
+    def _added_back(self, rebuilt, X, y, to):
+        """A rebuilt view with what covariates explain of it."""
+        slopes = self._slopes(to)
+        if slopes is None:
+            return rebuilt
+        joined = y if X is None else X
+        n_features = self.y_n_features_in_ if X is None else self.n_features_in_
+        if joined.shape[1] == n_features:
+            self._require_covariates()
+        covariates = apart(joined, n_features)[1]
+        return rebuilt + like(like(covariates, slopes) @ slopes, rebuilt)
+
+    def _added_back_to_codes(self, rebuilt, side):
+        """The same of a view that is rebuilt from codes alone."""
+        slopes = self._slopes(side)
+        if slopes is None:
+            return rebuilt
+        if self._covariates is None:
+            self._require_covariates()
+        covariates = following(self._covariates, slopes)
+        return rebuilt + like(covariates @ slopes, rebuilt)
+
+    def _impute(self, X, y):
+        X, y, has_x, has_y = check_available(self, X, y)
+        filled = {side: kind_of(v).copied(v) for side, v in (("x", X), ("y", y))}
+        joined = self._joined(X, "x"), self._joined(y, "y")
+        if not has_x.all():
+            filled["x"][~has_x] = self._rebuild(None, joined[1][~has_x], "x")
+        if not has_y.all():
+            filled["y"][~has_y] = self._rebuild(joined[0][~has_y], None, "y")
+        return filled["x"], self._as_in_fit(filled["y"], "y")
+
+    def _covariate_arrays(self):
+        """Fitted arrays by name, each with the shape that it must be of."""
+        if not hasattr(self, "covariate_mean_"):
+            return {}
+        c = len(self.covariate_mean_)
+        arrays: dict[str, tuple] = {"covariate_mean_": (self.covariate_mean_, (c,))}
+        for side, p in (("x", self.n_features_in_), ("y", self.y_n_features_in_)):
+            if self._slopes(side) is not None:
+                arrays[f"{side}_slopes_"] = self._slopes(side), (c, p)
+        return arrays
+
+
+def _base(estimator):
+    """The methods of an estimator that take no covariates."""
+    return super(AdjustedViews, estimator)
