@@ -31,6 +31,7 @@ test-lowest: $(LOWEST)/installed
 bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/exchangeability.py
+	$(BIN)/python benchmarks/covariates.py
 	$(BIN)/python benchmarks/wide_pvalue.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/sample_size.py

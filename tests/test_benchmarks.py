@@ -79,6 +79,7 @@ TINY = {
         "Furthest from 1",
     ),
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
+    "covariates": (["--sets", "2", "--permutations", "9"], "one view"),
     "exchangeability": (["--sets", "2", "--permutations", "9"], "whole"),
     "wide_pvalue": (
         ["--sets", "2", "--planted", "2", "--permutations", "3", "--features", "60"],

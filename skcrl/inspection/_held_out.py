@@ -139,6 +139,9 @@ def held_out_permutation_test(
 
     Notes
     -----
+    There is no way to take covariates out here: residuals of the views are not
+    exchangeable. :func:`permutation_test` takes covariates, of narrower views.
+
     The p-value is :math:`(1 + \#) / (1 + B)`, where :math:`\#` of the B
     permutations score at least as high as the data [3]_. The test is one of all
     components of the estimator together: with ``n_components=1`` it has most power for

@@ -6,8 +6,10 @@ import numpy as np
 from scipy import stats
 from sklearn.utils._param_validation import validate_params
 
+from skcrl._covariates import check_covariates, covariate_basis
 from skcrl._typing import Rows
 from skcrl.inspection._canonical import canonical_form, check_arrays
+from skcrl.inspection._freed import unless_explained
 from skcrl.inspection._results import data_frame, short_repr
 
 # A correlation nearer to 1 is 1: a combination of one view equals one of the other.
@@ -119,9 +121,12 @@ class MultivariateTests(NamedTuple):
 
 
 @validate_params(
-    {"X": ["array-like"], "y": ["array-like"]}, prefer_skip_nested_validation=True
+    {"X": ["array-like"], "y": ["array-like"], "covariates": ["array-like", None]},
+    prefer_skip_nested_validation=True,
 )
-def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
+def multivariate_tests(
+    X: Rows, y: Rows, *, covariates: Rows | None = None
+) -> MultivariateTests:
     r"""Test that two views are uncorrelated: Wilks, Pillai, Hotelling-Lawley and Roy.
 
     All four are functions of the squared canonical correlations :math:`r_i^2`:
@@ -147,6 +152,10 @@ def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
         First view.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`. Swapping the views changes nothing.
+    covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+        What is taken out of both views by least squares. The tests are then those of
+        the residuals, on as many samples fewer as the covariates have dimensions: to
+        pass residuals as views would count those samples still.
 
     Returns
     -------
@@ -158,8 +167,9 @@ def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
     Raises
     ------
     ValueError
-        If the views are not finite numbers with paired rows, a view is constant, or
-        there are not at least two samples more than the ranks of the views add up to.
+        If the views or covariates are not finite numbers with paired rows, a view is
+        constant, or explained by covariates, or there are not at least two samples more
+        than the ranks of the views and of the covariates add up to.
 
     See Also
     --------
@@ -203,17 +213,27 @@ def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
     2 (r = 0.2006)      0.9547    0.1758     4      30      0.949     0.745      0.946
     3 (r = 0.0726)      0.9947   0.08471     1      16      0.775    0.2109      0.646
     """
+    n_taken = 0
+    if covariates is not None:
+        basis = covariate_basis(check_covariates(X, covariates)).columns
+        n_taken = basis.shape[1]
     X, y = check_arrays(X, y)
+    if n_taken:
+        X, y = (_residuals(view, basis) for view in (X, y))
     form = canonical_form(X, y)
     p, q = form.x_variates.shape[1], form.y_variates.shape[1]
     for name, rank in (("X", p), ("y", q)):
         if rank == 0:
-            raise ValueError(f"Every column of {name} is constant: nothing to test.")
-    n = len(X)
+            raise ValueError(
+                f"Every column of {name} is constant"
+                f"{', or explained by covariates' * (n_taken > 0)}: nothing to test."
+            )
+    n = len(X) - n_taken
     if n < p + q + 2:
         raise ValueError(
             f"The tests need at least {p + q + 2} samples, two more than the ranks "
-            f"{p} and {q} of the views together, got {n}. Use "
+            f"{p} and {q} of the views together, got {n}"
+            f"{' less those that covariates take' * (n_taken > 0)}. Use "
             "held_out_permutation_test with a penalised estimator, or reduce the "
             "views, by PCA say."
         )
@@ -230,6 +250,11 @@ def multivariate_tests(X: Rows, y: Rows) -> MultivariateTests:
             sequential,
             _lawley(squares, n, p, q),
         )
+
+
+def _residuals(view, basis):
+    view = view - view.mean(axis=0)
+    return unless_explained(view - basis @ (basis.T @ view), view)
 
 
 def _rao(squares, n, p, q):

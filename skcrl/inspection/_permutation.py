@@ -5,13 +5,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skcrl._covariates import check_covariates, covariate_basis
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
+from skcrl.inspection._freed import freed
 from skcrl.inspection._results import data_frame, short_repr
 
 # Correlations that differ by less are equal: permuting often repeats one exactly.
@@ -63,6 +65,8 @@ class PermutationTestResult(NamedTuple):
     {
         "X": ["array-like"],
         "y": ["array-like"],
+        "covariates": ["array-like", None],
+        "adjust": [StrOptions({"both", "x", "y"})],
         "n_permutations": N_PERMUTATIONS,
         "groups": ["array-like", None],
         "permute": PERMUTE,
@@ -76,6 +80,8 @@ def permutation_test(
     X: Rows,
     y: Rows,
     *,
+    covariates: Rows | None = None,
+    adjust: Literal["both", "x", "y"] = "both",
     n_permutations: int = 999,
     groups: ArrayLike | None = None,
     permute: Literal["rows", "within", "whole", "shifts"] | None = None,
@@ -112,6 +118,17 @@ def permutation_test(
     cyclic shifts, where a series is stationary. Shifts are approximate, since the end
     of a series does not lead on to its start: better the longer it is.
 
+    Covariates, such as age or sex, are taken out of the views. Their residuals are not
+    exchangeable, since each holds a part of every other, so what is permuted are fewer
+    rows that are: residuals of Theil [7]_, which have the covariances of the errors
+    themselves. They are those of as many rows, or groups, as the covariates leave
+    degrees of freedom [1]_. For free rows the test is exact for normal errors, and
+    approximate for others. Within groups the mean of each group is a covariate too,
+    and the spread is taken to be the same in all. Of whole groups, the mean and each
+    contrast between their rows are regressed by themselves, on that of the covariates;
+    the test is exact for normal errors if rows of one group hang together alike, as
+    they do by a deviation of the subject, and approximate if neighbours do more.
+
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
@@ -119,6 +136,12 @@ def permutation_test(
         estimator was fitted to.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, or codes of it, paired with `X`.
+    covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+        What is taken out of the views, with their means, by least squares. Whole groups
+        lose one more group than there are covariates; groups of a size of their own,
+        and lone rows within groups, are left out.
+    adjust : {"both", "x", "y"}, default="both"
+        Which view the covariates are taken out of.
     n_permutations : int, default=999
         Permutations. Where there are no more than this, each is taken once; drawn ones
         may repeat. No p-value is below 1 / (n_permutations + 1), nor below one over
@@ -136,7 +159,8 @@ def permutation_test(
         - "whole": groups of equal size, such as subjects, each as a block whose rows
           keep their order. Groups of a size of their own stay.
         - "shifts": all rows of a time series move on by one number of places, and those
-          past the end come to the start; with `groups`, within each of them.
+          past the end come to the start; with `groups`, within each of them. Not
+          with `covariates`.
     n_jobs : int or None, default=None
         Processes of joblib. The numbers are the same for any.
     random_state : int, RandomState instance or None, default=None
@@ -155,9 +179,10 @@ def permutation_test(
     Raises
     ------
     ValueError
-        If the views are not finite numbers with paired rows, their ranks add up to
-        n_samples or more, or groups are missing, do not match the rows, or leave
-        nothing to permute.
+        If the views or covariates are not finite numbers with paired rows, the ranks of
+        the views add up to n_samples or more, groups are missing, do not match the
+        rows, or leave nothing to permute, alone or with the covariates, or these come
+        with shifts.
 
     See Also
     --------
@@ -188,6 +213,8 @@ def permutation_test(
        for the general linear model. NeuroImage 92.
     .. [6] Winkler, Webster, Vidaurre, Nichols and Smith (2015). Multi-level block
        permutation. NeuroImage 123.
+    .. [7] Theil (1965). The analysis of disturbances in regression analysis. Journal of
+       the American Statistical Association 60.
 
     Examples
     --------
@@ -209,15 +236,32 @@ def permutation_test(
     >>> codes = cca.transform_pair(X[200:], y[200:])
     >>> permutation_test(*codes, random_state=0).adjusted_pvalues < 0.05
     array([ True,  True, False, False])
+
+    What the views share because both change with age, and no more:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> age = rng.uniform(20, 80, 60)
+    >>> X, y = 0.1 * age[:, None] + rng.standard_normal((2, 60, 2))
+    >>> permutation_test(X, y, random_state=0).pvalues[0]
+    np.float64(0.001)
+    >>> permutation_test(X, y, covariates=age, random_state=0).pvalues[0].round(1)
+    np.float64(0.7)
     """
     check_beside(X, groups, "groups")
+    if covariates is not None:
+        covariates = covariate_basis(check_covariates(X, covariates)).columns
     X, y = check_arrays(X, y)
-    form = canonical_form(X, y)
+    exchangeable = exchange(len(X), groups, permute)
+    if covariates is None or covariates.shape[1] == 0:
+        form = canonical_form(X, y)
+    else:
+        form, exchangeable = _adjusted(X, y, covariates, adjust, exchangeable)
     null, log_weights = under_permutation(
         _stages,
         form,
         n_permutations,
-        exchange(len(X), groups, permute),
+        exchangeable,
         n_jobs,
         random_state,
         verbose,
@@ -233,6 +277,23 @@ def permutation_test(
         np.pad(null, columns),
         np.pad(weights, columns, constant_values=1.0),
     )
+
+
+def _adjusted(X, y, covariates, adjust, exchangeable):
+    """Canonical form in the rows that covariates leave, and their exchange.
+
+    A view that is not adjusted stays as it is, and only the part of its variates
+    counts that those of the other view, permuted, can correlate with [1]_.
+    """
+    rows = freed(exchangeable, covariates)
+    if adjust == "y":
+        X, y = y, X  # the adjusted one is permuted
+    form = canonical_form(rows.without(X), rows.without(y) if adjust == "both" else y)
+    reduced = form._replace(
+        x_variates=rows.reduced(form.x_variates),
+        y_variates=rows.reduced(form.y_variates),
+    )
+    return reduced, rows.exchange
 
 
 def under_permutation(

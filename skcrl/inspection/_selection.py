@@ -97,7 +97,8 @@ def select_n_components(
     not change the distribution of the data. Where rows hang together, as repeated
     measures or time series do, `permute` says what is exchanged instead [3]_; the
     p-values of "held_out" take the rows for independent whatever the folds are, so
-    there use :func:`held_out_permutation_test`.
+    there use :func:`held_out_permutation_test`. With covariates, count the adjusted
+    p-values of :func:`permutation_test`, which takes them.
 
     Parameters
     ----------

@@ -1,0 +1,216 @@
+"""Rows of views without what covariates explain, which may still change places."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+
+from skcrl.inspection._exchange import Exchange
+
+# What is left of columns of length one where a covariate says nothing, at most.
+_ROUNDING = 1e-10
+# A singular value that the units left out must have, to stand for what is fitted.
+_LEAST = 1e-6
+
+
+class Freed(NamedTuple):
+    """Semi-orthogonal Q with Q'Z = 0, and the exchange of its rows, which are fewer.
+
+    Residuals are not exchangeable, since each holds a part of every other. Those of
+    Theil, Q = R S' (S R S')^-1/2, are, where R makes residuals of the n units and S
+    selects as many of them as they have degrees of freedom: they have the variance of
+    the errors themselves, and no covariances.
+
+    Units of several rows are rotated first, to their mean and orthogonal contrasts
+    between their rows. Each contrast is regressed on that contrast of the covariates
+    by itself, and the same units are left out of all. Means of the sets go before the
+    covariates.
+    """
+
+    n_samples: int
+    parts: list["_Part"]
+    exchange: Exchange  # of the rows of Q'M
+
+    def reduced(self, M):
+        """Product Q'M (rows left, k) of M (n_samples, k)."""
+        return np.concatenate([part.reduced(M) for part in self.parts])
+
+    def expanded(self, M):
+        """Product Q M (n_samples, k) of M (rows left, k)."""
+        out = np.zeros((self.n_samples, M.shape[1]))
+        ends = np.cumsum([part.n_left for part in self.parts])
+        for part, rows in zip(self.parts, np.split(M, ends[:-1]), strict=True):
+            out[part.units] = part.expanded(rows)
+        return out
+
+    def without(self, view):
+        """Product Q Q'M, with zeros for columns that covariates explain."""
+        return unless_explained(self.expanded(self.reduced(view)), view)
+
+
+class _Part(NamedTuple):
+    """Units of one width, and the regressions of their contrasts."""
+
+    units: np.ndarray  # (N, width), numbers of their rows
+    means: "_Means"
+    regressions: list["_Regression"]  # of each contrast, on units that means left
+
+    @property
+    def n_left(self):
+        """Rows that are left."""
+        return len(self.regressions[0].kept) * len(self.regressions)
+
+    def reduced(self, M):
+        contrasts = _contrasts(M[self.units])  # (width, N, k)
+        left = [
+            of.reduced(self.means.reduced(contrast))
+            for of, contrast in zip(self.regressions, contrasts, strict=True)
+        ]
+        return np.stack(left, axis=1).reshape(self.n_left, M.shape[1])
+
+    def expanded(self, M):
+        width = len(self.regressions)
+        contrasts = M.reshape(len(M) // width, width, M.shape[1])
+        out = [
+            self.means.expanded(of.expanded(contrasts[:, j]))
+            for j, of in enumerate(self.regressions)
+        ]
+        return np.einsum("jw,jnk->nwk", linalg.helmert(width, full=True), out)
+
+
+class _Means(NamedTuple):
+    """Theil's residuals of the means of sets, of which the last unit is left out."""
+
+    starts: np.ndarray  # (sets,), first unit of each
+    sizes: np.ndarray  # (sets,)
+
+    @property
+    def kept(self):
+        """Units that are left."""
+        return np.delete(np.arange(self.sizes.sum()), self.starts + self.sizes - 1)
+
+    def reduced(self, M):
+        """Q'M. (S R S')^-1/2 is I + 11' / (1 + sqrt(m)) in a set of m units."""
+        m = self.sizes[:, None]
+        mean = np.add.reduceat(M, self.starts) / m
+        last = M[self.starts + self.sizes - 1]
+        taken = mean - (mean - last) / (1 + m**0.5)
+        return M[self.kept] - np.repeat(taken, self.sizes - 1, axis=0)
+
+    def expanded(self, M):
+        """Q M, by the transpose."""
+        out = np.zeros((self.sizes.sum(), M.shape[1]))
+        out[self.kept] = M
+        m = self.sizes[:, None]
+        total = np.add.reduceat(out, self.starts)
+        # Of each unit that is kept, and then of all, the mean.
+        added = total / (1 + m**0.5)
+        mean = (total + (m - 1) * added) / m
+        out[self.kept] += np.repeat(added, self.sizes - 1, axis=0)
+        return out - np.repeat(mean, self.sizes, axis=0)
+
+
+class _Regression(NamedTuple):
+    """Theil's residuals of a regression on the orthonormal columns of `basis`."""
+
+    basis: np.ndarray  # (N, r)
+    kept: np.ndarray  # (N',), units that are left
+    turned: np.ndarray  # (N', r), rows of the basis that are left, rotated
+    factors: np.ndarray  # (r,)
+
+    @classmethod
+    def of(cls, basis, left_out):
+        # S R S' is I - U U' of the rows U that are left of the basis. Of those left
+        # out, with singular values s, U'U has the eigenvalues 1 - s².
+        kept = np.delete(np.arange(len(basis)), left_out)
+        _, s, turn = np.linalg.svd(basis[left_out], full_matrices=False)
+        return cls(basis, kept, basis[kept] @ turn.T, 1 / (s * (1 + s)))
+
+    def reduced(self, M):
+        """Product Q'M."""
+        return self._root((M - self.basis @ (self.basis.T @ M))[self.kept])
+
+    def expanded(self, M):
+        """Product Q M."""
+        out = np.zeros((len(self.basis), M.shape[1]))
+        out[self.kept] = self._root(M)
+        return out - self.basis @ (self.basis.T @ out)
+
+    def _root(self, M):
+        """Product (S R S')^-1/2 M."""
+        return M + self.turned @ (self.factors[:, None] * (self.turned.T @ M))
+
+
+def freed(exchange, covariates):
+    """The :class:`Freed` rows of a design; it is an error if none may change places."""
+    if exchange.cyclic:
+        raise ValueError(
+            "permute='shifts' takes no covariates: what they leave of a stationary "
+            "series is no such series. Cut it into long groups of equally many "
+            "neighbours, and choose permute='whole'."
+        )
+    n, rank = covariates.shape
+    by_width: dict[int, list] = {}
+    for units in exchange.sets:
+        by_width.setdefault(units.shape[1], []).append(units)
+    parts: list[_Part] = []
+    sets: list[np.ndarray] = []
+    start = 0
+    for width, units_of_sets in by_width.items():
+        sizes = np.array([len(units) for units in units_of_sets])
+        units = np.concatenate(units_of_sets)
+        means = _Means(np.cumsum(sizes) - sizes, sizes)
+        set_of_unit = np.repeat(np.arange(len(sizes)), sizes)[means.kept]
+        bases = [
+            _basis(means.reduced(contrast))
+            for contrast in _contrasts(covariates[units])
+        ]
+        left_out = _to_leave_out(bases)
+        set_of_unit = np.delete(set_of_unit, left_out)
+        rows = start + np.arange(len(set_of_unit) * width).reshape(-1, width)
+        alike = [rows[set_of_unit == i] for i in np.unique(set_of_unit)]
+        alike = [of_set for of_set in alike if len(of_set) > 1]
+        if not alike:
+            continue
+        regressions = [_Regression.of(basis, left_out) for basis in bases]
+        parts.append(_Part(units, means, regressions))
+        sets.extend(alike)
+        start += rows.size
+    if not sets:
+        raise ValueError(
+            f"covariates vary in {rank} directions, and where they are taken out, no "
+            f"two of what may change places are left of {n} samples: a set of rows, or "
+            "of groups of one size, that change places with each other must be larger "
+            "by three than these. Use fewer covariates."
+        )
+    return Freed(n, parts, Exchange(start, sets, cyclic=False))
+
+
+def unless_explained(left, view):
+    """What is left of a view, with zeros for columns of which that is rounding."""
+    return np.where(abs(left).max(axis=0) > 1e-12 * abs(view).max(axis=0), left, 0.0)
+
+
+def _contrasts(blocks):
+    """Rows of each unit (N, width, k), rotated: (width, N, k), their mean first."""
+    return np.einsum("jw,nwk->jnk", linalg.helmert(blocks.shape[1], full=True), blocks)
+
+
+def _basis(covariates):
+    """Orthonormal basis (N, r) of columns of length one at most."""
+    left, s, _ = np.linalg.svd(covariates, full_matrices=False)
+    return left[:, s > _ROUNDING]
+
+
+def _to_leave_out(bases):
+    """The fewest units that stand for all that is fitted in each of the bases."""
+    least = max(basis.shape[1] for basis in bases)
+    if least == 0:
+        return np.arange(0)
+    _, order = linalg.qr(np.hstack(bases).T, mode="r", pivoting=True)
+    for k in range(least, len(order)):
+        rows = order[:k]
+        values = [np.linalg.svd(basis[rows], compute_uv=False) for basis in bases]
+        if all((s > _LEAST).all() for s in values):
+            return rows
+    return order
