@@ -136,6 +136,16 @@ def adjusted_moments(m, n_covariates, adjust, center):
     )
 
 
+def require_freedom(n_free, lost):
+    """Raise ValueError if covariates leave none of the degrees of freedom."""
+    if lost and n_free - lost < 1:
+        raise ValueError(
+            f"The covariates vary in {lost} directions, which of {n_free:.3g} degrees "
+            "of freedom leave nothing of the views: use fewer covariates, or more "
+            "samples."
+        )
+
+
 def covariate_basis(covariates, weights=None, center=True):
     """The :class:`CovariateBasis` of an array (n, c); weights None are one each."""
     weights = np.ones(len(covariates)) if weights is None else weights

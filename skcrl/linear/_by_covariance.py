@@ -8,7 +8,7 @@ from skcrl._arrays import Array
 from skcrl._covariates import beside
 from skcrl._degenerate import free_rank_of
 from skcrl._moments import Covariances
-from skcrl._views import kind_of
+from skcrl._views import common_kind, kind_of
 from skcrl.linear._fit import Fit, constant_views, require_finite
 from skcrl.linear._rows import fourth_moment
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
@@ -107,6 +107,14 @@ def fit_of_weights(views, solution):
             free_rank_of(within.yy, y.ridge, y.keep),
         ),
     )
+
+
+def moments_of(X, y, C, weights):
+    """Moments of [X, C] and y, and how many covariates C are among them."""
+    if C is None:
+        return common_kind(X, y).moments(X, y, weights), 0
+    joined = beside(X, _arrays.following(C, X))
+    return common_kind(X, y).moments(joined, y, weights), C.shape[1]
 
 
 def fourth_moments(X, y, weights, covariates=None):

@@ -7,10 +7,10 @@ import numpy as np
 from scipy import linalg
 
 from skcrl import _linalg
-from skcrl._covariates import ROUNDING
+from skcrl._covariates import ROUNDING, Adjustment, covariate_basis
 from skcrl._degenerate import free_rank
 from skcrl.linear._fit import Fit, constant_views, require_finite
-from skcrl.linear._rows import Rows, origin_of, rows_of
+from skcrl.linear._rows import Rows, origin_of, rows_of, slopes_by_rows
 from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
@@ -35,6 +35,24 @@ def gram_views(X, Y, weights, settings, bases=(None, None), lost=0):
         side_of(X, weights, settings, 0, bases[0], lost),
         side_of(Y, weights, settings, 1, bases[1], lost),
     )
+
+
+def covariate_bases(X, Y, covariates, weights, center, adjust):
+    """The `bases` of ``gram_views``, and the `Adjustment`; None without covariates."""
+    if covariates is None:
+        return (None, None), None
+    basis = covariate_basis(covariates, weights, center)
+    x_slopes, y_slopes = (
+        slopes_by_rows(view, basis, weights, center)
+        if adjust in ("both", side)
+        else None
+        for side, view in (("x", X), ("y", Y))
+    )
+    bases = tuple(
+        None if slopes is None else basis.columns for slopes in (x_slopes, y_slopes)
+    )
+    rank = basis.columns.shape[1]
+    return bases, Adjustment(basis.mean, x_slopes, y_slopes, rank)
 
 
 def solve_views(x, y, n_components):

@@ -6,15 +6,15 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl import _arrays, _linalg
+from skcrl._adjusted import AdjustedViews
 from skcrl._decoder import LinearDecoder
 from skcrl._typing import Side
 from skcrl._validation import NAMES
 from skcrl._views import kind_of
-from skcrl.base import TwoViewTransformer
 from skcrl.linear._loadings import loadings_frame
 
 
-class ByWeights(TwoViewTransformer):
+class ByWeights(AdjustedViews):
     """Two-view estimator of linear codes, given the `Fit` of their weights."""
 
     def _keep_weights(self, fit):
@@ -113,12 +113,10 @@ class ByWeights(TwoViewTransformer):
         # Nothing else here needs torch.
         from skcrl.deep._view_modules import LinearCodes
 
-        projection = self._projection_of_module(side)
-        return LinearCodes(*map(_arrays.untensored, projection))
-
-    def _projection_of_module(self, side):
-        """Means and weights of the columns that a module takes."""
-        return self._projection_of(side)
+        mean, weights = self._projection_of(side)
+        if self._slopes(side) is not None:
+            mean, weights = self._of_joined(side, mean, weights, self.covariate_mean_)
+        return LinearCodes(_arrays.untensored(mean), _arrays.untensored(weights))
 
     def _projection_of(self, side):
         return getattr(self, f"{side}_mean_"), getattr(self, f"{side}_weights_")
@@ -126,10 +124,14 @@ class ByWeights(TwoViewTransformer):
     def _encode(self, view, side):
         mean, weights = self._projection_of(side)
         require_library_of_fit(self, view, side)
+        if view.shape[1] > len(mean):  # covariates stand beside it
+            origin = 0 * self.covariate_mean_
+            mean, weights = self._of_joined(side, mean, weights, origin)
         return kind_of(view).project(view, mean, weights, NAMES[side])
 
     def _decode(self, codes, side):
-        return self._decoders[side].decode(**{f"{side}_codes": codes})
+        rebuilt = self._decoders[side].decode(**{f"{side}_codes": codes})
+        return self._added_back_to_codes(rebuilt, side)
 
     def _fitted_arrays(self):
         k = self.n_components_
@@ -146,13 +148,14 @@ class ByWeights(TwoViewTransformer):
                 f"{side}_var_": (getattr(self, f"{side}_var_"), (p,)),
                 **self._decoders[side].arrays(f"decoder of {side}", k, p),
             }
-        return arrays
+        return arrays | self._covariate_arrays()
 
     def _rebuild(self, X, y, to):
-        return self._decoders[to].decode(
+        rebuilt = self._decoders[to].decode(
             None if X is None else self._encode(X, "x"),
             None if y is None else self._encode(y, "y"),
         )
+        return self._added_back(rebuilt, X, y, to)
 
 
 def require_library_of_fit(estimator, view, side):

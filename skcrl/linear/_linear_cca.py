@@ -10,17 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _arrays, _moments
-from skcrl._adjusted import AdjustedViews
-from skcrl._covariates import (
-    Adjustment,
-    adjusted_moments,
-    beside,
-    covariate_basis,
-)
+from skcrl._covariates import adjusted_moments, require_freedom
 from skcrl._degenerate import warn_of_constant, warn_without_freedom
 from skcrl._typing import Reals, Rows, Seed, available_if, fit_context
 from skcrl._validation import (
-    NAMES,
     check_pair,
     check_ridge,
     check_weights,
@@ -28,13 +21,14 @@ from skcrl._validation import (
     require_samples,
     restored_on_error,
 )
-from skcrl._views import check_beside, common_kind, kind_of
+from skcrl._views import check_beside, kind_of
 from skcrl.linear._by_covariance import (
     covariance_views,
     fit_by_covariance,
     fourth_moments,
+    moments_of,
 )
-from skcrl.linear._by_gram import fit_by_gram
+from skcrl.linear._by_gram import covariate_bases, fit_by_gram
 from skcrl.linear._by_weights import ByWeights, require_library_of_fit
 from skcrl.linear._fit import (
     Settings,
@@ -42,11 +36,10 @@ from skcrl.linear._fit import (
     overflow_told_by_error,
     require_finite,
 )
-from skcrl.linear._rows import slopes_by_rows
 from skcrl.linear._shrinkage import ESTIMATED, check_shrinkage
 
 
-class LinearCCA(AdjustedViews, ByWeights):
+class LinearCCA(ByWeights):
     r"""Linear canonical correlation analysis, with a ridge or shrinkage on each view.
 
     Finds pairs of directions along which the views correlate most, each pair
@@ -295,12 +288,12 @@ class LinearCCA(AdjustedViews, ByWeights):
                 weights = np.ones(X.shape[0]) if weights is None else weights
                 fit, lost = self._solve_by_gram(X, y, C, weights)
             else:
-                m, n_covariates = _moments_of(X, y, C, weights)
+                m, n_covariates = moments_of(X, y, C, weights)
                 self.n_samples_seen_ = _n_rows(X, weights, m)
                 _require_two(self.n_samples_seen_)
                 fourth = fourth_moments(X, y, weights, C)
                 fit, lost = self._solve(m, n_covariates, fourth)
-                self._require_freedom(m.n, lost)
+                require_freedom(m.n - self.center, lost)
             self._warn(fit, lost)
         return self
 
@@ -365,7 +358,7 @@ class LinearCCA(AdjustedViews, ByWeights):
                 require_library_of_fit(self, X, "x")
             X, y, weights, kept = check_weights(X, y, sample_weight)
             C = None if C is None else C[kept]
-            m, n_covariates = _moments_of(X, y, C, weights)
+            m, n_covariates = moments_of(X, y, C, weights)
             seen = _n_rows(X, weights, m)
             if not first:
                 m = _moments.merge_moments(self.moments_, m)
@@ -397,33 +390,15 @@ class LinearCCA(AdjustedViews, ByWeights):
 
     def _solve_by_gram(self, X, y, C, weights):
         k, settings = self._n_components(weights.sum()), self._settings()
-        bases: list[np.ndarray | None] = [None, None]
+        bases, adjustment = covariate_bases(X, y, C, weights, self.center, self.adjust)
         lost = 0
-        if C is not None:
-            basis = covariate_basis(C, weights, self.center)
-            lost = basis.columns.shape[1]
-            self._require_freedom(weights.sum(), lost)
-            x_slopes, y_slopes = (
-                slopes_by_rows(view, basis, weights, self.center)
-                if self.adjust in ("both", side)
-                else None
-                for side, view in (("x", X), ("y", y))
-            )
-            bases = [
-                None if slopes is None else basis.columns
-                for slopes in (x_slopes, y_slopes)
-            ]
-            self._keep_adjustment(Adjustment(basis.mean, x_slopes, y_slopes, lost))
+        if adjustment is not None:
+            lost = adjustment.rank
+            self._keep_adjustment(adjustment)
+            require_freedom(weights.sum() - self.center, lost)
         fit = fit_by_gram(X, y, weights, k, settings, bases, lost)
         self._keep(fit, "gram")
         return fit, lost
-
-    def _require_freedom(self, n, lost):
-        if lost and n - self.center - lost < 1:
-            raise ValueError(
-                f"The covariates vary in {lost} directions, which on {n:.3g} samples "
-                "leaves nothing of the views: use fewer covariates, or more samples."
-            )
 
     def _keep(self, fit, solver):
         if self.n_components is None:
@@ -483,38 +458,6 @@ class LinearCCA(AdjustedViews, ByWeights):
             check_ridge(self.reg),
             check_shrinkage(self.shrinkage),
         )
-
-    def _projection_of_module(self, side):
-        mean, weights = self._projection_of(side)
-        if self._slopes(side) is None:
-            return mean, weights
-        return self._of_joined(side, mean, weights, self.covariate_mean_)
-
-    def _encode(self, view, side):
-        mean, weights = self._projection_of(side)
-        if view.shape[1] == len(mean):
-            return super()._encode(view, side)
-        require_library_of_fit(self, view, side)
-        origin = 0 * self.covariate_mean_
-        mean, weights = self._of_joined(side, mean, weights, origin)
-        return kind_of(view).project(view, mean, weights, NAMES[side])
-
-    def _decode(self, codes, side):
-        return self._added_back_to_codes(super()._decode(codes, side), side)
-
-    def _rebuild(self, X, y, to):
-        return self._added_back(super()._rebuild(X, y, to), X, y, to)
-
-    def _fitted_arrays(self):
-        return super()._fitted_arrays() | self._covariate_arrays()
-
-
-def _moments_of(X, y, C, weights):
-    """Moments of [X, C] and y, and how many covariates C are among them."""
-    if C is None:
-        return common_kind(X, y).moments(X, y, weights), 0
-    joined = beside(X, _arrays.following(C, X))
-    return common_kind(X, y).moments(joined, y, weights), C.shape[1]
 
 
 def _n_rows(X, weights, m):

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -109,6 +109,8 @@ class SparseCCA(ByWeights):
     scale : bool, default=True
         Whether to divide the columns by their standard deviations. Without it, columns
         of large variance are selected first.
+    adjust : {"both", "x", "y"}, default="both"
+        Views that `covariates` are taken out of, as in :class:`LinearCCA`.
     max_iter : int, default=500
         Most turns that the two views of a component take.
     tol : float, default=1e-4
@@ -138,6 +140,12 @@ class SparseCCA(ByWeights):
         Means of the training views.
     x_var_, y_var_ : ndarray of shape (n_features,)
         Variances of the training views.
+    covariate_mean_ : ndarray of shape (n_covariates,)
+        Means of the covariates, if there were any in ``fit``.
+    x_slopes_, y_slopes_ : ndarray of shape (n_covariates, n_features) or None
+        What a view gains with each covariate, None for a view that is not adjusted.
+    covariate_names_in_ : ndarray of str
+        Column names of the covariates, if they were a data frame.
     n_features_in_, y_n_features_in_ : int
         Width of either view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -200,6 +208,7 @@ class SparseCCA(ByWeights):
             "array-like",
         ],
         "scale": ["boolean"],
+        "adjust": [StrOptions({"both", "x", "y"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
     }
@@ -214,6 +223,7 @@ class SparseCCA(ByWeights):
         reg: Reals = 1e-4,
         shrinkage: float | str | Sequence[float | str] = 0.5,
         scale: bool = True,
+        adjust: Literal["both", "x", "y"] = "both",
         max_iter: int = 500,
         tol: float = 1e-4,
     ):
@@ -224,11 +234,18 @@ class SparseCCA(ByWeights):
         self.reg = reg
         self.shrinkage = shrinkage
         self.scale = scale
+        self.adjust = adjust
         self.max_iter = max_iter
         self.tol = tol
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Rows,
+        y: Rows,
+        sample_weight: ArrayLike | None = None,
+        covariates: Rows | None = None,
+    ) -> Self:
         """Fit to paired views.
 
         Parameters
@@ -241,6 +258,10 @@ class SparseCCA(ByWeights):
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. They
             must add up to more than 1.
+        covariates : array-like of shape (n_samples, n_covariates) or (n_samples,), or \
+                None, default=None
+            What is taken out of the views that `adjust` names. Collinear and constant
+            ones are no error.
 
         Returns
         -------
@@ -252,8 +273,9 @@ class SparseCCA(ByWeights):
         ValueError
             If the views are not finite numbers with paired rows, at least two of
             them; if variances overflow; if `n_components` exceeds the narrower view, a
-            view has both `alpha` and `n_nonzero`, or a parameter is out of its range.
-            The estimator is then as it was before.
+            view has both `alpha` and `n_nonzero`, a parameter is out of its range, or
+            covariates leave no degree of freedom. The estimator is then as it was
+            before.
 
         Warns
         -----
@@ -265,7 +287,7 @@ class SparseCCA(ByWeights):
         """
         with restored_on_error(self), overflow_told_by_error():
             limits = self._limits()
-            problem = self._problem(X, y, sample_weight)
+            problem = self._problem(X, y, sample_weight, covariates)
             starts = _dense_starts(problem, self.n_components)
             pairs = self._pairs(problem, starts, limits, fresh=True)
             self._keep(problem, pairs)
@@ -278,6 +300,7 @@ class SparseCCA(ByWeights):
         y: Rows,
         alphas: int | ArrayLike = 20,
         sample_weight: ArrayLike | None = None,
+        covariates: Rows | None = None,
     ) -> SparsePath:
         """Weights for many penalties, which are the same for both views.
 
@@ -292,7 +315,7 @@ class SparseCCA(ByWeights):
         alphas : int or array-like of shape (n_alphas,), default=20
             Penalties, or how many: then from a hundredth of the largest that leaves a
             weight to that one, at equal ratios.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
+        sample_weight, covariates : array-like or None, default=None
             As in `fit`.
 
         Returns
@@ -322,7 +345,7 @@ class SparseCCA(ByWeights):
                 Limits(None, None, positive)
                 for positive in per_view("positive", model.positive, _is_bool, "a bool")
             ]
-            problem = model._problem(X, y, sample_weight)
+            problem = model._problem(X, y, sample_weight, covariates)
             starts = _dense_starts(problem, model.n_components)
             fits: list[Fit] = []
             grid = _grid(alphas, problem, starts)
@@ -357,11 +380,14 @@ class SparseCCA(ByWeights):
         names = self._column_names(side)
         return selected if names is None else names[selected]
 
-    def _problem(self, X, y, sample_weight):
+    def _problem(self, X, y, sample_weight, covariates):
         """Problem of views that `fit` was given."""
         check_beside(X, sample_weight, "sample_weight")
+        given = X
         X, y = check_pair(self, X, y, reset=True, min_samples=2)
-        X, y, weights, _ = check_weights(X, y, sample_weight)
+        C = self._check_covariates(given, covariates, reset=True)
+        X, y, weights, kept = check_weights(X, y, sample_weight)
+        C = None if C is None else C[kept]
         if weights is not None:
             require_samples(weights)
         if X.shape[0] < 2:
@@ -380,7 +406,9 @@ class SparseCCA(ByWeights):
         settings = Settings(
             True, self.scale, check_ridge(self.reg), check_shrinkage(self.shrinkage)
         )
-        return kind.of(X, y, weights, settings)
+        problem, adjustment = kind.of(X, y, C, weights, settings, self.adjust)
+        self._keep_adjustment(adjustment)
+        return problem
 
     def _limits(self):
         alphas = per_view(

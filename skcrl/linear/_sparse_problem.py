@@ -1,20 +1,28 @@
 """What sparse CCA solves: both views by their rows, or by their covariances."""
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from skcrl import _linalg
-from skcrl._views import common_kind
+from skcrl._covariates import adjusted_moments, require_freedom
 from skcrl.linear._by_covariance import (
     CovarianceViews,
     covariance_views,
     fit_by_covariance,
     fit_of_weights,
     fourth_moments,
+    moments_of,
 )
-from skcrl.linear._by_gram import GramView, fit_of_codes, gram_views, solve_views
+from skcrl.linear._by_gram import (
+    GramView,
+    covariate_bases,
+    fit_of_codes,
+    gram_views,
+    solve_views,
+)
 from skcrl.linear._fit import require_finite
 from skcrl.linear._sparse_sides import ByCovariance, ByRows, covariance_side, rows_side
 
@@ -30,14 +38,23 @@ class RowsProblem(NamedTuple):
     row_weights: np.ndarray  # (n,)
 
     @classmethod
-    def of(cls, X, y, row_weights, settings):
-        """Problem of checked views."""
+    def of(cls, X, y, covariates, row_weights, settings, adjust):
+        """Problem of checked views, and the `Adjustment`, None without covariates."""
         if row_weights is None:
             row_weights = np.ones(X.shape[0])
-        views = gram_views(X, y, row_weights, settings)
+        bases, adjustment = covariate_bases(
+            X, y, covariates, row_weights, settings.center, adjust
+        )
+        lost = 0 if adjustment is None else adjustment.rank
+        require_freedom(row_weights.sum() - settings.center, lost)
+        views = gram_views(X, y, row_weights, settings, bases, lost)
         rows = [_rescaled(view, settings.scale) for view in views]
-        x, y = (rows_side(r, view.penalty) for r, view in zip(rows, views, strict=True))
-        return cls(x, y, rows[0].scale, rows[1].scale, views, row_weights)
+        x, y = (
+            rows_side(r, view.freedom, view.penalty)
+            for r, view in zip(rows, views, strict=True)
+        )
+        problem = cls(x, y, rows[0].scale, rows[1].scale, views, row_weights)
+        return problem, adjustment
 
     def dense_weights(self, n_components):
         """Weights (p, k) and (q, k) of dense CCA, of the scaled columns."""
@@ -69,17 +86,25 @@ class CovarianceProblem(NamedTuple):
     views: CovarianceViews
 
     @classmethod
-    def of(cls, X, y, row_weights, settings):
-        """Problem of checked views."""
-        moments = common_kind(X, y).moments(X, y, row_weights)
-        require_finite(float(moments.xx.diagonal().sum() + moments.yy.diagonal().sum()))
-        views = covariance_views(moments, settings, fourth_moments(X, y, row_weights))
+    def of(cls, X, y, covariates, row_weights, settings, adjust):
+        """Problem of checked views, and the `Adjustment`, None without covariates."""
+        m, n_covariates = moments_of(X, y, covariates, row_weights)
+        require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
+        fourth = fourth_moments(X, y, row_weights, covariates)
+        adjustment, lost = None, 0
+        if n_covariates:
+            m, adjustment = adjusted_moments(m, n_covariates, adjust, settings.center)
+            lost = adjustment.rank
+            fourth = partial(fourth, adjustment=adjustment)
+        require_freedom(m.n - settings.center, lost)
+        views = covariance_views(m, settings, fourth, lost)
         within = views.within
-        return cls(
+        problem = cls(
             covariance_side(within.xx, within.xy, views.x_penalty),
             covariance_side(within.yy, within.xy.T, views.y_penalty),
             views,
         )
+        return problem, adjustment
 
     def dense_weights(self, n_components):
         """Weights (p, k) and (q, k) of dense CCA, of the scaled columns."""

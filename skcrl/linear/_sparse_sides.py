@@ -25,6 +25,8 @@ class DenseTable(NamedTuple):
         """Table of dense `Rows`."""
         entries = (rows.view - rows.mean) * rows.scale
         entries *= rows.root_weights[:, None]
+        if rows.basis is not None:
+            entries -= rows.basis @ (rows.basis.T @ entries)
         return cls(np.asfortranarray(entries))
 
     @property
@@ -48,12 +50,13 @@ class SparseTable(NamedTuple):
     mean: np.ndarray  # (p,)
     scale: np.ndarray  # (p,)
     root_weights: np.ndarray  # (n,)
+    basis: np.ndarray | None  # (n, r), that the columns are orthogonal to
 
     @classmethod
     def of(cls, rows):
         """Table of sparse `Rows`."""
         view = shifted(rows.view, rows.origin).tocsc()
-        return cls(view, rows.mean, rows.scale, rows.root_weights)
+        return cls(view, rows.mean, rows.scale, rows.root_weights, rows.basis)
 
     @property
     def n_features(self):
@@ -63,20 +66,24 @@ class SparseTable(NamedTuple):
     def columns(self, which):
         """Columns (n, len(which)) of A."""
         columns = self.view[:, which].toarray() - self.mean[which]
-        return columns * self.scale[which] * self.root_weights[:, None]
+        columns *= self.scale[which] * self.root_weights[:, None]
+        return self._residuals(columns)
 
     def back(self, codes):
         """Product A' codes, of one code or of some, (n,) or (n, k)."""
-        codes = (self.root_weights * codes.T).T
+        codes = (self.root_weights * self._residuals(codes).T).T
         centred = self.view.T @ codes - np.multiply.outer(self.mean, codes.sum(axis=0))
         return (self.scale * centred.T).T
+
+    def _residuals(self, M):
+        return M if self.basis is None else M - self.basis @ (self.basis.T @ M)
 
 
 class ByRows(NamedTuple):
     """A view by its rows: nothing of p x p entries is made."""
 
     table: DenseTable | SparseTable
-    n: float
+    freedom: float  # n - 1, less what covariates take
     penalty: Penalty
 
     @property
@@ -91,24 +98,24 @@ class ByRows(NamedTuple):
 
     def covariances(self, other, weights):
         """Covariances (p,) of the columns with the code of the other view."""
-        return self.table.back(other.codes(weights)) / (self.n - 1)
+        return self.table.back(other.codes(weights)) / self.freedom
 
     def between(self, other, columns):
         """Covariances (len(columns), q) of some columns with those of the other."""
         codes = self.table.columns(columns)
-        return other.table.back(codes).T / (self.n - 1)
+        return other.table.back(codes).T / self.freedom
 
     def product(self, weights):
         """Penalised covariance S times weights (p,)."""
         keep, ridge = self.penalty
-        within = self.table.back(self.codes(weights)) / (self.n - 1)
+        within = self.table.back(self.codes(weights)) / self.freedom
         return keep * within + ridge * weights
 
     def solve(self, active, target):
         """Weights w of the active columns with S w = target there."""
         keep, ridge = self.penalty
         A = self.table.columns(active)
-        share = keep / (self.n - 1)
+        share = keep / self.freedom
         if A.shape[1] <= A.shape[0]:
             return _solve(share * (A.T @ A), ridge, target)
         inner = _solve(share * (A @ A.T), ridge, share * (A @ target))
@@ -148,11 +155,11 @@ class ByCovariance(NamedTuple):
         return _solve(keep * self.within[np.ix_(active, active)], ridge, target)
 
 
-def rows_side(rows, penalty):
+def rows_side(rows, freedom, penalty):
     """Side of `Rows`, under a penalty of their scaled columns."""
     kind = SparseTable if sparse.issparse(rows.view) else DenseTable
-    mean_variance = rows.sums_of_squares().sum() / (rows.n - 1) / len(rows.mean)
-    return ByRows(kind.of(rows), rows.n, _at_least(penalty, mean_variance))
+    mean_variance = rows.sums_of_squares().mean() / freedom
+    return ByRows(kind.of(rows), freedom, _at_least(penalty, mean_variance))
 
 
 def covariance_side(within, cross, penalty):

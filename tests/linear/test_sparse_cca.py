@@ -54,11 +54,11 @@ def test_one_turn_is_an_elastic_net(shape, alpha, positive):
         mean=np.zeros(p),
         scale=np.ones(p),
         root_weights=np.ones(n),
-        n=n,
+        basis=None,
         sums_of_squares=lambda: (A**2).sum(0),
     )
     sides = (
-        rows_side(rows, Penalty(keep, ridge)),
+        rows_side(rows, n - 1, Penalty(keep, ridge)),
         covariance_side(A.T @ A / (n - 1), np.zeros((p, 1)), Penalty(keep, ridge)),
     )
     # keep |code / keep - A w|^2 / 2 (n - 1) has the same gradient.
@@ -198,16 +198,19 @@ def test_no_turn_lowers_the_objective():
 
 
 @pytest.mark.parametrize("weights", [None, np.arange(50) % 3])
-def test_rows_and_covariances_give_the_same(weights):
+@pytest.mark.parametrize("covariates", [False, True])
+def test_rows_and_covariances_give_the_same(weights, covariates):
     X, y, *_ = planted(50, 60, 40)
+    rng = np.random.default_rng(0)
     if weights is not None:
         kept = weights > 0
         X, y, weights = X[kept], y[kept], weights[kept].astype(float)
     settings = Settings(True, True, (1e-4, 1e-4), (0.3, "oas"))
+    C = rng.standard_normal((len(X), 2)) if covariates else None
     by_rows, by_covariance = (
-        kind.of(X, y, weights, settings) for kind in (RowsProblem, CovarianceProblem)
+        kind.of(X, y, C, weights, settings, "both")[0]
+        for kind in (RowsProblem, CovarianceProblem)
     )
-    rng = np.random.default_rng(0)
     u, v = (rng.standard_normal((m, 2)) * (rng.random((m, 1)) < 0.2) for m in (60, 40))
     for by_one, by_other in zip(
         by_rows.fit(u, v)[1:9], by_covariance.fit(u, v)[1:9], strict=True
@@ -242,6 +245,40 @@ def test_weights_are_repetitions(n):
         np.repeat(X, counts, 0), np.repeat(y, counts, 0)
     )
     np.testing.assert_allclose(weighted.x_weights_, repeated.x_weights_, atol=1e-7)
+
+
+@pytest.mark.parametrize("n", [40, 300])
+@pytest.mark.parametrize("adjust", ["both", "x", "y"])
+@pytest.mark.parametrize("few", [False, True])
+def test_covariates_leave_their_residuals(n, adjust, few):
+    X, y, *_ = planted(n, 100, 90)
+    rng = np.random.default_rng(1)
+    C = rng.standard_normal((n, 3))
+    X, y = (view + C @ rng.standard_normal((3, view.shape[1])) for view in (X, y))
+    if few:
+        X = np.where(standardised(X) > 0.8, X, 0)
+    design = np.column_stack([np.ones(n), C])
+    residuals = [view - design @ np.linalg.lstsq(design, view)[0] for view in (X, y)]
+    left = [
+        residual if adjust in ("both", side) else view
+        for residual, view, side in zip(residuals, (X, y), "xy", strict=True)
+    ]
+    settings = {"alpha": 0.1, "shrinkage": 0.5, "reg": 0, **SHARP}
+    est = SparseCCA(2, adjust=adjust, **settings)
+    est.fit(sparse.csr_array(X) if few else X, y, covariates=C)
+    expected = SparseCCA(2, **settings).fit(*left)
+    # Variances are over three degrees of freedom less.
+    share = ((n - 4) / (n - 1)) ** 0.5
+    np.testing.assert_allclose(est.x_weights_, expected.x_weights_ * share, atol=1e-7)
+    np.testing.assert_allclose(
+        est.transform_y(y, covariates=C),
+        expected.transform_y(left[1]) * share,
+        atol=1e-6,
+    )
+    assert est.score(X, y, covariates=C) == pytest.approx(expected.score(*left))
+    if adjust != "y":
+        with pytest.raises(ValueError, match="was fitted with covariates, and gets no"):
+            est.transform(X)
 
 
 def test_weights_that_may_not_be_negative():
