@@ -313,7 +313,7 @@ class SparseCCA(ByWeights):
         X, y : as in `fit`
             Views.
         alphas : int or array-like of shape (n_alphas,), default=20
-            Penalties, or how many: then from a hundredth of the largest that leaves a
+            Penalties, or how many: then from a twentieth of the largest that leaves a
             weight to that one, at equal ratios.
         sample_weight, covariates : array-like or None, default=None
             As in `fit`.
@@ -494,7 +494,7 @@ def _grid(alphas, problem, starts):
             abs(problem.x.covariances(problem.y, start.y_weights)).max(),
             abs(problem.y.covariances(problem.x, start.x_weights)).max(),
         )
-        return np.geomspace(0.01, 1.0, alphas) * largest
+        return np.geomspace(0.05, 1.0, alphas) * largest
     if np.ndim(alphas) == 1 and len(alphas) > 0 and all(map(_is_penalty, alphas)):
         return np.sort(np.asarray(alphas, dtype=np.float64))
     raise ValueError(
