@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import (
     Interval,
     validate_parameter_constraints,
 )
+from sklearn.utils.validation import _get_feature_names
 
 from skcrl import _linalg, _moments
 from skcrl._numbers import check_numbers
@@ -28,8 +29,8 @@ __all__ = [
 _BLOCK_ROWS = 8192
 # Of the squared norm of a Gram matrix: less than this is the rounding of it.
 _ROUNDING = 1e-12
-# Of the binary exponent of a number, so that fourth powers can be added up.
-_LARGEST = 230
+# Binary exponent below that of every number but 0.
+_LEAST = -1074
 
 _DEBIASED = {"debiased": ["boolean"]}
 _VARIANCE = {"variance": [Interval(Real, 0, 1, closed="right")]}
@@ -88,7 +89,10 @@ class RepresentationSimilarity:
     def __init__(self):
         self.n_samples = 0
         self._origins = None  # first rows: what is constant is 0 about it
-        self._units = None  # binary exponents
+        self._names = None, None  # of columns, where frames told them
+        # Binary exponents of the largest numbers about the origins, for both views: of
+        # all rows, and of those in the sums, whose unit they are.
+        self._exponents = self._units = (_LEAST, _LEAST)
         self._sums = None
         self._waiting = []  # pairs of arrays of rows that are not in the sums
 
@@ -111,7 +115,7 @@ class RepresentationSimilarity:
         ------
         ValueError
             If rows are not paired, hold NaN or infinity, or are not as wide as those
-            before.
+            before, or if columns of a frame are named otherwise. Nothing is then added.
         """
         given = X, y
         X = check_numbers(X, "X")
@@ -119,22 +123,34 @@ class RepresentationSimilarity:
         y = y.reshape(len(y), -1)
         check_paired(*given)
         origins = (X[0], y[0]) if self._origins is None else self._origins
-        for name, view, origin in zip("Xy", (X, y), origins, strict=True):
+        named = tuple(map(_get_feature_names, given))
+        for name, view, origin, new, old in zip(
+            "Xy", (X, y), origins, named, self._names, strict=True
+        ):
             if view.shape[1] != len(origin):
                 raise ValueError(
                     f"{name} has {view.shape[1]} columns, and had {len(origin)} in the "
                     "batches before."
                 )
-        rows = tuple(
-            self._about_origin(side, *pair)
-            for side, pair in enumerate(zip((X, y), origins, strict=True))
-        )
+            if old is not None and new is not None and (new != old).any():
+                column = np.flatnonzero(new != old)[0]
+                raise ValueError(
+                    f"Column {column} of {name} is {new[column]!r}, and was "
+                    f"{old[column]!r} in the batches before: pass the columns in the "
+                    "same order."
+                )
+        rows = tuple(map(_about_origin, "Xy", (X, y), origins))
         self._origins = tuple(origin.copy() for origin in origins)
+        self._names = tuple(
+            new if old is None else old
+            for old, new in zip(self._names, named, strict=True)
+        )
+        self._exponents = tuple(map(max, self._exponents, map(_exponent, rows)))
         self._waiting.append(rows)
         self.n_samples += len(X)
         # More rows than columns take more memory than their sums.
         if sum(len(x) for x, _ in self._waiting) > max(map(len, self._origins)):
-            self._units, self._sums = self._added_up()
+            self._sums, self._units = self._added_up(), self._exponents
             self._waiting = []
         return self
 
@@ -218,7 +234,8 @@ class RepresentationSimilarity:
             shared = x_basis @ shared
         weights = abs(shared).sum(axis=0)
         correlations = solution.singular_values[: solution.rank]
-        return float(correlations @ weights / weights.sum())
+        # Rounding may take the mean of ones above 1.
+        return min(1.0, float(correlations @ weights / weights.sum()))
 
     def procrustes_distance(self) -> float:
         """Squared distance after the best rotation, as :func:`procrustes_distance`.
@@ -233,20 +250,6 @@ class RepresentationSimilarity:
         aligned = _normalised(nuclear, np.trace(sums.m.xx), np.trace(sums.m.yy))
         return float(2 - 2 * aligned)
 
-    def _about_origin(self, side, view, origin):
-        """Rows without their origin, if their fourth powers can be added up."""
-        with np.errstate(over="ignore"):
-            rows = view - origin
-        largest = max(rows.max(), -rows.min())
-        # Before there are units, the largest number of all rows will be one.
-        exponent = np.frexp(largest)[1] + self._units[side] if self._units else 0
-        if not (np.isfinite(largest) and exponent < _LARGEST):
-            raise ValueError(
-                f"The rows of {'Xy'[side]} are too large for float64, in units of the "
-                f"first ones: scale {'Xy'[side]} down."
-            )
-        return rows
-
     def _all_sums(self, n_least=2):
         """Sums of all rows, and basis (p, n) of X where its columns were too many."""
         if self.n_samples < n_least:
@@ -256,12 +259,11 @@ class RepresentationSimilarity:
         x_basis = None
         if self._sums is None:
             # Fewer rows than columns: square views of the same inner products.
-            units = self._units_of_waiting()
-            X, y = (np.ldexp(*pair) for pair in zip(self._rows(), units, strict=True))
+            X, y = map(_in_units, self._rows(), self._exponents)
             X, x_basis = _narrowed(X)
             sums = _summed(X, _narrowed(y)[0], (0, 0))
         else:
-            _, sums = self._added_up()
+            sums = self._added_up()
         for name, products in (("X", sums.m.xx), ("y", sums.m.yy)):
             if not products.any():
                 _warn(
@@ -271,26 +273,20 @@ class RepresentationSimilarity:
         return sums, x_basis
 
     def _added_up(self):
-        """Units, and the sums with the rows that wait."""
+        """The sums with the rows that wait, in units of the largest numbers of all."""
+        sums = self._sums
+        if sums is not None and self._units != self._exponents:
+            sums = _rescaled(sums, *np.subtract(self._units, self._exponents))
         if not self._waiting:
-            return self._units, self._sums
-        units = self._units or self._units_of_waiting()
-        X, y = self._rows()
-        sums = _summed(X, y, units)
-        return units, sums if self._sums is None else _merged(self._sums, sums)
+            return sums
+        waiting = _summed(*self._rows(), self._exponents)
+        return waiting if sums is None else _merged(sums, waiting)
 
     def _rows(self):
         """All rows that wait, of both."""
         if len(self._waiting) == 1:
             return self._waiting[0]
         return tuple(map(np.concatenate, zip(*self._waiting, strict=True)))
-
-    def _units_of_waiting(self):
-        """Binary exponents that bring the largest number of either to 1."""
-        return tuple(
-            -max(np.frexp(max(rows.max(), -rows.min()))[1] for rows in batches)
-            for batches in zip(*self._waiting, strict=True)
-        )
 
     def _warn_without_freedom(self, x_rank, y_rank):
         n_free = self.n_samples - 1
@@ -529,13 +525,56 @@ def procrustes_distance(X: Rows, y: Rows) -> float:
     return RepresentationSimilarity().update(X, y).procrustes_distance()
 
 
+def _about_origin(name, view, origin):
+    """Rows without their origin, if there are such numbers."""
+    with np.errstate(over="ignore"):
+        rows = view - origin
+    if not np.isfinite(rows).all():
+        raise ValueError(
+            f"Rows of {name} differ by more than float64 can hold: scale {name} down."
+        )
+    return rows
+
+
+def _exponent(rows):
+    """Binary exponent of the largest number."""
+    largest = max(rows.max(), -rows.min())
+    return int(np.frexp(largest)[1]) if largest > 0 else _LEAST
+
+
+def _in_units(rows, exponent):
+    return np.ldexp(rows, -exponent)
+
+
+def _rescaled(sums, x, y):
+    """Sums of rows u times 2^x and v times 2^y."""
+    m, dd, ee, de, du, dv, eu, ev = sums
+    return _Sums(
+        _moments.Moments(
+            m.n,
+            np.ldexp(m.x_mean, x),
+            np.ldexp(m.y_mean, y),
+            np.ldexp(m.xx, 2 * x),
+            np.ldexp(m.yy, 2 * y),
+            np.ldexp(m.xy, x + y),
+        ),
+        np.ldexp(dd, 4 * x),
+        np.ldexp(ee, 4 * y),
+        np.ldexp(de, 2 * (x + y)),
+        np.ldexp(du, 3 * x),
+        np.ldexp(dv, 2 * x + y),
+        np.ldexp(eu, x + 2 * y),
+        np.ldexp(ev, 3 * y),
+    )
+
+
 def _summed(X, y, units):
     """Sums of paired rows in these units, block by block."""
     blocks = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(X), _BLOCK_ROWS)]
     return reduce(
         _merged,
         (
-            _block_sums(np.ldexp(X[b], units[0]), np.ldexp(y[b], units[1]))
+            _block_sums(_in_units(X[b], units[0]), _in_units(y[b], units[1]))
             for b in blocks
         ),
     )
