@@ -115,9 +115,9 @@ def sample_size(
         Canonical correlations of the population, between 0 and 1, largest first; those
         not given are 0.
     power : float in (0, 1), default=0.8
-        Share of data sets that are to meet what is asked for: in which the test is
-        significant, and, if `angle` is given, in which the weights are within it.
-    alpha : float in (0, 1), default=0.05
+        Share of data sets in which the test is to be significant and, if `angle` is
+        given, share of those in which the weights are to be within it; each for itself.
+    alpha : float in [0.00025, 1), default=0.05
         Level of the test of the first correlation, which is Wilks' lambda of all
         dimensions, as in :func:`multivariate_tests`. Its law without correlations [3]_
         is drawn, as Rao's F has more than that level where `n` is not twice
@@ -165,7 +165,7 @@ def sample_size(
        associations. Communications Biology 7.
     .. [2] Muirhead (1982). Aspects of multivariate statistical theory, theorem 3.2.14.
     .. [3] Anderson (2003). An introduction to multivariate statistical analysis,
-       theorem 8.4.1.
+       section 8.4.
 
     Examples
     --------
@@ -177,10 +177,16 @@ def sample_size(
     198
     """
     rho = _check_correlations(correlation, min(n_features_x, n_features_y))
-    if n_simulations * min(power, 1 - power) < _TAIL:
+    least_draws = ceil(_TAIL / min(power, 1 - power))
+    if n_simulations < least_draws:
         raise ValueError(
             f"Of {n_simulations} data sets at least {_TAIL} must be on either side of "
-            f"power={power:g}: raise n_simulations."
+            f"power={power:g}: raise n_simulations to {least_draws}."
+        )
+    if alpha < _TAIL / _NULL_DRAWS:
+        raise ValueError(
+            f"alpha must be at least {_TAIL / _NULL_DRAWS:g}, as the law of the test "
+            f"is drawn {_NULL_DRAWS} times, got {alpha:g}."
         )
     if angle is not None and len(rho) > 1 and rho[0] == rho[1]:
         raise ValueError(

@@ -70,5 +70,6 @@ def table(title, rows, columns, values, whole):
 
 
 def _short(name):
-    name = str(name)
-    return name if len(name) <= _WIDTH else f"{name[: _WIDTH - 3]}..."
+    """Name on one line; a long one without its middle, for the ends tell it apart."""
+    name = " ".join(str(name).split())
+    return name if len(name) <= _WIDTH else f"{name[:9]}...{name[-10:]}"

@@ -59,7 +59,9 @@ def mutual_nearest_neighbors(
     Zy : array-like of shape (n_y, n_components)
         Codes of the second set.
     n_neighbors : int, default=5
-        Number k: the code of either is to be among the k nearest of the other.
+        Number k: the code of either is to be among the k nearest of the other. Where
+        several are equally near, the first rows count. A row of zeros has a cosine of 0
+        with all.
     metric : {"cosine", "euclidean"}, default="cosine"
         How codes are compared.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
@@ -92,7 +94,7 @@ def mutual_nearest_neighbors(
     >>> found.x, found.y
     (array([0, 1]), array([1, 0]))
     """
-    codes = [check_codes(np.asarray(Z), name) for Z, name in ((Zx, "Zx"), (Zy, "Zy"))]
+    codes = [check_codes(Z, name) for Z, name in ((Zx, "Zx"), (Zy, "Zy"))]
     (n_x, width), (n_y, y_width) = (Z.shape for Z in codes)
     if width != y_width:
         raise ValueError(

@@ -9,7 +9,7 @@ from sklearn.datasets import load_linnerud
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
-from skcrl import KernelCCA, LinearCCA, make_view_pipeline
+from skcrl import KernelCCA, LinearCCA, LinearCommonIndividual, make_view_pipeline
 from skcrl.datasets import make_correlated_views
 from skcrl.inspection import summary
 
@@ -234,6 +234,20 @@ def test_long_tables_say_what_they_leave_out(rng):
     text = str(summary(LinearCCA(8, reg=1.0).fit(X, y), X, y))
     assert "... 10 more rows and 2 more columns: to_frame('x') has all." in text
     assert "... 2 more columns: to_frame('y') has all." in text
+
+
+def test_long_names_stay_apart_and_on_their_line(rng):
+    X = rng.standard_normal((60, 3))
+    frame = pd.DataFrame(
+        X, columns=["a\nb", *(f"gene of chromosome {i}" * 2 for i in "12")]
+    )
+    report = summary(LinearCommonIndividual(2).fit(frame, X), frame, X)
+    text = str(report)
+    for name in ("linearcom...ndividual0", "linearcom...ndividual1"):
+        assert name in text
+    assert "a b " in text
+    assert "gene of c...romosome 1" in text
+    assert "gene of c...romosome 2" in text
 
 
 def test_unusable(linnerud):

@@ -34,6 +34,22 @@ def test_the_pairs_are_those_of_all_distances(metric, k, backend):
     assert set(zip(turned.y, turned.x, strict=True)) == set(zip(x, y, strict=True))
 
 
+def test_of_equally_near_codes_the_first_count():
+    Z = np.repeat([[1.0, 0.0], [0.0, 1.0]], 4, axis=0)
+    found = mutual_nearest_neighbors(Z, np.vstack([Z, [[0.0, 0.0]]]), 2)
+    pairs = list(zip(found.x, found.y, strict=True))
+    assert pairs == [(i, j) for a in (0, 4) for i in (a, a + 1) for j in (a, a + 1)]
+
+
+def test_tensors_of_a_network():
+    torch = pytest.importorskip("torch")
+    Z = torch.randn(
+        9, 3, requires_grad=True, generator=torch.Generator().manual_seed(0)
+    )
+    found = mutual_nearest_neighbors(Z, Z, 1)
+    np.testing.assert_array_equal(found.x, found.y)
+
+
 def test_codes_stay_as_they_are():
     Z = np.array([[3.0, 4.0], [1.0, 0.0]])
     mutual_nearest_neighbors(Z, Z, 1)
