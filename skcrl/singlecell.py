@@ -4,9 +4,11 @@ Whatever has ``X``, ``layers``, ``obsm``, ``obs_names`` and ``var_names`` will d
 Values are taken as they are: of counts, take the logarithm per 10,000 first.
 """
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array
 
 from skcrl._columns import unit_rows
@@ -31,6 +33,13 @@ class Alignment(NamedTuple):
     singular_values: np.ndarray
 
 
+@validate_params(
+    {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "weighted": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def align(
     x: Any,
     y: Any,
@@ -82,8 +91,8 @@ def align(
     ------
     ValueError
         If the data are not finite numbers, a gene is named twice or a layer is not
-        there, or if `n_components` is not below the number of genes that vary in both,
-        or above the number of cells of one. Nothing is then changed.
+        there, if fewer than two genes vary in both, or if `n_components` is not below
+        their number, or above the number of cells of one. Nothing is then changed.
 
     References
     ----------
@@ -123,10 +132,15 @@ def align(
     Y = _columns(Y, [y_place[name] for name in shared])
     varies = np.logical_and(*(row_moments(view.T)[1] > 0 for view in (X, Y)))
     X, Y = (_columns(view, np.flatnonzero(varies)) for view in (X, Y))
-    bound = min(X.shape[1] - 1, X.shape[0], Y.shape[0])
-    if not 1 <= n_components <= bound:
+    if X.shape[1] < 2:
         raise ValueError(
-            f"`n_components` must be from 1 to {bound}, got {n_components}: x and y "
+            f"x and y have {X.shape[1]} genes in common that vary in both, of "
+            f"{len(shared)} in common, while a minimum of 2 is required."
+        )
+    bound = min(X.shape[1] - 1, X.shape[0], Y.shape[0])
+    if n_components > bound:
+        raise ValueError(
+            f"`n_components` must be at most {bound}, got {n_components}: x and y "
             f"have {X.shape[1]} genes in common that vary in both, and {X.shape[0]} "
             f"and {Y.shape[0]} cells."
         )

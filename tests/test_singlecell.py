@@ -124,6 +124,24 @@ def test_codes_are_singular_vectors_of_standardised_products(
     assert_allclose(alignment.singular_values, singular_values, atol=atol)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_genes_far_from_zero_and_genes_that_do_not_vary(form, make):
+    # Of more genes than cells the codes would show what centring leaves.
+    X, Y = counts_like(20, 30)
+    shifts = np.resize([0.0, 2.0**10, 2.0**13], X.shape[1])
+    X, Y = (np.round(view * 2**8) / 2**8 for view in (X, Y))  # so that shifts are exact
+    x_codes, y_codes, singular_values = by_svd(X, Y, 5, True)
+    dead = np.full((20, 1), 0.1), np.arange(30.0)[:, None]
+    pair = zip((X, Y), dead, strict=True)
+    x, y = (make(FORMS[form](np.hstack([Z + shifts, gene]))) for Z, gene in pair)
+    alignment = align(x, y, 5)
+    assert len(alignment.genes) == 40
+    assert_allclose(alignment.singular_values, singular_values, atol=1e-10)
+    products = x.obsm["X_cca"] @ y.obsm["X_cca"].T
+    atol = 1e-5 if form == "float32" else 1e-9
+    assert_allclose(products, x_codes @ y_codes.T, atol=atol)
+
+
 def test_codes_are_weights_of_linear_cca_with_full_shrinkage(make):
     X, Y = counts_like()
     x, y = make(sparse.csr_matrix(X)), make(sparse.csr_matrix(Y))
@@ -263,10 +281,14 @@ def align_bad(change):
     [
         (
             lambda x, y: {"n_components": 40},
-            "from 1 to 39, got 40: x and y have 40 genes in common that vary in both, "
+            "at most 39, got 40: x and y have 40 genes in common that vary in both, "
             "and 70 and 50 cells",
         ),
-        (lambda x, y: {"n_components": 0}, "from 1 to 39, got 0"),
+        (lambda x, y: {"n_components": 0}, "'n_components' parameter"),
+        (
+            lambda x, y: vars(x).update(X=np.full(x.X.shape, 0.1)),
+            "x and y have 0 genes in common that vary in both, of 40 in common",
+        ),
         (
             lambda x, y: vars(y).update(var_names=[f"ENSG{i}" for i in range(40)]),
             "no gene in common: the first of x is 'g0', of y 'ENSG0'",

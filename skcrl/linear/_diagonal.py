@@ -2,14 +2,19 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils import gen_batches
 
-from skcrl._linalg import signs, unit_scale
+from skcrl._linalg import LEAST_VARIANCE, signs, unit_scale
+from skcrl._origins import shifted
 from skcrl.linear._by_gram import directions, side_of
 from skcrl.linear._fit import Settings, require_finite
 
 # Full shrinkage takes the covariance within a view for a multiple of the identity.
 _DIAGONAL = Settings(center=True, scale=True, reg=(0.0, 0.0), shrinkage=(1.0, 1.0))
+
+# Of the variance: a square of the mean that would drown it in sparse products.
+_FAR = 1e4
+_ENTRIES = 2**20  # of a sparse view at a time
 
 
 def diagonal_cca(X, Y, n_components):
@@ -46,22 +51,66 @@ def diagonal_cca(X, Y, n_components):
 def _standardised(view, weights, i):
     """Rows of mean 0 and variance 1, a sparse view by its products."""
     mean, var = row_moments(view)
+    if not sparse.issparse(view):
+        rows = _about(view, mean)
+        rows *= unit_scale(var)[:, None]
+        return side_of(rows, weights, _DIAGONAL, i)
+    far = mean**2 > _FAR * var
+    if far.any():
+        view = shifted(view.T, np.where(far, mean, 0.0)).T
+        mean, var = row_moments(view)
     scale = unit_scale(var)
-    if sparse.issparse(view):
-        moments = {"row_mean": mean * scale, "row_scale": scale}
-        return side_of(view, weights, _DIAGONAL, i, **moments)
-    return side_of((view - mean[:, None]) * scale[:, None], weights, _DIAGONAL, i)
+    taken = {"row_mean": mean * scale, "row_scale": scale}
+    return side_of(view, weights, _DIAGONAL, i, **taken)
 
 
 def row_moments(view):
-    """Mean and variance of each row (n,), the variance over one less than columns."""
-    p = view.shape[1]
+    """Mean and variance of each row (n,), the variance over one less than columns.
+
+    It is 0 for a row that is constant up to rounding.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        if sparse.issparse(view):
-            mean, var = mean_variance_axis(view, axis=1)
-            mean, var = mean.astype(np.float64), var.astype(np.float64) * (p / (p - 1))
-        else:
-            mean = view.mean(axis=1, dtype=np.float64)
-            var = view.var(axis=1, dtype=np.float64, ddof=1)
+        moments = _sparse_moments if sparse.issparse(view) else _dense_moments
+        mean, var = moments(view)
         require_finite(var.sum())
-    return mean, var
+    rounding = (8 * np.finfo(np.float64).eps * mean) ** 2
+    return mean, np.where(var > np.maximum(rounding, LEAST_VARIANCE), var, 0.0)
+
+
+def _dense_moments(view):
+    mean = view.mean(axis=1, dtype=np.float64)
+    rows = _about(view, mean)
+    return mean, np.einsum("ij,ij->i", rows, rows) / (view.shape[1] - 1)
+
+
+def _about(view, mean):
+    """Rows without their mean, nor what its rounding leaves of it."""
+    rows = view - mean[:, None]
+    rows -= rows.mean(axis=1, keepdims=True)
+    return rows
+
+
+def _sparse_moments(view):
+    p = view.shape[1]
+    n_missing = p - _entry_sums(view, lambda entries, _: np.ones(len(entries)))
+    mean = _entry_sums(view, lambda entries, _: entries) / p
+    # Adding up many entries errs; adding up their residuals does not.
+    rest = _entry_sums(view, lambda entries, rows: entries - mean[rows])
+    mean += (rest - n_missing * mean) / p
+    squares = _entry_sums(view, lambda entries, rows: (entries - mean[rows]) ** 2)
+    return mean, (squares + n_missing * mean**2) / (p - 1)
+
+
+def _entry_sums(view, function):
+    """Sum over each row of a function of its stored entries, and of their rows."""
+    n = view.shape[0]
+    sums = np.zeros(n)
+    for part in gen_batches(view.nnz, _ENTRIES):
+        if view.format == "csr":
+            n_stored = np.diff(view.indptr.clip(part.start, part.stop))
+            rows = np.repeat(np.arange(n), n_stored)
+        else:
+            rows = view.indices[part]
+        entries = view.data[part].astype(np.float64)
+        sums += np.bincount(rows, function(entries, rows), n)
+    return sums
