@@ -8,7 +8,12 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    validate_parameter_constraints,
+    validate_params,
+)
 from sklearn.utils.validation import check_array
 
 from skcrl._columns import unit_rows
@@ -16,6 +21,8 @@ from skcrl._views import kind_of
 from skcrl.linear._diagonal import diagonal_cca, row_moments
 
 __all__ = ["align", "embed"]
+
+_ESTIMATOR = {"estimator": [HasMethods(["transform_y", "transform_joint"])]}
 
 
 class Alignment(NamedTuple):
@@ -217,6 +224,7 @@ def embed(
     >>> mdata.mod["rna"].obsm["X_cca"].shape, mdata.obsm["X_cca"].shape
     ((100, 2), (100, 2))
     """
+    validate_parameter_constraints(_ESTIMATOR, {"estimator": estimator}, "embed")
     if x == y:
         raise ValueError(f"x and y are both {x!r}: they must be two modalities.")
     for name in (x, y):

@@ -357,13 +357,15 @@ def test_cells_of_a_third_modality_have_no_joint_code(make, make_mudata):
         ({"y": "atac"}, r"no modality 'atac': it has \['rna', 'prot'\]"),
         ({"y": "rna"}, "x and y are both 'rna'"),
         ({"x_layer": "log"}, "rna has no layer 'log'"),
+        ({"estimator": PCA(2)}, "'estimator' parameter of embed must be an object imp"),
+        ({"estimator": LinearCCA(0)}, "'n_components' parameter of LinearCCA"),
     ],
 )
 def test_embed_refuses(arguments, message, make, make_mudata):
     _, _, x, y = modalities(make)
     mdata = make_mudata({"rna": x, "prot": y})
     with pytest.raises(ValueError, match=message):
-        embed(mdata, LinearCCA(2), **arguments)
+        embed(mdata, **({"estimator": LinearCCA(2)} | arguments))
     assert "X_cca" not in mdata.obsm
 
 

@@ -135,7 +135,7 @@ class BootstrapIntervals(NamedTuple):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },
-    prefer_skip_nested_validation=True,
+    prefer_skip_nested_validation=False,
 )
 def bootstrap_intervals(
     estimator: TwoViewTransformer,

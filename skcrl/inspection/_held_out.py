@@ -61,7 +61,7 @@ class HeldOutPermutationTestResult(NamedTuple):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },
-    prefer_skip_nested_validation=True,
+    prefer_skip_nested_validation=False,
 )
 def held_out_permutation_test(
     estimator: BaseEstimator,

@@ -74,7 +74,7 @@ class ComponentSelection(NamedTuple):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },
-    prefer_skip_nested_validation=True,
+    prefer_skip_nested_validation=False,
 )
 def select_n_components(
     X: Rows,

@@ -99,7 +99,7 @@ class StabilitySelection(NamedTuple):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     },
-    prefer_skip_nested_validation=True,
+    prefer_skip_nested_validation=False,
 )
 def stability_selection(
     estimator: TwoViewTransformer,

@@ -392,9 +392,10 @@ def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
     Returns
     -------
     similarity : float
-        Between 0 and 1; 0 beside a constant one, with a warning. Where as many
-        components are kept as there are samples it is 1 whatever the data, and there is
-        a warning as soon as the components of both are too many for the samples.
+        Between 0 and 1; 0 beside a constant one, with a warning. Where both keep as
+        many components as the samples allow, one less than their number, it is 1
+        whatever the data. There is a warning as soon as the components of both add up
+        to more than that, which makes the first correlations 1.
 
     Raises
     ------
@@ -510,7 +511,7 @@ def procrustes_distance(X: Rows, y: Rows) -> float:
     References
     ----------
     .. [1] Ding, Denain and Steinhardt (2021). Grounding representation similarity with
-       statistical testing. NeurIPS, section 3.
+       statistical testing. NeurIPS.
     .. [2] Williams, Kunz, Kornblith and Linderman (2021). Generalized shape metrics on
        neural representations. NeurIPS.
 

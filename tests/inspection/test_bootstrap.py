@@ -306,6 +306,7 @@ def test_the_estimator_is_left_alone(views):
         ({"confidence_level": 1}, "'confidence_level' parameter"),
         ({"confidence_level": 0.0}, "'confidence_level' parameter"),
         ({"estimator": "cca"}, "'estimator' parameter"),
+        ({"estimator": LinearCCA(scale="yes")}, "'scale' parameter"),
     ],
 )
 def test_bad_parameters(views, parameters, message):

@@ -138,6 +138,7 @@ def test_no_more_shifts_than_there_are():
         ({"permute": "whole"}, "permute='whole' needs groups"),
         ({"y": np.zeros((23, 2))}, "Rows of X and y must be paired"),
         ({"scoring": lambda *_: np.nan}, "must be finite"),
+        ({"estimator": LinearCCA(scale="yes")}, "'scale' parameter"),
     ],
 )
 def test_bad_parameters(parameters, message):

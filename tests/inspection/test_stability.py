@@ -70,6 +70,8 @@ def test_bad_input(views):
         stability_selection(est, X[:3], y[:3])
     with pytest.raises(ValueError, match="KernelCCA has no weight for each of the 120"):
         stability_selection(KernelCCA(1), X, y, n_subsamples=2)
+    with pytest.raises(ValueError, match="'n_components' parameter"):
+        stability_selection(LinearCCA(0), X, y, n_subsamples=2)
     result = stability_selection(LinearCCA(1), X, y, n_subsamples=2, random_state=0)
     assert (result.x_frequencies == 1).all()
     assert result.x_jaccard == 1
