@@ -279,7 +279,8 @@ class RepresentationSimilarity:
             sums = _rescaled(sums, *np.subtract(self._units, self._exponents))
         if not self._waiting:
             return sums
-        waiting = _summed(*self._rows(), self._exponents)
+        X, y = self._rows()
+        waiting = _summed(X, y, self._exponents)
         return waiting if sums is None else _merged(sums, waiting)
 
     def _rows(self):
