@@ -11,8 +11,8 @@ def elastic_net(side, target, alpha, weights, positive=False):
 
     S is the penalised covariance of the columns of `side`, positive definite. The
     columns with a weight are solved for exactly, those whose gradient exceeds alpha
-    join them, and those whose weight would change its sign leave: each round ends in a
-    lower minimum than the one before, so that the search ends.
+    join them, and those whose weight would change its sign leave. Each round ends in a
+    lower minimum than the one before, or is the last, so that the search ends.
 
     Parameters
     ----------
@@ -20,14 +20,17 @@ def elastic_net(side, target, alpha, weights, positive=False):
     target : ndarray of shape (p,)
     alpha : float
     weights : ndarray of shape (p,)
-        Where to start.
+        Where to start. Those of most columns do not count, nor those below 0 if that
+        is ruled out.
     positive : bool, default=False
     """
     if alpha == 0 and not positive:
         return side.solve(np.arange(len(target)), target)
     bound = alpha + _ROUNDING * abs(target).max(initial=0.0)
-    if weights.all():
-        weights = 0 * weights  # of all columns, most would leave one by one
+    if 2 * np.count_nonzero(weights) > len(weights):
+        weights = 0 * weights  # most would leave one by one
+    if positive:
+        weights = weights.clip(0.0)
     weights = _settle(side, target, alpha, weights, np.sign(weights))
     one_by_one = False
     while True:
@@ -45,11 +48,17 @@ def elastic_net(side, target, alpha, weights, positive=False):
         signs[joining] = np.sign(gradient[joining])
         settled = _settle(side, target, alpha, weights, signs)
         # Several that join can all leave again; the one furthest out cannot.
-        stuck = np.array_equal(settled, weights)
+        stuck = _minimum(target, alpha, settled) >= _minimum(target, alpha, weights)
         if stuck and one_by_one:
             return weights
         one_by_one = stuck
-        weights = settled
+        if not stuck:
+            weights = settled
+
+
+def _minimum(target, alpha, weights):
+    """Twice what is minimised, at weights that solve for the columns that have one."""
+    return alpha * abs(weights).sum() - target @ weights
 
 
 def _settle(side, target, alpha, weights, signs):
@@ -67,8 +76,8 @@ def _settle(side, target, alpha, weights, signs):
         moved = np.where(crosses, 0.0, solved)
         if not _lowers(side, active, pull, now, moved):
             # Go as far as the first weight that reaches 0, if any is on its way there.
-            share = np.full(len(active), np.inf)
-            share[crosses] = now[crosses] / (now - solved)[crosses]
+            share = np.where(crosses, 0.0, np.inf)
+            np.divide(now, now - solved, out=share, where=crosses & (now != solved))
             first = share.min()
             moved = np.where(share <= first, 0.0, now + first * (solved - now))
             crosses = share <= first

@@ -74,7 +74,7 @@ class SparseCCA(ByWeights):
     other way round. The two take turns, once from the weights of :class:`LinearCCA` on
     and once from the two columns that correlate most, and the better end counts.
 
-    Without `alpha` the codes are those of :class:`LinearCCA`. With ``shrinkage=1`` and
+    With ``alpha=0`` the codes are those of :class:`LinearCCA`. With ``shrinkage=1`` and
     ``reg=0``, which leaves the correlations between columns of a view out, they are
     those of penalised matrix decomposition (PMD) [1]_; in between, those of
     alternating sparse regressions [2]_ [3]_. Each pair is one of what the earlier ones
@@ -170,9 +170,9 @@ class SparseCCA(ByWeights):
     ----------
     .. [1] Witten, Tibshirani and Hastie (2009). A penalized matrix decomposition, with
        applications to sparse principal components and canonical correlation analysis.
-       Biostatistics 10. Equations 4.2 and 4.3, Algorithm 3.
+       Biostatistics 10.
     .. [2] Suo, Minden, Nelson, Tibshirani and Saunders (2017). Sparse canonical
-       correlation analysis. arXiv:1705.10865. Equation 3.
+       correlation analysis. arXiv:1705.10865.
     .. [3] Mai and Zhang (2019). An iterative penalized least squares approach to sparse
        canonical correlation analysis. Biometrics 75.
 
@@ -313,8 +313,9 @@ class SparseCCA(ByWeights):
         X, y : as in `fit`
             Views.
         alphas : int or array-like of shape (n_alphas,), default=20
-            Penalties, or how many: then from a twentieth of the largest that leaves a
-            weight to that one, at equal ratios.
+            Penalties, or how many: then at equal ratios up to the largest covariance of
+            a column with the first code of dense CCA, from a twentieth of that. The
+            last may leave no weights.
         sample_weight, covariates : array-like or None, default=None
             As in `fit`.
 

@@ -13,6 +13,8 @@ _RESOLUTION = 1e-3
 # Turns after which the penalties found for a number of columns no longer fall: columns
 # that come and go in turn could go on for ever.
 _FREE_TURNS = 30
+# Of covariances, less than this share that is left is rounding.
+_ROUNDING = 1e-10
 # Columns whose covariances with those of the other view are there at a time.
 _COLUMNS = 256
 
@@ -97,17 +99,19 @@ def _reversed(start):
 
 def _of_two_columns(x, y, removed, limits):
     """Start from the column of y that covaries most with one of x."""
-    largest, best = -1.0, 0
+    largest, best = -1.0, (0, 1.0)
     for columns in gen_batches(x.n_features, _COLUMNS):
         block = x.between(y, np.arange(columns.start, columns.stop))
         for covariance, of_x, of_y in removed:
             block -= covariance * of_x[columns, None] * of_y
-        if not all(limit.positive for limit in limits):
-            np.abs(block, out=block)
-        if block.max() > largest:
-            largest, best = block.max(), int(block.max(axis=0).argmax())
+        sizes = block if all(limit.positive for limit in limits) else abs(block)
+        at = np.unravel_index(sizes.argmax(), sizes.shape)
+        if sizes[at] > largest:
+            largest, best = sizes[at], (at[1], block[at])
+    column, covariance = best
     weights = np.zeros(y.n_features)
-    weights[best] = 1.0
+    # So that the weight of x is positive, where that of y may be either.
+    weights[column] = -1.0 if covariance < 0 and not limits[1].positive else 1.0
     weights /= (weights @ y.product(weights)) ** 0.5
     return Pair(np.zeros(x.n_features), weights, (0.0, 0.0), 0, True)
 
@@ -139,10 +143,11 @@ def _alternate(x, y, removed, start, limits, max_iter, tol):
 
 def _target(side, other, removed, weights):
     """Covariances (p,) of the columns with the other view's code that are left."""
-    target = side.covariances(other, weights)
+    target = whole = side.covariances(other, weights)
     for covariance, of_side, of_other in removed:
         target = target - covariance * (of_other @ weights) * of_side
-    return target
+    is_rounding = abs(target).max() <= _ROUNDING * abs(whole).max()
+    return 0 * target if is_rounding else target
 
 
 def _step(side, target, limits, weights, alpha, falls):
@@ -159,8 +164,9 @@ def _step(side, target, limits, weights, alpha, falls):
 def _of_number(side, target, limits, weights, alpha, falls):
     """Weights of `n_nonzero` columns by bisecting the penalty, and that penalty.
 
-    Where no penalty leaves as many, of the largest number that is smaller. The penalty
-    may be below `alpha`, that of the last turn, only if it `falls`.
+    Where no penalty leaves as many, of the largest number that is smaller, or, if that
+    is none, of those of the largest targets. The penalty may be below `alpha`, that of
+    the last turn, only if it `falls`.
     """
     if limits.n_nonzero >= len(target):
         return elastic_net(side, target, 0.0, weights, limits.positive), 0.0
@@ -179,4 +185,9 @@ def _of_number(side, target, limits, weights, alpha, falls):
         if n_nonzero == limits.n_nonzero or high - low <= _RESOLUTION * largest:
             break
         alpha = (low + high) / 2
+    if high > 0 and not best.any():
+        # The first columns come together, as equal ones do under any penalty.
+        order = -target if limits.positive else -abs(target)
+        first = np.argsort(order, kind="stable")[: limits.n_nonzero]
+        best[first] = target[first].clip(0.0 if limits.positive else None)
     return best, high

@@ -291,6 +291,57 @@ def test_weights_that_may_not_be_negative():
     assert est.correlations_[0] > 0.7
 
 
+@pytest.mark.parametrize("n", [40, 300])
+def test_no_weight_is_negative_wherever_it_starts(n):
+    X, y, *_ = planted(n, 120, 90)
+    X[:, 3] = 5.0  # no start has a weight of it
+    X[:, ::2] *= -1
+    est = SparseCCA(2, alpha=0.1, positive=True).fit(X, y)
+    assert est.x_weights_.any()
+    path = est.path(X, y, [0.05, 0.1, 0.2])
+    for weights in (est.x_weights_, est.y_weights_, path.x_weights, path.y_weights):
+        assert weights.min() == 0
+
+
+@pytest.mark.parametrize("positive", [False, True, (True, False), (False, True)])
+@pytest.mark.parametrize("n", [20, 200])
+def test_one_column_each(n, positive):
+    X, y, *_ = planted(n, 45, 40)
+    correlations = standardised(X).T @ standardised(-y) / (n - 1)
+    sizes = correlations if positive is True else abs(correlations)
+    est = SparseCCA(n_nonzero=1, positive=positive).fit(X, -y)
+    found = est.x_selected_[0], est.y_selected_[0]
+    assert found == np.unravel_index(sizes.argmax(), sizes.shape)
+
+
+@pytest.mark.parametrize("n", [20, 200])
+def test_columns_that_no_penalty_tells_apart(n):
+    X, y, *_ = planted(n, 60, 50)
+    X, y = np.repeat(X[:, :1], 50, axis=1), np.repeat(y[:, :1], 45, axis=1)
+    est = SparseCCA(n_nonzero=(3, 1)).fit(X, y)
+    assert (len(est.x_selected_), len(est.y_selected_)) == (3, 1)
+    expected = abs(np.corrcoef(X[:, 0], y[:, 0])[0, 1])
+    assert est.correlations_[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.01])
+@pytest.mark.parametrize("n", [4, 60])
+def test_past_the_rank_there_is_nothing(n, alpha):
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((n, 1))
+    X, y = z * rng.standard_normal(12), z * rng.standard_normal(9)
+    with nullcontext() if alpha == 0 else pytest.warns(DegenerateFitWarning):
+        est = SparseCCA(3, alpha=alpha, shrinkage=0.0, reg=0).fit(X, y)
+    np.testing.assert_allclose(est.correlations_, [1, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_it_ends_where_weights_underflow(n):
+    X, y, *_ = planted(n, 20, 30)
+    est = SparseCCA(reg=1e300).fit(X, y)
+    assert np.isfinite(est.transform(X)).all()
+
+
 def test_path():
     X, y, *_ = planted()
     est = SparseCCA(2)
