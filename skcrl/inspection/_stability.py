@@ -220,7 +220,7 @@ def _selected(estimator, X, y, rows):
     fitted = getattr(fitted, "estimator_", fitted)  # of a ViewPipeline
     selected = []
     for name, side, view in (("X", "x", X), ("y", "y", y)):
-        width = view.shape[1] if len(view.shape) > 1 else 1
+        _, width = (*np.shape(view), 1)[:2]
         weights = getattr(fitted, f"{side}_weights_", None)
         if weights is None or len(weights) != width:
             raise ValueError(

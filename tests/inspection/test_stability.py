@@ -49,6 +49,9 @@ def test_containers_processes_and_pipelines(views):
     for found in (
         stability_selection(est, *frames, n_subsamples=3, random_state=0),
         stability_selection(
+            est, X.tolist(), y.tolist(), n_subsamples=4, random_state=0
+        ),
+        stability_selection(
             est, sparse.csr_array(X), y, n_subsamples=4, random_state=0, n_jobs=2
         ),
         stability_selection(
