@@ -262,9 +262,11 @@ class AdjustedViews(TwoViewTransformer):
         check_is_fitted(self)
         name = type(self).__name__
         if not hasattr(self, "covariate_mean_"):
+            second_view = " If these are the second view, transform_pair encodes both."
             raise ValueError(
                 f"This {name} was fitted without covariates, and now gets some: fit it "
                 "with those of the training rows, or leave them out."
+                f"{second_view * (len(views) == 1)}"
             )
         rows = [
             self._check_covariates(view, covariates, reset=False)

@@ -58,7 +58,12 @@ def check_covariates(X, covariates):
         column = covariates[:, None] if covariates.ndim == 1 else covariates
         check_dask(column, "covariates")
         return aligned(X, column)
-    array = check_numbers(untensored(covariates), "covariates", ensure_2d=False)
+    array = check_numbers(
+        untensored(covariates),
+        "covariates",
+        remedy="Leave such rows out, of the views too, or fill the gaps before.",
+        ensure_2d=False,
+    )
     if not of_dask[0]:
         check_paired(X, covariates, ("X", "covariates"))
     elif len(array) != X.shape[0]:

@@ -145,7 +145,7 @@ NO_NUMBERS = {
     ),
     "strings": (
         pd.DataFrame({"a": DAYS, "t": ["u"] * N}),
-        "Column 't' of y holds 'u' .* OneHotEncoder",
+        "Column 't' of y holds 'u' .* OneHotEncoder.* names the rows.*NaN",
     ),
     "polars strings": (pl.DataFrame({"t": ["u"] * N}), "Column 't' of y.* OneHotEnc"),
     "polars structs": (

@@ -136,7 +136,7 @@ def _floats(values, name):
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(
             f"{name} holds {short_repr(item)} of type {type(item).__name__} in {row}, "
-            f"which is no number: {_remedy(item)}. ({error})"
+            f"which is no number: {_remedy(item, name)}. ({error})"
         ) from None
 
 
@@ -148,14 +148,25 @@ def _is_number(item):
     return True
 
 
-def _remedy(item):
+def _remedy(item, name):
     if isinstance(item, Number):
         return "scale down what float64 does not hold, and make real what is complex"
     if isinstance(item, date):  # and so a datetime, and pandas' Timestamp
         return "convert it with pandas.to_datetime or to numpy.datetime64"
     if isinstance(item, str):
-        return (
+        if name.endswith("covariates"):
+            return (
+                "encode categories, with "
+                "pandas.get_dummies(covariates, drop_first=True, dtype=float) say"
+            )
+        encode = (
             "encode categories with OneHotEncoder, and texts with TfidfVectorizer, in "
             "a ViewPipeline"
         )
+        if name.startswith("Column"):
+            encode += (
+                ". If the column names the rows, make it the index of the frame; if "
+                "it is to hold numbers, correct this cell or make it NaN"
+            )
+        return encode
     return _REMEDIES.get(type(item).__name__, "convert it to numbers")

@@ -8,6 +8,11 @@ from skcrl._columns import unit_columns
 from skcrl._numbers import check_numbers
 from skcrl._views import check_paired
 
+_REMEDY = (
+    "Leave such rows out of both views, or fill the gaps of each view by itself, by "
+    "SimpleImputer say: what is filled in from the other view makes the two more alike."
+)
+
 
 class CanonicalForm(NamedTuple):
     """Canonical variates of paired rows, those without a partner included."""
@@ -20,7 +25,13 @@ class CanonicalForm(NamedTuple):
 def check_arrays(X, y, min_samples=2):
     """Paired arrays of finite float64; a one-dimensional `y` is a column."""
     x_array, y_array = (
-        check_numbers(view, name, ensure_2d=name == "X", ensure_min_samples=min_samples)
+        check_numbers(
+            view,
+            name,
+            remedy=_REMEDY,
+            ensure_2d=name == "X",
+            ensure_min_samples=min_samples,
+        )
         for name, view in (("X", X), ("y", y))
     )
     check_paired(X, y)

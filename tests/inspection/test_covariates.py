@@ -157,8 +157,14 @@ def test_a_view_that_covariates_explain_has_no_dimension(rng):
             "vary in 98 directions.*fewer",
         ),
         ({"covariates": np.eye(100)[1:]}, "Rows of X and covariates must be paired"),
-        ({"covariates": np.full(100, np.nan)}, "covariates contains NaN"),
-        ({"covariates": [["a"]] * 100}, "covariates.*no number"),
+        (
+            {"covariates": np.full(100, np.nan)},
+            r"covariates contains NaN, first in row 0\. Leave such rows out",
+        ),
+        (
+            {"covariates": [["a"]] * 100},
+            r"covariates.*no number: encode categories, with pandas\.get_dummies",
+        ),
         ({"adjust": "z"}, "'adjust' parameter"),
         (
             {"covariates": pd.Series(range(100), index=range(1, 101))},

@@ -1,6 +1,7 @@
 """The classical tests against printed tables and statsmodels."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 from sklearn.datasets import load_iris, load_linnerud
@@ -169,7 +170,12 @@ def test_print_shows_both_tables():
     ("X", "y", "message"),
     [
         (np.eye(4), np.eye(4)[:3], "Rows of X and y must be paired"),
-        (np.eye(4), np.full((4, 2), np.nan), "Input y contains NaN"),
+        (
+            np.eye(4),
+            pd.DataFrame({"a": [0, 1, 2, 3], "b": [0, 1, np.nan, 3]}),
+            "Input y contains NaN, first in row 2, column 'b'. Leave .* by itself",
+        ),
+        (np.full((4, 2), np.nan), np.eye(4), "Input X .* row 0, column 0. Leave"),
         (np.ones((9, 2)), np.eye(9)[:, :3], "Every column of X is constant"),
         (np.eye(9)[:, :3], np.ones(9), "Every column of y is constant"),
         (np.eye(1), np.eye(1), "minimum of 2 is required"),

@@ -364,6 +364,9 @@ def test_fit_and_transform_agree_about_covariates(rows):
             call(adjusted, C[:, :1])
         with pytest.raises(ValueError, match="must be paired"):
             call(adjusted, C[:9])
+    # sklearn.cross_decomposition.CCA has transform(X, y).
+    with pytest.raises(ValueError, match="second view, transform_pair encodes both"):
+        plain.transform(X, y)
     with pytest.raises(ValueError, match="fitted with covariates, and partial_fit"):
         adjusted.partial_fit(X, y)
     with pytest.raises(ValueError, match="fitted without covariates, and partial_fit"):
