@@ -101,7 +101,8 @@ class LinearCCA(ByWeights):
         Number of components.
     correlations_ : ndarray of shape (n_components,)
         Pearson correlation of each pair of codes of the training views, with their
-        weights. 0 past `rank_`. They say how well the training views were fitted, and
+        weights. 0 past `rank_`. With a penalty they need not fall from one to the next:
+        `singular_values_` do. They say how well the training views were fitted, and
         on few samples they are large even for noise: ``score`` on held-out views and
         :mod:`skcrl.inspection` say what is real.
     singular_values_ : ndarray of shape (n_components,)
