@@ -20,11 +20,12 @@ class AdjustedViews(TwoViewTransformer):
 
     A final class has a parameter `adjust`, and in ``fit`` calls `_check_covariates`,
     then `_keep_adjustment` with what it learned. Where rows come with covariates,
-    `_encode` and `_rebuild` get [view, centred covariates] as one checked view.
+    `_encode` and `_rebuild` get [view, covariates] as one checked view, of which the
+    slopes are `_slopes_beside`.
     """
 
-    # Covariates of the rows at hand, centred: of no estimator, but of copies that the
-    # methods below make of it, one a call.
+    # Covariates of the rows at hand, centred and in `_covariate_units`: of no
+    # estimator, but of copies that the methods below make of it, one a call.
     _covariates: Any = None
 
     def fit_transform(
@@ -91,7 +92,7 @@ class AdjustedViews(TwoViewTransformer):
         Zy : ndarray or Dask array of shape (n_samples, n_components)
             As from ``transform``.
         """
-        return _base(self._beside(covariates, y)).transform_y(y)
+        return _base(self._beside(covariates, y=y)).transform_y(y)
 
     def transform_pair(
         self, X: Rows, y: Rows, covariates: Rows | None = None
@@ -256,7 +257,7 @@ class AdjustedViews(TwoViewTransformer):
         """
         return _base(self._beside(covariates, X, y)).score(X, y)
 
-    def _beside(self, covariates, *views):
+    def _beside(self, covariates, X=None, y=None):
         if covariates is None:
             return self
         check_is_fitted(self)
@@ -266,22 +267,32 @@ class AdjustedViews(TwoViewTransformer):
             raise ValueError(
                 f"This {name} was fitted without covariates, and now gets some: fit it "
                 "with those of the training rows, or leave them out."
-                f"{second_view * (len(views) == 1)}"
+                f"{second_view * (y is None)}"
             )
-        rows = [
-            self._check_covariates(view, covariates, reset=False)
-            for view in views
-            if view is not None
-        ]
-        if not rows:
+        if X is None and y is None:
             return self
-        centred = rows[0] - to_numpy(self.covariate_mean_)
+        checked = self._check_covariates(covariates, X, y, reset=False)
+        with np.errstate(over="ignore"):  # `_joined` finds what is not finite
+            centred = checked - to_numpy(self.covariate_mean_)
+            scaled = centred * self._covariate_units()
         copy = object.__new__(type(self))
-        copy.__dict__ |= vars(self) | {"_covariates": centred}
+        copy.__dict__ |= vars(self) | {"_covariates": scaled}
         return copy
 
-    def _check_covariates(self, X, covariates, *, reset):
-        """Covariates of the rows of X as numbers, learned or as in fit; or None."""
+    def _covariate_units(self):
+        """Powers of two (c,) that covariates are multiplied by beside a view.
+
+        They are then about as large as what they explain of the views, which a view in
+        float32 holds, and no sum of that is larger than they are.
+        """
+        slopes = [self._slopes(side) for side in ("x", "y")]
+        of_views = [abs(to_numpy(s)).max(axis=1) for s in slopes if s is not None]
+        largest = np.max(of_views, axis=0)
+        _, exponents = np.frexp(4 * len(largest) * largest)
+        return np.where(largest > 0, np.ldexp(1.0, exponents.clip(-1000, 1000)), 0.0)
+
+    def _check_covariates(self, covariates, X, y=None, *, reset):
+        """Covariates of the rows of views as numbers, learned or as in fit; or None."""
         if reset:
             self._keep_adjustment(None)
         elif (covariates is None) == hasattr(self, "covariate_mean_"):
@@ -292,7 +303,7 @@ class AdjustedViews(TwoViewTransformer):
             )
         if covariates is None:
             return None
-        checked = check_covariates(X, covariates)
+        checked = check_covariates(covariates, X, y)
         names = _get_feature_names(covariates)
         if reset and names is not None:
             self.covariate_names_in_ = names
@@ -324,12 +335,22 @@ class AdjustedViews(TwoViewTransformer):
         """Slopes (c, n_features) of a view, None if it is not adjusted."""
         return getattr(self, f"{side}_slopes_", None)
 
+    def _slopes_beside(self, side):
+        """Slopes of a view on covariates as they stand beside it, or None."""
+        slopes = self._slopes(side)
+        if slopes is None:
+            return None
+        units = self._covariate_units()
+        inverse = np.divide(1, units, out=np.zeros_like(units), where=units > 0)
+        return slopes * following(inverse[:, None], slopes)
+
     def _require_covariates(self):
         raise ValueError(
             f"This {type(self).__name__} was fitted with covariates, and gets none: "
             "pass those of these rows, as in transform(X, covariates). In a Pipeline "
             "or a search they come by metadata routing, with set_fit_request, "
-            "set_transform_request and set_score_request(covariates=True)."
+            "set_transform_request and set_score_request(covariates=True); but "
+            "scorers by name and cross_val_predict of scikit-learn pass none."
         )
 
     def _check_view(self, view, side):
@@ -347,18 +368,32 @@ class AdjustedViews(TwoViewTransformer):
             if self._slopes(side) is not None:
                 self._require_covariates()
             return view
-        columns = following(self._covariates, view)
-        return beside(view, like(columns, floats_among([view], columns)[0]))
+        return beside(view, self._covariates_like(view))
 
-    def _of_joined(self, side, mean, weights, origin):
+    def _covariates_like(self, view):
+        """Covariates of the rows at hand in the library and float type of an array."""
+        columns = following(self._covariates, view)
+        with np.errstate(over="ignore"):
+            columns = like(columns, floats_among([view], columns)[0])
+        # Those of Dask are looked at when they are computed.
+        is_dask = kind_of(columns).library == "dask"
+        if not is_dask and not np.isfinite(to_numpy(columns)).all():
+            raise ValueError(
+                "covariates are so large that what they explain of the views overflows "
+                f"in {columns.dtype}: pass them in the units of fit."
+            )
+        return columns
+
+    @staticmethod
+    def _of_joined(mean, weights, origin, slopes):
         """Means and weights of a view as those of [view, covariates]."""
-        xp, slopes = namespace(weights), self._slopes(side)
+        xp = namespace(weights)
         own = 0 * origin[:, None] * weights[:1] if slopes is None else -slopes @ weights
         return xp.concatenate([mean, origin]), xp.concatenate([weights, own])
 
     def _added_back(self, rebuilt, X, y, to):
         """A rebuilt view with what covariates explain of it."""
-        slopes = self._slopes(to)
+        slopes = self._slopes_beside(to)
         if slopes is None:
             return rebuilt
         joined = y if X is None else X
@@ -370,13 +405,12 @@ class AdjustedViews(TwoViewTransformer):
 
     def _added_back_to_codes(self, rebuilt, side):
         """The same of a view that is rebuilt from codes alone."""
-        slopes = self._slopes(side)
+        slopes = self._slopes_beside(side)
         if slopes is None:
             return rebuilt
         if self._covariates is None:
             self._require_covariates()
-        covariates = following(self._covariates, slopes)
-        return rebuilt + like(covariates @ slopes, rebuilt)
+        return rebuilt + like(self._covariates_like(slopes) @ slopes, rebuilt)
 
     def _impute(self, X, y):
         X, y, has_x, has_y = check_available(self, X, y)

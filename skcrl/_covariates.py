@@ -43,21 +43,23 @@ class CovariateBasis(NamedTuple):
     turn: np.ndarray  # (c, r), root_weights (C - mean) @ turn = Q
 
 
-def check_covariates(X, covariates):
-    """Covariates (n_samples, c) in float64, paired with the rows of X.
+def check_covariates(covariates, X=None, y=None):
+    """Covariates (n_samples, c) in float64, paired with the rows of the views given.
 
-    They may be a Dask array if X is; a one-dimensional array is a column.
+    They may be a Dask array if the views are; a one-dimensional array is a column.
     """
-    of_dask = [kind_of(a).library == "dask" for a in (X, covariates)]
+    views = {name: v for name, v in (("X", X), ("y", y)) if v is not None}
+    name, view = next(iter(views.items()))
+    of_dask = [kind_of(a).library == "dask" for a in (view, covariates)]
     if of_dask[1]:
         if not of_dask[0]:
             raise ValueError(
-                f"covariates are a Dask array, and X is of type {type(X).__name__}: "
-                "compute() them first."
+                f"covariates are a Dask array, and {name} is of type "
+                f"{type(view).__name__}: compute() them first."
             )
         column = covariates[:, None] if covariates.ndim == 1 else covariates
         check_dask(column, "covariates")
-        return aligned(X, column)
+        return aligned(view, column, (name, "covariates"))
     array = check_numbers(
         untensored(covariates),
         "covariates",
@@ -65,11 +67,12 @@ def check_covariates(X, covariates):
         ensure_2d=False,
     )
     if not of_dask[0]:
-        check_paired(X, covariates, ("X", "covariates"))
-    elif len(array) != X.shape[0]:
+        for name, view in views.items():
+            check_paired(view, covariates, (name, "covariates"))
+    elif len(array) != view.shape[0]:
         raise ValueError(
-            f"covariates have {len(array)} rows and X {X.shape[0]}: rows must be "
-            "paired, and chunks of known lengths, by compute_chunk_sizes()."
+            f"covariates have {len(array)} rows and {name} {view.shape[0]}: rows must "
+            "be paired, and chunks of known lengths, by compute_chunk_sizes()."
         )
     return array.reshape(len(array), -1)
 

@@ -91,7 +91,7 @@ class TwoViewTransformer(
         """Views as `_join` and `_rebuild` take them, and which rows are there."""
         return check_available(self, X, y)
 
-    def _beside(self, covariates, *views):
+    def _beside(self, covariates, X=None, y=None):
         """The estimator with covariates of the rows of views at hand, if any."""
         if covariates is None:
             return self
@@ -504,6 +504,27 @@ class View(Saved, TransformerMixin, BaseEstimator):
             This view.
         """
         return self
+
+    def fit_transform(
+        self, X: Rows, y: Any = None, covariates: Rows | None = None
+    ) -> np.ndarray:
+        """Codes of the view, which is fitted already.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The view that was named by `side`.
+        y : object, default=None
+            Ignored.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if the estimator was fitted with such.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Codes.
+        """
+        return self.transform(X, covariates)
 
     def transform(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
         """Codes of the view.

@@ -91,8 +91,9 @@ def check_dask(view, name, allow_nd=False):
             )
 
 
-def aligned(X, y):
-    """The second view in the chunks of rows of the first."""
+def aligned(X, y, names=("X", "y")):
+    """The second array in the chunks of rows of the first."""
+    x, second = names
     if X.chunks[0] == y.chunks[0]:
         return y
     sizes = X.chunks[0] + y.chunks[0]
@@ -100,13 +101,13 @@ def aligned(X, y):
         if X.numblocks[0] == y.numblocks[0]:
             return y  # blocks of unknown lengths are compared when they are there
         raise ValueError(
-            f"X and y have {X.numblocks[0]} and {y.numblocks[0]} chunks of unknown "
-            "lengths: call compute_chunk_sizes() on both."
+            f"{x} and {second} have {X.numblocks[0]} and {y.numblocks[0]} chunks of "
+            "unknown lengths: call compute_chunk_sizes() on both."
         )
     if X.shape[0] != y.shape[0]:
         raise ValueError(
             "Found input variables with inconsistent numbers of samples: "
-            f"{[X.shape[0], y.shape[0]]}. Rows of X and y must be paired."
+            f"{[X.shape[0], y.shape[0]]}. Rows of {x} and {second} must be paired."
         )
     return y.rechunk({0: X.chunks[0]})
 

@@ -44,11 +44,11 @@ def check_paired(X, y, names=("X", "y")):
     )
 
 
-def check_beside(X, given, name):
-    """Raise ValueError for a series beside X, of weights say, of other labels."""
-    are_pandas = hasattr(X, "iloc") and hasattr(given, "iloc")
-    if are_pandas and len(X) == len(given):
-        check_paired(X, given, ("X", name))
+def check_beside(view, given, name, name_of_view="X"):
+    """Raise ValueError for a series beside a view, of weights say, of other labels."""
+    are_pandas = hasattr(view, "iloc") and hasattr(given, "iloc")
+    if are_pandas and len(view) == len(given):
+        check_paired(view, given, (name_of_view, name))
 
 
 def _by_label(x_labels, y_labels, x, y):

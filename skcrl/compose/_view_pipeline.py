@@ -215,7 +215,8 @@ class ViewPipeline(AdjustedViews):
             self.x_, x_behind = self._fit_steps(X, "x")
             self.y_, y_behind = self._fit_steps(y, "y")
             check_paired(X, y)
-            check_beside(X, fit_params.get("covariates"), "covariates")
+            for name, view in (("X", X), ("y", y)):
+                check_beside(view, fit_params.get("covariates"), "covariates", name)
             if "validation" in fit_params:
                 behind = self._validation_behind(fit_params["validation"])
                 fit_params = {**fit_params, "validation": behind}
@@ -299,12 +300,12 @@ class ViewPipeline(AdjustedViews):
             gaps = kind_of(view).missing_rows(view)
         return (kind_of(view).take(view, ~gaps) if gaps.any() else view), gaps
 
-    def _beside(self, covariates, *views):
+    def _beside(self, covariates, X=None, y=None):
         if covariates is None:
             return self
         check_is_fitted(self)
         pipeline = object.__new__(type(self))
-        with_rows = self.estimator_._beside(covariates, *views)
+        with_rows = self.estimator_._beside(covariates, X, y)
         pipeline.__dict__ |= vars(self) | {"estimator_": with_rows}
         return pipeline
 

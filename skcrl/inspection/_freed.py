@@ -179,9 +179,10 @@ def freed(exchange, covariates):
     if not sets:
         raise ValueError(
             f"covariates vary in {rank} directions, and where they are taken out, no "
-            f"two of what may change places are left of {n} samples: a set of rows, or "
-            "of groups of one size, that change places with each other must be larger "
-            "by three than these. Use fewer covariates."
+            f"two of what may change places are left of {n} samples. The mean of "
+            "each set of rows, or of groups of one size, that change places with each "
+            "other takes one of them, and so may each of these directions. Use fewer "
+            "covariates, or larger sets."
         )
     return Freed(n, parts, Exchange(start, sets, cyclic=False))
 

@@ -215,7 +215,7 @@ def multivariate_tests(
     """
     n_taken = 0
     if covariates is not None:
-        basis = covariate_basis(check_covariates(X, covariates)).columns
+        basis = covariate_basis(check_covariates(covariates, X, y)).columns
         n_taken = basis.shape[1]
     X, y = check_arrays(X, y)
     if n_taken:

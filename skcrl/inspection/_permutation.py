@@ -139,7 +139,8 @@ def permutation_test(
     covariates : array-like of shape (n_samples, n_covariates) or None, default=None
         What is taken out of the views, with their means, by least squares. Whole groups
         lose one more group than there are covariates; groups of a size of their own,
-        and lone rows within groups, are left out.
+        and lone rows within groups, are left out. Within groups, one must hold three
+        rows at least: of pairs nothing is left that may change places.
     adjust : {"both", "x", "y"}, default="both"
         Which view the covariates are taken out of.
     n_permutations : int, default=999
@@ -250,7 +251,7 @@ def permutation_test(
     """
     check_beside(X, groups, "groups")
     if covariates is not None:
-        covariates = covariate_basis(check_covariates(X, covariates)).columns
+        covariates = covariate_basis(check_covariates(covariates, X, y)).columns
     X, y = check_arrays(X, y)
     exchangeable = exchange(len(X), groups, permute)
     if covariates is None or covariates.shape[1] == 0:

@@ -185,7 +185,11 @@ def side_of(view, weights, settings, i, basis=None, lost=0, **taken):
         rows = replace(rows, basis=basis)
         left = rows.sums_of_squares() / freedom
         var = var_about_mean = np.where(left > ROUNDING * var, left, 0.0)
-        scale = _linalg.unit_scale(var) if settings.scale else scale
+        if not settings.center:
+            sums = rows.back(rows.root_weights[:, None])[:, 0]
+            left = var - sums**2 / (rows.n * freedom)
+            var_about_mean = np.where(left > ROUNDING * var, left, 0.0)
+        scale = _linalg.unit_scale(var_about_mean) if settings.scale else scale
     if reg == 0 and shrinkage == 0:
         # Weights without a penalty lie in the range of the columns in their own units.
         scale = _linalg.unit_scale(var)

@@ -114,8 +114,10 @@ class ByWeights(AdjustedViews):
         from skcrl.deep._view_modules import LinearCodes
 
         mean, weights = self._projection_of(side)
-        if self._slopes(side) is not None:
-            mean, weights = self._of_joined(side, mean, weights, self.covariate_mean_)
+        slopes = self._slopes(side)
+        if slopes is not None:
+            origin = self.covariate_mean_
+            mean, weights = self._of_joined(mean, weights, origin, slopes)
         return LinearCodes(_arrays.untensored(mean), _arrays.untensored(weights))
 
     def _projection_of(self, side):
@@ -125,8 +127,8 @@ class ByWeights(AdjustedViews):
         mean, weights = self._projection_of(side)
         require_library_of_fit(self, view, side)
         if view.shape[1] > len(mean):  # covariates stand beside it
-            origin = 0 * self.covariate_mean_
-            mean, weights = self._of_joined(side, mean, weights, origin)
+            origin, slopes = 0 * self.covariate_mean_, self._slopes_beside(side)
+            mean, weights = self._of_joined(mean, weights, origin, slopes)
         return kind_of(view).project(view, mean, weights, NAMES[side])
 
     def _decode(self, codes, side):

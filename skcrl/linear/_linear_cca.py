@@ -275,9 +275,9 @@ class LinearCCA(ByWeights):
         """
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
-            given = X
+            given = X, y
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
-            C = self._check_covariates(given, covariates, reset=True)
+            C = self._check_covariates(covariates, *given, reset=True)
             X, y, weights, kept = check_weights(X, y, sample_weight)
             C = None if C is None else C[kept]
             if weights is not None:
@@ -352,9 +352,9 @@ class LinearCCA(ByWeights):
             )
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
-            given = X
+            given = X, y
             X, y = check_pair(self, X, y, reset=first)
-            C = self._check_covariates(given, covariates, reset=first)
+            C = self._check_covariates(covariates, *given, reset=first)
             if not first:
                 require_library_of_fit(self, X, "x")
             X, y, weights, kept = check_weights(X, y, sample_weight)
@@ -409,7 +409,10 @@ class LinearCCA(ByWeights):
         self._keep_weights(fit)
 
     def _warn(self, fit, lost):
-        warn_of_constant(fit.constant)
+        beyond = " beyond what covariates explain" * (lost > 0)
+        warn_of_constant(
+            fit.constant, f"pass a view that varies between samples{beyond}"
+        )
         warn_without_freedom(
             float(fit.correlations[0]),
             (self.n_features_in_, self.y_n_features_in_),

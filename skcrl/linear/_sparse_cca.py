@@ -384,9 +384,9 @@ class SparseCCA(ByWeights):
     def _problem(self, X, y, sample_weight, covariates):
         """Problem of views that `fit` was given."""
         check_beside(X, sample_weight, "sample_weight")
-        given = X
+        given = X, y
         X, y = check_pair(self, X, y, reset=True, min_samples=2)
-        C = self._check_covariates(given, covariates, reset=True)
+        C = self._check_covariates(covariates, *given, reset=True)
         X, y, weights, kept = check_weights(X, y, sample_weight)
         C = None if C is None else C[kept]
         if weights is not None:

@@ -156,6 +156,7 @@ def test_a_view_that_covariates_explain_has_no_dimension(rng):
             {"covariates": np.eye(100)[:, :98]},
             "vary in 98 directions.*fewer",
         ),
+        ({"groups": np.arange(100) // 2}, "vary in 2 directions.*larger sets"),
         ({"covariates": np.eye(100)[1:]}, "Rows of X and covariates must be paired"),
         (
             {"covariates": np.full(100, np.nan)},

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -26,6 +26,7 @@ from skcrl import (
     make_view_pipeline,
 )
 from skcrl.exceptions import DegenerateFitWarning
+from skcrl.inspection import permutation_test
 
 da = pytest.importorskip("dask.array")
 
@@ -173,6 +174,20 @@ def test_any_container_solver_and_stream_gives_the_same(rows, settings):
         assert_same(all_outputs(cca, *in_32_bits), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_scale_is_the_deviation_about_the_mean_of_residuals(rows, solver, as_sparse):
+    X, y, C = rows
+    X, C = X + 2, C[:, :3]  # without a constant, residuals have a mean
+    of_x, of_y = (residuals(view, C, center=False) for view in (X, y))
+    settings = {"center": False, "scale": True, "shrinkage": 0.1}
+    expected = LinearCCA(2, reg=0, **settings).fit(of_x, of_y)
+    view = sparse.csr_array(X) if as_sparse else X
+    cca = LinearCCA(2, reg=0, solver=solver, **settings).fit(view, y, covariates=C)
+    np.testing.assert_allclose(cca.correlations_, expected.correlations_)
+    np.testing.assert_allclose(cca.x_loadings_, expected.x_loadings_)
+
+
 def test_tensors(rows):
     expected = LinearCCA(2).fit(*rows[:2], covariates=rows[2])
     with sklearn.config_context(array_api_dispatch=True):
@@ -255,7 +270,7 @@ def test_columns_that_covariates_explain_count_as_constant(rows, solver, as_spar
     assert cca.x_var_[-1] == 0
     expected = LinearCCA(3, reg=0).fit(X, y, covariates=C)
     np.testing.assert_allclose(cca.correlations_, expected.correlations_)
-    with pytest.warns(DegenerateFitWarning, match="y is constant"):
+    with pytest.warns(DegenerateFitWarning, match="y is constant.*beyond what covar"):
         LinearCCA(1, solver=solver).fit(X, C[:, 0], covariates=C)
 
 
@@ -380,6 +395,52 @@ def test_fit_and_transform_agree_about_covariates(rows):
         one.predict(X)
 
 
+@pytest.mark.parametrize("unit", [1e-50, 1e39])
+def test_a_view_of_32_bits_loses_covariates_of_any_unit(rows, unit):
+    expected = all_outputs(LinearCCA(2).fit(*rows[:2], covariates=rows[2]), *rows)
+    X, y, C = rows[0].astype(np.float32), rows[1].astype(np.float32), unit * rows[2]
+    cca = LinearCCA(2).fit(X, y, covariates=C)
+    assert_same(all_outputs(cca, X, y, C), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="covariates are so large.*in float32"):
+        cca.transform(X, 1e40 * C)
+
+
+def test_covariates_that_overflow_are_named(rows):
+    X, y, C = rows
+    cca, far = LinearCCA(2).fit(X, y, covariates=C), np.full_like(C, -1.7e308)
+    for call in (
+        lambda: cca.transform(X, far),
+        lambda: cca.predict(X, far),
+        lambda: cca.view("y").inverse_transform(np.zeros((80, 2)), far),
+    ):
+        with pytest.raises(ValueError, match="covariates are so large.*in float64"):
+            call()
+
+
+def test_labels_of_either_view_pair_covariates(rows):
+    X, y, C = rows
+    y = pd.DataFrame(y, index=range(80, 0, -1))
+    C = pd.DataFrame(C, index=range(1, 81))
+    cca = LinearCCA(2).fit(X, rows[1], covariates=rows[2])
+    for call in (
+        lambda: cca.fit(X, y, covariates=C),
+        lambda: cca.partial_fit(X, y, covariates=C),
+        lambda: cca.transform_y(y, C),
+        lambda: cca.score(X, y, C),
+        lambda: ViewPipeline(cca).fit(X, y, covariates=C),
+        lambda: permutation_test(X, y, covariates=C),
+    ):
+        with pytest.raises(ValueError, match="index of y differs from that of covar"):
+            call()
+
+
+def test_unpaired_dask_covariates_are_named(rows):
+    X, y, C = (da.from_array(a, chunks=(40, -1)) for a in rows)
+    cca = LinearCCA(2).fit(X, y, covariates=C)
+    with pytest.raises(ValueError, match="Rows of y and covariates must be paired"):
+        cca.transform_y(y, C[:40])
+
+
 def test_estimators_that_take_none_say_so(rows):
     X, y, C = rows
     pipeline = ViewPipeline(KernelCCA(1)).fit(X, y)
@@ -453,6 +514,8 @@ def test_metadata_routing_through_pipelines_and_searches(rows):
         assert search.score(X, y, covariates=C) == pytest.approx(
             search.best_estimator_.score(X, y, C)
         )
+        with pytest.raises(ValueError, match="cross_val_predict of scikit-le"):
+            cross_val_predict(requesting(LinearCCA(2)), X, y, params={"covariates": C})
         with pytest.raises(UnsetMetadataPassedError, match="covariates"):
             cross_val_score(LinearCCA(2), X, y, params={"covariates": C})
 
@@ -480,6 +543,20 @@ def test_classifier_of_codes_gets_covariates_by_routing(rows):
         assert np.isfinite(scores).all()
         with pytest.raises(ValueError, match="was fitted with covariates, and gets no"):
             transfer.predict(views)
+
+
+def test_a_view_gets_covariates_in_a_pipeline(rows):
+    X, y, C = rows
+    labels = (residuals(X, C)[:, 0] > 0).astype(int)
+    cca = LinearCCA(2).fit(X, y, covariates=C)
+    with sklearn.config_context(enable_metadata_routing=True):
+        view = cca.view("y").set_transform_request(covariates=True)
+        model = make_pipeline(view, LogisticRegression()).fit(y, labels, covariates=C)
+        codes = cca.transform_y(y, C)
+        np.testing.assert_array_equal(
+            model.predict(y, covariates=C),
+            LogisticRegression().fit(codes, labels).predict(codes),
+        )
 
 
 def test_routed_view_passes_covariates_on(rows):
