@@ -42,7 +42,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from skcrl import LinearCCA, SparseCCA
 
-SHRINKAGES = [0.1, 0.3, 0.5, 0.7, 0.9, 0.98]
+SHRINKAGES = [0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98]
 # The largest leave the fewest columns, and take the least time.
 GRID = np.geomspace(2.0, 1e-3, 20)
 # Class of cca-zoo: the parameter that decides how many columns, and its values.

@@ -96,6 +96,8 @@ class ProbabilisticCCA(TwoViewTransformer):
         Steps of EM; 1 without gaps.
     loglike_ : ndarray of shape (n_iter,)
         What EM maximises after each step, mean over the rows. It never falls.
+    n_samples_seen_ : int
+        Number of samples in ``fit``, those of weight 0 left out.
     n_features_in_, y_n_features_in_ : int
         Width of either view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -220,6 +222,7 @@ class ProbabilisticCCA(TwoViewTransformer):
 
     def _fit(self, V, weights):
         p = self.n_features_in_
+        self.n_samples_seen_ = len(V)
         missing = np.isnan(V)
         self._require_seen(missing)
         reg = check_ridge(self.reg)

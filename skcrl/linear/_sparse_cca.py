@@ -140,6 +140,8 @@ class SparseCCA(ByWeights):
         Means of the training views.
     x_var_, y_var_ : ndarray of shape (n_features,)
         Variances of the training views.
+    n_samples_seen_ : int
+        Number of samples in ``fit``, those of weight 0 left out.
     covariate_mean_ : ndarray of shape (n_covariates,)
         Means of the covariates, if there were any in ``fit``.
     x_slopes_, y_slopes_ : ndarray of shape (n_covariates, n_features) or None
@@ -396,6 +398,7 @@ class SparseCCA(ByWeights):
                 f"Found {X.shape[0]} sample(s), while a minimum of 2 is required by "
                 "SparseCCA."
             )
+        self.n_samples_seen_ = X.shape[0]
         widths = X.shape[1], y.shape[1]
         if self.n_components > min(widths):
             raise ValueError(
