@@ -47,6 +47,11 @@ from skcrl.inspection import (
     select_n_components,
 )
 
+# Turns of sparse CCA on few rows of noise may not end, which is said by a warning.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The weights still change:sklearn.exceptions.ConvergenceWarning"
+)
+
 
 def share(of_examples):
     """Settings with that share of the examples of the profile."""
