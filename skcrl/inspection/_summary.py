@@ -247,6 +247,9 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
 
     Notes
     -----
+    There are no covariates here. Of an estimator that was fitted with some, take them
+    out of both views by a regression, fit it to the residuals, and pass these.
+
     Signs of components are those of the estimator, and may all be the other way round
     in other programs. Constant columns have loadings of 0, and no part in the shares.
 

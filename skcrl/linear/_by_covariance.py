@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from skcrl import _arrays, _linalg, _moments
 from skcrl._arrays import Array
-from skcrl._covariates import beside
+from skcrl._covariates import adjusted_moments, beside
 from skcrl._degenerate import free_rank_of
 from skcrl._moments import Covariances
 from skcrl._views import common_kind, kind_of
@@ -26,6 +26,19 @@ class CovarianceViews(NamedTuple):
     within: Covariances  # of the scaled columns
     x_penalty: Penalty  # of the scaled columns
     y_penalty: Penalty
+
+
+def adjusted_views(m, n_covariates, settings, adjust, fourth):
+    """Views of moments of [X, covariates] and y, and the `Adjustment` that they lost.
+
+    It is None without covariates. `fourth` as from ``fourth_moments``, or None.
+    """
+    adjustment, lost = None, 0
+    if n_covariates:
+        m, adjustment = adjusted_moments(m, n_covariates, adjust, settings.center)
+        lost = adjustment.rank
+        fourth = fourth and partial(fourth, adjustment=adjustment)
+    return covariance_views(m, settings, fourth, lost), adjustment
 
 
 def covariance_views(m, settings, fourth, lost=0):

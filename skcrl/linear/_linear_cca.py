@@ -1,7 +1,6 @@
 """Linear canonical correlation analysis."""
 
 from collections.abc import Sequence
-from functools import partial
 from numbers import Integral, Real
 from typing import Literal, Self
 
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl import _arrays, _moments
-from skcrl._covariates import adjusted_moments, require_freedom
+from skcrl._covariates import require_freedom
 from skcrl._degenerate import warn_of_constant, warn_without_freedom
 from skcrl._typing import Reals, Rows, Seed, available_if, fit_context
 from skcrl._validation import (
@@ -23,7 +22,7 @@ from skcrl._validation import (
 )
 from skcrl._views import check_beside, kind_of
 from skcrl.linear._by_covariance import (
-    covariance_views,
+    adjusted_views,
     fit_by_covariance,
     fourth_moments,
     moments_of,
@@ -375,15 +374,13 @@ class LinearCCA(ByWeights):
         settings = self._settings()
         lanczos = self._by_lanczos(m, k, settings)
         random_state = random_source(self.random_state) if lanczos else None
-        of_views, lost = m, 0
-        if n_covariates:
-            of_views, adjustment = adjusted_moments(
-                m, n_covariates, self.adjust, self.center
-            )
+        views, adjustment = adjusted_views(
+            m, n_covariates, settings, self.adjust, fourth
+        )
+        lost = 0
+        if adjustment is not None:
             lost = adjustment.rank
-            fourth = fourth and partial(fourth, adjustment=adjustment)
             self._keep_adjustment(adjustment)
-        views = covariance_views(of_views, settings, fourth, lost)
         fit = fit_by_covariance(views, k, random_state)
         self.moments_ = m
         self._keep(fit, "lanczos" if lanczos else "covariance")

@@ -1,16 +1,15 @@
 """What sparse CCA solves: both views by their rows, or by their covariances."""
 
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from skcrl import _linalg
-from skcrl._covariates import adjusted_moments, require_freedom
+from skcrl._covariates import require_freedom
 from skcrl.linear._by_covariance import (
     CovarianceViews,
-    covariance_views,
+    adjusted_views,
     fit_by_covariance,
     fit_of_weights,
     fourth_moments,
@@ -91,13 +90,9 @@ class CovarianceProblem(NamedTuple):
         m, n_covariates = moments_of(X, y, covariates, row_weights)
         require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
         fourth = fourth_moments(X, y, row_weights, covariates)
-        adjustment, lost = None, 0
-        if n_covariates:
-            m, adjustment = adjusted_moments(m, n_covariates, adjust, settings.center)
-            lost = adjustment.rank
-            fourth = partial(fourth, adjustment=adjustment)
+        views, adjustment = adjusted_views(m, n_covariates, settings, adjust, fourth)
+        lost = 0 if adjustment is None else adjustment.rank
         require_freedom(m.n - settings.center, lost)
-        views = covariance_views(m, settings, fourth, lost)
         within = views.within
         problem = cls(
             covariance_side(within.xx, within.xy, views.x_penalty),
