@@ -109,35 +109,49 @@ def adjusted_moments(m, n_covariates, adjust, center):
         As many samples, on n - 1 - rank degrees of freedom.
     adjustment : Adjustment
     """
+    adjustment = _least_squares(m, n_covariates, adjust, center)
+    return moments_of_residuals(m, n_covariates, adjustment), adjustment
+
+
+def moments_of_residuals(m, n_covariates, adjustment):
+    """Moments of views less their covariates by slopes that are known."""
+    mean, x_slopes, y_slopes, _ = adjustment
     p = len(m.x_mean) - n_covariates
     own, cov = slice(None, p), slice(p, None)
-    mean = m.x_mean[cov]
     xx, xc, cc = (
         products_block(m.xx, *b) for b in ((own, own), (own, cov), (cov, cov))
     )
     xy, cy = (products_block(m.xy, rows, slice(None)) for rows in (own, cov))
     xc, cc, cy = map(dense, (xc, cc, cy))
-    # Least squares about the means, or about 0.
-    about = m.n * (0 if center else 1)
-    white = _white(
-        cc + about * mean[:, None] * mean,
-        varies(m.n, mean, cc) if center else 1.0,
-    )
-    x_slopes = white @ (white.T @ (xc.T + about * mean[:, None] * m.x_mean[own]))
-    y_slopes = white @ (white.T @ (cy + about * mean[:, None] * m.y_mean))
     x_mean, y_mean = m.x_mean[own], m.y_mean
-    origin = mean if center else 0 * mean
     yy, y_left = m.yy, cy
-    if adjust != "x":
+    if y_slopes is not None:
         yy, y_left = _less_slopes(yy, cy.T, cc, y_slopes), cy - cc @ y_slopes
         xy = less(xy, xc, y_slopes.T)
-        y_mean = y_mean - (mean - origin) @ y_slopes
-    if adjust != "y":
+        y_mean = y_mean - (m.x_mean[cov] - mean) @ y_slopes
+    if x_slopes is not None:
         xx = _less_slopes(xx, xc, cc, x_slopes)
         xy = less(xy, x_slopes.T, y_left.T)
-        x_mean = x_mean - (mean - origin) @ x_slopes
-    return Moments(m.n, x_mean, y_mean, xx, yy, xy), Adjustment(
-        origin,
+        x_mean = x_mean - (m.x_mean[cov] - mean) @ x_slopes
+    return Moments(m.n, x_mean, y_mean, xx, yy, xy)
+
+
+def _least_squares(m, n_covariates, adjust, center):
+    """Slopes of the views on covariates, about the means or about 0."""
+    p = len(m.x_mean) - n_covariates
+    own, cov = slice(None, p), slice(p, None)
+    mean = m.x_mean[cov]
+    xc, cc = (dense(products_block(m.xx, rows, cov)) for rows in (own, cov))
+    cy = dense(products_block(m.xy, cov, slice(None)))
+    shift = m.n * (0 if center else 1)
+    white = _white(
+        cc + shift * mean[:, None] * mean,
+        varies(m.n, mean, cc) if center else 1.0,
+    )
+    x_slopes = white @ (white.T @ (xc.T + shift * mean[:, None] * m.x_mean[own]))
+    y_slopes = white @ (white.T @ (cy + shift * mean[:, None] * m.y_mean))
+    return Adjustment(
+        mean if center else 0 * mean,
         None if adjust == "y" else x_slopes,
         None if adjust == "x" else y_slopes,
         white.shape[1],

@@ -79,6 +79,22 @@ def merge_moments(a, b):
     )
 
 
+def without_rows(m, part):
+    """Moments of the rows of `m` that are not those of `part`, of dense views."""
+    n = m.n - part.n
+    dx, dy = part.x_mean - m.x_mean, part.y_mean - m.y_mean
+    # From the mean of the rows that stay to that of the part.
+    share = m.n * part.n / n
+    return Moments(
+        n,
+        m.x_mean - dx * (part.n / n),
+        m.y_mean - dy * (part.n / n),
+        m.xx - part.xx - share * dx[:, None] * dx,
+        m.yy - part.yy - share * dy[:, None] * dy,
+        m.xy - part.xy - share * dx[:, None] * dy,
+    )
+
+
 def cross_moments(A, B, weights=None):
     """Cross moments of arrays, of which B may be sparse, in float64.
 

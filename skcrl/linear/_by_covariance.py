@@ -114,6 +114,7 @@ def fit_of_weights(views, solution):
         code_cov,
         x_cross_cov,
         y_cross_cov,
+        (x.share, y.share),
         constant_views(views.centred.xx.diagonal(), views.centred.yy.diagonal()),
         lambda: (
             free_rank_of(within.xx, x.ridge, x.keep),

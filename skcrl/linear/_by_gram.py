@@ -79,6 +79,7 @@ def fit_of_codes(x, y, weights, solution, codes):
         codes.T @ codes / x.freedom,
         x.cross_cov(codes),
         y.cross_cov(codes),
+        (x.penalty.share, y.penalty.share),
         constant_views(x.var_about_mean, y.var_about_mean),
         lambda: (x.free_rank(), y.free_rank()),
     )

@@ -31,6 +31,7 @@ class Fit(NamedTuple):
     code_cov: Array  # (2k, 2k), of [x codes, y codes]
     x_cross_cov: Array  # (2k, p), of the codes with x
     y_cross_cov: Array  # (2k, q)
+    shrinkage: tuple[float, float]  # of (x, y), as it was given, estimated or chosen
     constant: list[str]  # names of the views that do not vary about their means
     free_ranks: Callable  # gives the ranks of (x, y) that no penalty holds back
 

@@ -22,10 +22,15 @@ class Scatter(NamedTuple):
 
 
 class Penalty(NamedTuple):
-    """The covariance keep S + ridge I that takes the place of S."""
+    """The covariance (1 - share) S + ridge I that takes the place of S."""
 
-    keep: float
+    share: float
     ridge: float
+
+    @property
+    def keep(self):
+        """What stays of S."""
+        return 1 - self.share
 
 
 def check_shrinkage(shrinkage):
@@ -41,7 +46,7 @@ def check_shrinkage(shrinkage):
 def penalty(reg, shrinkage, scatter):
     """Penalty of one view: S becomes (1 - s) S + (s mean variance + reg) I."""
     share = _intensity(shrinkage, scatter)
-    return Penalty(1 - share, share * scatter.trace / scatter.n_features + reg)
+    return Penalty(share, share * scatter.trace / scatter.n_features + reg)
 
 
 def _intensity(shrinkage, scatter):

@@ -107,13 +107,13 @@ class ByRows(NamedTuple):
 
     def product(self, weights):
         """Penalised covariance S times weights (p,)."""
-        keep, ridge = self.penalty
+        keep, ridge = self.penalty.keep, self.penalty.ridge
         within = self.table.back(self.codes(weights)) / self.freedom
         return keep * within + ridge * weights
 
     def solve(self, active, target):
         """Weights w of the active columns with S w = target there."""
-        keep, ridge = self.penalty
+        keep, ridge = self.penalty.keep, self.penalty.ridge
         A = self.table.columns(active)
         share = keep / self.freedom
         if A.shape[1] <= A.shape[0]:
@@ -145,13 +145,13 @@ class ByCovariance(NamedTuple):
 
     def product(self, weights):
         """Penalised covariance S times weights (p,)."""
-        keep, ridge = self.penalty
+        keep, ridge = self.penalty.keep, self.penalty.ridge
         active = np.flatnonzero(weights)
         return keep * (self.within[:, active] @ weights[active]) + ridge * weights
 
     def solve(self, active, target):
         """Weights w of the active columns with S w = target there."""
-        keep, ridge = self.penalty
+        keep, ridge = self.penalty.keep, self.penalty.ridge
         return _solve(keep * self.within[np.ix_(active, active)], ridge, target)
 
 

@@ -58,8 +58,8 @@ def test_one_turn_is_an_elastic_net(shape, alpha, positive):
         sums_of_squares=lambda: (A**2).sum(0),
     )
     sides = (
-        rows_side(rows, n - 1, Penalty(keep, ridge)),
-        covariance_side(A.T @ A / (n - 1), np.zeros((p, 1)), Penalty(keep, ridge)),
+        rows_side(rows, n - 1, Penalty(1 - keep, ridge)),
+        covariance_side(A.T @ A / (n - 1), np.zeros((p, 1)), Penalty(1 - keep, ridge)),
     )
     # keep |code / keep - A w|^2 / 2 (n - 1) has the same gradient.
     total = (alpha + ridge) / keep * (n - 1) / n

@@ -1,0 +1,143 @@
+r"""Shrinkage by cross-validation: held-out pairs are to stand out from other rows.
+
+CCA of the training folds makes rows x and y as similar as :math:`x^\top M y`, with
+:math:`M = \bar\Sigma_{xx}^{-1} \Sigma_{xy} \bar\Sigma_{yy}^{-1}`: it is the product of
+their codes in all components, weighted by the singular values. Over the pairs of the
+held-out fold, of covariances C, it is :math:`\operatorname{tr}(M^\top C_{xy})` on
+average, about that of any x with any y, whose variance is
+:math:`\operatorname{tr}(M^\top C_{xx} M C_{yy})`. The ratio of the first to the root of
+the second is what is made the largest. In the eigenvectors of the training covariances
+M is a matrix that stays, divided by diagonals, so that one decomposition of either view
+serves all shares of a fold.
+"""
+
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+
+from skcrl import _linalg
+from skcrl._arrays import following, to_numpy
+from skcrl._covariates import adjusted_moments, beside, moments_of_residuals
+from skcrl._moments import (
+    Moments,
+    about,
+    covariances,
+    dense,
+    merge_moments,
+    without_rows,
+)
+from skcrl._views import common_kind
+from skcrl.linear._by_gram import gram_views
+
+# Steps about as far apart as the criterion tells.
+SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
+N_FOLDS = 5
+_LEAST_ROWS = 2
+
+
+def check_folds(n_samples):
+    """Raise ValueError for samples that do not fill the folds."""
+    if n_samples < _LEAST_ROWS * N_FOLDS:
+        raise ValueError(
+            f"shrinkage='cv' divides the samples into {N_FOLDS} folds of at least "
+            f"{_LEAST_ROWS}, and needs {_LEAST_ROWS * N_FOLDS} of them, got "
+            f"{n_samples}: set a number, such as shrinkage=0.5."
+        )
+
+
+def shrinkage_by_moments(X, y, covariates, weights, settings, adjust):
+    """Share of the identity, for both views, through the covariances of the columns.
+
+    Covariates are taken out by the slopes of all rows. The `shrinkage` of the settings
+    is of no effect.
+    """
+    n_covariates = 0
+    if covariates is not None:
+        n_covariates = covariates.shape[1]
+        X = beside(X, following(covariates, X))
+    folds = list(_moments_of_folds(X, y, weights))
+    total = reduce(merge_moments, folds)
+    if n_covariates:
+        total, adjustment = adjusted_moments(
+            total, n_covariates, adjust, settings.center
+        )
+        folds = [moments_of_residuals(m, n_covariates, adjustment) for m in folds]
+    widths = len(total.x_mean), len(total.y_mean)
+    return _best(folds, total, widths, settings)
+
+
+def shrinkage_by_gram(X, y, weights, settings, bases, lost):
+    """The same for views of more columns than rows, through what their rows span.
+
+    Arguments are those of ``gram_views``. The rows are turned into as many columns as
+    they span, which changes no product of theirs.
+    """
+    # With none at all the columns would be in other units.
+    settings = settings._replace(shrinkage=(0.5, 0.5))
+    x_turned, y_turned = (
+        view.vectors * (view.freedom * view.values / weights[:, None]) ** 0.5
+        for view in gram_views(X, y, weights, settings, bases, lost)
+    )
+    folds = list(_moments_of_folds(x_turned, y_turned, weights))
+    total = reduce(merge_moments, folds)
+    widths = X.shape[1], y.shape[1]
+    return _best(folds, total, widths, settings._replace(scale=False))
+
+
+def _moments_of_folds(X, y, weights):
+    n = X.shape[0]
+    edges = np.linspace(0, n, N_FOLDS + 1).astype(int)
+    for start, stop in pairwise(edges):
+        rows = slice(start, stop)
+        fold = None if weights is None else weights[rows]
+        m = common_kind(X, y).moments(X[rows], y[rows], fold)
+        yield Moments(m.n, *(to_numpy(dense(part)) for part in m[1:]))
+
+
+def _best(folds, total, widths, settings):
+    scales = [np.ones(len(mean)) for mean in (total.x_mean, total.y_mean)]
+    if settings.scale:
+        cov = covariances(total)
+        scales = [_linalg.unit_scale(c.diagonal()) for c in (cov.xx, cov.yy)]
+    found = np.mean(
+        [
+            _standing_out(without_rows(total, fold), fold, scales, widths, settings)
+            for fold in folds
+        ],
+        axis=0,
+    )
+    # Of equal ones the largest, which errs least: of views that share nothing, say.
+    return SHARES[len(SHARES) - 1 - int(np.argmax(found[::-1]))]
+
+
+def _standing_out(train, test, scales, widths, settings):
+    """How far held-out pairs stand out, for each share."""
+    if not settings.center:
+        train = about(train, 0 * train.x_mean, 0 * train.y_mean)
+    freedom = max(train.n - 1, 1)
+    x_values, x_vectors = _spectrum(train.xx / freedom, scales[0])
+    y_values, y_vectors = _spectrum(train.yy / freedom, scales[1])
+    joint = x_vectors.T @ train.xy @ y_vectors
+    xx, yy = x_vectors.T @ test.xx @ x_vectors, y_vectors.T @ test.yy @ y_vectors
+    xy = x_vectors.T @ test.xy @ y_vectors
+    found = []
+    for share in SHARES:
+        x_drawn, y_drawn = (
+            (1 - share) * values + share * values.sum() / width + reg
+            for values, width, reg in zip(
+                (x_values, y_values), widths, settings.reg, strict=True
+            )
+        )
+        # Of directions without variance there is nothing to say.
+        M = joint / np.where(x_drawn > 0, x_drawn, np.inf)[:, None]
+        M /= np.where(y_drawn > 0, y_drawn, np.inf)
+        variance = np.sum((xx @ M) * (M @ yy))
+        found.append(np.sum(M * xy) / variance**0.5 if variance > 0 else 0.0)
+    return np.array(found)
+
+
+def _spectrum(products, scale):
+    """Eigenvalues, none below 0, of scaled columns; eigenvectors times the scale."""
+    values, vectors = np.linalg.eigh(products * scale[:, None] * scale)
+    return values.clip(0), vectors * scale[:, None]
