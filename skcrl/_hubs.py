@@ -4,6 +4,9 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
+# Values of which the largest alone is looked at first: of fewer, more are left over.
+_GROUP = 16
+
 
 def mean_of_nearest(codes, others, n_neighbors):
     """Mean cosine of each code with those of the others that are nearest to it.
@@ -22,14 +25,36 @@ def mean_of_nearest(codes, others, n_neighbors):
     means : ndarray of shape (n_codes,)
         In the precision of the codes.
     """
-    n_others = len(others)
-    n_neighbors = min(n_neighbors, n_others)
     means = np.empty(len(codes), dtype=np.result_type(codes, others))
     # Products, and a copy of them in the order of their size.
     budget = int(get_config()["working_memory"] * 2**20)
-    n_rows = max(1, budget // (2 * means.itemsize * n_others))
+    n_rows = max(1, budget // (2 * means.itemsize * len(others)))
     for rows in gen_batches(len(codes), min(n_rows, len(codes))):
-        cosines = codes[rows] @ others.T
-        cosines.partition(n_others - n_neighbors, axis=1)
-        means[rows] = cosines[:, n_others - n_neighbors :].mean(axis=1)
+        means[rows] = mean_of_largest(codes[rows] @ others.T, n_neighbors)
     return means
+
+
+def mean_of_largest(values, n):
+    """Mean of the `n` largest values of each row, or of all if there are no more."""
+    width = values.shape[1]
+    n_groups = width // _GROUP
+    if n_groups > 2 * n:
+        values = _largest(values, n, n_groups)
+        width = values.shape[1]
+    n = min(n, width)
+    return np.partition(values, width - n, axis=1)[:, width - n :].mean(axis=1)
+
+
+def _largest(values, n, n_groups):
+    """The `n` largest values of each row and a few more, with -inf where fewer are."""
+    groups = values[:, : _GROUP * n_groups].reshape(len(values), _GROUP, n_groups)
+    maxima = groups.max(axis=1)
+    # The largest values of n groups are n values: no others need be put in order.
+    bound = np.partition(maxima, n_groups - n, axis=1)[:, n_groups - n]
+    found = np.flatnonzero(values >= bound[:, None])
+    row = found // values.shape[1]
+    counts = np.bincount(row, minlength=len(values))
+    place = np.arange(len(found)) - np.repeat(np.cumsum(counts) - counts, counts)
+    largest = np.full((len(values), counts.max()), -np.inf, dtype=values.dtype)
+    largest[row, place] = values.ravel()[found]
+    return largest

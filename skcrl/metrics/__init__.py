@@ -8,6 +8,7 @@ from skcrl.metrics._correlation import (
     refitted_canonical_total,
 )
 from skcrl.metrics._hits import hierarchical_precision_at_k, hit_at_k
+from skcrl.metrics._hubness import Hubness
 from skcrl.metrics._retrieval import (
     average_precision_at_k,
     class_codes,
@@ -30,6 +31,7 @@ from skcrl.metrics._similarity import (
 )
 
 __all__ = [
+    "Hubness",
     "RepresentationSimilarity",
     "average_precision_at_k",
     "canonical_total",

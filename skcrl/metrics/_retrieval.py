@@ -6,12 +6,14 @@ distance from it. To search the other way, swap the arguments.
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from skcrl._columns import unit_rows
 from skcrl._typing import Metric, Rows
 from skcrl._views import check_paired
+from skcrl.metrics._hubness import Hubness, check_hubness, corrected
 from skcrl.metrics._ranking import (
     COMPARED_BY,
     check_both,
@@ -30,6 +32,8 @@ from skcrl.metrics._relevance import (
     check_relevance,
 )
 
+Correction: TypeAlias = Literal["csls"] | Hubness | None
+
 
 def recall_at_k(
     queries: Rows,
@@ -38,6 +42,7 @@ def recall_at_k(
     k: int = 1,
     relevant: Rows | None = None,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> float:
     r"""Share of queries with a relevant target among the first k.
 
@@ -62,6 +67,10 @@ def recall_at_k(
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets: large cosines with the query, or small Euclidean
         distances from it, of codes as they are.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for targets that are near to very many queries, as
+        :class:`Hubness` says; "csls" is ``Hubness()``, a correction by the queries
+        themselves.
 
     Returns
     -------
@@ -73,7 +82,8 @@ def recall_at_k(
     ValueError
         If `k` is out of bounds, some query has no relevant target, `relevant` does not
         fit, or the codes are empty, differ in width, hold NaN or infinity, or are
-        strings, or distances of some vanish beside numbers 1e280 times as large.
+        strings, or distances of some vanish beside numbers 1e280 times as large, or
+        `hubness` is to correct distances, or by a bank of other codes.
 
     See Also
     --------
@@ -113,7 +123,7 @@ def recall_at_k(
     >>> recall_at_k(Zx, Zy, relevant=(["a", "b", "b"], ["a", "b", "b"]))
     1.0
     """
-    return recall(one_way(queries, targets, relevant, metric), k)
+    return recall(one_way(queries, targets, relevant, metric, hubness), k)
 
 
 def median_rank(
@@ -122,6 +132,7 @@ def median_rank(
     *,
     relevant: Rows | None = None,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> float:
     """Median over queries of the rank of the first relevant target.
 
@@ -138,6 +149,8 @@ def median_rank(
         What is to be found, as in :func:`recall_at_k`.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -167,7 +180,7 @@ def median_rank(
     >>> median_rank(Zx, Zy)  # of 1, 2 and 2
     2.0
     """
-    return median_of_ranks(one_way(queries, targets, relevant, metric))
+    return median_of_ranks(one_way(queries, targets, relevant, metric, hubness))
 
 
 def mean_reciprocal_rank(
@@ -176,6 +189,7 @@ def mean_reciprocal_rank(
     *,
     relevant: Rows | None = None,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> float:
     """Mean over queries of one over the rank of the first relevant target.
 
@@ -192,6 +206,8 @@ def mean_reciprocal_rank(
         What is to be found, as in :func:`recall_at_k`.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -222,7 +238,9 @@ def mean_reciprocal_rank(
     >>> round(mean_reciprocal_rank(Zx, Zy), 4)  # of 1, 1/2 and 1/2
     0.6667
     """
-    return mean_of_reciprocal_ranks(one_way(queries, targets, relevant, metric))
+    return mean_of_reciprocal_ranks(
+        one_way(queries, targets, relevant, metric, hubness)
+    )
 
 
 def precision_at_k(
@@ -232,6 +250,7 @@ def precision_at_k(
     k: int = 10,
     relevant: Rows | None = None,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> float:
     """Share of relevant ones among the first k targets, mean over queries.
 
@@ -248,6 +267,8 @@ def precision_at_k(
         query, precision is ``recall_at_k`` divided by k.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -273,7 +294,9 @@ def precision_at_k(
     >>> round(precision_at_k(Zx, Zy, k=2, relevant=(classes, classes)), 4)
     0.8333
     """
-    queries, targets, relevance, by = _check(queries, targets, relevant, metric)
+    queries, targets, relevance, by = _check_one_way(
+        queries, targets, relevant, metric, hubness
+    )
     _check_k(k, len(targets))
     return float(expected_precision(queries, targets, relevance, k, by).mean())
 
@@ -284,6 +307,7 @@ def mean_average_precision(
     *,
     relevant: Rows | None = None,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> float:
     """Mean over queries of the precision at each relevant target, averaged.
 
@@ -301,6 +325,8 @@ def mean_average_precision(
         What is to be found, as in :func:`recall_at_k`.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -331,7 +357,9 @@ def mean_average_precision(
     >>> round(mean_average_precision(Zx, Zy, relevant=(classes, classes)), 4)
     0.6389
     """
-    queries, targets, relevance, by = _check(queries, targets, relevant, metric)
+    queries, targets, relevance, by = _check_one_way(
+        queries, targets, relevant, metric, hubness
+    )
     return float(expected_average_precision(queries, targets, relevance, by).mean())
 
 
@@ -343,6 +371,7 @@ def average_precision_at_k(
     *,
     k: int = 50,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> float:
     """AP@k of zero-shot retrieval: precision at k, averaged within and over classes.
 
@@ -367,6 +396,8 @@ def average_precision_at_k(
         Targets to look at, from 1 to n_targets.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -399,8 +430,8 @@ def average_precision_at_k(
     >>> average_precision_at_k(texts, images, classes, ["a", "a", "b", "b"], k=2)
     0.875
     """
-    queries, targets, relevance, by = _check(
-        queries, targets, (query_classes, target_classes), metric
+    queries, targets, relevance, by = _check_one_way(
+        queries, targets, (query_classes, target_classes), metric, hubness
     )
     _check_k(k, len(targets))
     precision = expected_precision(queries, targets, relevance, k, by)
@@ -474,10 +505,12 @@ def retrieval_report(
     k: int | Sequence[int] | None = None,
     relevant: Rows | None = None,
     metric: Metric = "cosine",
+    hubness: Correction = None,
 ) -> dict[str, dict[str, float]]:
     """Recall at several k, median rank and mean reciprocal rank, both ways.
 
-    Without `relevant`, both ways are counted in one pass over the similarities.
+    Without `relevant` and `hubness`, both ways are counted in one pass over the
+    similarities.
 
     Parameters
     ----------
@@ -492,6 +525,8 @@ def retrieval_report(
         What belongs together, as in :func:`recall_at_k` with `Zx` as queries.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -525,7 +560,7 @@ def retrieval_report(
      'recall_at_1': 0.08,
      'recall_at_10': 0.36}
     """
-    standings = both_ways(Zx, Zy, relevant, metric)
+    standings = both_ways(Zx, Zy, relevant, metric, hubness)
     if k is None:
         fewest = min(standing.n_targets for standing in standings.values())
         k = [each for each in (1, 5, 10, 25) if each <= fewest]
@@ -541,17 +576,21 @@ def retrieval_report(
     }
 
 
-def one_way(queries, targets, relevant=None, metric="cosine"):
+def one_way(queries, targets, relevant=None, metric="cosine", hubness=None):
     """Standing of the best relevant target of each query."""
-    return first_relevant(*_check(queries, targets, relevant, metric))
+    return first_relevant(*_check_one_way(queries, targets, relevant, metric, hubness))
 
 
-def both_ways(Zx, Zy, relevant=None, metric="cosine"):
+def both_ways(Zx, Zy, relevant=None, metric="cosine", hubness=None):
     """Standings with either view as queries, by direction."""
+    hubness = check_hubness(hubness, metric)
     Zx, Zy, relevance, by = _check(Zx, Zy, relevant, metric, names=("Zx", "Zy"))
     backwards = relevance.swapped()
     check_all_have_relevant(backwards, "Zy")
-    if relevant is None:
+    if hubness is not None:
+        x_to_y = _first_corrected(Zx, Zy, relevance, hubness, side=0)
+        y_to_x = _first_corrected(Zy, Zx, backwards, hubness, side=1)
+    elif relevant is None:
         x_to_y, y_to_x = partners_both_ways(Zx, Zy, by)
     else:
         x_to_y = first_relevant(Zx, Zy, relevance, by)
@@ -559,9 +598,9 @@ def both_ways(Zx, Zy, relevant=None, metric="cosine"):
     return {"x_to_y": x_to_y, "y_to_x": y_to_x}
 
 
-def mean_both_ways(measure, Zx, Zy, relevant=None, metric="cosine"):
+def mean_both_ways(measure, Zx, Zy, relevant=None, metric="cosine", hubness=None):
     """Mean over both directions of a measure of standings."""
-    standings = both_ways(Zx, Zy, relevant, metric).values()
+    standings = both_ways(Zx, Zy, relevant, metric, hubness).values()
     return float(np.mean([measure(standing) for standing in standings]))
 
 
@@ -579,6 +618,20 @@ def median_of_ranks(standing):
 def mean_of_reciprocal_ranks(standing, weights=None):
     """Mean reciprocal rank, over queries of these weights."""
     return float(np.average(expected(standing, np.reciprocal), weights=weights))
+
+
+def _first_corrected(queries, targets, relevance, hubness, side):
+    queries, targets, by = corrected(queries, targets, hubness, side)
+    return first_relevant(queries, targets, relevance, by)
+
+
+def _check_one_way(queries, targets, relevant, metric, hubness):
+    """As `_check`, with codes that are corrected if they are to be."""
+    hubness = check_hubness(hubness, metric)
+    queries, targets, relevance, by = _check(queries, targets, relevant, metric)
+    if hubness is not None:
+        queries, targets, by = corrected(queries, targets, hubness)
+    return queries, targets, relevance, by
 
 
 def _check(queries, targets, relevant, metric, names=("queries", "targets")):

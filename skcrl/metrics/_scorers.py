@@ -7,8 +7,10 @@ from typing import Any
 from skcrl._arrays import to_numpy
 from skcrl._typing import Metric, Rows
 from skcrl.metrics._correlation import pearson_sum
+from skcrl.metrics._hubness import check_hubness
 from skcrl.metrics._ranking import compared_by
 from skcrl.metrics._retrieval import (
+    Correction,
     mean_both_ways,
     mean_of_reciprocal_ranks,
     median_of_ranks,
@@ -34,7 +36,9 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORES)
 
 
-def get_scorer(name: str, *, metric: Metric = "cosine") -> "Scorer":
+def get_scorer(
+    name: str, *, metric: Metric = "cosine", hubness: Correction = None
+) -> "Scorer":
     """Scorer of two-view estimators by its name, higher is better.
 
     Parameters
@@ -47,6 +51,9 @@ def get_scorer(name: str, *, metric: Metric = "cosine") -> "Scorer":
         the queries, with "_y_to_x" the second's. "pearson_sum" is that of the codes.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the rows of the other view; of no effect on "pearson_sum".
+    hubness : None, "csls" or Hubness, default=None
+        How cosines are corrected for hubs, as in :func:`recall_at_k`; likewise. The
+        first entry of a bank is of the first view.
 
     Returns
     -------
@@ -56,7 +63,7 @@ def get_scorer(name: str, *, metric: Metric = "cosine") -> "Scorer":
     Raises
     ------
     ValueError
-        If there is no such scorer, or metric.
+        If there is no such scorer, or metric, or way to correct it.
 
     See Also
     --------
@@ -80,35 +87,42 @@ def get_scorer(name: str, *, metric: Metric = "cosine") -> "Scorer":
             f"There is no scorer {name!r}: choose one of {', '.join(_SCORES)}."
         )
     compared_by(metric)
-    return Scorer(name, metric)
+    check_hubness(hubness, metric)
+    return Scorer(name, metric, hubness)
 
 
 @dataclass(frozen=True, repr=False)
 class Scorer:
-    """Callable that scores the codes of both views; it holds nothing but names."""
+    """Callable that scores the codes of both views."""
 
     name: str
     metric: Metric = "cosine"
+    hubness: Correction = None
 
     def __call__(self, estimator: Any, X: Rows, y: Rows) -> float:
         """Score of the estimator on the paired views `X` and `y`."""
         Zx, Zy = map(to_numpy, estimator.transform_pair(X, y))
-        return _SCORES[self.name](Zx, Zy, metric=self.metric)
+        return _SCORES[self.name](Zx, Zy, metric=self.metric, hubness=self.hubness)
 
     def __repr__(self):
         by = "" if self.metric == "cosine" else f", metric={self.metric!r}"
+        if self.hubness is not None:
+            by += f", hubness={self.hubness!r}"
         return f"get_scorer({self.name!r}{by})"
 
 
-def _x_to_y(measure, Zx, Zy, metric):
-    return measure(one_way(Zx, Zy, metric=metric))
+def _x_to_y(measure, Zx, Zy, metric, hubness):
+    return measure(one_way(Zx, Zy, metric=metric, hubness=hubness))
 
 
-def _y_to_x(measure, Zx, Zy, metric):
-    return measure(one_way(Zy, Zx, metric=metric))
+def _y_to_x(measure, Zx, Zy, metric, hubness):
+    hubness = check_hubness(hubness, metric)
+    return measure(
+        one_way(Zy, Zx, metric=metric, hubness=hubness and hubness.swapped())
+    )
 
 
-def _pearson_sum(Zx, Zy, metric):
+def _pearson_sum(Zx, Zy, metric, hubness):
     return pearson_sum(Zx, Zy)
 
 

@@ -1,0 +1,237 @@
+"""Cosines less what is near to all: the correction of hubs."""
+
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+
+import numpy as np
+
+from skcrl._columns import unit_rows
+from skcrl._hubs import mean_of_nearest
+from skcrl._typing import Rows
+from skcrl.metrics._ranking import Cosines, check_rows
+
+# Ranks are those of the hubs alone long before.
+_LARGEST_WEIGHT = 10
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hubness:
+    r"""How to correct cosines for hubs: targets that are near to many queries.
+
+    In spaces of many dimensions some codes are among the nearest of very many others
+    [1]_, and are found for queries to which they do not belong. The similarity of a
+    query :math:`q` and a target :math:`t` becomes
+
+    .. math:: \cos(q, t) - w\, r(t),
+
+    with the weight :math:`w` and the mean :math:`r` of the cosines of :math:`t` with
+    the `n_neighbors` queries that are nearest to it.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=10
+        Queries to look at for each target, at least 1; all if there are no more.
+    weight : float, default=0.5
+        The weight, from 0 to 10.
+    bank : None or tuple, default=None
+        Where these queries come from. With None they are the queries that are measured
+        themselves. With a weight of 0.5 targets are then ranked as by CSLS [2]_, whose
+        :math:`2\cos(q, t) - r_T(q) - r_S(t)` is twice the similarity less what is the
+        same for all targets. How a query fares then depends on the others. A tuple
+        ``(x_codes, y_codes)``, of shapes (n_x, n_components) and (n_y, n_components):
+        codes of training samples of both views, as nearest neighbour normalisation
+        takes them [3]_. Those of the queries' view are looked at. In functions of
+        queries and targets the first entry is of the queries' view.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range, or the bank is no pair of codes of one width.
+
+    See Also
+    --------
+    recall_at_k : Which takes it, as other measures do.
+    skcrl.CrossViewRetriever : Which can choose the numbers, and searches so.
+
+    References
+    ----------
+    .. [1] Radovanović, Nanopoulos and Ivanović (2010). Hubs in space: popular nearest
+       neighbors in high-dimensional data. Journal of Machine Learning Research 11.
+    .. [2] Conneau, Lample, Ranzato, Denoyer and Jégou (2018). Word translation without
+       parallel data. ICLR. Section 2.3.
+    .. [3] Chowdhury, Wang, Shenoy, Kiela, Schwettmann and Thrush (2024). Nearest
+       neighbor normalization improves multimodal retrieval. EMNLP.
+
+    Examples
+    --------
+    >>> from skcrl.metrics import Hubness, recall_at_k
+    >>> Zx = [[1.0, 0.2], [0.2, 1.0], [0.8, 0.7]]
+    >>> Zy = [[1.0, -0.9], [-0.9, 1.0], [0.7, 0.7]]  # the last is near to all
+    >>> round(recall_at_k(Zx, Zy), 3)
+    0.333
+    >>> recall_at_k(Zx, Zy, hubness=Hubness(n_neighbors=1, weight=1))
+    1.0
+    """
+
+    n_neighbors: int = 10
+    weight: float = 0.5
+    bank: tuple[Rows, Rows] | None = None
+
+    def __post_init__(self):
+        _check_numbers(self.n_neighbors, self.weight)
+        if self.bank is not None:
+            object.__setattr__(self, "bank", _checked_bank(self.bank))
+
+    def __eq__(self, other):
+        if not isinstance(other, Hubness):
+            return NotImplemented
+        if (self.n_neighbors, self.weight) != (other.n_neighbors, other.weight):
+            return False
+        if self.bank is None or other.bank is None:
+            return self.bank is other.bank
+        return all(map(np.array_equal, self.bank, other.bank))
+
+    def __hash__(self):
+        return hash((self.n_neighbors, self.weight))
+
+    def __repr__(self):
+        of = f"n_neighbors={self.n_neighbors!r}, weight={self.weight!r}"
+        if self.bank is not None:
+            rows = " and ".join(str(len(codes)) for codes in self.bank)
+            of += f", bank=<codes of {rows} rows>"
+        return f"Hubness({of})"
+
+    def swapped(self) -> "Hubness":
+        """The same for queries of the other view.
+
+        Returns
+        -------
+        hubness : Hubness
+            With the two entries of the bank in each other's place.
+        """
+        return self if self.bank is None else replace(self, bank=self.bank[::-1])
+
+    def _check_loaded(self):
+        """Raise ValueError for what a file holds that is not in order."""
+        _check_numbers(self.n_neighbors, self.weight)
+        if self.bank is not None:
+            _checked_bank(self.bank)
+
+
+class Corrected(Cosines):
+    """Compares codes to which :func:`corrected` added a component."""
+
+    def __init__(self, weight, n_neighbors):
+        self._weight = weight
+        self._n_neighbors = n_neighbors
+
+    def slack(self, level, n_components):
+        r"""How far from a similarity others are that differ by rounding alone.
+
+        For cosines this is :math:`2 (d + 2) \varepsilon`. A mean :math:`r` of k
+        cosines errs as one of them does and by :math:`k\,u` more.
+        """
+        of_cosines = super().slack(level, n_components)
+        eps = np.finfo(np.float64).eps
+        of_bias = 2 * of_cosines + self._n_neighbors * eps
+        return of_cosines + self._weight * of_bias
+
+
+def check_hubness(hubness, metric):
+    """What a user passes as `hubness`, as a Hubness or None."""
+    if hubness is None:
+        return None
+    if not isinstance(hubness, Hubness) and not (
+        isinstance(hubness, str) and hubness == "csls"
+    ):
+        raise ValueError(
+            f"hubness must be None, 'csls' or a skcrl.metrics.Hubness, got "
+            f"{hubness!r:.80}."
+        )
+    if metric != "cosine":
+        raise ValueError(
+            f"hubness corrects cosines, and metric={metric!r} compares by distances: "
+            "set metric='cosine', or hubness=None."
+        )
+    return Hubness() if isinstance(hubness, str) else hubness
+
+
+def corrected(queries, targets, hubness, side=0):
+    """Codes whose products are the corrected similarities, and what compares them.
+
+    Parameters
+    ----------
+    queries, targets : ndarray of shape (n_rows, n_components)
+        Of length one or zero.
+    hubness : Hubness
+    side : int, default=0
+        Which entry of its bank is of the queries' view.
+
+    Returns
+    -------
+    queries, targets : ndarray of shape (n_rows, n_components + 1)
+        With ones, and with the bias of each target and a minus.
+    by : Corrected
+    """
+    others = queries
+    if hubness.bank is not None:
+        others = bank_codes(hubness, side, targets)
+    n_neighbors = min(hubness.n_neighbors, len(others))
+    r = mean_of_nearest(targets, others, n_neighbors)
+    return (
+        np.hstack([queries, np.ones((len(queries), 1))]),
+        np.hstack([targets, -hubness.weight * r[:, None]]),
+        Corrected(hubness.weight, n_neighbors),
+    )
+
+
+def bank_codes(hubness, side, codes):
+    """One view's codes in the bank, of length one and in the precision of `codes`."""
+    bank = hubness.bank[side]
+    if bank.shape[1] != codes.shape[1]:
+        raise ValueError(
+            f"The bank of hubness has codes of {bank.shape[1]} components, but those "
+            f"to compare have {codes.shape[1]}: they must be of one space."
+        )
+    return unit_rows(bank.astype(codes.dtype))
+
+
+def _check_numbers(n_neighbors, weight):
+    if not _is(n_neighbors, Integral) or not 1 <= n_neighbors < 2**31:
+        raise ValueError(
+            f"n_neighbors of Hubness must be an integer of at least 1, got "
+            f"{n_neighbors!r:.80}."
+        )
+    if not _is(weight, Real) or not 0 <= weight <= _LARGEST_WEIGHT:
+        raise ValueError(
+            f"weight of Hubness must be a number from 0 to {_LARGEST_WEIGHT}, got "
+            f"{weight!r:.80}."
+        )
+
+
+def _is(value, kind):
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _checked_bank(bank):
+    if not isinstance(bank, (tuple, list)) or len(bank) != 2:
+        raise ValueError(
+            "bank of Hubness must be a pair (x_codes, y_codes), or None, got "
+            f"{bank!r:.80}."
+        )
+    names = "the x codes of the bank", "the y codes of the bank"
+    x_codes, y_codes = (
+        _in_own_precision(check_rows(codes, name), codes)
+        for codes, name in zip(bank, names, strict=True)
+    )
+    if x_codes.shape[1] != y_codes.shape[1]:
+        raise ValueError(
+            "The codes of the bank must be of one width, got "
+            f"{x_codes.shape[1]} and {y_codes.shape[1]} components."
+        )
+    return x_codes, y_codes
+
+
+def _in_own_precision(checked, given):
+    is_single = getattr(given, "dtype", None) == np.float32
+    return checked.astype(np.float32) if is_single else checked
