@@ -178,10 +178,15 @@ def corrected(queries, targets, hubness, side=0):
         others = bank_codes(hubness, side, targets)
     n_neighbors = min(hubness.n_neighbors, len(others))
     r = mean_of_nearest(targets, others, n_neighbors)
+    return biased(queries, targets, r, hubness.weight, n_neighbors)
+
+
+def biased(queries, targets, r, weight, n_neighbors):
+    """As :func:`corrected`, by means `r` of cosines of each target."""
     return (
         np.hstack([queries, np.ones((len(queries), 1))]),
-        np.hstack([targets, -hubness.weight * r[:, None]]),
-        Corrected(hubness.weight, n_neighbors),
+        np.hstack([targets, -weight * r[:, None]]),
+        Corrected(weight, n_neighbors),
     )
 
 

@@ -42,6 +42,7 @@ _HOMES = {
     "CodeFeatures": "skcrl.kernel._decoder",
     "Encoder": "skcrl.kernel._kernels",
     "FourierMap": "skcrl.kernel._feature_maps",
+    "Hubness": "skcrl.metrics",
     "Index": "skcrl.retrieval._index",
     "Kernel": "skcrl.kernel._kernels",
     "KernelDecoder": "skcrl.kernel._decoder",

@@ -51,20 +51,25 @@ class _Search:
 
     def nearest(self, queries, codes, k, n_threads):
         """Similarities and positions, best first."""
-        positions = self._propose(queries, k, n_threads)
-        if (positions < 0).any():
-            missed = np.flatnonzero((positions < 0).any(axis=1))
-            raise ValueError(
-                f"{type(self).__name__} found fewer than n_neighbors={k} items for "
-                f"{len(missed)} queries, the first is row {missed[0]}: ask for fewer, "
-                "or let it look further by backend_params."
-            )
+        positions = self.proposed(queries, k, k, n_threads)
         similarities = _similarities(queries, codes, positions, self.metric)
         order = np.lexsort((positions, -similarities))
         return (
             np.take_along_axis(similarities, order, 1),
             np.take_along_axis(positions, order, 1),
         )
+
+    def proposed(self, queries, n, k, n_threads):
+        """Positions (n_queries, n) of near items, -1 where there are no more than k."""
+        positions = self._propose(queries, n, n_threads)
+        missed = np.flatnonzero(np.count_nonzero(positions >= 0, axis=1) < k)
+        if len(missed):
+            raise ValueError(
+                f"{type(self).__name__} found fewer than n_neighbors={k} items for "
+                f"{len(missed)} queries, the first is row {missed[0]}: ask for fewer, "
+                "or let it look further by backend_params."
+            )
+        return positions
 
     def _propose(self, queries, k, n_threads):
         """Positions (n_queries, k) of near items, -1 where there are no more."""
@@ -343,17 +348,23 @@ def _best(query, codes, near, k, metric):
 def _similarities(queries, codes, positions, metric):
     """In float64, of each query with the codes at its positions."""
     n_queries, k = positions.shape
-    found = np.empty(n_queries * k)
+    of_query = np.repeat(np.arange(n_queries), k)
+    found = similarities_of_pairs(queries, codes, of_query, positions.ravel(), metric)
+    return found.reshape(n_queries, k)
+
+
+def similarities_of_pairs(queries, codes, of_query, positions, metric):
+    """In float64, of queries with codes, both by their numbers (n_pairs,)."""
+    found = np.empty(len(positions))
     step = max(_CELLS // codes.shape[1], 1)
-    for pairs in gen_batches(n_queries * k, step):
-        of_query = np.arange(pairs.start, pairs.stop) // k
-        a = queries[of_query].astype(np.float64, copy=False)
-        b = codes[positions.ravel()[pairs]].astype(np.float64, copy=False)
+    for pairs in gen_batches(len(positions), step):
+        a = queries[of_query[pairs]].astype(np.float64, copy=False)
+        b = codes[positions[pairs]].astype(np.float64, copy=False)
         if metric == "cosine":
             found[pairs] = np.einsum("ij,ij->i", a, b)
         else:
             found[pairs] = -_lengths(a - b)
-    return found.reshape(n_queries, k)
+    return found
 
 
 def _lengths(gaps):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skcrl._arrays import to_numpy
+from skcrl.metrics import Hubness
 
 CODES = ("mean", "concatenated", "joint")
 METRICS = ("cosine", "euclidean")
@@ -63,11 +64,38 @@ def check_space(space):
     known = {"codes": CODES, "metric": METRICS}
     if (
         not isinstance(space, dict)
-        or set(space) != set(known)
+        or set(space) - {"hubness"} != set(known)
         or any(space[name] not in values for name, values in known.items())
     ):
         raise ValueError(f"its codes were made and compared by {space!r:.80}")
+    if "hubness" in space:
+        _check_correction(space)
     return space
+
+
+def _check_correction(space):
+    numbers = space["hubness"]
+    if (
+        space["metric"] != "cosine"
+        or not isinstance(numbers, dict)
+        or set(numbers) != {"n_neighbors", "weight"}
+    ):
+        raise ValueError(f"its hubs were found by {numbers!r:.80}")
+    Hubness(**numbers)
+
+
+def check_hubs(hubs, codes, space):
+    """Raise ValueError for means of cosines from a file that are not in order."""
+    if ("hubness" in space) != (hubs is not None):
+        raise ValueError("it has hubs and does not say how they were found, or none")
+    if hubs is not None and (
+        not isinstance(hubs, np.ndarray)
+        or hubs.dtype != codes.dtype
+        or hubs.shape != (len(codes), 2)
+        # The codes are of length one up to a thousandth.
+        or not (abs(hubs) < 1.01).all()
+    ):
+        raise ValueError(f"its hubs are not means of cosines for {len(codes)} items")
 
 
 def check_lost(lost, n_codes):

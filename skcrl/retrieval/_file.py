@@ -10,6 +10,7 @@ from skcrl._files import opened, written_whole
 from skcrl.retrieval._codes import (
     NONE_LOST,
     PLAIN,
+    check_hubs,
     check_indexed,
     check_lost,
     check_space,
@@ -18,12 +19,14 @@ from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
 from skcrl.retrieval._npz import read_arrays
 
 _FORMAT = "skcrl retrieval index"
-# The first knew nothing of items without a view, and one space alone.
-_VERSION = 2
+# The first knew nothing of items without a view, and one space alone; the second
+# nothing of hubs.
+_VERSION = 3
 _TYPES = {
     "settings": ("U",),
     "codes": ("f4", "f8"),
     "lost": ("i8",),
+    "hubs": ("f4", "f8"),
     "ids": ("i8",),
     "id_bytes": ("u1",),
     "id_ends": ("i8",),
@@ -41,6 +44,7 @@ class Stored(NamedTuple):
     params: dict
     lost: np.ndarray = NONE_LOST
     space: dict = PLAIN
+    hubs: np.ndarray | None = None
 
 
 def write(path, stored):
@@ -52,10 +56,13 @@ def write(path, stored):
         "backend": stored.backend,
         "params": stored.params,
     }
-    # What the first version can say, an older skcrl is to read.
+    # What the first versions can say, an older skcrl is to read.
     if len(stored.lost) or stored.space != PLAIN:
         arrays["lost"] = stored.lost
-        settings.update(version=_VERSION, space=stored.space)
+        settings.update(version=2, space=stored.space)
+    if stored.hubs is not None:
+        arrays["hubs"] = stored.hubs
+        settings.update(version=_VERSION)
     with written_whole(path) as file:
         np.savez(file, settings=json.dumps(settings, default=_plain), **arrays)
 
@@ -104,7 +111,9 @@ def _checked(arrays, settings):
         raise ValueError(
             f"its backend is {backend!r:.80} with the parameters {params!r:.80}"
         )
-    return Stored(codes, ids, backend, params, lost, space)
+    hubs = arrays.get("hubs")
+    check_hubs(hubs, codes, space)
+    return Stored(codes, ids, backend, params, lost, space, hubs)
 
 
 def _plain(number):

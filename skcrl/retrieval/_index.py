@@ -10,6 +10,7 @@ from skcrl.retrieval._backends import BACKENDS, build
 from skcrl.retrieval._codes import (
     NONE_LOST,
     PLAIN,
+    check_hubs,
     check_indexed,
     check_lost,
     check_space,
@@ -25,22 +26,29 @@ class Items:
     lost: np.ndarray  # ascending positions of items without a view, ranked last
     ids: np.ndarray | None
     search: Any  # None until it is first asked for
+    hubs: np.ndarray | None = None  # of the codes, for x and for y queries
 
     def __len__(self):
         return len(self.codes) + len(self.lost)
 
-    def nearest(self, queries, k, n_threads):
+    def nearest(self, queries, k, n_threads, correction=None):
         """Similarities and positions (n_queries, k), best first.
 
-        A lost item is less similar than any other, by minus infinity.
+        A lost item is less similar than any other, by minus infinity. A correction of
+        hubs finds the others, if one is given.
         """
         self.check_width(queries)
         n_found = min(k, len(self.codes))
-        similarities, rows = self.search.nearest(
-            queries, self.codes, n_found, n_threads
-        )
-        if self.search.metric == "cosine":
-            similarities = np.clip(similarities, -1, 1)
+        if correction is not None:
+            similarities, rows = correction.nearest(
+                self.search, queries, self.codes, self.hubs, n_found, n_threads
+            )
+        else:
+            similarities, rows = self.search.nearest(
+                queries, self.codes, n_found, n_threads
+            )
+            if self.search.metric == "cosine":
+                similarities = np.clip(similarities, -1, 1)
         similarities = similarities.astype(queries.dtype)
         if len(self.lost) == 0:
             return similarities, rows
@@ -87,20 +95,31 @@ class Index:
     lost : ndarray of int64 of shape (n_lost,), default=NONE_LOST
         Ascending positions of the items that have no view.
     space : dict, default=PLAIN
-        How the codes were made, `codes`, and are compared, `metric`.
+        How the codes were made, `codes`, and are compared, `metric`, and how the hubs
+        were found, `hubness`, if there are any.
+    hubs : ndarray of shape (n_items - n_lost, 2) or None, default=None
+        How near the codes are to queries of the first and of the second view.
     """
 
     def __init__(
-        self, codes, ids, backend, params, n_threads, lost=NONE_LOST, space=PLAIN
+        self,
+        codes,
+        ids,
+        backend,
+        params,
+        n_threads,
+        lost=NONE_LOST,
+        space=PLAIN,
+        hubs=None,
     ):
         self.backend = backend
         self.params = dict(params)
         self.space = dict(space)
         codes = np.ascontiguousarray(codes)
-        self.items = Items(codes, lost, ids, self._built(codes, n_threads))
+        self.items = Items(codes, lost, ids, self._built(codes, n_threads), hubs)
         self._lock = Lock()
 
-    def add(self, codes, ids, n_threads, lost=NONE_LOST):
+    def add(self, codes, ids, n_threads, lost=NONE_LOST, hubs=None):
         """Append items; nothing changes if that fails."""
         with self._lock:
             old = self.items
@@ -115,7 +134,9 @@ class Index:
                 search = self._built(codes, n_threads)
             else:
                 search = old.search.grown(codes, n_threads)
-            self.items = Items(codes, lost, ids, search)
+            if old.hubs is not None:
+                hubs = np.concatenate([old.hubs, hubs])
+            self.items = Items(codes, lost, ids, search, hubs)
 
     def searchable(self, n_threads):
         """Items with a search over them, built if there is none yet."""
@@ -140,13 +161,15 @@ class Index:
             "params": self.params,
             "lost": items.lost,
             "space": self.space,
+            "hubs": items.hubs,
         }
 
     def __setstate__(self, state):
         self.backend, self.params = state["backend"], state["params"]
         self.space = state.get("space", PLAIN)
         lost = state.get("lost", NONE_LOST)
-        self.items = Items(state["codes"], lost, state["ids"], None)
+        hubs = state.get("hubs")
+        self.items = Items(state["codes"], lost, state["ids"], None, hubs)
         self._lock = Lock()
 
     def _check_loaded(self):
@@ -157,6 +180,7 @@ class Index:
         codes = check_indexed(items.codes, check_space(self.space)["metric"])
         lost = check_lost(items.lost, len(codes))
         ids = check_ids(items.ids, len(codes) + len(lost))
-        self.items = Items(codes, lost, ids, None)
+        check_hubs(items.hubs, codes, self.space)
+        self.items = Items(codes, lost, ids, None, items.hubs)
         if self.backend not in BACKENDS or not isinstance(self.params, dict):
             raise ValueError(f"its backend is {self.backend!r} with {self.params!r}")

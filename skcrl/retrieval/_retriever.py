@@ -25,7 +25,8 @@ from skcrl._columns import unit_rows
 from skcrl._typing import File, Metric, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired, kind_of
-from skcrl.metrics import get_scorer
+from skcrl.metrics import Hubness, get_scorer
+from skcrl.metrics._hubness import check_hubness
 from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file
 from skcrl.retrieval._backends import BACKENDS
@@ -38,6 +39,8 @@ from skcrl.retrieval._codes import (
 )
 from skcrl.retrieval._gaps import encode_there, rows_there
 from skcrl.retrieval._held_out import held_out_correlations
+from skcrl.retrieval._hubness import ByBank, ByQueries, hubs_of, shares_of
+from skcrl.retrieval._hubness_choice import bank_of, chosen
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
 
@@ -48,8 +51,8 @@ class Found(NamedTuple):
     Attributes
     ----------
     similarities : ndarray of shape (n_queries, n_neighbors)
-        Cosines of the codes, or Euclidean distances with a minus, largest first; minus
-        infinity for an item without a view.
+        Cosines of the codes, corrected if `hubness` says so, or Euclidean distances
+        with a minus, largest first; minus infinity for an item without a view.
     ids : ndarray of shape (n_queries, n_neighbors)
         Ids of the items; their positions if they have none.
     """
@@ -102,6 +105,21 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         What is near: a large cosine, or a small Euclidean distance of codes that are
         taken as they are, weighted if `correlation_power` is set, and not brought to
         length one.
+    hubness : {None, "csls", "bank"}, default=None
+        How cosines are corrected for hubs, items that are near to very many queries:
+        less a weight times the mean cosine of the item with the queries that are
+        nearest to it, as :class:`~skcrl.metrics.Hubness` says. "bank" looks at training
+        rows of the queries' view, and takes the mean of both where a query has both
+        views: what an item loses is computed in ``fit_index`` and ``add``. "csls" looks
+        at the queries of the same call of ``kneighbors`` or ``search``, of which there
+        should be many: then no rows of training are needed.
+    hubness_params : dict or None, default=None
+        `n_neighbors` and `weight` of the correction. With None ``fit`` chooses them by
+        pairs that it holds out of a fit of another clone of the estimator: a fifth of
+        them, at most 1000. It tries 1, 5, 10, 25 and 100 neighbours with weights of
+        0.25, 0.5, 0.75 and 1, and none, and takes what gives the largest mean
+        reciprocal rank. A ``FrozenEstimator`` is not fitted; what it learned from
+        should be none of these pairs.
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
@@ -132,6 +150,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         The fitted estimator.
     weights_ : ndarray of shape (n_components,) or None
         Weights of the components, the largest one; None if `correlation_power` is zero.
+    hubness_ : Hubness or None
+        The correction of ``score`` and of searches, which measures of `skcrl.metrics`
+        take, too; None if `hubness` is. A bank holds the codes of 10,000 training rows
+        of either view, evenly spread, or of all if there are no more: with more the
+        means hardly change, and making an index takes longer.
     n_items_ : int
         Number of items in the index, zero after ``fit``.
     n_features_in_ : int
@@ -185,6 +208,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         "cv": [Interval(Integral, 2, None, closed="left"), None],
         "codes": [StrOptions(set(CODES))],
         "metric": [StrOptions(set(METRICS))],
+        "hubness": [StrOptions({"csls", "bank"}), None],
+        "hubness_params": [dict, None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "backend": [StrOptions(set(BACKENDS))],
         "backend_params": [dict, None],
@@ -199,6 +224,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         cv: int | None = None,
         codes: Literal["mean", "concatenated", "joint"] = "mean",
         metric: Metric = "cosine",
+        hubness: Literal["csls", "bank"] | None = None,
+        hubness_params: dict[str, Any] | None = None,
         n_neighbors: int = 10,
         backend: str = "exact",
         backend_params: dict[str, Any] | None = None,
@@ -209,6 +236,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self.cv = cv
         self.codes = codes
         self.metric = metric
+        self.hubness = hubness
+        self.hubness_params = hubness_params
         self.n_neighbors = n_neighbors
         self.backend = backend
         self.backend_params = backend_params
@@ -235,15 +264,18 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the views are no valid input of the estimator, `correlation_power` is
             not zero and the estimator has no correlations above zero, or `codes` is
-            "joint" and it has no ``transform_joint``, or weights of another width. The
-            retriever is then as it was before.
+            "joint" and it has no ``transform_joint``, or weights of another width, or
+            `hubness` is to correct distances, has parameters out of range, or is to be
+            chosen by fewer than 10 pairs. The retriever is then as it was before.
         """
+        check_hubness(self._given_hubness(), self.metric)
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y)
             self.weights_ = self._weights(X, y)
             if self.codes == "joint":
                 self._require_joint(X, y)
             self._index: Index | None = None
+            self.hubness_ = self._correction_of(X, y)
         return self
 
     def fit_index(
@@ -294,6 +326,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             self._n_threads(),
             lost,
             self._space(),
+            self._hubs(codes),
         )
         return self
 
@@ -334,7 +367,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index = self._searched_index()
         codes, lost = self._encode_items(X, y)
         ids = check_ids(ids, len(codes) + len(lost))
-        index.add(codes, ids, self._n_threads(), lost)
+        index.add(codes, ids, self._n_threads(), lost, self._hubs(codes))
         return self
 
     @overload
@@ -379,8 +412,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            One minus the cosine of the codes, or their Euclidean distance, smallest
-            first; infinity for an item without a view. Only if asked for.
+            One minus the cosine of the codes, corrected if `hubness` says so, or their
+            Euclidean distance, smallest first; infinity for an item without a view.
+            Only if asked for.
         positions : ndarray of shape (n_queries, n_neighbors)
             Where the items were in ``fit_index``, counted on in ``add``.
 
@@ -419,9 +453,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         found : Found
-            Named tuple of `similarities`, cosines of the codes or Euclidean distances
-            with a minus, largest first, and `ids`, both of shape (n_queries,
-            n_neighbors).
+            Named tuple of `similarities`, cosines of the codes, corrected if `hubness`
+            says so, or Euclidean distances with a minus, largest first, and `ids`, both
+            of shape (n_queries, n_neighbors).
 
         Raises
         ------
@@ -505,7 +539,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         -------
         score : float
             At most one, which it is where every sample is found first. The index plays
-            no part. Rows of NaN, of which a view is missing, are left out.
+            no part, and hubs are corrected if `hubness` says so. Rows of NaN, of which
+            a view is missing, are left out.
 
         Raises
         ------
@@ -522,7 +557,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                     "No row has both views: there is nothing to find for any."
                 )
             X, y = kind_of(X, "X").take(X, rows), kind_of(y, "y").take(y, rows)
-        return get_scorer("mean_reciprocal_rank", metric=self.metric)(self, X, y)
+        scorer = get_scorer(
+            "mean_reciprocal_rank", metric=self.metric, hubness=self._correction()
+        )
+        return scorer(self, X, y)
 
     def save_index(self, path: File) -> None:
         """Write the index to a file, which holds no pickles.
@@ -626,6 +664,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         k = _found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
+        if not isinstance(self._correction(), Hubness | None):
+            raise ValueError("its hubness_ is no Hubness")
         if self._index is not None:
             k = self._width(self._index.space)
             if k not in (None, self._index.items.codes.shape[1]):
@@ -647,6 +687,44 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             )
         # Of the largest, so that high powers do not underflow: lengths do not matter.
         return (shares / shares.max()) ** self.correlation_power
+
+    def _given_hubness(self):
+        """Hubness with the numbers that are given, or the default ones; None if none.
+
+        Without its bank.
+        """
+        if self.hubness is None:
+            return None
+        if self.hubness_params is None:
+            return Hubness()
+        if set(self.hubness_params) != {"n_neighbors", "weight"}:
+            raise ValueError(
+                "hubness_params must be a dict of n_neighbors and weight, or None, got "
+                f"{self.hubness_params!r:.80}."
+            )
+        return Hubness(**self.hubness_params)
+
+    def _correction_of(self, X, y):
+        """What corrects hubs after ``fit``."""
+        given = self._given_hubness()
+        if given is None:
+            return None
+        numbers = given.n_neighbors, given.weight
+        if self.hubness_params is None:
+            numbers = chosen(self, X, y)
+        bank = bank_of(self, X, y) if self.hubness == "bank" else None
+        return Hubness(*numbers, bank)
+
+    def _correction(self):
+        """The Hubness of ``fit``, or None."""
+        return getattr(self, "hubness_", None)
+
+    def _hubs(self, codes):
+        """Means of cosines of items with their nearest in the bank; None without."""
+        correction = check_hubness(self._correction(), self.metric)
+        if correction is None or correction.bank is None or len(codes) == 0:
+            return None
+        return hubs_of(codes, correction)
 
     def _held_out_correlations(self, X, y):
         if isinstance(self.estimator, FrozenEstimator):
@@ -771,7 +849,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _space(self):
         """How codes are made and compared: those of one index must agree."""
-        return {"codes": self.codes, "metric": self.metric}
+        space: dict[str, Any] = {"codes": self.codes, "metric": self.metric}
+        correction = self._correction()
+        if correction is not None and correction.bank is not None:
+            space["hubness"] = {
+                "n_neighbors": int(correction.n_neighbors),
+                "weight": float(correction.weight),
+            }
+        return space
 
     def _width(self, space):
         """Components of the codes of an index; None if the estimator does not say."""
@@ -815,7 +900,16 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"n_neighbors must be an integer from 1 to {len(items)}, the number of "
                 f"items in the index, got {k!r}."
             )
-        return items, *items.nearest(self.encode(X, y), k, n_threads)
+        queries = self.encode(X, y)
+        correction = check_hubness(self._correction(), self.metric)
+        if correction is None:
+            return items, *items.nearest(queries, k, n_threads)
+        by: ByBank | ByQueries
+        if correction.bank is None:
+            by = ByQueries(correction.weight, correction.n_neighbors)
+        else:
+            by = ByBank(correction.weight, shares_of(self._given(X, y)))
+        return items, *items.nearest(queries, k, n_threads, by)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -231,8 +231,8 @@ DAMAGE = {
         "codes of 4 components, while the estimator gives 3",
     ),
     "newer": (
-        lambda path: rewritten(path, settings={"version": 3}),
-        "is of version 3 of the format, and this skcrl reads up to 2: update",
+        lambda path: rewritten(path, settings={"version": 4}),
+        "is of version 4 of the format, and this skcrl reads up to 3: update",
     ),
     **{
         f"lost {lost}": (

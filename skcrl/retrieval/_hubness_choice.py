@@ -1,0 +1,139 @@
+"""How strongly to correct hubs, chosen by pairs that were held out of a fit."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import _num_samples
+
+from skcrl._columns import unit_rows
+from skcrl._hubs import mean_of_nearest
+from skcrl._views import kind_of
+from skcrl.metrics import Hubness
+from skcrl.metrics._hubness import bank_codes, biased
+from skcrl.metrics._ranking import first_relevant
+from skcrl.metrics._relevance import check_relevance
+from skcrl.metrics._retrieval import mean_of_reciprocal_ranks
+from skcrl.retrieval._gaps import rows_there
+
+# What is tried. The first is no correction, which stays unless another is better.
+N_NEIGHBORS = (1, 5, 10, 25, 100)
+WEIGHTS = (0.25, 0.5, 0.75, 1.0)
+NO_CORRECTION = (10, 0.0)
+# Rows of either view in a bank. The means of cosines with the nearest of so many change
+# little with more, while an index of items takes time in proportion to them.
+LARGEST_BANK = 10_000
+# One of so many pairs is held out, and at most so many are.
+_SHARE, _MOST_HELD_OUT = 5, 1000
+_LEAST_PAIRS = 10
+# Pairs held out lie together, as equal ones may in the data: in so many places.
+_RUNS = 20
+
+
+def bank_of(retriever, X, y):
+    """Codes of an even share of the rows that are there: the x codes and the y codes.
+
+    Parameters
+    ----------
+    retriever : CrossViewRetriever
+        Fitted.
+    X, y : array-like
+        Views of training rows.
+    """
+    there = rows_there({"x": X, "y": y})
+    rows = [
+        np.arange(_num_samples(X)) if there is None else np.flatnonzero(there[side])
+        for side in "xy"
+    ]
+    x_rows, y_rows = (_even_share(some, LARGEST_BANK) for some in rows)
+    return (
+        retriever.encode(kind_of(X, "X").take(X, x_rows)),
+        retriever.encode(y=kind_of(y, "y").take(y, y_rows)),
+    )
+
+
+def chosen(retriever, X, y):
+    """Numbers of neighbours and weight by which held-out pairs find each other best.
+
+    Parameters
+    ----------
+    retriever : CrossViewRetriever
+        A clone of it is fitted to four fifths of the pairs and more.
+    X, y : array-like
+        Paired views.
+
+    Returns
+    -------
+    n_neighbors : int
+    weight : float
+    """
+    n, there = _num_samples(X), rows_there({"x": X, "y": y})
+    complete = (
+        np.arange(n) if there is None else np.flatnonzero(there["x"] & there["y"])
+    )
+    if len(complete) < _LEAST_PAIRS:
+        raise ValueError(
+            f"hubness={retriever.hubness!r} needs at least {_LEAST_PAIRS} pairs, some "
+            f"of which are held out to choose how hubs are corrected, got "
+            f"{len(complete)}: pass hubness_params, or more pairs."
+        )
+    held = held_out(complete)
+    rest = np.setdiff1d(np.arange(n), held)
+    fitted = clone(retriever).set_params(hubness=None)
+    of_rest, of_held = (
+        (kind_of(X, "X").take(X, rows), kind_of(y, "y").take(y, rows))
+        for rows in (rest, held)
+    )
+    fitted.fit(*of_rest)
+    Zx, Zy = (unit_rows(Z.astype(np.float64)) for Z in fitted.transform_pair(*of_held))
+    bank = bank_of(fitted, *of_rest) if retriever.hubness == "bank" else None
+    return best_numbers(Zx, Zy, bank)
+
+
+def best_numbers(Zx, Zy, bank):
+    """Numbers of neighbours and weight with the largest mean reciprocal rank.
+
+    Parameters
+    ----------
+    Zx, Zy : ndarray of float64 of shape (n_pairs, n_components)
+        Paired codes, of length one or zero.
+    bank : tuple of ndarray or None
+        As a Hubness takes it.
+    """
+    partners = check_relevance(None, len(Zx), len(Zy))
+    ways = [(Zx, Zy), (Zy, Zx)]
+    others = ways[0] if bank is None else _bank_of_length_one(bank, Zx)
+
+    def score(n_neighbors, weights):
+        totals = np.zeros(len(weights))
+        for (queries, targets), near in zip(ways, others, strict=True):
+            r = mean_of_nearest(targets, near, n_neighbors)
+            for i, weight in enumerate(weights):
+                *codes, by = biased(queries, targets, r, weight, n_neighbors)
+                standing = first_relevant(codes[0], codes[1], partners, by)
+                totals[i] += mean_of_reciprocal_ranks(standing)
+        return totals
+
+    best, largest = NO_CORRECTION, score(NO_CORRECTION[0], NO_CORRECTION[1:])[0]
+    for n_neighbors in N_NEIGHBORS:
+        for weight, total in zip(WEIGHTS, score(n_neighbors, WEIGHTS), strict=True):
+            if total > largest:
+                best, largest = (n_neighbors, weight), total
+    return best
+
+
+def held_out(rows):
+    """Those of the rows that are held out: runs of them, evenly spread."""
+    n_held = min(len(rows) // _SHARE, _MOST_HELD_OUT)
+    runs = np.array_split(rows, min(_RUNS, n_held))
+    sizes = np.diff(np.linspace(0, n_held, len(runs) + 1).astype(int))
+    return np.concatenate([run[:size] for run, size in zip(runs, sizes, strict=True)])
+
+
+def _bank_of_length_one(bank, codes):
+    hubness = Hubness(bank=bank)
+    return [bank_codes(hubness, side, codes) for side in (0, 1)]
+
+
+def _even_share(rows, most):
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(int)]
