@@ -181,7 +181,7 @@ class _Best:
 
     def found(self):
         """Similarities and positions (n_queries, k), best first."""
-        if self._pending:
+        if self._n_pending:
             self._settle()
         return self._similarities, self._positions
 

@@ -664,8 +664,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         k = _found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
-        if not isinstance(self._correction(), Hubness | None):
-            raise ValueError("its hubness_ is no Hubness")
+        correction = self._correction()
+        if not isinstance(correction, Hubness | None):
+            raise ValueError(f"its hubness_ is a {type(correction).__name__}")
         if self._index is not None:
             k = self._width(self._index.space)
             if k not in (None, self._index.items.codes.shape[1]):
