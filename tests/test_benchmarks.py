@@ -66,7 +66,7 @@ TINY = {
     ),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
     "search_speed": (
-        ["--quick", "--case", "million", "--only", "exact", "bare"],
+        ["--quick", "--case", "million", "--only", "exact", "bare", "exact, bank"],
         "x bare",
     ),
     "interval_coverage": (

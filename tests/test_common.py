@@ -81,6 +81,8 @@ ESTIMATORS = {
     "CrossViewRetriever": [
         CrossViewRetriever(LinearCCA()),
         CrossViewRetriever(LinearCCA(1), correlation_power=2),
+        CrossViewRetriever(LinearCCA(), hubness="bank"),
+        CrossViewRetriever(LinearCCA(), hubness="csls"),
     ],
     "DeepCCA": [
         DeepCCA(**SMALL),
