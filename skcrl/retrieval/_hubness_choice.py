@@ -9,15 +9,13 @@ from skcrl._hubs import mean_of_nearest
 from skcrl._views import kind_of
 from skcrl.metrics import Hubness
 from skcrl.metrics._hubness import bank_codes, biased
-from skcrl.metrics._ranking import first_relevant
+from skcrl.metrics._ranking import expected, first_relevant
 from skcrl.metrics._relevance import check_relevance
-from skcrl.metrics._retrieval import mean_of_reciprocal_ranks
 from skcrl.retrieval._gaps import rows_there
 
-# What is tried. The first is no correction, which stays unless another is better.
-N_NEIGHBORS = (1, 5, 10, 25, 100)
-WEIGHTS = (0.25, 0.5, 0.75, 1.0)
-NO_CORRECTION = (10, 0.0)
+# What is tried: the smaller weights first, of which 0 is no correction.
+N_NEIGHBORS = (10, 1, 5, 25, 100)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Rows of either view in a bank. The means of cosines with the nearest of so many change
 # little with more, while an index of items takes time in proportion to them.
 LARGEST_BANK = 10_000
@@ -89,7 +87,11 @@ def chosen(retriever, X, y):
 
 
 def best_numbers(Zx, Zy, bank):
-    """Numbers of neighbours and weight with the largest mean reciprocal rank.
+    """Number of neighbours and the weakest weight that is as good as the best.
+
+    Weights are compared by the mean reciprocal ranks of pairs, each with the number of
+    neighbours that is best for it. As good is what is worse than the best by no more
+    than the standard error of that difference: of few pairs the best is chance.
 
     Parameters
     ----------
@@ -98,26 +100,34 @@ def best_numbers(Zx, Zy, bank):
     bank : tuple of ndarray or None
         As a Hubness takes it.
     """
+    ranks = {
+        (n_neighbors, weight): of_pairs
+        for n_neighbors in N_NEIGHBORS
+        for weight, of_pairs in _reciprocal_ranks(Zx, Zy, bank, n_neighbors).items()
+    }
+    best = max(ranks.values(), key=np.mean)
+    for weight in WEIGHTS:
+        of_weight = [ranks[n_neighbors, weight].mean() for n_neighbors in N_NEIGHBORS]
+        n_neighbors = N_NEIGHBORS[np.argmax(of_weight)]
+        worse = best - ranks[n_neighbors, weight]
+        if worse.mean() <= worse.std() / np.sqrt(len(worse)):
+            break
+    return n_neighbors, weight
+
+
+def _reciprocal_ranks(Zx, Zy, bank, n_neighbors):
+    """Mean over both ways of one over the rank of each partner, by weight."""
     partners = check_relevance(None, len(Zx), len(Zy))
-    ways = [(Zx, Zy), (Zy, Zx)]
-    others = ways[0] if bank is None else _bank_of_length_one(bank, Zx)
-
-    def score(n_neighbors, weights):
-        totals = np.zeros(len(weights))
-        for (queries, targets), near in zip(ways, others, strict=True):
-            r = mean_of_nearest(targets, near, n_neighbors)
-            for i, weight in enumerate(weights):
-                *codes, by = biased(queries, targets, r, weight, n_neighbors)
-                standing = first_relevant(codes[0], codes[1], partners, by)
-                totals[i] += mean_of_reciprocal_ranks(standing)
-        return totals
-
-    best, largest = NO_CORRECTION, score(NO_CORRECTION[0], NO_CORRECTION[1:])[0]
-    for n_neighbors in N_NEIGHBORS:
-        for weight, total in zip(WEIGHTS, score(n_neighbors, WEIGHTS), strict=True):
-            if total > largest:
-                best, largest = (n_neighbors, weight), total
-    return best
+    hubness = Hubness(n_neighbors, bank=bank)
+    ranks = {weight: np.zeros(len(Zx)) for weight in WEIGHTS}
+    for side, (queries, targets) in enumerate([(Zx, Zy), (Zy, Zx)]):
+        others = queries if bank is None else bank_codes(hubness, side, queries)
+        r = mean_of_nearest(targets, others, n_neighbors)
+        for weight in WEIGHTS:
+            *codes, by = biased(queries, targets, r, weight, n_neighbors)
+            standing = first_relevant(codes[0], codes[1], partners, by)
+            ranks[weight] += expected(standing, np.reciprocal) / 2
+    return ranks
 
 
 def held_out(rows):
@@ -126,11 +136,6 @@ def held_out(rows):
     runs = np.array_split(rows, min(_RUNS, n_held))
     sizes = np.diff(np.linspace(0, n_held, len(runs) + 1).astype(int))
     return np.concatenate([run[:size] for run, size in zip(runs, sizes, strict=True)])
-
-
-def _bank_of_length_one(bank, codes):
-    hubness = Hubness(bank=bank)
-    return [bank_codes(hubness, side, codes) for side in (0, 1)]
 
 
 def _even_share(rows, most):

@@ -115,11 +115,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         should be many: then no rows of training are needed.
     hubness_params : dict or None, default=None
         `n_neighbors` and `weight` of the correction. With None ``fit`` chooses them by
-        pairs that it holds out of a fit of another clone of the estimator: a fifth of
-        them, at most 1000. It tries 1, 5, 10, 25 and 100 neighbours with weights of
-        0.25, 0.5, 0.75 and 1, and none, and takes what gives the largest mean
-        reciprocal rank. A ``FrozenEstimator`` is not fitted; what it learned from
-        should be none of these pairs.
+        the mean reciprocal rank, both ways, of pairs that it holds out of a fit of
+        another clone of the estimator: a fifth of them, at most 1000. It tries weights
+        of 0, 0.25, 0.5, 0.75 and 1, each with 1, 5, 10, 25 and 100 neighbours, and
+        takes the smallest weight that is worse than the best by no more than a standard
+        error: with few pairs that is often 0, which corrects nothing. A
+        ``FrozenEstimator`` is not fitted; it should have learned from other pairs.
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"

@@ -34,6 +34,28 @@ def test_the_pairs_are_those_of_all_distances(metric, k, backend):
     assert set(zip(turned.y, turned.x, strict=True)) == set(zip(x, y, strict=True))
 
 
+@pytest.mark.parametrize("k", [1, 5, 40])
+@pytest.mark.parametrize("backend", ["exact", "faiss"])
+def test_pairs_of_corrected_cosines(k, backend):
+    rng = np.random.default_rng(k)
+    Zx, Zy = rng.standard_normal((60, 4)), rng.standard_normal((40, 4)) + 0.5
+    S = 1 - cdist(Zx, Zy, "cosine")
+    of_x, of_y = (np.sort(M, axis=1)[:, -10:].mean(axis=1) for M in (S, S.T))
+    S -= (of_x[:, None] + of_y) / 2
+    is_near = [(-M).argsort(axis=1).argsort(axis=1) < k for M in (S, S.T)]
+    x, y = np.nonzero(is_near[0] & is_near[1].T)
+    found = mutual_nearest_neighbors(Zx, Zy, k, hubness="csls", backend=backend)
+    np.testing.assert_array_equal(found.x, x)
+    np.testing.assert_array_equal(found.y, y)
+    np.testing.assert_allclose(found.similarities, S[x, y], atol=1e-12)
+    turned = mutual_nearest_neighbors(Zy, Zx, k, hubness="csls", backend=backend)
+    order = np.lexsort((turned.x, turned.y))
+    for a, b in zip(turned, (y, x, S[x, y]), strict=True):
+        np.testing.assert_allclose(a[order], b, atol=1e-12)
+    with pytest.raises(ValueError, match="corrects cosines, and metric='euclidean'"):
+        mutual_nearest_neighbors(Zx, Zy, k, metric="euclidean", hubness="csls")
+
+
 def test_of_equally_near_codes_the_first_count():
     Z = np.repeat([[1.0, 0.0], [0.0, 1.0]], 4, axis=0)
     found = mutual_nearest_neighbors(Z, np.vstack([Z, [[0.0, 0.0]]]), 2)
