@@ -9,6 +9,7 @@ from given import Given
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from test_backends import THOROUGH
+from test_file import rewritten
 
 from skcrl import CrossViewRetriever, LinearCCA
 from skcrl._columns import unit_rows
@@ -312,6 +313,48 @@ def test_an_index_of_another_correction_is_refused(views, banked, tmp_path):
     csls = clone(plain).set_params(hubness="csls", hubness_params=PARAMS)
     csls.fit(*views[:2]).load_index(path)  # which needs nothing of the items
     assert csls.search(views[2]).ids.shape == (100, 10)
+
+
+SETTINGS = {"space": {"codes": "mean", "metric": "cosine"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hubs": np.full((100, 2), np.nan)}, "not means of cosines for 100 items"),
+        ({"hubs": np.full((100, 2), 1.1)}, "not means of cosines for 100 items"),
+        ({"hubs": np.zeros((99, 2))}, "not means of cosines for 100 items"),
+        (
+            {"hubs": np.zeros((100, 2), np.float32)},
+            "not means of cosines for 100 items",
+        ),
+        (
+            {"hubs": np.zeros((100, 2), np.int64)},
+            "its hubs is of int64, not of f4 or f8",
+        ),
+        ({"settings": SETTINGS}, "has hubs and does not say how they were found"),
+        (
+            {"settings": {"space": SETTINGS["space"] | {"hubness": {"weight": 1}}}},
+            "its hubs were found by {'weight': 1}",
+        ),
+        (
+            {
+                "settings": {
+                    "space": SETTINGS["space"]
+                    | {"hubness": {"n_neighbors": 5, "weight": "1"}}
+                }
+            },
+            "weight of Hubness must be a number from 0 to 10, got '1'",
+        ),
+    ],
+)
+def test_edited_files_of_an_index(views, banked, tmp_path, changes, message):
+    path = tmp_path / "index.npz"
+    banked.fit_index(y=views[3]).save_index(path)
+    rewritten(path, **changes)
+    with pytest.raises(ValueError, match=f"is damaged: .*{message}"):
+        banked.load_index(path)
+    assert banked.search(views[2]).ids.shape == (100, 7)
 
 
 @pytest.mark.parametrize(
