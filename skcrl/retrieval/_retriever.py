@@ -503,7 +503,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Codes of both views, as they are indexed and compared.
 
-        With it ``skcrl.metrics.get_scorer`` scores a retriever too.
+        With it ``skcrl.metrics.get_scorer`` scores a retriever too, which corrects hubs
+        if it is given `hubness_`.
 
         Parameters
         ----------
@@ -668,6 +669,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         correction = self._correction()
         if not isinstance(correction, Hubness | None):
             raise ValueError(f"its hubness_ is a {type(correction).__name__}")
+        if correction is not None and correction.bank is not None:
+            k, width = self._width(self._space()), correction.bank[0].shape[1]
+            if k not in (None, width):
+                raise ValueError(f"its bank is of codes of {width} components, not {k}")
         if self._index is not None:
             k = self._width(self._index.space)
             if k not in (None, self._index.items.codes.shape[1]):

@@ -66,8 +66,8 @@ def corrected(retriever, queries, items, side):
 def test_random_cases_with_ties(rng, monkeypatch, dtype, cells):
     monkeypatch.setattr(_hubness, "_CELLS", cells)
     monkeypatch.setattr(_hubness, "_CELLS_OF_ALL", cells)
-    for case in range(12):
-        n, n_queries, width = rng.integers([1, 1, 1], [500, 300, 7])
+    for case in range(8):
+        n, n_queries, width = rng.integers([1, 1, 1], [400, 150, 7])
         Z = rng.standard_normal((n + n_queries, width))
         if case % 2:
             Z = rng.integers(-1, 2, Z.shape)  # with equal rows, and rows of zeros
@@ -297,6 +297,20 @@ def test_kept_in_files(views, banked, tmp_path):
             np.testing.assert_array_equal(a, b)
         each.add(y=views[3][:1])
         assert each.search(views[2][:1], n_neighbors=101).ids.shape == (1, 101)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Hubness(bank=(np.eye(5), np.eye(5))), "its bank is of codes of 5 components"),
+        ("csls", "its hubness_ is a str"),
+    ],
+)
+def test_a_model_of_another_correction_is_refused(banked, tmp_path, other, message):
+    banked.hubness_ = other
+    banked.save(tmp_path / "model.skcrl")
+    with pytest.raises(ValueError, match=f"is damaged: {message}"):
+        CrossViewRetriever.load(tmp_path / "model.skcrl")
 
 
 def test_an_index_of_another_correction_is_refused(views, banked, tmp_path):

@@ -57,6 +57,7 @@ from skcrl.inspection import (
     summary,
 )
 from skcrl.metrics import (
+    Hubness,
     RepresentationSimilarity,
     cka,
     common_score,
@@ -159,12 +160,16 @@ found = retriever.search(left[:3], n_neighbors=5)
 assert_type(found.ids, np.ndarray)
 distances, positions = retriever.kneighbors(left[:3])
 assert_type(retriever.kneighbors(left, return_distance=False), np.ndarray)
+corrected = CrossViewRetriever(
+    LinearCCA(10), hubness="bank", hubness_params={"n_neighbors": 5, "weight": 0.5}
+)
 
 # Measures, tests and data.
 Zx, Zy = cca.transform_pair(left, right)
 assert_type(pearson_sum(Zx, Zy), float)
-assert_type(recall_at_k(Zx, Zy, k=5), float)
-assert_type(retrieval_report(Zx, Zy)["x_to_y"]["recall_at_1"], float)
+assert_type(recall_at_k(Zx, Zy, k=5, hubness="csls"), float)
+report = retrieval_report(Zx, Zy, hubness=Hubness(5, bank=(Zx, Zy)))
+assert_type(report["x_to_y"]["recall_at_1"], float)
 assert_type(cka(Zx, right, debiased=True), float)
 assert_type(RepresentationSimilarity().update(Zx, Zy).svcca(variance=0.9), float)
 get_scorer("recall_at_1_x_to_y")(cca, left, right)
