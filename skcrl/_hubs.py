@@ -38,13 +38,13 @@ def mean_of_nearest(codes, others, n_neighbors):
 
 def mean_of_largest(values, n):
     """Mean of the `n` largest values of each row, or of all if there are no more."""
-    width = values.shape[1]
-    n_groups = width // _GROUP
+    if n >= values.shape[1]:
+        return values.mean(axis=1)
+    n_groups = values.shape[1] // _GROUP
     if n_groups > 2 * n:
         values = _largest(values, n, n_groups)
-        width = values.shape[1]
-    n = min(n, width)
-    return np.partition(values, width - n, axis=1)[:, width - n :].mean(axis=1)
+    last = values.shape[1] - n
+    return np.partition(values, last, axis=1)[:, last:].mean(axis=1)
 
 
 def _largest(values, n, n_groups):

@@ -37,7 +37,7 @@ class ByBank(NamedTuple):
         kinds, of_kind = np.unique(self.shares, axis=0, return_inverse=True)
         for kind, share in enumerate(kinds):
             rows = np.flatnonzero(of_kind == kind)
-            bias = self.weight * (hubs @ share)
+            bias = self.weight * (hubs @ share.astype(hubs.dtype))
             similarities[rows], positions[rows] = nearest_less(
                 search, queries[rows], codes, bias, k, n_threads
             )
@@ -55,7 +55,7 @@ class ByQueries(NamedTuple):
         if isinstance(search, Exact):
             return self._nearest_of_all(queries, codes, k)
         proposed = _proposed(search, queries, len(codes), k, n_threads)
-        bias = np.zeros(len(codes))
+        bias = np.zeros(len(codes), dtype=codes.dtype)
         for some in _batches(np.unique(proposed[proposed >= 0])):
             near = codes[some].astype(queries.dtype, copy=False)
             r = mean_of_nearest(near, queries, self.n_neighbors)
@@ -63,7 +63,7 @@ class ByQueries(NamedTuple):
         return _best_of(queries, codes, proposed, bias, k)
 
     def _nearest_of_all(self, queries, codes, k):
-        bias = np.zeros(len(codes))
+        bias = np.zeros(len(codes), dtype=codes.dtype)
         best = _Best(queries, codes, bias, k, self.weight)
         # The similarities, and what puts the largest in order.
         budget = int(get_config()["working_memory"] * 2**20) // (3 * codes.itemsize)
@@ -86,7 +86,7 @@ def nearest_less(search, queries, codes, bias, k, n_threads):
         Of length one or zero.
     codes : ndarray of shape (n_items, n_components)
         Likewise.
-    bias : ndarray of float64 of shape (n_items,)
+    bias : ndarray of shape (n_items,)
     k : int
     n_threads : int
 
@@ -168,7 +168,7 @@ class _Best:
 
     def look_at(self, cosines, block):
         """Take the items of a slice into account; `cosines` is overwritten."""
-        bias = self._bias[block].astype(cosines.dtype)
+        bias = self._bias[block].astype(cosines.dtype, copy=False)
         cosines -= bias[:, None]
         if self._cut is None:
             self._cut = _low_bounds(cosines, self._k) - 2 * self._margin
