@@ -96,17 +96,15 @@ def nearest_less(search, queries, codes, bias, k, n_threads):
         Best first.
     positions : ndarray of int64 of shape (n_queries, k)
     """
-    if not isinstance(search, Exact):
-        proposed = _proposed(search, queries, len(codes), k, n_threads)
-        return _best_of(queries, codes, proposed, bias, k)
     largest = max(bias.max(), -bias.min())
     found = []
     for rows in gen_batches(len(queries), _QUERIES):
-        best = _Best(queries[rows], codes, bias, k, largest)
-        step = max(_CELLS // len(queries[rows]), 1)
-        for block in gen_batches(len(codes), min(step, len(codes))):
-            best.look_at(best.cosines(block), block)
-        found.append(best.found())
+        few = queries[rows]
+        if isinstance(search, Exact):
+            found.append(_nearest_of_all(few, codes, bias, k, largest))
+        else:
+            proposed = _proposed(search, few, len(codes), k, n_threads)
+            found.append(_best_of(few, codes, proposed, bias, k))
     similarities, positions = map(np.concatenate, zip(*found, strict=True))
     return similarities, positions
 
@@ -140,6 +138,15 @@ def hubs_of(codes, hubness):
             for side in (0, 1)
         ]
     )
+
+
+def _nearest_of_all(queries, codes, bias, k, largest):
+    """Similarities and positions of the best of all; no bias is beyond `largest`."""
+    best = _Best(queries, codes, bias, k, largest)
+    step = max(_CELLS // len(queries), 1)
+    for block in gen_batches(len(codes), min(step, len(codes))):
+        best.look_at(best.cosines(block), block)
+    return best.found()
 
 
 class _Best:

@@ -112,7 +112,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         rows of the queries' view, and takes the mean of both where a query has both
         views: what an item loses is computed in ``fit_index`` and ``add``. "csls" looks
         at the queries of the same call of ``kneighbors`` or ``search``, of which there
-        should be many: then no rows of training are needed.
+        should be many: then no rows of training are needed. "exact" compares all items
+        so; other backends propose five times as many as are to be found, 100 at least,
+        of which the best so are taken.
     hubness_params : dict or None, default=None
         `n_neighbors` and `weight` of the correction. With None ``fit`` chooses them by
         the mean reciprocal rank, both ways, of pairs that it holds out of a fit of
