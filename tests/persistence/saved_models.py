@@ -320,6 +320,7 @@ RETRIEVERS = {
         CrossViewRetriever(LinearCCA(2), correlation_power=2),
         {"y": Y, "ids": [f"Ding {i}" for i in range(_N)]},
     ),
+    "retriever of hubs": (CrossViewRetriever(LinearCCA(2), hubness="bank"), {"y": Y}),
     "retriever numbered": (
         CrossViewRetriever(FrozenEstimator(LinearCCA(2).fit(X, Y)), n_neighbors=3),
         {"X": X, "ids": np.arange(_N) + 7},
