@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcrl.retrieval._backends import BACKENDS, build
+from skcrl.retrieval._changes import removed, replaced
 from skcrl.retrieval._codes import (
     NONE_LOST,
     PLAIN,
@@ -14,7 +15,7 @@ from skcrl.retrieval._codes import (
     check_lost,
     check_space,
 )
-from skcrl.retrieval._ids import check_ids, joined_ids
+from skcrl.retrieval._ids import check_ids, joined_ids, positions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +67,9 @@ class Items:
 
 
 class Index:
-    """Items and a search over them, which grows.
+    """Items and a search over them, which change.
 
-    Threads may search it and add to it at once: `items` is replaced as a whole, so who
+    Threads may search it and change it at once: `items` is replaced as a whole, so who
     reads it once has all that belongs together.
 
     Parameters
@@ -116,6 +117,45 @@ class Index:
             else:
                 search = old.search.grown(codes, n_threads)
             self.items = Items(codes, lost, ids, search)
+
+    def remove(self, ids, n_threads):
+        """Take items out; nothing changes if that fails."""
+        with self._lock:
+            old = self.items
+            positions = positions_of(ids, old.ids, len(old))
+            rows, lost, kept = removed(old.lost, len(old), positions)
+            kept_ids = None if old.ids is None else old.ids[kept]
+            self.items = self._changed(old, old.codes, rows, lost, kept_ids, n_threads)
+
+    def replace(self, codes, ids, n_threads, lost=NONE_LOST):
+        """Give items other codes; nothing changes if that fails."""
+        with self._lock:
+            old = self.items
+            positions = positions_of(ids, old.ids, len(old))
+            n_new = len(codes) + len(lost)
+            if len(positions) != n_new:
+                raise ValueError(
+                    f"ids must name each of the {n_new} items to replace, got "
+                    f"{len(positions)}."
+                )
+            rows, lost = replaced(old.lost, len(old), positions, lost)
+            both = old.codes
+            if len(codes):
+                old.check_width(codes)
+                both = np.concatenate([both, codes])
+            self.items = self._changed(old, both, rows, lost, old.ids, n_threads)
+
+    def _changed(self, old, codes, rows, lost, ids, n_threads):
+        """Items of some rows of codes, which start with those of the old items."""
+        if len(rows) == 0:
+            raise ValueError(
+                "No item with a view would be left in the index: call fit_index to "
+                "make another."
+            )
+        if np.array_equal(rows, np.arange(len(old.codes))):
+            return Items(old.codes, lost, ids, old.search)
+        codes = codes[rows]
+        return Items(codes, lost, ids, self._built(codes, n_threads))
 
     def searchable(self, n_threads):
         """Items with a search over them, built if there is none yet."""

@@ -337,6 +337,80 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index.add(codes, ids, self._n_threads(), lost)
         return self
 
+    def remove(self, ids: ArrayLike) -> Self:
+        """Take items out of the index; nothing is fitted again.
+
+        Items without ids of their own go by their positions, and those behind them then
+        move up, as rows of an array do: after ``remove([0])`` the item that was at
+        position 1 is at 0. Give items ids if something else knows them by name.
+
+        Each call copies the index, in which other threads may search meanwhile, and
+        builds the search anew: remove many items at once.
+
+        Parameters
+        ----------
+        ids : array-like of int or str, of shape (n_removed,)
+            Names of the items; their positions if they have none.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever.
+
+        Raises
+        ------
+        ValueError
+            If there is no item of some id, two ids are equal, or no item with a view
+            would be left. The index is then as it was before.
+        NotFittedError
+            If the index is empty.
+        """
+        self._filled_index().remove(ids, self._n_threads())
+        return self
+
+    def replace(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        ids: ArrayLike | None = None,
+    ) -> Self:
+        """Give items of the index other views; nothing is fitted again.
+
+        They keep their ids and their positions. Each call copies the index, in which
+        other threads may search meanwhile, and builds the search anew: replace many
+        items at once.
+
+        Parameters
+        ----------
+        X : array-like of n_replaced rows or None, default=None
+            First view of the items.
+        y : array-like of n_replaced rows or None, default=None
+            Second view of the items. What is not given is gone: an item that had both
+            views is then found by the code of one.
+        ids : array-like of int or str, of shape (n_replaced,)
+            Names of the items, which must be in the index; their positions if they
+            have none.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever.
+
+        Raises
+        ------
+        ValueError
+            As in ``add``, or if `ids` are not given, there is no item of some id, or
+            no item with a view would be left. The index is then as it was before.
+        NotFittedError
+            If the index is empty.
+        """
+        if ids is None:
+            raise ValueError("ids must say which items to replace, got None.")
+        index = self._searched_index()
+        codes, lost = self._encode_items(X, y)
+        index.replace(codes, ids, self._n_threads(), lost)
+        return self
+
     @overload
     def kneighbors(
         self,
@@ -382,7 +456,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             One minus the cosine of the codes, or their Euclidean distance, smallest
             first; infinity for an item without a view. Only if asked for.
         positions : ndarray of shape (n_queries, n_neighbors)
-            Where the items were in ``fit_index``, counted on in ``add``.
+            Where the items were in ``fit_index``, counted on in ``add``; after
+            ``remove`` those behind have moved up.
 
         Raises
         ------
