@@ -57,6 +57,16 @@ class Items:
         """Ids of the items at these positions."""
         return positions if self.ids is None else self.ids[positions]
 
+    def code_of(self, name):
+        """Code (n_components,) of the item of this id."""
+        (position,) = positions_of([name], self.ids, len(self))
+        before = np.searchsorted(self.lost, position)
+        if before < len(self.lost) and self.lost[before] == position:
+            raise ValueError(
+                f"Item {name!r:.80} has no view: it is found last by every query."
+            )
+        return self.codes[position - before]
+
     def check_width(self, codes):
         """Raise ValueError for codes of another width."""
         if codes.shape[1] != self.codes.shape[1]:

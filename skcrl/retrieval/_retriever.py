@@ -36,6 +36,7 @@ from skcrl.retrieval._codes import (
     check_codes,
     check_range,
 )
+from skcrl.retrieval._explanation import Explanation, explained, names_of
 from skcrl.retrieval._gaps import encode_there, rows_there
 from skcrl.retrieval._held_out import held_out_correlations
 from skcrl.retrieval._ids import check_ids
@@ -505,6 +506,63 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         items, similarities, positions = self._nearest(X, y, n_neighbors)
         return Found(similarities, items.named(positions))
+
+    def explain(
+        self, X: Rows | None = None, y: Rows | None = None, *, id: int | str
+    ) -> Explanation:
+        """Say which components of the codes speak for an item, and which against it.
+
+        Parameters
+        ----------
+        X : array-like of one row or None, default=None
+            First view of the query.
+        y : array-like of one row or None, default=None
+            Second view of the query.
+        id : int or str
+            Name of the item; its position if it has none.
+
+        Returns
+        -------
+        explanation : Explanation
+            Named tuple of `similarity`, `components`, `contributions` and `names`, of
+            shape (n_components,) and sorted: what speaks most for the item is first.
+            The contributions add up to the similarity, up to rounding. Of codes that
+            cosines compare each is the product of what the two codes have there, both
+            weighted and of length one. Of a distance it is the square of the gap there
+            over the distance, with a minus: the first are then where the codes are
+            nearest.
+
+        Raises
+        ------
+        ValueError
+            As ``kneighbors`` does, or if there are more queries than one, or no item of
+            this id, or it has no view.
+        NotFittedError
+            If the index is empty.
+
+        Examples
+        --------
+        >>> from skcrl import CrossViewRetriever, LinearCCA
+        >>> from skcrl.datasets import load_digits_halves
+        >>> left, right, _ = load_digits_halves()
+        >>> retriever = CrossViewRetriever(LinearCCA(20), correlation_power=1)
+        >>> retriever = retriever.fit(left[1:], right[1:]).fit_index(y=right)
+        >>> why = retriever.explain(left[:1], id=0)
+        >>> why.names[:2]
+        array(['linearcca0', 'linearcca1'], dtype=object)
+        >>> bool(abs(why.contributions.sum() - why.similarity) < 1e-12)
+        True
+        """
+        items = self._searched_index().items
+        queries = self.encode(X, y)
+        if len(queries) != 1:
+            raise ValueError(
+                f"explain takes one query, got {len(queries)} rows: pass one of them, "
+                "as in X[:1]."
+            )
+        items.check_width(queries)
+        names = names_of(self.estimator_, self.codes, queries.shape[1])
+        return explained(queries[0], items.code_of(id), self.metric, names)
 
     def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
         """Codes of rows as they are indexed and compared: of length one for cosines.
