@@ -8,6 +8,7 @@ from skcrl.metrics._correlation import (
     refitted_canonical_total,
 )
 from skcrl.metrics._hits import hierarchical_precision_at_k, hit_at_k
+from skcrl.metrics._ndcg import ndcg_at_k
 from skcrl.metrics._retrieval import (
     average_precision_at_k,
     class_codes,
@@ -45,6 +46,7 @@ __all__ = [
     "mean_average_precision",
     "mean_reciprocal_rank",
     "median_rank",
+    "ndcg_at_k",
     "pearson_sum",
     "precision_at_k",
     "procrustes_distance",
