@@ -18,6 +18,12 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
@@ -216,7 +222,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Rows, y: Rows) -> Self:
+    def fit(self, X: Rows, y: Rows, **fit_params: Any) -> Self:
         """Learn the common space of two views; the index is empty after it.
 
         Parameters
@@ -225,6 +231,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             First view, as the estimator takes it.
         y : array-like of n_samples rows
             Second view, paired with `X`.
+        **fit_params : dict
+            For ``fit`` of the estimator, such as `labels` of a SemanticMatching,
+            `groups` of a CCALRanker or `sample_weight`; with `cv` each fold gets its
+            rows of them. With metadata routing enabled, what the estimator requested by
+            ``set_fit_request``.
 
         Returns
         -------
@@ -239,9 +250,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             "joint" and it has no ``transform_joint``, or weights of another width. The
             retriever is then as it was before.
         """
+        if _routing_enabled():
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         with restored_on_error(self):
-            self.estimator_ = clone(self.estimator).fit(X, y)
-            self.weights_ = self._weights(X, y)
+            self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+            self.weights_ = self._weights(X, y, fit_params)
             if self.codes == "joint":
                 self._require_joint(X, y)
             self._index: Index | None = None
@@ -742,6 +755,19 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """Column names of the first view."""
         return self.estimator_.feature_names_in_
 
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which parameters go where, for scikit-learn's metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` asks ``fit`` of the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
+
     def _check_loaded(self):
         """Raise ValueError for a fitted state from a file that is not in order."""
         if not any(name in vars(self) for name in ("estimator_", "weights_", "_index")):
@@ -764,13 +790,13 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             if k not in (None, self._index.items.codes.shape[1]):
                 raise ValueError(f"its index is not of codes of {k} components")
 
-    def _weights(self, X, y):
+    def _weights(self, X, y, fit_params):
         if self.correlation_power == 0:
             return None
         if self.cv is None:
             correlations = self._training_correlations()
         else:
-            correlations = self._held_out_correlations(X, y)
+            correlations = self._held_out_correlations(X, y, fit_params)
         shares = np.clip(correlations, 0, None)
         if not shares.any():
             source = "correlations_" if self.cv is None else "held-out correlations"
@@ -781,13 +807,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         # Of the largest, so that high powers do not underflow: lengths do not matter.
         return (shares / shares.max()) ** self.correlation_power
 
-    def _held_out_correlations(self, X, y):
+    def _held_out_correlations(self, X, y, fit_params):
         if isinstance(self.estimator, FrozenEstimator):
             raise ValueError(
                 f"cv={self.cv} fits the estimator to parts of the samples, and a "
                 "FrozenEstimator is never fitted: set cv=None."
             )
-        return held_out_correlations(self.estimator, self.estimator_, X, y, self.cv)
+        return held_out_correlations(
+            self.estimator, self.estimator_, X, y, self.cv, fit_params
+        )
 
     def _training_correlations(self):
         correlations = _found_in(self.estimator_, "correlations_")
