@@ -4,9 +4,10 @@ Codes of items and queries are given; every search runs in a process of its own 
 thread, the methods in turn. Printed are medians over the rounds: CPU seconds of all
 queries at once; their ratio to ours and to the bare product, round by round; the peak
 of the memory above the codes and the index; CPU seconds and MB of making the index,
-which for ours holds a copy of the codes; and the share of the true neighbours that were
-found, true by products in float64. The bare product is taken for 100 queries at a time:
-for all at once its similarities and their order would fill 12 GB.
+which for ours holds a copy of the codes, and the MB that it keeps, without what is
+mapped from a file; and the share of the true neighbours that were found, true by
+products in float64. The bare product is taken for 100 queries at a time: for all at
+once its similarities and their order would fill 12 GB.
 
     python benchmarks/search_speed.py
     python benchmarks/search_speed.py --case million --only exact bare
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _fresh_process import measured
+from _fresh_process import held_mb, measured
 from _peers import print_table, rounds
 from sklearn.base import BaseEstimator
 
@@ -45,14 +46,29 @@ class Given(BaseEstimator):
     transform_y = transform
 
 
-def retriever(codes, k, backend="exact", **params):
-    """Ours."""
+def made_index(codes, k, backend, **params):
+    """Retriever over the codes."""
     from skcrl import CrossViewRetriever
 
     made = CrossViewRetriever(
         Given(), n_neighbors=k, backend=backend, backend_params=params, n_jobs=1
     )
-    made.fit(codes, codes).fit_index(codes)
+    return made.fit(codes, codes).fit_index(codes)
+
+
+def retriever(codes, k, backend="exact", **params):
+    """Ours."""
+    made = made_index(codes, k, backend, **params)
+    return lambda queries: made.kneighbors(queries)[1]
+
+
+def mapped(codes, k, backend):
+    """Ours, with the codes left in a file."""
+    made = made_index(codes, k, backend)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "index.npz"
+        made.save_index(path)
+        made.load_index(path, mmap_mode="r")  # what is mapped outlives the name
     return lambda queries: made.kneighbors(queries)[1]
 
 
@@ -84,8 +100,15 @@ EXACT = {
     "sklearn cosine": scikit_learn_cosine,
     "faiss Flat": partial(retriever, backend="faiss"),
 }
+COMPACT = {
+    "int8": partial(retriever, backend="int8"),
+    "binary": partial(retriever, backend="binary"),
+    "int8, codes on disk": partial(mapped, backend="int8"),
+    "binary, codes on disk": partial(mapped, backend="binary"),
+}
 METHODS = {
     **EXACT,
+    **COMPACT,
     "faiss HNSW32": partial(retriever, backend="faiss", factory="HNSW32"),
     "faiss HNSW32, ef 200": partial(
         retriever, backend="faiss", factory="HNSW32", search="efSearch=200"
@@ -107,7 +130,7 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "million": Case(1_000_000, 1_000, 10, tuple(EXACT)),
+    "million": Case(1_000_000, 1_000, 10, (*EXACT, *COMPACT)),
     "hundred neighbours": Case(100_000, 1_000, 100, tuple(EXACT)),
     "approximate": Case(100_000, 1_000, 10, tuple(METHODS)),
 }
@@ -147,7 +170,9 @@ def measure(method, k, folder):
     try:
         # So that imports and set-up do not count.
         make(items[:1000])(queries[:10])
+        before = held_mb()
         search, index_seconds, index_mb = measured(lambda: make(items))
+        kept = held_mb() - before
     except ImportError as error:
         print(json.dumps({"absent": str(error)}))
         return
@@ -160,6 +185,7 @@ def measure(method, k, folder):
                 "mb": mb,
                 "index": index_seconds,
                 "index_mb": index_mb,
+                "kept_mb": kept,
                 "found": found,
             }
         )
@@ -183,6 +209,7 @@ def main(argv=None):
     columns = {
         "index s": lambda one, bare: f"{one['index']:.1f}",
         "index MB": lambda one, bare: f"{one['index_mb']:.0f}",
+        "keeps MB": lambda one, bare: f"{one['kept_mb']:.0f}",
         "found": lambda one, bare: f"{one['found']:.4f}",
     }
     for name in args.case:

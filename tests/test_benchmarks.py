@@ -66,7 +66,15 @@ TINY = {
     ),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
     "search_speed": (
-        ["--quick", "--case", "million", "--only", "exact", "bare"],
+        [
+            "--quick",
+            "--case",
+            "million",
+            "--only",
+            "exact",
+            "bare",
+            "int8, codes on disk",
+        ],
         "x bare",
     ),
     "interval_coverage": (

@@ -64,7 +64,8 @@ def mutual_nearest_neighbors(
         with all.
     metric : {"cosine", "euclidean"}, default="cosine"
         How codes are compared.
-    backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
+    backend : {"exact", "int8", "binary", "faiss", "hnswlib", "usearch"}, \
+            default="exact"
         Who searches, as in :class:`~skcrl.CrossViewRetriever`. Time of "exact" grows
         with n_x * n_y; the graphs of "hnswlib" and "usearch" miss a few pairs, and save
         time where codes are several 100,000.

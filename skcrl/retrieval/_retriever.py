@@ -111,22 +111,28 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         length one.
     n_neighbors : int, default=10
         Items to find, at least 1.
-    backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
-        Search over the items. "exact" compares each query with all items: few queries
+    backend : str, default="exact"
+        Search over the items: "exact", "int8", "binary", "faiss", "hnswlib" or
+        "usearch". "exact" compares each query with all items: few queries
         by one product each, many by scikit-learn's ``NearestNeighbors``, which never
         holds the similarities of all. Distances are those of the differences of codes,
-        computed for all items that rounding leaves among the nearest. The others are
-        packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
-        or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
-        most miss some.
+        computed for all items that rounding leaves among the nearest. "int8" and
+        "binary" look at all items by small stand-ins of their codes, one byte a
+        component or 64 bytes an item, and rank by the codes themselves what is best by
+        these; binary ones tell cosines alone. Use them where the codes are too many
+        for memory, with `mmap_mode` of ``load_index``. The others are packages to be
+        installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib or usearch, or
+        of ``skcrl[search]`` for all: they propose items in float32, and most miss some.
     backend_params : dict or None, default=None
-        Parameters of the package. For "faiss", `factory`, a description of an index
-        such as "HNSW32" ("Flat" if not given, which is exhaustive), and `search`,
-        settings such as "efSearch=64". For "hnswlib", `M`, `ef_construction`, `ef` and
-        `random_seed`. For "usearch", `connectivity`, `expansion_add`,
-        `expansion_search` and `dtype`. Each has bounds, for they are in the file of an
-        index too: a graph, for one, has at most 32 links an item, or 4 a component of
-        the codes up to 128.
+        Parameters of the backend. For "int8" and "binary", `oversampling`, how many
+        candidates are ranked for each item to find: 4 and 80 if not given, with which
+        99 % or more of the 10 nearest are found. For "faiss", `factory`, a description
+        of an index such as "HNSW32" ("Flat" if not given, which is exhaustive), and
+        `search`, settings such as "efSearch=64". For "hnswlib", `M`,
+        `ef_construction`, `ef` and `random_seed`. For "usearch", `connectivity`,
+        `expansion_add`, `expansion_search` and `dtype`. Each has bounds, for they are
+        in the file of an index too: a graph, for one, has at most 32 links an item, or
+        4 a component of the codes up to 128.
     n_jobs : int or None, default=None
         Threads with which "hnswlib" and "usearch" build, add and search; None and -1
         take all cores. On several threads they build a graph that differs a little
@@ -691,7 +697,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index = self._filled_index()
         _file.write(path, _file.Stored(**index.__getstate__()))
 
-    def load_index(self, path: File) -> Self:
+    def load_index(self, path: File, *, mmap_mode: Literal["r"] | None = None) -> Self:
         """Take the index from a file that ``save_index`` wrote.
 
         Its codes are meaningful only to the estimator that made them.
@@ -700,6 +706,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ----------
         path : str or path-like
             File to read. Reading it runs no code of it.
+        mmap_mode : "r" or None, default=None
+            With "r" the codes stay in the file, mapped into memory, and a search reads
+            those of the candidates that its `backend` proposes: memory holds what that
+            keeps of them, which is least with "int8" and "binary". "exact" reads all
+            codes for each query and cannot be used so. The file must stay as it is
+            while the index is used; ``save_index`` puts a new one in its place and
+            leaves this one be. ``add``, ``remove`` and ``replace`` bring all codes
+            into memory.
 
         Returns
         -------
@@ -711,14 +725,23 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is no index, is damaged or of a newer version, its codes are
             not as wide as those of the estimator, or it was made with other `codes` or
-            `metric`. The index is then as it was before.
+            `metric`, or `mmap_mode` is given and its backend is "exact". The index is
+            then as it was before.
         OSError
             If the file cannot be read.
         ImportError
             If the package that searched the index is not installed.
         """
         check_is_fitted(self)
-        stored = _file.read(path)
+        if mmap_mode not in (None, "r"):
+            raise ValueError(f"mmap_mode must be 'r' or None, got {mmap_mode!r:.80}.")
+        stored = _file.read(path, maps_codes=mmap_mode is not None)
+        if mmap_mode is not None and stored.backend == "exact":
+            raise ValueError(
+                f"{path} holds an index of backend='exact', which reads all codes for "
+                "each query: load it without mmap_mode, or make it with "
+                "backend='int8'."
+            )
         if stored.space != self._space():
             raise ValueError(
                 f"{path} holds an index of {_told(stored.space)}, and this retriever "
