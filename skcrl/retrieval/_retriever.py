@@ -3,7 +3,7 @@
 import sys
 from copy import copy
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, overload
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -34,6 +34,7 @@ from skcrl._views import check_paired, kind_of
 from skcrl.metrics import get_scorer
 from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file
+from skcrl.retrieval._arrow import table_of
 from skcrl.retrieval._backends import BACKENDS
 from skcrl.retrieval._codes import (
     CODES,
@@ -47,6 +48,9 @@ from skcrl.retrieval._gaps import encode_there, rows_there
 from skcrl.retrieval._held_out import held_out_correlations
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 class Found(NamedTuple):
@@ -760,6 +764,35 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"{path} holds an index that cannot be searched: {error}"
             ) from error
         return self
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Codes of all items and their ids as a table of Arrow, for other databases.
+
+        ``pyarrow.parquet.write_table`` makes a file of it, which vector databases take.
+        They are to compare codes as this index does: by inner products, for "cosine",
+        for which codes have length one, or by Euclidean distances. Queries are codes
+        that ``encode`` gives.
+
+        Returns
+        -------
+        table : pyarrow.Table
+            A row for each item, in their order: "id", a string or an integer of 64
+            bits, the position of an item that has no id; and "code", a list of one
+            length of float32, null for an item without a view.
+
+        Raises
+        ------
+        NotFittedError
+            If the index is empty.
+        ImportError
+            If pyarrow is not installed: ``pip install skcrl[arrow]``.
+
+        Examples
+        --------
+        >>> from pyarrow import parquet  # doctest: +SKIP
+        >>> parquet.write_table(retriever.to_arrow(), "items.parquet")  # doctest: +SKIP
+        """
+        return table_of(self._filled_index().items)
 
     @property
     def n_items_(self) -> int:
