@@ -107,6 +107,7 @@ TINY = {
     ),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
     "single_cells": (["--quick", "--part", "anchors", "--seeds", "1"], "PCA of both"),
+    "semantic_matching": (["--data", "digits", "--seeds", "1"], "SCM"),
     "semantic_labels": (
         ["--quick", "--seeds", "2", "--samples", "2"],
         "USE less LME, hp@5: ",

@@ -4,7 +4,7 @@ Either is made block by block, so that codes on disk are never all in memory.
 
 With ``int8`` a component :math:`c` of a code is held as the integer nearest to
 :math:`(c - o) / s`, where :math:`o` is the middle of the component's range and
-:math:`254\,s` its width.
+:math:`254\,s` its width; codes of few components are held in two bytes each.
 
 With ``binary`` a code is held as the signs of its products with directions, in sets
 that are orthogonal within. For each direction the signs of two codes differ with a
@@ -22,9 +22,11 @@ _ITEMS, _COMPARED = 2**14, 2**19
 _MADE = 2**18
 # Queries at once.
 _QUERIES = 256
-# Directions whose signs are kept, 64 bytes an item.
-_N_BITS = 512
+# Directions whose signs are kept, 64 bytes an item; fewer of codes of few components.
+_N_BITS, _BITS_OF_A_COMPONENT = 512, 64
 _SEED = 0
+# Codes of fewer components are held in two bytes a component.
+_NARROW = 16
 # Of a query from the items, in steps of their components.
 _FARTHEST = 1e300
 
@@ -71,7 +73,11 @@ class _Compact:
 
 
 class Int8(_Compact):
-    """One byte for each component.
+    """One byte for each component, or two where there are few.
+
+    The nearest codes of length one have the largest cosine: both metrics go by the
+    distance from what the bytes stand for, since rounding that makes a code longer
+    would count for its cosine.
 
     Parameters
     ----------
@@ -86,20 +92,28 @@ class Int8(_Compact):
         self._metric = metric
         low, high = _ranges(codes)
         self._origin = low + (high - low) / 2
-        step = (high - low) / 254
-        step[step == 0] = 1
+        # Of few components one byte each leaves many codes alike.
+        is_narrow = codes.shape[1] < _NARROW
+        self._numbers = np.empty(codes.shape, np.int16 if is_narrow else np.int8)
+        self._float = np.float64 if is_narrow else np.float32
+        most = np.iinfo(self._numbers.dtype).max
+        step = (high - low) / (2 * most)
+        step[step == 0] = step.max() or 1  # any will do for what is constant
         # Squares of what is counted in the largest step stay in range.
         self._unit = step.max()
         self._steps = step / self._unit
-        self._numbers = np.empty(codes.shape, np.int8)
-        self._squares = np.empty(len(codes), np.float32)
+        self._squares = np.empty(len(codes), self._float)
         for rows in _parts(codes):
             numbers = np.rint((codes[rows] - self._origin) / step)
-            # Of a range so small that its step is rounded, more than 127 fit.
-            numbers = np.clip(numbers, -127, 127)
+            # Of a range so small that its step is rounded, more steps fit.
+            numbers = np.clip(numbers, -most, most)
             self._numbers[rows] = numbers
             numbers *= self._steps
             self._squares[rows] = np.einsum("ij,ij->i", numbers, numbers)
+            is_zero = ~codes[rows].any(axis=1)
+            if metric == "cosine" and is_zero.any():
+                # It is at right angles to all, which is farther than it seems.
+                self._squares[rows] += is_zero / self._unit**2
 
     def extended(self, codes):
         return Int8(codes, self._metric)
@@ -108,21 +122,18 @@ class Int8(_Compact):
         return min(max(_COMPARED // self._numbers.shape[1], 1), _ITEMS)
 
     def _prepared(self, queries):
-        if self._metric == "cosine":
-            return queries.astype(np.float64) * self._steps, None
         with np.errstate(over="ignore"):
             queries = (queries - self._origin) / self._unit
         queries = np.clip(queries, -_FARTHEST, _FARTHEST)
         # What is far away counts by its direction: squares of it may be out of range.
-        far = np.maximum(1, abs(queries).max(axis=1))
-        return queries / far[:, None] * self._steps, 0.5 / far
+        far = np.maximum(1, abs(queries).max(axis=1, keepdims=True))
+        queries = queries / far * self._steps
+        return queries.astype(self._float), (0.5 / far).astype(self._float)
 
     def _scores(self, prepared, items):
         queries, shares = prepared
-        scores = queries.astype(np.float32) @ self._numbers[items].astype(np.float32).T
-        if shares is not None:
-            shares = shares.astype(np.float32)
-            scores -= shares[:, None] * self._squares[items]
+        scores = queries @ self._numbers[items].astype(self._float).T
+        scores -= shares * self._squares[items]
         return scores
 
 
@@ -137,12 +148,11 @@ class Binary(_Compact):
 
     def __init__(self, codes):
         self.n_items = len(codes)
-        # What is drawn must not outweigh the codes.
-        self._directions = _directions(codes.shape[1], min(_N_BITS, len(codes)))
+        self._directions = _directions(codes.shape[1], _n_bits(codes))
         self._bits = self._signs(codes)
 
     def extended(self, codes):
-        if self._directions.shape[1] < min(_N_BITS, len(codes)):
+        if self._directions.shape[1] < _n_bits(codes):
             return Binary(codes)
         other = object.__new__(Binary)
         other.n_items, other._directions = len(codes), self._directions
@@ -208,6 +218,11 @@ def _first_of_largest(scores, n):
     better, equal = scores > last, scores == last
     equal[np.flatnonzero(equal)[n - np.count_nonzero(better) :]] = False
     return np.flatnonzero(better | equal)
+
+
+def _n_bits(codes):
+    """Bits for each code: neither they nor their directions must outweigh the codes."""
+    return min(_N_BITS, len(codes), _BITS_OF_A_COMPONENT * codes.shape[1])
 
 
 def _parts(codes):

@@ -61,6 +61,28 @@ def test_most_neighbours_are_found_by_default(backend, least):
         assert recall(found, true) >= least
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 8])
+@pytest.mark.parametrize("backend", ["int8", "binary"])
+def test_neighbours_among_codes_of_few_components(backend, width):
+    rng = np.random.default_rng(0)
+    items, queries = unit(rng, 20_000, width), unit(rng, 50, width)
+    items[::7] = 0
+    items, queries = items.astype(np.float64), queries.astype(np.float64)
+    true = retriever("exact").fit_index(items).search(queries).similarities
+    found = retriever(backend).fit_index(items).search(queries).similarities
+    assert np.mean(found >= true[:, -1:] - 1e-12) >= 0.99
+
+
+def test_rare_directions_among_constants_and_what_is_tiny():
+    items = np.zeros((100, 20))
+    items[:, 3] = 1
+    items[:, 5] = 1e-200 * np.arange(100)
+    made = retriever("int8", oversampling=1).fit_index(items)
+    assert made.search(items[:2]).ids.shape == (2, 10)
+    made = retriever("int8", metric="euclidean", oversampling=1).fit_index(items)
+    np.testing.assert_array_equal(made.search(items).ids[:, 0], np.arange(100))
+
+
 @pytest.mark.parametrize("block", [7, 2**14])
 @pytest.mark.parametrize("n", [1, 10, 300])
 def test_bits_are_signs_and_are_compared_by_how_many_differ(monkeypatch, block, n):
