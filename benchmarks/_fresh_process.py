@@ -43,6 +43,11 @@ def resident_mb():
     return _status("VmRSS")
 
 
+def held_mb():
+    """Memory of this process alone, without what is mapped from files."""
+    return _status("RssAnon")
+
+
 def peak_mb():
     """Its highest value since :func:`reset_peak`."""
     return _status("VmHWM")

@@ -23,6 +23,7 @@ _HOMES = {
     "ProbabilisticCCA": "skcrl.linear",
     "RoutedView": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
+    "SemanticMatching": "skcrl.matching",
     "SparseCCA": "skcrl.linear",
     "TiedBidirectional": "skcrl.deep",
     "TwoView": "skcrl.compose",
@@ -41,6 +42,7 @@ _SUBMODULES = {
     "kernel",
     "labels",
     "linear",
+    "matching",
     "metrics",
     "retrieval",
     "singlecell",
@@ -63,6 +65,7 @@ __all__ = [
     "ProbabilisticCCA",
     "RoutedView",
     "SemanticEmbedding",
+    "SemanticMatching",
     "SparseCCA",
     "TiedBidirectional",
     "TwoView",
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
         kernel as kernel,
         labels as labels,
         linear as linear,
+        matching as matching,
         metrics as metrics,
         retrieval as retrieval,
         singlecell as singlecell,
@@ -106,6 +110,7 @@ if TYPE_CHECKING:
         ProbabilisticCCA,
         SparseCCA,
     )
+    from skcrl.matching import SemanticMatching
     from skcrl.persistence import describe
     from skcrl.retrieval import CrossViewRetriever
     from skcrl.transfer import CrossViewClassifier, transfer_score

@@ -12,9 +12,6 @@ from sklearn.base import (
     ClassifierMixin,
     MetaEstimatorMixin,
     clone,
-    is_clusterer,
-    is_outlier_detector,
-    is_regressor,
 )
 from sklearn.model_selection import KFold, check_cv
 from sklearn.svm import LinearSVC
@@ -34,16 +31,15 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
 from skcrl._arrays import untensored
+from skcrl._classifiers import learned, require_classifier
 from skcrl._labels import check_labels
 from skcrl._typing import Rows, available_if, fit_context
 from skcrl._validation import cached, restored_on_error
-from skcrl._views import kind_of
 from skcrl.compose import TwoView
-from skcrl.compose._two_view import select_columns
+from skcrl.compose._two_view import views_of_table
 from skcrl.persistence._saved import Saved
 
 __all__ = ["CrossViewClassifier", "transfer_score"]
@@ -191,7 +187,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
         """
         _raise_for_params(params, self, "fit")
         with restored_on_error(self):
-            _require_classifier(self.classifier)
+            require_classifier(self.classifier)
             for view in (self.fit_view, self.predict_view):
                 _require_codes(self.representation, view)
             if y is None:
@@ -215,7 +211,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
                 self.fit_view,
                 **routed.representation.transform,
             )
-            self.classifier_ = _learned(
+            self.classifier_ = learned(
                 self.classifier, codes, labels, **routed.classifier.fit
             )
             self.classes_ = self.classifier_.classes_
@@ -370,24 +366,7 @@ class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstima
                 self.__dict__.pop("n_features_in_", None)
                 self.__dict__.pop("feature_names_in_", None)
             return X
-        X = validate_data(
-            self,
-            kind_of(X, "X").values(X),
-            reset=reset,
-            dtype=None,
-            ensure_all_finite="allow-nan",  # a gap is the representation's to judge
-            accept_sparse=get_tags(self).input_tags.sparse and ("csr", "csc"),
-            skip_check_array=hasattr(X, "columns"),
-        )
-        if self.x_columns is None or self.y_columns is None:
-            raise ValueError(
-                "X holds both views in one array: name the columns of each by "
-                "x_columns and y_columns, or pass a TwoView."
-            )
-        return TwoView(
-            select_columns(X, self.x_columns, "x_columns"),
-            select_columns(X, self.y_columns, "y_columns"),
-        )
+        return views_of_table(self, X, reset=reset)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -471,7 +450,7 @@ def transfer_score(
             raise ValueError(f"{name} must be 'x', 'y' or 'joint', got {view!r}.")
         _require_codes(representation, view)
     classifier = LinearSVC(random_state=0) if classifier is None else classifier
-    _require_classifier(classifier)
+    require_classifier(classifier)
     views = TwoView(X, y)
     check_consistent_length(views, labels)
     labels = column_or_1d(check_labels(labels, "labels"))
@@ -481,7 +460,7 @@ def transfer_score(
     folds = KFold(cv) if isinstance(cv, Integral) else check_cv(cv)
     return np.array(
         [
-            _learned(classifier, train_codes[train], labels[train]).score(
+            learned(classifier, train_codes[train], labels[train]).score(
                 test_codes[test], labels[test]
             )
             for train, test in folds.split(train_codes, labels)
@@ -491,33 +470,6 @@ def transfer_score(
 
 def _fit(representation, X, y, params):
     return representation.fit(X, y, **params)
-
-
-def _require_classifier(classifier):
-    if isinstance(classifier, type) or not hasattr(classifier, "fit"):
-        raise ValueError(
-            f"classifier must be a classifier such as LinearSVC(), got {classifier!r}."
-        )
-    for is_other, kind in (
-        (is_regressor, "regressor"),
-        (is_clusterer, "clusterer"),
-        (is_outlier_detector, "outlier detector"),
-    ):
-        if is_other(classifier):
-            raise ValueError(
-                f"classifier must be a classifier, and {classifier!r} is a {kind}."
-            )
-
-
-def _learned(classifier, codes, labels, **params):
-    """The classifier, fitted; what it can do may be known after fit only."""
-    fitted = clone(classifier).fit(codes, labels, **params)
-    if not (hasattr(fitted, "predict") and hasattr(fitted, "classes_")):
-        raise ValueError(
-            f"classifier must be a classifier, and {classifier!r} learned no classes "
-            "to predict."
-        )
-    return fitted
 
 
 def _check_labels(y):

@@ -66,7 +66,10 @@ TINY = {
     ),
     "missing_views": (["--seeds", "1", "--epochs", "1"], "regression"),
     "search_speed": (
-        ["--quick", "--case", "million", "--only", "exact", "bare", "exact, bank"],
+        [
+            *("--quick", "--case", "million", "--only"),
+            *("exact", "bare", "exact, bank", "int8, codes on disk"),
+        ],
         "x bare",
     ),
     "interval_coverage": (
@@ -99,6 +102,7 @@ TINY = {
     ),
     "noisy_mnist": (["--quick", "--epochs", "2"], "DCCAE"),
     "single_cells": (["--quick", "--part", "anchors", "--seeds", "1"], "PCA of both"),
+    "semantic_matching": (["--data", "digits", "--seeds", "1"], "SCM"),
     "semantic_labels": (
         ["--quick", "--seeds", "2", "--samples", "2"],
         "USE less LME, hp@5: ",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC
@@ -32,6 +33,7 @@ from skcrl import (
     ProbabilisticCCA,
     RoutedView,
     SemanticEmbedding,
+    SemanticMatching,
     SparseCCA,
     TiedBidirectional,
     ViewPipeline,
@@ -147,6 +149,15 @@ ESTIMATORS = {
     ],
     "RoutedView": [RoutedView(LinearCCA())],
     "SemanticEmbedding": [SemanticEmbedding()],
+    "SemanticMatching": [
+        SemanticMatching(x_columns=slice(None), y_columns=slice(None)),
+        SemanticMatching(
+            LinearCCA(),
+            y_classifier=LinearDiscriminantAnalysis(),
+            x_columns=slice(None),
+            y_columns=slice(None),
+        ),
+    ],
     "SparseCCA": [
         SparseCCA(),
         SparseCCA(alpha=(0.1, None), n_nonzero=(None, 1), scale=False),
@@ -179,7 +190,7 @@ STREAMING = [e for e in TWO_VIEW if hasattr(e, "partial_fit")]
 # Containers and names of columns are read and given alike in all settings of nets.
 CONTAINERS = [e for e in TWO_VIEW if not hasattr(e, "max_epochs")]
 CONTAINERS += [es[0] for es in ESTIMATORS.values() if hasattr(es[0], "max_epochs")]
-CONTAINERS += PAIRWISE + ESTIMATORS["RoutedView"]
+CONTAINERS += PAIRWISE + ESTIMATORS["RoutedView"] + ESTIMATORS["SemanticMatching"]
 
 # Checks that scikit-learn runs over its own estimators alone.
 OWN_CHECKS = [

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import get_tags
 from sklearn.utils._array_api import get_namespace
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, validate_data
 
 from skcrl._typing import Rows
 from skcrl._views import check_paired, kind_of
@@ -176,6 +177,32 @@ class TwoView:
             return None if view is None else getattr(view, "shape", type(view).__name__)
 
         return f"TwoView(x={describe(self.x)}, y={describe(self.y)})"
+
+
+def views_of_table(estimator, X, *, reset):
+    """Two views of a table, by `x_columns` and `y_columns` of an estimator.
+
+    With `reset` the estimator learns the width and the names of the table, else they
+    are compared with what it learned.
+    """
+    X = validate_data(
+        estimator,
+        kind_of(X, "X").values(X),
+        reset=reset,
+        dtype=None,
+        ensure_all_finite="allow-nan",  # a gap is for those to judge that take a view
+        accept_sparse=get_tags(estimator).input_tags.sparse and ("csr", "csc"),
+        skip_check_array=hasattr(X, "columns"),
+    )
+    if estimator.x_columns is None or estimator.y_columns is None:
+        raise ValueError(
+            "X holds both views in one array: name the columns of each by x_columns "
+            "and y_columns, or pass a TwoView."
+        )
+    return TwoView(
+        select_columns(X, estimator.x_columns, "x_columns"),
+        select_columns(X, estimator.y_columns, "y_columns"),
+    )
 
 
 def select_columns(X, columns, name):

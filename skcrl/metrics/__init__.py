@@ -9,6 +9,7 @@ from skcrl.metrics._correlation import (
 )
 from skcrl.metrics._hits import hierarchical_precision_at_k, hit_at_k
 from skcrl.metrics._hubness import Hubness
+from skcrl.metrics._ndcg import ndcg_at_k
 from skcrl.metrics._retrieval import (
     average_precision_at_k,
     class_codes,
@@ -47,6 +48,7 @@ __all__ = [
     "mean_average_precision",
     "mean_reciprocal_rank",
     "median_rank",
+    "ndcg_at_k",
     "pearson_sum",
     "precision_at_k",
     "procrustes_distance",

@@ -233,6 +233,34 @@ def expected_average_precision(queries, targets, relevance, by):
     return average
 
 
+def expected_normalized_gain(queries, targets, relevance, k, by):
+    """Discounted gain of each query over the largest, mean over all orders of ties.
+
+    Each of t tied targets after m better ones is at any of the places m + 1 to m + t
+    with the same chance, and so takes the mean of their discounts.
+    """
+    places = np.arange(1, len(targets) + 1)
+    discounts = np.where(places <= k, 1 / np.log2(places + 1), 0)
+    upto = np.concatenate([[0], np.cumsum(discounts)])
+    normalized = np.empty(len(queries))
+    for block, similarity in _similarities(queries, targets, by):
+        rows = relevance.rows(block)
+        ends = rows.indptr[1:-1]
+        gains = np.split(rows.data.astype(np.float64), ends)
+        of_query = np.split(_similarities_of_relevant(similarity, rows).data, ends)
+        for i, (all_of, relevant, gain) in enumerate(
+            zip(similarity, of_query, gains, strict=True)
+        ):
+            slack = by.slack(relevant, queries.shape[1])
+            m, t = _count_sorted(np.sort(all_of), relevant, slack)
+            share = gain / gain.max()  # sums of large gains would overflow
+            best = -np.sort(-share)
+            normalized[block.start + i] = (
+                share @ ((upto[m + t] - upto[m]) / t) / (best @ discounts[: len(best)])
+            )
+    return normalized
+
+
 def _rounding(n_components):
     return 2 * (n_components + 2) * np.finfo(np.float64).eps
 

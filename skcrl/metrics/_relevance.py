@@ -11,9 +11,9 @@ from skcrl._views import kind_of
 
 
 class ByMatrix(NamedTuple):
-    """Relevance written out: a boolean matrix, dense or CSR."""
+    """Relevance written out: a matrix of bool or of gains, dense or CSR."""
 
-    matrix: Any  # ndarray or csr_array of bool, (n_queries, n_targets)
+    matrix: Any  # ndarray or csr_array, (n_queries, n_targets)
 
     def rows(self, block):
         """Relevance to the queries in the slice `block`, CSR (n_block, n_targets)."""
@@ -21,7 +21,7 @@ class ByMatrix(NamedTuple):
 
     def counts(self):
         """Number of relevant targets of each query."""
-        return self.matrix.sum(axis=1)
+        return (self.matrix != 0).sum(axis=1)
 
     def swapped(self):
         """Relevance of the queries to the targets."""
@@ -66,6 +66,24 @@ def check_relevance(relevant, n_queries, n_targets):
     return _by_matrix(relevant, n_queries, n_targets)
 
 
+def check_gains(relevant, n_queries, n_targets):
+    """Relevance by degrees from what users pass as `relevant`."""
+    if relevant is None or isinstance(relevant, tuple):
+        return check_relevance(relevant, n_queries, n_targets)
+    gains = _matrix(relevant, n_queries, n_targets)
+    if gains.dtype.kind not in "biuf":
+        raise ValueError(f"`relevant` must hold gains, got {gains.dtype}.")
+    gains = _canonical(gains)
+    values = gains.data if sparse.issparse(gains) else gains
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError(
+            "`relevant` must hold gains that are finite and not negative, got "
+            f"{values[~(np.isfinite(values) & (values >= 0))][0]}: take 0 for what is "
+            "not relevant."
+        )
+    return ByMatrix(gains)
+
+
 def check_all_have_relevant(relevance, queries_name):
     """Raise ValueError if there is nothing to find for some query."""
     lost = np.flatnonzero(relevance.counts() == 0)
@@ -108,6 +126,16 @@ def _by_class(relevant, n_queries, n_targets):
 
 
 def _by_matrix(relevant, n_queries, n_targets):
+    relevant = _matrix(relevant, n_queries, n_targets)
+    if relevant.dtype != bool:
+        raise ValueError(
+            f"`relevant` must be boolean, got {relevant.dtype}: compare it with a "
+            "threshold, as in relevant > 0."
+        )
+    return ByMatrix(_canonical(relevant))
+
+
+def _matrix(relevant, n_queries, n_targets):
     if not sparse.issparse(relevant):
         relevant = np.asarray(kind_of(relevant, "`relevant`").values(relevant))
     if relevant.shape != (n_queries, n_targets):
@@ -116,17 +144,17 @@ def _by_matrix(relevant, n_queries, n_targets):
             f"of shape ({n_queries}, {n_targets}), a row per query and a column per "
             f"target, got shape {relevant.shape}."
         )
-    if relevant.dtype != bool:
-        raise ValueError(
-            f"`relevant` must be boolean, got {relevant.dtype}: compare it with a "
-            "threshold, as in relevant > 0."
-        )
-    if not sparse.issparse(relevant):
-        return ByMatrix(relevant)
-    relevant = sparse.csr_array(relevant, copy=True)
-    relevant.sum_duplicates()
-    relevant.eliminate_zeros()
-    return ByMatrix(relevant)
+    return relevant
+
+
+def _canonical(matrix):
+    """A matrix that is dense, or CSR without zeros and with each entry once."""
+    if not sparse.issparse(matrix):
+        return matrix
+    matrix = sparse.csr_array(matrix, copy=True)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _indicators(numbers, n_classes):

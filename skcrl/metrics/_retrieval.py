@@ -297,7 +297,7 @@ def precision_at_k(
     queries, targets, relevance, by = _check_one_way(
         queries, targets, relevant, metric, hubness
     )
-    _check_k(k, len(targets))
+    check_k(k, len(targets))
     return float(expected_precision(queries, targets, relevance, k, by).mean())
 
 
@@ -433,7 +433,7 @@ def average_precision_at_k(
     queries, targets, relevance, by = _check_one_way(
         queries, targets, (query_classes, target_classes), metric, hubness
     )
-    _check_k(k, len(targets))
+    check_k(k, len(targets))
     precision = expected_precision(queries, targets, relevance, k, by)
     _, of_class = np.unique(relevance.query_classes, return_inverse=True)
     return float(np.mean(np.bincount(of_class, precision) / np.bincount(of_class)))
@@ -606,7 +606,7 @@ def mean_both_ways(measure, Zx, Zy, relevant=None, metric="cosine", hubness=None
 
 def recall(standing, k):
     """Recall at k."""
-    _check_k(k, standing.n_targets)
+    check_k(k, standing.n_targets)
     return float(expected(standing, lambda rank: (rank <= k) * 1.0).mean())
 
 
@@ -644,7 +644,8 @@ def _check(queries, targets, relevant, metric, names=("queries", "targets")):
     return queries, targets, relevance, by
 
 
-def _check_k(k, n_targets):
+def check_k(k, n_targets):
+    """Raise ValueError unless there are k targets to look at."""
     is_integer = isinstance(k, Integral) and not isinstance(k, bool)
     if not is_integer or not 1 <= k <= n_targets:
         raise ValueError(

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from skcrl._arrays import to_numpy
 from skcrl._typing import Metric, Rows
@@ -11,6 +14,7 @@ from skcrl.metrics._hubness import check_hubness
 from skcrl.metrics._ranking import compared_by
 from skcrl.metrics._retrieval import (
     Correction,
+    mean_average_precision,
     mean_both_ways,
     mean_of_reciprocal_ranks,
     median_of_ranks,
@@ -31,9 +35,11 @@ def get_scorer_names() -> list[str]:
     --------
     >>> from skcrl.metrics import get_scorer_names
     >>> [name for name in get_scorer_names() if name.startswith("mean")]
-    ['mean_reciprocal_rank', 'mean_reciprocal_rank_x_to_y', 'mean_reciprocal_rank_y_to_x']
-    """  # noqa: E501
-    return sorted(_SCORES)
+    ['mean_average_precision', 'mean_average_precision_x_to_y',
+     'mean_average_precision_y_to_x', 'mean_reciprocal_rank',
+     'mean_reciprocal_rank_x_to_y', 'mean_reciprocal_rank_y_to_x']
+    """
+    return sorted([*_SCORES, *_BY_CLASSES])
 
 
 def get_scorer(
@@ -48,7 +54,9 @@ def get_scorer(
         "mean_reciprocal_rank" and "neg_median_rank" (the negative of the median
         rank) search either view for the partners of the rows of the other, and are the
         mean of both directions; with "_x_to_y" after them the first view's rows are
-        the queries, with "_y_to_x" the second's. "pearson_sum" is that of the codes.
+        the queries, with "_y_to_x" the second's. "mean_average_precision" and these
+        two forms of it search for all rows of the query's class. "pearson_sum" is that
+        of the codes.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the rows of the other view; of no effect on "pearson_sum".
     hubness : None, "csls" or Hubness, default=None
@@ -58,7 +66,9 @@ def get_scorer(
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` is the score of ``estimator.transform_pair(X, y)``.
+        ``scorer(estimator, X, y)`` is the score of ``estimator.transform_pair(X, y)``;
+        that by classes is given those of the rows, ``scorer(estimator, X, y,
+        classes=classes)``.
 
     Raises
     ------
@@ -68,6 +78,13 @@ def get_scorer(
     See Also
     --------
     recall_at_k : Which says how codes are compared and ties counted.
+
+    Notes
+    -----
+    In searches and in ``cross_val_score`` classes come by scikit-learn's metadata
+    routing, which must be enabled, and are cut into folds as the rows are. A scorer by
+    classes requests `classes`; ``scorer.set_score_request(classes="labels")`` has it
+    take what is passed as `labels`.
 
     Examples
     --------
@@ -81,28 +98,73 @@ def get_scorer(
     >>> search = GridSearchCV(LinearCCA(), grid, scoring=scoring).fit(left, right)
     >>> search.best_params_
     {'n_components': 20}
+
+    Of the same digit all sheets are relevant:
+
+    >>> from sklearn import config_context
+    >>> _, _, digits = load_digits_halves()
+    >>> scoring = get_scorer("mean_average_precision")
+    >>> with config_context(enable_metadata_routing=True):
+    ...     search = GridSearchCV(LinearCCA(), grid, scoring=scoring)
+    ...     search = search.fit(left, right, classes=digits)
+    >>> search.best_params_
+    {'n_components': 20}
     """
-    if not isinstance(name, str) or name not in _SCORES:
+    names = get_scorer_names()
+    if not isinstance(name, str) or name not in names:
         raise ValueError(
-            f"There is no scorer {name!r}: choose one of {', '.join(_SCORES)}."
+            f"There is no scorer {name!r}: choose one of {', '.join(names)}."
         )
     compared_by(metric)
     check_hubness(hubness, metric)
     return Scorer(name, metric, hubness)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class Scorer:
     """Callable that scores the codes of both views."""
 
     name: str
     metric: Metric = "cosine"
     hubness: Correction = None
+    request: bool | str | None = True  # of classes, in words of metadata routing
 
-    def __call__(self, estimator: Any, X: Rows, y: Rows) -> float:
+    def __call__(
+        self, estimator: Any, X: Rows, y: Rows, classes: Rows | None = None
+    ) -> float:
         """Score of the estimator on the paired views `X` and `y`."""
+        by_classes = self.name in _BY_CLASSES
+        if by_classes and classes is None:
+            raise ValueError(
+                f"{self.name} needs the class of each row, as in scorer(estimator, X, "
+                "y, classes=classes). In a search pass fit(X, y, classes=classes), "
+                "under sklearn.set_config(enable_metadata_routing=True)."
+            )
+        if not by_classes and classes is not None:
+            raise ValueError(
+                f"{self.name} takes no classes: those that do are "
+                f"{', '.join(_BY_CLASSES)}."
+            )
         Zx, Zy = map(to_numpy, estimator.transform_pair(X, y))
-        return _SCORES[self.name](Zx, Zy, metric=self.metric, hubness=self.hubness)
+        by = {"metric": self.metric, "hubness": self.hubness}
+        if by_classes:
+            return _BY_CLASSES[self.name](Zx, Zy, classes, **by)
+        return _SCORES[self.name](Zx, Zy, **by)
+
+    def set_score_request(self, *, classes: bool | str | None) -> Self:
+        """Say under which name classes come by scikit-learn's metadata routing."""
+        if self.name not in _BY_CLASSES:
+            raise ValueError(f"{self.name} takes no classes, so it requests none.")
+        self.request = classes
+        self.get_metadata_routing()  # refuses what is no name
+        return self
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """What is requested, for scikit-learn's metadata routing."""
+        routing = MetadataRequest(owner=repr(self))
+        if self.name in _BY_CLASSES:
+            routing.score.add_request(param="classes", alias=self.request)
+        return routing
 
     def __repr__(self):
         by = "" if self.metric == "cosine" else f", metric={self.metric!r}"
@@ -116,14 +178,31 @@ def _x_to_y(measure, Zx, Zy, metric, hubness):
 
 
 def _y_to_x(measure, Zx, Zy, metric, hubness):
+    return _x_to_y(measure, Zy, Zx, metric, _swapped(hubness, metric))
+
+
+def _swapped(hubness, metric):
     hubness = check_hubness(hubness, metric)
-    return measure(
-        one_way(Zy, Zx, metric=metric, hubness=hubness and hubness.swapped())
-    )
+    return hubness and hubness.swapped()
 
 
 def _pearson_sum(Zx, Zy, metric, hubness):
     return pearson_sum(Zx, Zy)
+
+
+def _precision_x_to_y(Zx, Zy, classes, metric, hubness):
+    return mean_average_precision(
+        Zx, Zy, relevant=(classes, classes), metric=metric, hubness=hubness
+    )
+
+
+def _precision_y_to_x(Zx, Zy, classes, metric, hubness):
+    return _precision_x_to_y(Zy, Zx, classes, metric, _swapped(hubness, metric))
+
+
+def _precision_both_ways(Zx, Zy, classes, metric, hubness):
+    ways = (_precision_x_to_y, _precision_y_to_x)
+    return float(np.mean([way(Zx, Zy, classes, metric, hubness) for way in ways]))
 
 
 def _neg_median_rank(standing):
@@ -145,3 +224,9 @@ _SCORES = {
         ("_y_to_x", _y_to_x),
     )
 } | {"pearson_sum": _pearson_sum}
+
+_BY_CLASSES = {
+    "mean_average_precision": _precision_both_ways,
+    "mean_average_precision_x_to_y": _precision_x_to_y,
+    "mean_average_precision_y_to_x": _precision_y_to_x,
+}

@@ -94,7 +94,7 @@ def _text(text):
 
 def _innermost(estimator):
     for name in _WRAPPED:
-        if hasattr(estimator, name):
+        if getattr(estimator, name, None) is not None:
             return _innermost(getattr(estimator, name))
     return estimator
 

@@ -35,6 +35,7 @@ _HOMES = {
     "ProbabilisticCCA": "skcrl.linear",
     "RoutedView": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
+    "SemanticMatching": "skcrl.matching",
     "SparseCCA": "skcrl.linear",
     "TiedBidirectional": "skcrl.deep",
     "View": "skcrl.base",

@@ -1,4 +1,4 @@
-"""Search behind one call: scikit-learn's, and those of other packages."""
+"""Search behind one call: ours, scikit-learn's, and those of other packages."""
 
 import re
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
+from skcrl.retrieval import _compact
 from skcrl.retrieval._bounds import check_params
 from skcrl.retrieval._distances import (
     Candidates,
@@ -124,12 +125,7 @@ class Exact(_Search):
             return super().nearest(queries, codes, k, n_threads)
         else:
             candidates = (_near_in_angle(query, codes, k) for query in queries)
-        found = [
-            _best(query, codes, near, k, self.metric)
-            for query, near in zip(queries, candidates, strict=True)
-        ]
-        similarities, positions = map(np.stack, zip(*found, strict=True))
-        return similarities, positions
+        return _best_of_each(queries, codes, candidates, k, self.metric)
 
     def _propose(self, queries, k, n_threads):
         # Of two types it would be several times slower.
@@ -137,6 +133,53 @@ class Exact(_Search):
             queries.astype(self._dtype, copy=False), ((0, 0), (0, self._padding))
         )
         return self._neighbors.kneighbors(queries, k, return_distance=False)
+
+
+class _Compact(_Search):
+    """Small stand-ins for the codes propose items, which the codes then rank."""
+
+    _stand_ins: Any
+
+    def grown(self, codes, n_threads):
+        """Search over more items: `codes` are those of all, the first ones known."""
+        other = copy(self)
+        other._stand_ins = self._stand_ins.extended(codes)
+        return other
+
+    def nearest(self, queries, codes, k, n_threads):
+        """Similarities and positions, best first."""
+        n_candidates = min(k * self._oversampling, len(codes))
+        candidates = self._stand_ins.among(queries, n_candidates)
+        return _best_of_each(queries, codes, candidates, k, self.metric)
+
+    def proposed(self, queries, n, k, n_threads):
+        """Positions of `n` items near each query, or of as many as rank `k`."""
+        n = min(max(n, k * self._oversampling), self._stand_ins.n_items)
+        return np.stack(list(self._stand_ins.among(queries, n)))
+
+    def _start_compact(self, metric, oversampling, stand_ins):
+        self.metric = metric
+        self._oversampling = oversampling
+        self._stand_ins = stand_ins
+
+
+class Int8(_Compact):
+    """Candidates by codes of one byte a component."""
+
+    def __init__(self, codes, n_threads, metric="cosine", *, oversampling=4):
+        self._start_compact(metric, oversampling, _compact.Int8(codes, metric))
+
+
+class Binary(_Compact):
+    """Candidates by codes of bits."""
+
+    def __init__(self, codes, n_threads, metric="cosine", *, oversampling=80):
+        if metric != "cosine":
+            raise ValueError(
+                f"bits tell directions and no lengths, which metric={metric!r} "
+                "compares: take backend='int8', or metric='cosine'."
+            )
+        self._start_compact(metric, oversampling, _compact.Binary(codes))
 
 
 class Faiss(_Search):
@@ -280,7 +323,14 @@ _REFUSALS = (
     ValueError,
 )
 
-BACKENDS = {"exact": Exact, "faiss": Faiss, "hnswlib": Hnswlib, "usearch": Usearch}
+BACKENDS = {
+    "exact": Exact,
+    "int8": Int8,
+    "binary": Binary,
+    "faiss": Faiss,
+    "hnswlib": Hnswlib,
+    "usearch": Usearch,
+}
 
 
 def build(backend, params, codes, n_threads, metric):
@@ -336,6 +386,16 @@ def _near_in_angle(query, codes, k):
     margin = 4 * (codes.shape[1] + 2) * np.finfo(codes.dtype).eps
     near = np.flatnonzero(rough >= low_bound(rough, k) - margin)
     return near[rough[near] >= kth_largest(rough[near], k) - margin]
+
+
+def _best_of_each(queries, codes, candidates, k, metric):
+    """Similarities and positions (n_queries, k) of the best candidates of each."""
+    found = [
+        _best(query, codes, near, k, metric)
+        for query, near in zip(queries, candidates, strict=True)
+    ]
+    similarities, positions = map(np.stack, zip(*found, strict=True))
+    return similarities, positions
 
 
 def _best(query, codes, near, k, metric):

@@ -18,6 +18,8 @@ _INTEGERS = {
     "ef_construction": _LOOKED_AT_ONCE,
     "expansion_add": _LOOKED_AT_ONCE,
     "random_seed": (0, 2**32 - 1),
+    # Candidates for each item that is searched for.
+    "oversampling": (1, 1000),
 }
 # Those of usearch that hold numbers with signs.
 _DTYPES = (

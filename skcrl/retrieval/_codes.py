@@ -1,6 +1,7 @@
 """What estimators give for codes, checked."""
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from skcrl._arrays import to_numpy
 from skcrl.metrics import Hubness
@@ -13,6 +14,8 @@ PLAIN = {"codes": "mean", "metric": "cosine"}
 NONE_LOST = np.empty(0, dtype=np.int64)
 # Squares of distances below this stay in the range of float32, in which packages count.
 _LARGEST = 1e15
+# Numbers of codes that are looked at at once.
+_AT_ONCE = 2**18
 
 
 def check_codes(codes, source):
@@ -48,15 +51,28 @@ def check_range(codes, source):
 
 def check_indexed(codes, metric):
     """Codes as an index holds them: checked and, for cosines, of length one or zero."""
+    codes = to_numpy(codes)
+    if codes.ndim != 2 or codes.size == 0:
+        return check_codes(codes, "It")  # which says so
+    # Codes may lie on disk: few are looked at at once.
+    for rows in gen_batches(len(codes), max(_AT_ONCE // codes.shape[1], 1)):
+        try:
+            _check_some_indexed(codes[rows], metric)
+        except ValueError as error:
+            after = f" (rows are counted from row {rows.start})" if rows.start else ""
+            raise ValueError(f"{error}{after}") from error
+    return codes
+
+
+def _check_some_indexed(codes, metric):
     codes = check_codes(codes, "It")
     if metric == "euclidean":
         check_range(codes, "It")
-        return codes
+        return
     length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
     # The squares of what is not 0 may be.
     if (codes.any(axis=1) & (abs(length - 1) > 1e-3)).any():
         raise ValueError("its codes are not of length one or zero")
-    return codes
 
 
 def check_space(space):

@@ -67,12 +67,12 @@ def write(path, stored):
         np.savez(file, settings=json.dumps(settings, default=_plain), **arrays)
 
 
-def read(path):
-    """What :func:`write` wrote, checked."""
+def read(path, *, maps_codes=False):
+    """What :func:`write` wrote, checked; the codes may stay in the file."""
     with opened(Path(path)) as file:
         # Bytes of any kind may raise anything here.
         try:
-            arrays = read_arrays(file, _TYPES)
+            arrays = read_arrays(file, _TYPES, "codes" if maps_codes else None)
             settings = _settings(arrays)
             version = settings["version"]
             if settings["format"] != _FORMAT:

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import column_correlations, matched_components
@@ -13,12 +13,13 @@ from skcrl._views import kind_of
 _LEAST_ROWS = 3
 
 
-def held_out_correlations(estimator, fitted, X, y, n_folds):
+def held_out_correlations(estimator, fitted, X, y, n_folds, fit_params):
     """Mean over folds of the correlations (n_components,) of the rows held out.
 
     Each fold is encoded by a clone of `estimator` fitted to the others. Its
     components are matched with those of `fitted`, one to one and with signs, by the
-    codes of the rows that both were fitted to.
+    codes of the rows that both were fitted to. Of `fit_params` those that are one a row
+    are cut as the rows are.
     """
     n = _num_samples(X)
     if n < _LEAST_ROWS * n_folds:
@@ -31,7 +32,8 @@ def held_out_correlations(estimator, fitted, X, y, n_folds):
     total = np.zeros(codes[0].shape[1])
     for train, test in KFold(n_folds).split(np.zeros(n)):
         X_train, y_train = x_kind.take(X, train), y_kind.take(y, train)
-        clone_ = clone(estimator).fit(X_train, y_train)
+        params = _check_method_params(np.zeros(n), fit_params, indices=train)
+        clone_ = clone(estimator).fit(X_train, y_train, **params)
         here = tuple(Z[train] for Z in codes)
         match, sign = matched_components(here, _codes(clone_, X_train, y_train))
         Zx, Zy = _codes(clone_, x_kind.take(X, test), y_kind.take(y, test))

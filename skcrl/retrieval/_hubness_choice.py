@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from skcrl._columns import unit_rows
 from skcrl._hubs import mean_of_nearest
@@ -48,7 +48,7 @@ def bank_of(retriever, X, y):
     )
 
 
-def chosen(retriever, X, y):
+def chosen(retriever, X, y, fit_params):
     """Numbers of neighbours and weight by which held-out pairs find each other best.
 
     Parameters
@@ -57,6 +57,8 @@ def chosen(retriever, X, y):
         A clone of it is fitted to four fifths of the pairs and more.
     X, y : array-like
         Paired views.
+    fit_params : dict
+        For its ``fit``: those that are one a row are cut as the rows are.
 
     Returns
     -------
@@ -80,7 +82,8 @@ def chosen(retriever, X, y):
         (kind_of(X, "X").take(X, rows), kind_of(y, "y").take(y, rows))
         for rows in (rest, held)
     )
-    fitted.fit(*of_rest)
+    params = _check_method_params(np.zeros(n), fit_params, indices=rest)
+    fitted.fit(*of_rest, **params)
     Zx, Zy = (unit_rows(Z.astype(np.float64)) for Z in fitted.transform_pair(*of_held))
     bank = bank_of(fitted, *of_rest) if retriever.hubness == "bank" else None
     return best_numbers(Zx, Zy, bank)

@@ -42,6 +42,59 @@ def joined_ids(old, new):
     return joined
 
 
+def positions_of(wanted, ids, n_items):
+    """Positions (n_wanted,) of the items of these ids.
+
+    Parameters
+    ----------
+    wanted : array-like of int or str, of shape (n_wanted,)
+        No two equal.
+    ids : ndarray of shape (n_items,) or None
+        From :func:`check_ids`; None stands for the positions.
+    n_items : int
+        Number of items.
+
+    Raises
+    ------
+    ValueError
+        If they are no list, two are equal, or there is no item of some id.
+    """
+    if isinstance(wanted, (str, bytes)) or np.ndim(wanted) != 1:
+        raise ValueError(
+            f"ids must be a list of those of items, got {wanted!r:.80}: put one alone "
+            "in a list."
+        )
+    if len(wanted) == 0:
+        return np.empty(0, dtype=np.int64)
+    wanted = check_ids(wanted, len(wanted))
+    if (wanted.dtype == object) != (ids is not None and ids.dtype == object):
+        raise ValueError(
+            f"Items of the index have {_described(ids)}, got {_described(wanted)} for "
+            "those to find."
+        )
+    positions = _found(wanted, ids, n_items)
+    absent = np.flatnonzero(positions < 0)
+    if len(absent):
+        raise ValueError(
+            f"{len(absent)} of the ids are not in the index, the first is "
+            f"{wanted[absent].tolist()[0]!r:.80}: leave them out."
+        )
+    return positions
+
+
+def _found(wanted, ids, n_items):
+    """Positions of ids of the same kind, -1 for those that are not there."""
+    if ids is None:
+        return np.where((wanted >= 0) & (wanted < n_items), wanted, -1)
+    place = {name: i for i, name in enumerate(wanted.tolist())}
+    positions = np.full(len(wanted), -1)
+    for position, name in enumerate(ids.tolist()):
+        at = place.get(name)
+        if at is not None:
+            positions[at] = position
+    return positions
+
+
 def to_arrays(ids):
     """`ids` as arrays without objects, by name: strings are bytes and their ends."""
     if ids is None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcrl.retrieval._backends import BACKENDS, build
+from skcrl.retrieval._changes import removed, replaced
 from skcrl.retrieval._codes import (
     NONE_LOST,
     PLAIN,
@@ -15,7 +16,7 @@ from skcrl.retrieval._codes import (
     check_lost,
     check_space,
 )
-from skcrl.retrieval._ids import check_ids, joined_ids
+from skcrl.retrieval._ids import check_ids, joined_ids, positions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,16 @@ class Items:
         """Ids of the items at these positions."""
         return positions if self.ids is None else self.ids[positions]
 
+    def code_of(self, name):
+        """Code (n_components,) of the item of this id."""
+        (position,) = positions_of([name], self.ids, len(self))
+        before = np.searchsorted(self.lost, position)
+        if before < len(self.lost) and self.lost[before] == position:
+            raise ValueError(
+                f"Item {name!r:.80} has no view: it is found last by every query."
+            )
+        return self.codes[position - before]
+
     def check_width(self, codes):
         """Raise ValueError for codes of another width."""
         if codes.shape[1] != self.codes.shape[1]:
@@ -74,9 +85,9 @@ class Items:
 
 
 class Index:
-    """Items and a search over them, which grows.
+    """Items and a search over them, which change.
 
-    Threads may search it and add to it at once: `items` is replaced as a whole, so who
+    Threads may search it and change it at once: `items` is replaced as a whole, so who
     reads it once has all that belongs together.
 
     Parameters
@@ -129,14 +140,54 @@ class Index:
                 self.items = replace(old, lost=lost, ids=ids)
                 return
             old.check_width(codes)
-            codes = np.concatenate([old.codes, codes])
+            codes = _stacked(old.codes, codes)
             if old.search is None:
                 search = self._built(codes, n_threads)
             else:
                 search = old.search.grown(codes, n_threads)
-            if old.hubs is not None:
-                hubs = np.concatenate([old.hubs, hubs])
+            hubs = _stacked(old.hubs, hubs)
             self.items = Items(codes, lost, ids, search, hubs)
+
+    def remove(self, ids, n_threads):
+        """Take items out; nothing changes if that fails."""
+        with self._lock:
+            old = self.items
+            positions = positions_of(ids, old.ids, len(old))
+            rows, lost, kept = removed(old.lost, len(old), positions)
+            kept_ids = None if old.ids is None else old.ids[kept]
+            both = old.codes, old.hubs
+            self.items = self._changed(old, both, rows, lost, kept_ids, n_threads)
+
+    def replace(self, codes, ids, n_threads, lost=NONE_LOST, hubs=None):
+        """Give items other codes; nothing changes if that fails."""
+        with self._lock:
+            old = self.items
+            positions = positions_of(ids, old.ids, len(old))
+            n_new = len(codes) + len(lost)
+            if len(positions) != n_new:
+                raise ValueError(
+                    f"ids must name each of the {n_new} items to replace, got "
+                    f"{len(positions)}."
+                )
+            rows, lost = replaced(old.lost, len(old), positions, lost)
+            both = old.codes, old.hubs
+            if len(codes):
+                old.check_width(codes)
+                both = _stacked(old.codes, codes), _stacked(old.hubs, hubs)
+            self.items = self._changed(old, both, rows, lost, old.ids, n_threads)
+
+    def _changed(self, old, both, rows, lost, ids, n_threads):
+        """Items of some rows of codes and hubs, first of which are the old ones."""
+        if len(rows) == 0:
+            raise ValueError(
+                "No item with a view would be left in the index: call fit_index to "
+                "make another."
+            )
+        if np.array_equal(rows, np.arange(len(old.codes))):
+            return replace(old, lost=lost, ids=ids)
+        codes, hubs = both
+        codes, hubs = codes[rows], None if hubs is None else hubs[rows]
+        return Items(codes, lost, ids, self._built(codes, n_threads), hubs)
 
     def searchable(self, n_threads):
         """Items with a search over them, built if there is none yet."""
@@ -184,3 +235,8 @@ class Index:
         self.items = Items(codes, lost, ids, None, items.hubs)
         if self.backend not in BACKENDS or not isinstance(self.params, dict):
             raise ValueError(f"its backend is {self.backend!r} with {self.params!r}")
+
+
+def _stacked(old, new):
+    """Rows of two arrays; None of none."""
+    return None if old is None else np.concatenate([old, new])

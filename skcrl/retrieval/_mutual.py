@@ -74,7 +74,8 @@ def mutual_nearest_neighbors(
         "csls" corrects cosines for codes that are near to very many of the other set,
         by half the mean of the 10 largest cosines of either code with the other set:
         half of what CSLS [2]_ takes for the similarity. Pairs then are fewer of hubs.
-    backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
+    backend : {"exact", "int8", "binary", "faiss", "hnswlib", "usearch"}, \
+            default="exact"
         Who searches, as in :class:`~skcrl.CrossViewRetriever`. Time of "exact" grows
         with n_x * n_y; the graphs of "hnswlib" and "usearch" miss a few pairs, and save
         time where codes are several 100,000.

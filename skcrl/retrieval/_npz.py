@@ -1,7 +1,8 @@
 """Arrays of a .npz as ``numpy.savez`` writes it, read within the memory of its bytes.
 
 Members are read one after the other, as they lie in the file: what its directory or the
-header of an array claims takes no memory before the bytes are there.
+header of an array claims takes no memory before the bytes are there. As they are not
+compressed, one may also stay in the file, mapped into memory.
 """
 
 import io
@@ -20,9 +21,11 @@ _END = struct.Struct("<4s4H2IH")
 # Where a size is that needs more than 32 bits: numpy always writes it so.
 _LARGE = struct.Struct("<2H2Q")
 _ELSEWHERE = 2**32 - 1
+# Bytes at once of what is checked and stays in the file.
+_BLOCK = 2**20
 
 
-def read_arrays(file, kinds):
+def read_arrays(file, kinds, mapped=None):
     """Arrays by name, in the byte order of this machine.
 
     Parameters
@@ -31,6 +34,8 @@ def read_arrays(file, kinds):
         At its beginning.
     kinds : dict of str to (tuple of str)
         Names that may be there, and of which types, as in "f8".
+    mapped : str or None, default=None
+        Name of an array that stays in the file: read-only, and perhaps not aligned.
 
     Raises
     ------
@@ -42,16 +47,17 @@ def read_arrays(file, kinds):
         head = file.read(_HEAD.size)
         if not head.startswith(b"PK\3\4"):
             break
-        name, content = _member(file, _HEAD.unpack(head))
+        name, size, checksum = _member(file, _HEAD.unpack(head))
         if name not in kinds or name in arrays:
             raise ValueError(f"it holds {name!r:.80}, not once each of {list(kinds)}")
-        arrays[name] = _array(name, content, kinds[name])
+        take = _mapped if name == mapped else _read
+        arrays[name] = take(file, name, size, checksum, kinds[name])
     _check_end(file, len(arrays))
     return arrays
 
 
 def _member(file, head):
-    """Name of an array and the bytes that numpy wrote for it."""
+    """Name of an array, and size and checksum of the bytes that follow."""
     _, _, flags, method, _, _, checksum, _, size, name_length, more_length = head
     name = file.read(name_length).decode("ascii")
     more = file.read(more_length)
@@ -63,26 +69,54 @@ def _member(file, head):
         size = _LARGE.unpack(more)[2]
     if size > os.fstat(file.fileno()).st_size - file.tell():
         raise ValueError(f"it ends within {name:.80}")
+    return name.removesuffix(".npy"), size, checksum
+
+
+def _read(file, name, size, checksum, kinds):
     content = file.read(size)
-    if crc32(content) != checksum:
-        raise ValueError(f"{name:.80} in it does not match its checksum")
-    return name.removesuffix(".npy"), content
-
-
-def _array(name, content, kinds):
+    _require_checksum(name, crc32(content), checksum)
     stream = io.BytesIO(content)
+    shape, order, dtype = _header(stream, name, size, kinds)
+    flat = np.frombuffer(content, dtype, offset=stream.tell())
+    array = flat.astype(dtype.newbyteorder("="))  # aligned, and free of `content`
+    return array.reshape(shape, order=order)
+
+
+def _mapped(file, name, size, checksum, kinds):
+    start, found = file.tell(), 0
+    for at in range(0, size, _BLOCK):
+        found = crc32(file.read(min(_BLOCK, size - at)), found)
+    _require_checksum(name, found, checksum)
+    file.seek(start)
+    shape, order, dtype = _header(file, name, size, kinds)
+    if order != "C" or not dtype.isnative or 0 in shape:
+        raise ValueError(
+            f"its {name} cannot be mapped, in the order {order}, as {dtype.str} of "
+            f"shape {shape}: load it without mmap_mode"
+        )
+    array = np.memmap(file, dtype, "r", file.tell(), shape)
+    file.seek(start + size)
+    return array.view(np.ndarray)
+
+
+def _require_checksum(name, found, checksum):
+    if found != checksum:
+        raise ValueError(f"{name:.80} in it does not match its checksum")
+
+
+def _header(stream, name, size, kinds):
+    """Shape, order and type of an array of `size` bytes, header included."""
+    start = stream.tell()
     if npy.read_magic(stream) != (1, 0):
         raise ValueError(f"its {name} is of another version of numpy's format")
     shape, is_fortran, dtype = npy.read_array_header_1_0(stream)
     if dtype.str[1:] not in kinds and dtype.kind not in kinds:
         raise ValueError(f"its {name} is of {dtype}, not of {' or '.join(kinds)}")
     if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != (
-        len(content) - stream.tell()
+        size - (stream.tell() - start)
     ):
         raise ValueError(f"its {name} is not as large as it says")
-    flat = np.frombuffer(content, dtype, offset=stream.tell())
-    array = flat.astype(dtype.newbyteorder("="))  # aligned, and free of `content`
-    return array.reshape(shape, order="F" if is_fortran else "C")
+    return shape, "F" if is_fortran else "C", dtype
 
 
 def _check_end(file, n_members):

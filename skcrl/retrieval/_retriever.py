@@ -3,7 +3,7 @@
 import sys
 from copy import copy
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, overload
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -18,6 +18,12 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import to_numpy
@@ -29,6 +35,7 @@ from skcrl.metrics import Hubness, get_scorer
 from skcrl.metrics._hubness import check_hubness
 from skcrl.persistence._saved import Saved
 from skcrl.retrieval import _file
+from skcrl.retrieval._arrow import table_of
 from skcrl.retrieval._backends import BACKENDS
 from skcrl.retrieval._codes import (
     CODES,
@@ -37,12 +44,16 @@ from skcrl.retrieval._codes import (
     check_codes,
     check_range,
 )
+from skcrl.retrieval._explanation import Explanation, explained, names_of
 from skcrl.retrieval._gaps import encode_there, rows_there
 from skcrl.retrieval._held_out import held_out_correlations
 from skcrl.retrieval._hubness import ByBank, ByQueries, hubs_of, shares_of
 from skcrl.retrieval._hubness_choice import bank_of, chosen
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 class Found(NamedTuple):
@@ -125,22 +136,30 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ``FrozenEstimator`` is not fitted; it should have learned from other pairs.
     n_neighbors : int, default=10
         Items to find, at least 1.
-    backend : {"exact", "faiss", "hnswlib", "usearch"}, default="exact"
-        Search over the items. "exact" compares each query with all items: few queries
+    backend : str, default="exact"
+        Search over the items: "exact", "int8", "binary", "faiss", "hnswlib" or
+        "usearch". "exact" compares each query with all items: few queries
         by one product each, many by scikit-learn's ``NearestNeighbors``, which never
         holds the similarities of all. Distances are those of the differences of codes,
-        computed for all items that rounding leaves among the nearest. The others are
-        packages to be installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib
-        or usearch, or of ``skcrl[search]`` for all: they propose items in float32, and
-        most miss some.
+        computed for all items that rounding leaves among the nearest. "int8" and
+        "binary" look at all items by small stand-ins of their codes, one byte a
+        component or 64 bytes an item, and rank by the codes themselves what is best by
+        these; binary ones tell cosines alone. Use them where the codes are too many
+        for memory, with `mmap_mode` of ``load_index``. The others are packages to be
+        installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib or usearch, or
+        of ``skcrl[search]`` for all: they propose items in float32, and most miss some.
     backend_params : dict or None, default=None
-        Parameters of the package. For "faiss", `factory`, a description of an index
-        such as "HNSW32" ("Flat" if not given, which is exhaustive), and `search`,
-        settings such as "efSearch=64". For "hnswlib", `M`, `ef_construction`, `ef` and
-        `random_seed`. For "usearch", `connectivity`, `expansion_add`,
-        `expansion_search` and `dtype`. Each has bounds, for they are in the file of an
-        index too: a graph, for one, has at most 32 links an item, or 4 a component of
-        the codes up to 128.
+        Parameters of the backend. For "int8" and "binary", `oversampling`, how many
+        candidates are ranked for each item to find: 4 and 80 if not given. In
+        ``benchmarks/search_speed.py`` "int8" then finds all of the 10 nearest, and
+        "binary" 99 % of them among 100,000 items and 97 % among a million: take more
+        candidates, or "int8", for more. For "faiss", `factory`, a description
+        of an index such as "HNSW32" ("Flat" if not given, which is exhaustive), and
+        `search`, settings such as "efSearch=64". For "hnswlib", `M`,
+        `ef_construction`, `ef` and `random_seed`. For "usearch", `connectivity`,
+        `expansion_add`, `expansion_search` and `dtype`. Each has bounds, for they are
+        in the file of an index too: a graph, for one, has at most 32 links an item, or
+        4 a component of the codes up to 128.
     n_jobs : int or None, default=None
         Threads with which "hnswlib" and "usearch" build, add and search; None and -1
         take all cores. On several threads they build a graph that differs a little
@@ -247,7 +266,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Rows, y: Rows) -> Self:
+    def fit(self, X: Rows, y: Rows, **fit_params: Any) -> Self:
         """Learn the common space of two views; the index is empty after it.
 
         Parameters
@@ -256,6 +275,11 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             First view, as the estimator takes it.
         y : array-like of n_samples rows
             Second view, paired with `X`.
+        **fit_params : dict
+            For ``fit`` of the estimator, such as `labels` of a SemanticMatching,
+            `groups` of a CCALRanker or `sample_weight`; with `cv` each fold gets its
+            rows of them. With metadata routing enabled, what the estimator requested by
+            ``set_fit_request``.
 
         Returns
         -------
@@ -272,13 +296,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             chosen by fewer than 10 pairs. The retriever is then as it was before.
         """
         check_hubness(self._given_hubness(), self.metric)
+        if _routing_enabled():
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         with restored_on_error(self):
-            self.estimator_ = clone(self.estimator).fit(X, y)
-            self.weights_ = self._weights(X, y)
+            self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+            self.weights_ = self._weights(X, y, fit_params)
             if self.codes == "joint":
                 self._require_joint(X, y)
             self._index: Index | None = None
-            self.hubness_ = self._correction_of(X, y)
+            self.hubness_ = self._correction_of(X, y, fit_params)
         return self
 
     def fit_index(
@@ -373,6 +399,80 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index.add(codes, ids, self._n_threads(), lost, self._hubs(codes))
         return self
 
+    def remove(self, ids: ArrayLike) -> Self:
+        """Take items out of the index; nothing is fitted again.
+
+        Items without ids of their own go by their positions, and those behind them then
+        move up, as rows of an array do: after ``remove([0])`` the item that was at
+        position 1 is at 0. Give items ids if something else knows them by name.
+
+        Each call copies the index, in which other threads may search meanwhile, and
+        builds the search anew: remove many items at once.
+
+        Parameters
+        ----------
+        ids : array-like of int or str, of shape (n_removed,)
+            Names of the items; their positions if they have none.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever.
+
+        Raises
+        ------
+        ValueError
+            If there is no item of some id, two ids are equal, or no item with a view
+            would be left. The index is then as it was before.
+        NotFittedError
+            If the index is empty.
+        """
+        self._filled_index().remove(ids, self._n_threads())
+        return self
+
+    def replace(
+        self,
+        X: Rows | None = None,
+        y: Rows | None = None,
+        ids: ArrayLike | None = None,
+    ) -> Self:
+        """Give items of the index other views; nothing is fitted again.
+
+        They keep their ids and their positions. Each call copies the index, in which
+        other threads may search meanwhile, and builds the search anew: replace many
+        items at once.
+
+        Parameters
+        ----------
+        X : array-like of n_replaced rows or None, default=None
+            First view of the items.
+        y : array-like of n_replaced rows or None, default=None
+            Second view of the items. What is not given is gone: an item that had both
+            views is then found by the code of one.
+        ids : array-like of int or str, of shape (n_replaced,)
+            Names of the items, which must be in the index; their positions if they
+            have none.
+
+        Returns
+        -------
+        self : CrossViewRetriever
+            This retriever.
+
+        Raises
+        ------
+        ValueError
+            As in ``add``, or if `ids` are not given, there is no item of some id, or
+            no item with a view would be left. The index is then as it was before.
+        NotFittedError
+            If the index is empty.
+        """
+        if ids is None:
+            raise ValueError("ids must say which items to replace, got None.")
+        index = self._searched_index()
+        codes, lost = self._encode_items(X, y)
+        index.replace(codes, ids, self._n_threads(), lost, self._hubs(codes))
+        return self
+
     @overload
     def kneighbors(
         self,
@@ -419,7 +519,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             Euclidean distance, smallest first; infinity for an item without a view.
             Only if asked for.
         positions : ndarray of shape (n_queries, n_neighbors)
-            Where the items were in ``fit_index``, counted on in ``add``.
+            Where the items were in ``fit_index``, counted on in ``add``; after
+            ``remove`` those behind have moved up.
 
         Raises
         ------
@@ -467,6 +568,63 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         items, similarities, positions = self._nearest(X, y, n_neighbors)
         return Found(similarities, items.named(positions))
+
+    def explain(
+        self, X: Rows | None = None, y: Rows | None = None, *, id: int | str
+    ) -> Explanation:
+        """Say which components of the codes speak for an item, and which against it.
+
+        Parameters
+        ----------
+        X : array-like of one row or None, default=None
+            First view of the query.
+        y : array-like of one row or None, default=None
+            Second view of the query.
+        id : int or str
+            Name of the item; its position if it has none.
+
+        Returns
+        -------
+        explanation : Explanation
+            Named tuple of `similarity`, `components`, `contributions` and `names`, of
+            shape (n_components,) and sorted: what speaks most for the item is first.
+            The contributions add up to the similarity, up to rounding. Of codes that
+            cosines compare each is the product of what the two codes have there, both
+            weighted and of length one. Of a distance it is the square of the gap there
+            over the distance, with a minus: the first are then where the codes are
+            nearest.
+
+        Raises
+        ------
+        ValueError
+            As ``kneighbors`` does, or if there are more queries than one, or no item of
+            this id, or it has no view.
+        NotFittedError
+            If the index is empty.
+
+        Examples
+        --------
+        >>> from skcrl import CrossViewRetriever, LinearCCA
+        >>> from skcrl.datasets import load_digits_halves
+        >>> left, right, _ = load_digits_halves()
+        >>> retriever = CrossViewRetriever(LinearCCA(20), correlation_power=1)
+        >>> retriever = retriever.fit(left[1:], right[1:]).fit_index(y=right)
+        >>> why = retriever.explain(left[:1], id=0)
+        >>> why.names[:2]
+        array(['linearcca0', 'linearcca1'], dtype=object)
+        >>> bool(abs(why.contributions.sum() - why.similarity) < 1e-12)
+        True
+        """
+        items = self._searched_index().items
+        queries = self.encode(X, y)
+        if len(queries) != 1:
+            raise ValueError(
+                f"explain takes one query, got {len(queries)} rows: pass one of them, "
+                "as in X[:1]."
+            )
+        items.check_width(queries)
+        names = names_of(self.estimator_, self.codes, queries.shape[1])
+        return explained(queries[0], items.code_of(id), self.metric, names)
 
     def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
         """Codes of rows as they are indexed and compared: of length one for cosines.
@@ -587,7 +745,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         index = self._filled_index()
         _file.write(path, _file.Stored(**index.__getstate__()))
 
-    def load_index(self, path: File) -> Self:
+    def load_index(self, path: File, *, mmap_mode: Literal["r"] | None = None) -> Self:
         """Take the index from a file that ``save_index`` wrote.
 
         Its codes are meaningful only to the estimator that made them.
@@ -596,6 +754,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ----------
         path : str or path-like
             File to read. Reading it runs no code of it.
+        mmap_mode : "r" or None, default=None
+            With "r" the codes stay in the file, mapped into memory, and a search reads
+            those of the candidates that its `backend` proposes: memory holds what that
+            keeps of them, which is least with "int8" and "binary". "exact" reads all
+            codes for each query and cannot be used so. The file must stay as it is
+            while the index is used; ``save_index`` puts a new one in its place and
+            leaves this one be. ``add``, ``remove`` and ``replace`` bring all codes
+            into memory.
 
         Returns
         -------
@@ -607,14 +773,23 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is no index, is damaged or of a newer version, its codes are
             not as wide as those of the estimator, or it was made with other `codes` or
-            `metric`. The index is then as it was before.
+            `metric`, or `mmap_mode` is given and its backend is "exact". The index is
+            then as it was before.
         OSError
             If the file cannot be read.
         ImportError
             If the package that searched the index is not installed.
         """
         check_is_fitted(self)
-        stored = _file.read(path)
+        if mmap_mode not in (None, "r"):
+            raise ValueError(f"mmap_mode must be 'r' or None, got {mmap_mode!r:.80}.")
+        stored = _file.read(path, maps_codes=mmap_mode is not None)
+        if mmap_mode is not None and stored.backend == "exact":
+            raise ValueError(
+                f"{path} holds an index of backend='exact', which reads all codes for "
+                "each query: load it without mmap_mode, or make it with "
+                "backend='int8'."
+            )
         if stored.space != self._space():
             raise ValueError(
                 f"{path} holds an index of {_told(stored.space)}, and this retriever "
@@ -634,6 +809,35 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             ) from error
         return self
 
+    def to_arrow(self) -> "pyarrow.Table":
+        """Codes of all items and their ids as a table of Arrow, for other databases.
+
+        ``pyarrow.parquet.write_table`` makes a file of it, which vector databases take.
+        They are to compare codes as this index does: by inner products, for "cosine",
+        for which codes have length one, or by Euclidean distances. Queries are codes
+        that ``encode`` gives.
+
+        Returns
+        -------
+        table : pyarrow.Table
+            A row for each item, in their order: "id", a string or an integer of 64
+            bits, the position of an item that has no id; and "code", a list of one
+            length of float32, null for an item without a view.
+
+        Raises
+        ------
+        NotFittedError
+            If the index is empty.
+        ImportError
+            If pyarrow is not installed: ``pip install skcrl[arrow]``.
+
+        Examples
+        --------
+        >>> from pyarrow import parquet  # doctest: +SKIP
+        >>> parquet.write_table(retriever.to_arrow(), "items.parquet")  # doctest: +SKIP
+        """
+        return table_of(self._filled_index().items)
+
     @property
     def n_items_(self) -> int:
         """Number of items in the index."""
@@ -650,6 +854,19 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     def feature_names_in_(self):
         """Column names of the first view."""
         return self.estimator_.feature_names_in_
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which parameters go where, for scikit-learn's metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` asks ``fit`` of the estimator.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
 
     def _check_loaded(self):
         """Raise ValueError for a fitted state from a file that is not in order."""
@@ -680,13 +897,13 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             if k not in (None, self._index.items.codes.shape[1]):
                 raise ValueError(f"its index is not of codes of {k} components")
 
-    def _weights(self, X, y):
+    def _weights(self, X, y, fit_params):
         if self.correlation_power == 0:
             return None
         if self.cv is None:
             correlations = self._training_correlations()
         else:
-            correlations = self._held_out_correlations(X, y)
+            correlations = self._held_out_correlations(X, y, fit_params)
         shares = np.clip(correlations, 0, None)
         if not shares.any():
             source = "correlations_" if self.cv is None else "held-out correlations"
@@ -713,14 +930,14 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             )
         return Hubness(**self.hubness_params)
 
-    def _correction_of(self, X, y):
+    def _correction_of(self, X, y, fit_params):
         """What corrects hubs after ``fit``."""
         given = self._given_hubness()
         if given is None:
             return None
         numbers = given.n_neighbors, given.weight
         if self.hubness_params is None:
-            numbers = chosen(self, X, y)
+            numbers = chosen(self, X, y, fit_params)
         bank = bank_of(self, X, y) if self.hubness == "bank" else None
         return Hubness(*numbers, bank)
 
@@ -735,13 +952,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             return None
         return hubs_of(codes, correction)
 
-    def _held_out_correlations(self, X, y):
+    def _held_out_correlations(self, X, y, fit_params):
         if isinstance(self.estimator, FrozenEstimator):
             raise ValueError(
                 f"cv={self.cv} fits the estimator to parts of the samples, and a "
                 "FrozenEstimator is never fitted: set cv=None."
             )
-        return held_out_correlations(self.estimator, self.estimator_, X, y, self.cv)
+        return held_out_correlations(
+            self.estimator, self.estimator_, X, y, self.cv, fit_params
+        )
 
     def _training_correlations(self):
         correlations = _found_in(self.estimator_, "correlations_")

@@ -16,6 +16,7 @@ from skcrl.metrics import (
     mean_average_precision,
     mean_reciprocal_rank,
     median_rank,
+    ndcg_at_k,
     precision_at_k,
     recall_at_k,
     retrieval_report,
@@ -82,6 +83,13 @@ def test_ranks_are_those_of_all_similarities(
     assert recall == pytest.approx(alone.mean(), abs=1e-12)
     assert precision_at_k(Zx, Zy, k=5, hubness=hubness) == pytest.approx(recall / 5)
     assert mean_average_precision(Zx, Zy, hubness=hubness) == pytest.approx(found)
+    gains = np.mean(
+        [
+            np.mean([(rank <= 5) / np.log2(rank + 1) for rank in range(a, b + 1)])
+            for a, b in zip(first, last, strict=True)
+        ]
+    )
+    assert ndcg_at_k(Zx, Zy, k=5, hubness=hubness) == pytest.approx(gains, abs=1e-12)
     classes = np.arange(80)
     assert average_precision_at_k(
         Zx, Zy, classes, classes, k=5, hubness=hubness

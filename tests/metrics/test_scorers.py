@@ -12,6 +12,7 @@ from skcrl import LinearCCA
 from skcrl.metrics import (
     get_scorer,
     get_scorer_names,
+    mean_average_precision,
     mean_reciprocal_rank,
     median_rank,
     pearson_sum,
@@ -44,7 +45,8 @@ def fitted(views):
 
 def test_names_are_those_of_the_measures():
     suffixes = "", "_x_to_y", "_y_to_x"
-    expected = [name + suffix for name in DIRECTED for suffix in suffixes]
+    names = [*DIRECTED, "mean_average_precision"]
+    expected = [name + suffix for name in names for suffix in suffixes]
     assert get_scorer_names() == sorted([*expected, "pearson_sum"])
 
 
@@ -82,7 +84,9 @@ def test_scorers_survive_pickling_and_show_where_they_come_from(fitted, views, n
     again = pickle.loads(pickle.dumps(scorer))
     assert repr(again) == f"get_scorer({name!r})"
     assert again == scorer
-    assert again(fitted, *views) == scorer(fitted, *views)
+    by_class = name.startswith("mean_average_precision")
+    classes = {"classes": np.arange(300) % 7} if by_class else {}
+    assert again(fitted, *views, **classes) == scorer(fitted, *views, **classes)
 
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
@@ -162,3 +166,79 @@ def test_directions_differ():
     }
     # Partners rank 1, 2.5 and 1.5 among the targets, 1, 2 and 1 among the queries.
     assert scores == {"_x_to_y": -1.5, "_y_to_x": -1, "": -1.25}
+
+
+CLASSES = np.random.default_rng(1).integers(4, size=300)
+
+
+def test_precision_by_classes(fitted, views):
+    Zx, Zy = fitted.transform_pair(*views)
+    both = (CLASSES, CLASSES)
+    forth = mean_average_precision(Zx, Zy, relevant=both)
+    back = mean_average_precision(Zy, Zx, relevant=both)
+    for suffix, expected in (
+        ("_x_to_y", forth),
+        ("_y_to_x", back),
+        ("", (forth + back) / 2),
+    ):
+        scorer = get_scorer(f"mean_average_precision{suffix}")
+        found = scorer(fitted, *views, classes=CLASSES)
+        assert type(found) is float
+        assert found == pytest.approx(expected, abs=1e-14)
+    by_distance = get_scorer("mean_average_precision_x_to_y", metric="euclidean")
+    assert by_distance(fitted, *views, classes=CLASSES) == mean_average_precision(
+        Zx, Zy, relevant=both, metric="euclidean"
+    )
+
+
+@pytest.mark.parametrize("name", ["classes", "labels"])
+def test_searches_cut_classes_as_they_cut_rows(views, name):
+    grid = {"n_components": [1, 4]}
+    given = {name: [f"class {i}" for i in CLASSES]}
+    scoring = get_scorer("mean_average_precision")
+    with sklearn.config_context(enable_metadata_routing=True):
+        if name != "classes":
+            scoring.set_score_request(classes=name)
+        search = GridSearchCV(LinearCCA(), grid, scoring=scoring, cv=3)
+        search.fit(*views, **given)
+        several = cross_validate(
+            LinearCCA(4),
+            *views,
+            scoring={"precision": scoring, "rank": get_scorer("neg_median_rank")},
+            cv=3,
+            params=given,
+        )
+        on_all = search.score(*views, **given)
+    by_hand = [
+        scoring(
+            LinearCCA(4).fit(views[0][train], views[1][train]),
+            *(view[test] for view in views),
+            classes=CLASSES[test],
+        )
+        for train, test in KFold(3).split(views[0])
+    ]
+    found = search.cv_results_["mean_test_score"][1]
+    assert found == pytest.approx(np.mean(by_hand), abs=1e-14)
+    np.testing.assert_allclose(several["test_precision"], by_hand, atol=1e-14)
+    assert on_all == scoring(search.best_estimator_, *views, classes=CLASSES)
+
+
+def test_classes_where_they_do_not_belong_or_are_missing(fitted, views):
+    scorer = get_scorer("mean_average_precision")
+    with pytest.raises(ValueError, match="needs the class of each row, .*set_config"):
+        scorer(fitted, *views)
+    with pytest.raises(ValueError, match="one class for each of 300 rows, got 2"):
+        scorer(fitted, *views, classes=[1, 2])
+    rank = get_scorer("recall_at_1")
+    with pytest.raises(ValueError, match="takes no classes: those that do are mean_av"):
+        rank(fitted, *views, classes=CLASSES)
+    with pytest.raises(ValueError, match="so it requests none"):
+        rank.set_score_request(classes=True)
+    with pytest.raises(ValueError, match="alias"):
+        scorer.set_score_request(classes=3)
+    search = GridSearchCV(LinearCCA(), {"reg": [0.1]}, scoring=rank)
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(TypeError, match="classes"),
+    ):
+        search.fit(*views, classes=CLASSES)

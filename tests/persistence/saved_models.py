@@ -31,6 +31,7 @@ from skcrl import (
     MultimodalAutoencoder,
     ProbabilisticCCA,
     SemanticEmbedding,
+    SemanticMatching,
     SparseCCA,
     TiedBidirectional,
     TwoView,
@@ -291,6 +292,16 @@ CLASSIFIERS = {
         _BOTH,
         LABELS,
     ),
+    "matching": (SemanticMatching(LinearCCA(2)), _PAIR, NAMES),
+    "matching columns": (
+        SemanticMatching(
+            x_classifier=make_pipeline(StandardScaler(), LogisticRegression()),
+            x_columns=slice(0, 6),
+            y_columns=[6, 7, 8, 9],
+        ),
+        _BOTH,
+        LABELS,
+    ),
     "labels linear": (LabelEmbedding(reg=0.1), FRAME_X, NAMES),
     "labels semantic": (
         SemanticEmbedding(
@@ -325,6 +336,13 @@ RETRIEVERS = {
         CrossViewRetriever(FrozenEstimator(LinearCCA(2).fit(X, Y)), n_neighbors=3),
         {"X": X, "ids": np.arange(_N) + 7},
     ),
+    "retriever int8": (
+        CrossViewRetriever(
+            LinearCCA(2), backend="int8", backend_params={"oversampling": 2}
+        ),
+        {"y": Y},
+    ),
+    "retriever binary": (CrossViewRetriever(LinearCCA(2), backend="binary"), {"X": X}),
     "retriever deep": (CrossViewRetriever(DeepCCA(2, **_DEEP)), {"y": Y}),
     "retriever own": (CrossViewRetriever(DeepCCA(2, **_OWN, **_DEEP)), {"y": Y}),
 }

@@ -19,6 +19,8 @@ from skcrl import CrossViewRetriever
 
 PARAMS = {
     "exact": {},
+    "int8": {"oversampling": 2},
+    "binary": {"oversampling": 9},
     "faiss": {"factory": "HNSW8", "search": "efSearch=32"},
     "hnswlib": {"M": 8, "ef_construction": 40, "ef": 32, "random_seed": 1},
     "usearch": {"connectivity": 8, "expansion_add": 40, "dtype": "f32"},
@@ -29,6 +31,7 @@ _VALUES = (
     *("IVF1000000000,Flat", "IVF4,Flat", "HNSW100000", "PQ2x30", "PQ0", "PCA1,Flat"),
     *("PCA900,Flat", "SQ8", "efSearch=1000000000", "nprobe=4", "b1", "f16", "i8"),
     *("exact", "faiss", "hnswlib", "usearch", "os", "x" * 10**5, "(" * 1000),
+    *("int8", "binary"),
 )
 _DESCRIPTIONS = (
     *("<f4", "<f8", ">f8", "<f2", "<f16", "<c16", "|O", "<i8", ">i8", "|u1", "<U9"),
@@ -174,17 +177,17 @@ def _zipped(items, method=zipfile.ZIP_STORED):
     return body + directory + b"PK\5\6" + struct.pack("<4H2IH", *sizes)
 
 
-def outcome(made, path):
+def outcome(made, path, mmap_mode=None):
     """What comes of loading a file and searching in it, in a word or an error.
 
     One of those that are made takes it, or none.
     """
     made, *others = made
     try:
-        made.load_index(path)
+        made.load_index(path, mmap_mode=mmap_mode)
     except ValueError as error:
         if others:
-            return outcome(others, path)
+            return outcome(others, path, mmap_mode)
         return "refused" if str(error).startswith(f"{path} ") else repr(error)
     try:
         made.search(views(5), n_neighbors=1)
@@ -216,8 +219,10 @@ def main(folder):
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         largest = max(largest, path.stat().st_size)
         print(path.name, file=sys.stderr, flush=True)
-        found = outcome(made, path)
-        counts[found] = counts.get(found, 0) + 1
+        for mmap_mode in (None, "r"):
+            found = outcome(made, path, mmap_mode)
+            name = found if mmap_mode is None else f"{found} mapped"
+            counts[name] = counts.get(name, 0) + 1
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     report = {
         "counts": counts,

@@ -22,7 +22,9 @@ FOLDER = Path(__file__).parent
 def test_edited_files(tmp_path, fuzz_factor):
     n = 100 * fuzz_factor
     backends = [
-        name for name in edited_files.PARAMS if name == "exact" or find_spec(name)
+        name
+        for name in edited_files.PARAMS
+        if name in ("exact", "int8", "binary") or find_spec(name)
     ]
     edited_files.write(tmp_path, 0, n, backends)
     run = subprocess.run(
@@ -34,8 +36,10 @@ def test_edited_files(tmp_path, fuzz_factor):
     assert run.returncode == 0, run.stderr[-2000:]
     report = json.loads(run.stdout.splitlines()[-1])
     counts = report["counts"]
-    assert set(counts) <= {"refused", "narrow", "searched"}
+    ends = {"refused", "narrow", "searched"}
+    assert set(counts) <= ends | {f"{end} mapped" for end in ends}
     assert counts["searched"] > len(backends)
+    assert counts["searched mapped"] >= len(backends) - 1  # all but the exact one
     assert counts["refused"] > n / 2
     assert report["imported"] == []
     assert report["grown"] <= 10 * report["largest"] + 2**26

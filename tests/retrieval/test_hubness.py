@@ -183,6 +183,32 @@ def test_candidates_of_other_backends(views, backend, hubness, tmp_path):
             np.testing.assert_allclose(a, b, atol=1e-12)
 
 
+@pytest.mark.parametrize("hubness", ["bank", "csls"])
+@pytest.mark.parametrize("backend", ["int8", "binary"])
+def test_candidates_of_stand_ins(views, backend, hubness):
+    exact = CrossViewRetriever(
+        LinearCCA(6), hubness=hubness, hubness_params=PARAMS, n_neighbors=7
+    )
+    other = clone(exact).set_params(backend=backend)
+    for each in (exact, other):
+        each.fit(*views[:2]).fit_index(y=views[3])
+    expected = exact.kneighbors(views[2])
+    for a, b in zip(other.kneighbors(views[2]), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_items_that_go_or_are_given_other_views(views, banked):
+    y = views[3].copy()
+    y[[4, 9]] = np.nan
+    banked.fit_index(y=y).remove([0, 4, 50]).replace(y=views[3][:2], ids=[5, 10])
+    left = np.delete(y, [0, 4, 50], axis=0)
+    left[[5, 10]] = views[3][:2]
+    found = banked.search(views[2])
+    expected = banked.fit_index(y=left).search(views[2])
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
 def test_a_backend_that_finds_few_is_asked_for_fewer(views):
     pytest.importorskip("faiss")
     retriever = CrossViewRetriever(

@@ -14,6 +14,8 @@ from skcrl import CrossViewRetriever
 
 MODULES = {
     "exact": "sklearn",
+    "int8": "numpy",
+    "binary": "numpy",
     "faiss": "faiss",
     "hnswlib": "hnswlib",
     "usearch": "usearch.index",

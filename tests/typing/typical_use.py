@@ -33,6 +33,7 @@ from skcrl import (
     ProbabilisticCCA,
     RoutedView,
     SemanticEmbedding,
+    SemanticMatching,
     SparseCCA,
     TiedBidirectional,
     TwoView,
@@ -154,10 +155,15 @@ search = GridSearchCV(LinearCCA(), {"reg": [1e-3, 1e-1]})
 search.fit(left, right)
 
 # Retrieval.
+matching = SemanticMatching(LinearCCA(10)).fit(left, right, labels)
+assert_type(matching, SemanticMatching)
+assert_type(matching.transform_y(right), np.ndarray)
 retriever = CrossViewRetriever(LinearCCA(10), correlation_power=1).fit(left, right)
 retriever = retriever.fit_index(y=right, ids=[f"digit {i}" for i in range(len(right))])
 found = retriever.search(left[:3], n_neighbors=5)
 assert_type(found.ids, np.ndarray)
+retriever = retriever.remove(["digit 3"]).replace(y=right[:1], ids=["digit 4"])
+assert_type(retriever.explain(left[:1], id="digit 4").names, np.ndarray | None)
 distances, positions = retriever.kneighbors(left[:3])
 assert_type(retriever.kneighbors(left, return_distance=False), np.ndarray)
 corrected = CrossViewRetriever(

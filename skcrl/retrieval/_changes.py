@@ -1,0 +1,63 @@
+"""Which codes are left when items go or are replaced, told without the codes."""
+
+import numpy as np
+
+
+def removed(lost, n_items, positions):
+    """What stays of the items when those at `positions` go.
+
+    Parameters
+    ----------
+    lost : ndarray of shape (n_lost,)
+        Ascending positions of the items that have no code.
+    n_items : int
+        Number of items.
+    positions : ndarray of shape (n_removed,)
+        Of the items that go.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_codes_left,)
+        Which rows of the codes stay.
+    lost : ndarray of shape (n_lost_left,)
+        Positions without a code among the items that stay.
+    kept : ndarray of bool of shape (n_items,)
+        Which items stay.
+    """
+    has_code = _all_but(lost, n_items)
+    kept = _all_but(positions, n_items)
+    return np.flatnonzero(kept[has_code]), np.flatnonzero(~has_code[kept]), kept
+
+
+def replaced(lost, n_items, positions, new_lost):
+    """Where the codes of the items are when some are given anew.
+
+    Parameters
+    ----------
+    lost, n_items
+        As in :func:`removed`.
+    positions : ndarray of shape (n_new,)
+        Of the items that are given anew.
+    new_lost : ndarray of shape (n_new_lost,)
+        Which of these have no code.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_codes,)
+        Of the codes, with the new ones after the old ones.
+    lost : ndarray of shape (n_lost,)
+        Positions of the items without a code.
+    """
+    has_code = _all_but(lost, n_items)
+    is_new_code = _all_but(new_lost, len(positions))
+    row_of = np.cumsum(has_code) - 1
+    n_old = n_items - len(lost)
+    row_of[positions[is_new_code]] = n_old + np.arange(is_new_code.sum())
+    has_code[positions] = is_new_code
+    return row_of[has_code], np.flatnonzero(~has_code)
+
+
+def _all_but(positions, n):
+    mask = np.ones(n, dtype=bool)
+    mask[positions] = False
+    return mask

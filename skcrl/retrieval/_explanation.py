@@ -1,0 +1,81 @@
+"""Which components of two codes speak for their similarity."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Explanation(NamedTuple):
+    """What :meth:`CrossViewRetriever.explain` returns.
+
+    Attributes
+    ----------
+    similarity : float
+        Cosine of the codes of the query and of the item, or their Euclidean distance
+        with a minus: the sum of the contributions.
+    components : ndarray of shape (n_components,)
+        Columns of ``encode``, from what speaks most for the item to what speaks most
+        against it.
+    contributions : ndarray of shape (n_components,)
+        What each of them adds to the similarity.
+    names : ndarray of str of shape (n_components,) or None
+        Their names, if the estimator has names for its components.
+    """
+
+    similarity: float
+    components: np.ndarray
+    contributions: np.ndarray
+    names: np.ndarray | None
+
+
+def explained(query, item, metric, names):
+    """Shares of the components in the similarity of two codes.
+
+    Parameters
+    ----------
+    query, item : ndarray of shape (n_components,)
+        Codes; for cosines of length one or zero.
+    metric : {"cosine", "euclidean"}
+        What compares them.
+    names : ndarray of shape (n_components,) or None
+        Of the components.
+    """
+    query, item = query.astype(np.float64), item.astype(np.float64)
+    if metric == "cosine":
+        contributions = query * item
+    else:
+        gaps = query - item
+        largest = abs(gaps).max()
+        # A distance is the sum of the squares of the gaps over it.
+        gaps = np.divide(gaps, largest, out=gaps, where=largest > 0)
+        squares = gaps**2
+        distance = np.sqrt(squares.sum())
+        contributions = -largest * squares / max(distance, 1)
+    order = np.argsort(-contributions, kind="stable")
+    return Explanation(
+        float(contributions.sum()),
+        order,
+        contributions[order],
+        None if names is None else names[order],
+    )
+
+
+def names_of(estimator, codes, n_components):
+    """Names of the columns of codes (n_components,), None if there are none.
+
+    Parameters
+    ----------
+    estimator : two-view estimator
+        Fitted.
+    codes : str
+        How the codes are made: with "concatenated", of those of each view.
+    n_components : int
+        Number of columns.
+    """
+    try:
+        names = np.asarray(estimator.get_feature_names_out(), dtype=object)
+    except AttributeError:
+        return None
+    if codes == "concatenated":
+        names = np.concatenate([[f"{side}_{name}" for name in names] for side in "xy"])
+    return names.astype(object) if len(names) == n_components else None
