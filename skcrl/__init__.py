@@ -22,6 +22,7 @@ _HOMES = {
     "MultimodalAutoencoder": "skcrl.deep",
     "ProbabilisticCCA": "skcrl.linear",
     "RoutedView": "skcrl.compose",
+    "SelfLearning": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
     "SemanticMatching": "skcrl.matching",
     "SparseCCA": "skcrl.linear",
@@ -64,6 +65,7 @@ __all__ = [
     "MultimodalAutoencoder",
     "ProbabilisticCCA",
     "RoutedView",
+    "SelfLearning",
     "SemanticEmbedding",
     "SemanticMatching",
     "SparseCCA",
@@ -92,7 +94,13 @@ if TYPE_CHECKING:
         singlecell as singlecell,
         transfer as transfer,
     )
-    from skcrl.compose import RoutedView, TwoView, ViewPipeline, make_view_pipeline
+    from skcrl.compose import (
+        RoutedView,
+        SelfLearning,
+        TwoView,
+        ViewPipeline,
+        make_view_pipeline,
+    )
     from skcrl.deep import (
         CCALRanker,
         CorrNet,

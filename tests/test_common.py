@@ -32,6 +32,7 @@ from skcrl import (
     MultimodalAutoencoder,
     ProbabilisticCCA,
     RoutedView,
+    SelfLearning,
     SemanticEmbedding,
     SemanticMatching,
     SparseCCA,
@@ -148,6 +149,12 @@ ESTIMATORS = {
         ProbabilisticCCA(1, scale=True),
     ],
     "RoutedView": [RoutedView(LinearCCA())],
+    "SelfLearning": [
+        SelfLearning(LinearCCA()),
+        SelfLearning(LinearCommonIndividual()),
+        SelfLearning(DeepCCA(**SMALL, random_state=0), validation_fraction=None),
+        SelfLearning(ViewPipeline(ProbabilisticCCA(), x=StandardScaler())),
+    ],
     "SemanticEmbedding": [SemanticEmbedding()],
     "SemanticMatching": [
         SemanticMatching(x_columns=slice(None), y_columns=slice(None)),

@@ -8,7 +8,6 @@ from reprlib import repr as short_repr
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.impute import SimpleImputer
@@ -23,7 +22,6 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.validation import (
-    _check_feature_names_in,
     _num_samples,
     check_array,
     check_is_fitted,
@@ -44,12 +42,11 @@ from skcrl._views import check_beside, check_paired, kind_of
 from skcrl._views._texts import holds
 from skcrl._views._values import is_missing
 from skcrl.base import TwoViewTransformer
+from skcrl.compose._around import LEARNED, AroundEstimator, estimator_has
 
 __all__ = ["ViewPipeline", "make_view_pipeline"]
 
 _STEPS = [HasMethods(["fit", "transform"]), StrOptions({"passthrough"}), None]
-# Of each view, what the estimator or the table before the steps tells.
-_LEARNED = ("n_features_in_", "feature_names_in_")
 
 
 def _can_undo(*sides):
@@ -63,17 +60,7 @@ def _can_undo(*sides):
     return check
 
 
-def _estimator_has(name):
-    """Check for `available_if` whether the estimator has an attribute."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)
-        return True
-
-    return check
-
-
-class ViewPipeline(AdjustedViews):
+class ViewPipeline(AroundEstimator, AdjustedViews):
     """Two-view estimator with preprocessing of its own for each view.
 
     ``fit`` fits the steps of `x` to the first view alone and those of `y` to the
@@ -205,7 +192,7 @@ class ViewPipeline(AdjustedViews):
                 raise ValueError(
                     "ViewPipeline requires X, the first view, but it is None."
                 )
-            for name in _LEARNED:
+            for name in LEARNED:
                 self.__dict__.pop(name, None)
                 self.__dict__.pop(f"y_{name}", None)
             self._y_is_1d = False
@@ -224,7 +211,7 @@ class ViewPipeline(AdjustedViews):
                 x_behind, y_behind, **fit_params
             )
             for steps, prefix in ((self.x_, ""), (self.y_, "y_")):
-                for name in (prefix + name for name in _LEARNED):
+                for name in (prefix + name for name in LEARNED):
                     if steps is None and hasattr(self.estimator_, name):
                         setattr(self, name, getattr(self.estimator_, name))
         return self
@@ -319,9 +306,6 @@ class ViewPipeline(AdjustedViews):
             self._behind_steps(X, "x"), self._behind_steps(y, "y")
         )
 
-    def _encode(self, view, side):
-        return self.estimator_._encode(view, side)
-
     def _decode(self, codes, side):
         _require_inverse(getattr(self, f"{side}_"), side)
         return self.estimator_._decode(codes, side)
@@ -329,9 +313,6 @@ class ViewPipeline(AdjustedViews):
     def _rebuild(self, X, y, to):
         _require_inverse(getattr(self, f"{to}_"), to)
         return self.estimator_._rebuild(X, y, to)
-
-    def _join(self, X, y):
-        return self.estimator_._join(X, y)
 
     def _as_in_fit(self, view, side):
         view = self.estimator_._as_in_fit(view, side)
@@ -346,7 +327,7 @@ class ViewPipeline(AdjustedViews):
                 allow_nd=True,
                 input_name=f"rebuilt {NAMES[side]}",
             )
-        return super()._as_in_fit(view, side)
+        return AdjustedViews._as_in_fit(self, view, side)
 
     def _impute(self, X, y):
         X_behind, y_behind, has_x, has_y = self._check_available(X, y)
@@ -394,40 +375,10 @@ class ViewPipeline(AdjustedViews):
         view = check_array(view, copy=True, ensure_all_finite="allow-nan", **numbers)
         return view, numbers
 
-    def _encode_individual(self, view, side):
-        return self.estimator_._encode_individual(view, side)
-
-    def _individual_names(self, n_individual):
-        return self.estimator_._individual_names(n_individual)
-
-    def _require_scored(self, side):
-        self.estimator_._require_scored(side)
-
     def _rebuild_parts(self, X, y, to, parts):
-        if not hasattr(self.estimator_, "_rebuild_parts"):
-            raise ValueError(
-                f"parts={parts!r} is for estimators that have individual codes, and "
-                f"{type(self.estimator_).__name__} has common codes only: leave parts "
-                "out."
-            )
-        _require_inverse(getattr(self, f"{to}_"), to)
-        return self.estimator_._rebuild_parts(X, y, to, parts)
-
-    _individual_codes = CommonIndividual._individual_codes
-    _numeric_codes = CommonIndividual._numeric_codes
-    # A pipeline has these only if its estimator does.
-    transform_individual = available_if(_estimator_has("transform_individual"))(
-        CommonIndividual.transform_individual
-    )
-    transform_individual_y = available_if(_estimator_has("transform_individual_y"))(
-        CommonIndividual.transform_individual_y
-    )
-    common_score = available_if(_estimator_has("common_score"))(
-        CommonIndividual.common_score
-    )
-    individual_score = available_if(_estimator_has("individual_score"))(
-        CommonIndividual.individual_score
-    )
+        if hasattr(self.estimator_, "_rebuild_parts"):
+            _require_inverse(getattr(self, f"{to}_"), to)
+        return super()._rebuild_parts(X, y, to, parts)
 
     def reconstruct(
         self,
@@ -462,36 +413,14 @@ class ViewPipeline(AdjustedViews):
         """
         check_is_fitted(self)
         if parts == "all":
-            return super().reconstruct(X, y, to=to, covariates=covariates)
+            return AdjustedViews.reconstruct(self, X, y, to=to, covariates=covariates)
         pipeline = self._beside(covariates, X, y)
         return CommonIndividual.reconstruct(pipeline, X, y, to=to, parts=parts)
 
     predict = available_if(_can_undo("y"))(AdjustedViews.predict)
     impute = available_if(_can_undo("x", "y"))(AdjustedViews.impute)
 
-    def get_feature_names_out(
-        self, input_features: ArrayLike | None = None
-    ) -> np.ndarray:
-        """Names of the components.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the columns of `X`. Checked, and of no effect.
-
-        Returns
-        -------
-        names : ndarray of str objects
-            The names that the estimator gives its own components.
-        """
-        check_is_fitted(self)
-        _check_feature_names_in(self, input_features, generate_names=False)
-        return self.estimator_.get_feature_names_out()
-
-    def _joint_names(self):
-        return self.estimator_._joint_names()
-
-    @available_if(_estimator_has("loadings_frame"))
+    @available_if(estimator_has("loadings_frame"))
     def loadings_frame(self, side: Side = "x") -> Any:
         """Loadings of what the steps of one view give, as a data frame.
 
@@ -550,16 +479,6 @@ class ViewPipeline(AdjustedViews):
             return steps.get_feature_names_out(names)
         except AttributeError:
             return None
-
-    @property
-    def n_components_(self) -> int:
-        """Width of the codes."""
-        return self.estimator_.n_components_
-
-    @property
-    def correlations_(self) -> np.ndarray:
-        """Correlations of the training codes, if the estimator has them."""
-        return self.estimator_.correlations_
 
     @property
     def _accepts_sparse(self):  # type: ignore[override]

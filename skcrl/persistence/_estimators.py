@@ -34,6 +34,7 @@ _HOMES = {
     "MultimodalAutoencoder": "skcrl.deep",
     "ProbabilisticCCA": "skcrl.linear",
     "RoutedView": "skcrl.compose",
+    "SelfLearning": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
     "SemanticMatching": "skcrl.matching",
     "SparseCCA": "skcrl.linear",
