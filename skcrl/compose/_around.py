@@ -38,7 +38,7 @@ class AroundEstimator(TwoViewTransformer):
         """Learn the widths and names of views that go to the estimator as they are."""
         self._y_is_1d = False  # the estimator knows
         for name in (prefix + name for prefix in ("", "y_") for name in LEARNED):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
 
@@ -130,7 +130,7 @@ class AroundEstimator(TwoViewTransformer):
         """
         if parts == "all":
             return super().reconstruct(X, y, to=to)
-        return CommonIndividual.reconstruct(self, X, y, to=to, parts=parts)  # type: ignore[arg-type]
+        return CommonIndividual.reconstruct(self, X, y, to=to, parts=parts)
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None

@@ -272,8 +272,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
     def _found(self, fitted, X, y, rows):
         """Numbers of the rows of X and of y that are found to be pairs."""
         x, y = mutual_matches(
-            self._codes(fitted, X, rows.x_only, "x"),
-            self._codes(fitted, y, rows.y_only, "y"),
+            self._compared(fitted, X, rows.x_only, "x"),
+            self._compared(fitted, y, rows.y_only, "y"),
             self.n_neighbors,
         )
         return rows.x_only[x], rows.y_only[y]
@@ -281,7 +281,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
     def _score_of(self, fitted, X, y, held_out, paired):
         """Mean reciprocal rank of held-out pairs among all, over both directions."""
         Zx, Zy = (
-            self._codes(fitted, view, paired, side)
+            self._compared(fitted, view, paired, side)
             for side, view in (("x", X), ("y", y))
         )
         queries = np.isin(paired, held_out)
@@ -291,7 +291,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
             + mean_reciprocal_rank(Zy[queries], Zx, relevant=relevant)
         ) / 2
 
-    def _codes(self, fitted, view, rows, side):
+    def _compared(self, fitted, view, rows, side):
         """Codes by which rows of a view are compared, of length one."""
         codes = fitted._codes_of(_taken(view, rows), side)
         codes = to_numpy(codes).astype(np.float32)
