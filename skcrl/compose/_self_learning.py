@@ -2,44 +2,27 @@
 
 import sys
 from copy import copy
-from functools import partial
 from numbers import Integral, Real
-from typing import NamedTuple, Self
+from typing import Literal, Self
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.base import MetaEstimatorMixin
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _num_samples
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from skcrl._arrays import to_numpy
-from skcrl._columns import unit_rows
 from skcrl._typing import Rows, Seed, fit_context
-from skcrl._validation import (
-    NAMES,
-    random_source,
-    require_samples_somewhere,
-    require_y,
-    restored_on_error,
-)
-from skcrl._views import check_paired, kind_of
+from skcrl._validation import random_source, require_y, restored_on_error
+from skcrl._views import check_paired
 from skcrl.base import TwoViewTransformer
 from skcrl.compose._around import AroundEstimator
-from skcrl.compose._matching import mutual_matches
-from skcrl.metrics import mean_reciprocal_rank
+from skcrl.compose._rounds import NO_PAIRS, Rounds, SplitRows, takes_weights
 
 # Of one pair the reciprocal rank is 1 whatever its codes.
 _LEAST_HELD_OUT = 2
 # Rounds without a gain before no more is hoped for.
 _PATIENCE = 2
-
-
-class _Rows(NamedTuple):
-    """Numbers of the rows of two views, by what is there of them."""
-
-    paired: np.ndarray
-    x_only: np.ndarray
-    y_only: np.ndarray
+# Weights of found pairs that are tried.
+_WEIGHTS = (1.0, 0.3, 0.1)
 
 
 class SelfLearning(MetaEstimatorMixin, AroundEstimator):
@@ -72,6 +55,12 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         reciprocal rank among all given pairs, in both directions, has not gained for
         two rounds. Then all pairs go through as many rounds as were best, none if the
         pairs alone were. None makes `max_rounds` rounds, in about half of the time.
+    found_weight : float or "auto", default="auto"
+        What a found pair weighs, above 0 and at most 1, where a given one weighs 1: the
+        fewer pairs are given, the more those found are worth. "auto" takes that of 1,
+        0.3 and 0.1 which is best for the held-out pairs after the first round, or 1
+        without such pairs. Any but 1 needs an estimator that takes `sample_weight`; for
+        others "auto" is 1.
     n_neighbors : int, default=10
         Nearest codes of the other view that tell how near a code is to all, at least 1.
     correlation_power : float, default=1.0
@@ -91,6 +80,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         Numbers of the rows of `X` and `y` that were paired in the last round.
     n_rounds_ : int
         Rounds that led there.
+    found_weight_ : float
+        What a found pair weighed.
     validation_scores_ : ndarray of shape (n_rounds + 1,) or None
         Mean reciprocal rank of the pairs held out before the first round and after
         each; None if nothing was held out.
@@ -161,6 +152,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         "estimator": [TwoViewTransformer],
         "max_rounds": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "found_weight": [Interval(Real, 0, 1, closed="right"), StrOptions({"auto"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "correlation_power": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "random_state": ["random_state"],
@@ -172,6 +164,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         *,
         max_rounds: int = 10,
         validation_fraction: float | None = 0.2,
+        found_weight: float | Literal["auto"] = "auto",
         n_neighbors: int = 10,
         correlation_power: float = 1.0,
         random_state: Seed = None,
@@ -179,6 +172,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         self.estimator = estimator
         self.max_rounds = max_rounds
         self.validation_fraction = validation_fraction
+        self.found_weight = found_weight
         self.n_neighbors = n_neighbors
         self.correlation_power = correlation_power
         self.random_state = random_state
@@ -205,7 +199,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         ------
         ValueError
             If the views are no valid input of the estimator, no row has both, or
-            some have none, or the pairs are too few for `validation_fraction`. As after
+            some have none, the pairs are too few for `validation_fraction`, or a
+            `found_weight` is set and the estimator takes no `sample_weight`. As after
             any error, the estimator is then as it was before.
         """
         with restored_on_error(self):
@@ -215,25 +210,62 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
                     "SelfLearning requires X, the first view, but it is None."
                 )
             check_paired(X, y)
-            rows = _rows_of(X, y)
-            fit = partial(self._fitted, X, y, rows)
-            self.n_rounds_, self.validation_scores_ = self._n_rounds(X, y, rows, fit)
-            nothing = np.empty(0, dtype=np.intp)
-            self.x_found_, self.y_found_ = nothing, nothing
-            self.estimator_ = fit(rows.paired, nothing, nothing)
+            rows = SplitRows.of(X, y)
+            rounds = Rounds(
+                self.estimator, X, y, rows, self.n_neighbors, self.correlation_power
+            )
+            self._choose(rounds)
+            found = NO_PAIRS
+            self.estimator_ = rounds.fitted(rows.paired)
             for _ in range(self.n_rounds_):
-                self.x_found_, self.y_found_ = self._found(self.estimator_, X, y, rows)
-                self.estimator_ = fit(rows.paired, self.x_found_, self.y_found_)
+                found = rounds.found(self.estimator_)
+                self.estimator_ = rounds.fitted(rows.paired, found, self.found_weight_)
+            self.x_found_, self.y_found_ = found
             self._learn_shapes()
         return self
 
-    def _n_rounds(self, X, y, rows, fit):
-        """Number of rounds, and the scores of a trial run that tell it."""
-        if not len(rows.x_only) or not len(rows.y_only):
-            return 0, None
+    def _choose(self, rounds):
+        """Number of rounds and weight of found pairs, by a trial run if need be."""
+        weights = self._weights_to_try()
+        self.n_rounds_, self.validation_scores_ = 0, None
+        self.found_weight_ = weights[0]
+        if not len(rounds.rows.x_only) or not len(rounds.rows.y_only):
+            return
         if self.validation_fraction is None:
-            return self.max_rounds, None
-        n_pairs = len(rows.paired)
+            self.n_rounds_ = self.max_rounds
+            return
+        held_out, paired = self._held_out(rounds.rows.paired)
+        fitted = rounds.fitted(paired)
+        scores = [rounds.score(fitted, held_out)]
+        for n_rounds in range(1, self.max_rounds + 1):
+            found = rounds.found(fitted)
+            fits = [rounds.fitted(paired, found, weight) for weight in weights]
+            of_fits = [rounds.score(fit, held_out) for fit in fits]
+            best = int(np.argmax(of_fits))
+            fitted, weights = fits[best], weights[best : best + 1]
+            scores.append(of_fits[best])
+            # The last of equals: it has learned from more.
+            self.n_rounds_ = n_rounds - int(np.argmax(scores[::-1]))
+            if n_rounds - self.n_rounds_ == _PATIENCE:
+                break
+        self.found_weight_ = weights[0]
+        self.validation_scores_ = np.array(scores)
+
+    def _weights_to_try(self):
+        can_weigh = takes_weights(self.estimator)
+        if self.found_weight != "auto":
+            if self.found_weight != 1 and not can_weigh:
+                raise ValueError(
+                    f"found_weight={self.found_weight} needs an estimator whose fit "
+                    f"takes sample_weight, and {type(self.estimator).__name__} takes "
+                    "none: set found_weight=1."
+                )
+            return (float(self.found_weight),)
+        return _WEIGHTS if can_weigh else _WEIGHTS[:1]
+
+    def _held_out(self, paired):
+        """Rows of the pairs that are held out, and of the others."""
+        n_pairs = len(paired)
         n_held = round(n_pairs * self.validation_fraction)
         if not _LEAST_HELD_OUT <= n_held < n_pairs:
             raise ValueError(
@@ -242,66 +274,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
                 "leave others to learn from: change it, or set it to None, for "
                 f"max_rounds={self.max_rounds} rounds."
             )
-        order = random_source(self.random_state).permutation(rows.paired)
-        held_out, paired = np.sort(order[:n_held]), np.sort(order[n_held:])
-        found = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-        scores: list[float] = []
-        while True:
-            fitted = fit(paired, *found)
-            scores.append(self._score_of(fitted, X, y, held_out, rows.paired))
-            n_rounds = len(scores) - 1
-            # The last of equals: it has learned from more.
-            best = n_rounds - int(np.argmax(scores[::-1]))
-            if n_rounds == self.max_rounds or n_rounds - best == _PATIENCE:
-                return best, np.array(scores)
-            found = self._found(fitted, X, y, rows)
-
-    def _fitted(self, X, y, rows, paired, x_found, y_found):
-        """Clone of the estimator fitted to pairs given and found."""
-        parts = [paired], [paired]
-        for part, found in zip(parts, (x_found, y_found), strict=True):
-            part.append(found)
-        if _trains_on_unpaired(self.estimator):
-            # The view that is not there is NaN in the same row of the other.
-            for part in parts:
-                part.append(np.setdiff1d(rows.x_only, x_found))
-                part.append(np.setdiff1d(rows.y_only, y_found))
-        x_rows, y_rows = map(np.concatenate, parts)
-        return clone(self.estimator).fit(_taken(X, x_rows), _taken(y, y_rows))
-
-    def _found(self, fitted, X, y, rows):
-        """Numbers of the rows of X and of y that are found to be pairs."""
-        x, y = mutual_matches(
-            self._compared(fitted, X, rows.x_only, "x"),
-            self._compared(fitted, y, rows.y_only, "y"),
-            self.n_neighbors,
-        )
-        return rows.x_only[x], rows.y_only[y]
-
-    def _score_of(self, fitted, X, y, held_out, paired):
-        """Mean reciprocal rank of held-out pairs among all, over both directions."""
-        Zx, Zy = (
-            self._compared(fitted, view, paired, side)
-            for side, view in (("x", X), ("y", y))
-        )
-        queries = np.isin(paired, held_out)
-        relevant = paired[queries], paired
-        return (
-            mean_reciprocal_rank(Zx[queries], Zy, relevant=relevant)
-            + mean_reciprocal_rank(Zy[queries], Zx, relevant=relevant)
-        ) / 2
-
-    def _compared(self, fitted, view, rows, side):
-        """Codes by which rows of a view are compared, of length one."""
-        codes = fitted._codes_of(_taken(view, rows), side)
-        codes = to_numpy(codes).astype(np.float32)
-        correlations = getattr(fitted, "correlations_", None)
-        if correlations is not None and len(correlations) == codes.shape[1]:
-            shares = np.clip(to_numpy(correlations), 0, None)
-            # Of the largest, so that high powers do not underflow.
-            weights = (shares / (shares.max() or 1)) ** self.correlation_power
-            codes *= weights.astype(np.float32)
-        return unit_rows(codes, out=codes)
+        order = random_source(self.random_state).permutation(paired)
+        return np.sort(order[:n_held]), np.sort(order[n_held:])
 
     @property
     def _accepts_sparse(self):  # type: ignore[override]
@@ -317,39 +291,3 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         tags.input_tags = copy(of_estimator.input_tags)
         tags.transformer_tags = copy(of_estimator.transformer_tags)
         return tags
-
-
-def _rows_of(X, y):
-    """Rows with both views, with the first alone and with the second alone."""
-    n = _num_samples(X)
-    there = {}
-    for side, view in (("x", X), ("y", y)):
-        gaps = kind_of(view, NAMES[side]).gaps(view)
-        there[side] = np.ones(n, dtype=bool) if gaps is None else ~gaps
-    has_x, has_y = there["x"], there["y"]
-    if not (has_x & has_y).any() and n:
-        raise ValueError(
-            f"All {n} rows are missing one view, NaN or None: SelfLearning starts from "
-            "pairs, rows with both."
-        )
-    require_samples_somewhere(has_x | has_y)
-    return _Rows(*map(np.flatnonzero, (has_x & has_y, has_x & ~has_y, has_y & ~has_x)))
-
-
-def _taken(view, rows):
-    """Rows of a view, without labels, which would say that found pairs are none."""
-    if len(rows) == _num_samples(view) and (rows == np.arange(len(rows))).all():
-        return view
-    taken = kind_of(view).take(view, rows)
-    return taken.reset_index(drop=True) if hasattr(taken, "iloc") else taken
-
-
-def _trains_on_unpaired(estimator):
-    """Whether an estimator, or the one that it wraps, learns from single views."""
-    while estimator is not None:
-        if getattr(estimator, "_trains_on_unpaired", False) or getattr(
-            estimator, "_accepts_gaps", False
-        ):
-            return True
-        estimator = getattr(estimator, "estimator", None)
-    return False

@@ -18,6 +18,7 @@ from skcrl import (
     make_view_pipeline,
 )
 from skcrl.compose._matching import mutual_matches
+from skcrl.compose._rounds import takes_weights
 from skcrl.metrics import mean_reciprocal_rank
 
 N, N_PAIRS, WIDTH, N_SHARED = 500, 25, 30, 24
@@ -149,6 +150,41 @@ def test_held_out_pairs_are_ranked_among_all_pairs(gaps):
         (cosines >= own).sum(axis=0)[held_out],
     ]
     assert model.validation_scores_[0] == pytest.approx(np.mean(1 / ranks))
+
+
+def test_found_pairs_weigh_what_helps_held_out_ones(gaps):
+    X, y = gaps
+    model = SelfLearning(estimator(), max_rounds=1, random_state=0).fit(X, y)
+    tried = {
+        weight: SelfLearning(
+            estimator(), max_rounds=1, random_state=0, found_weight=weight
+        ).fit(X, y)
+        for weight in (1.0, 0.3, 0.1)
+    }
+    scores = {w: tried[w].validation_scores_[1] for w in tried}
+    assert model.validation_scores_[1] == max(scores.values())
+    assert scores[model.found_weight_] == max(scores.values())
+    assert tried[0.1].n_rounds_ == 1
+    x_rows = np.r_[:N_PAIRS, tried[0.1].x_found_]
+    y_rows = np.r_[:N_PAIRS, tried[0.1].y_found_]
+    weights = np.where(np.arange(len(x_rows)) < N_PAIRS, 1, 0.1)
+    same = estimator().fit(X[x_rows], y[y_rows], sample_weight=weights)
+    np.testing.assert_allclose(tried[0.1].correlations_, same.correlations_, rtol=1e-12)
+
+
+def test_weights_only_where_the_estimator_takes_them(gaps):
+    X, y = gaps
+    settings = {"max_rounds": 1, "validation_fraction": None, "found_weight": 0.3}
+    unweighted = LinearCommonIndividual(2, n_individual=0, n_signal=5)
+    with pytest.raises(ValueError, match="LinearCommonIndividual takes none"):
+        SelfLearning(unweighted, **settings).fit(X, y)
+    assert takes_weights(ViewPipeline(estimator()))
+    assert not takes_weights(ViewPipeline(unweighted))
+    within = SelfLearning(ViewPipeline(estimator()), **settings).fit(X, y)
+    plain = SelfLearning(estimator(), **settings).fit(X, y)
+    np.testing.assert_allclose(within.transform(X[:9]), plain.transform(X[:9]))
+    with config_context(enable_metadata_routing=True):
+        assert not takes_weights(ViewPipeline(estimator()))
 
 
 def test_correlation_power_weighs_codes(gaps):

@@ -1,0 +1,143 @@
+"""One round of self-learning: codes, pairs found by them, and the fit that follows."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.metadata_routing import _routing_enabled
+from sklearn.utils.validation import _num_samples, has_fit_parameter
+
+from skcrl._arrays import to_numpy
+from skcrl._columns import unit_rows
+from skcrl._validation import NAMES, require_samples_somewhere
+from skcrl._views import kind_of
+from skcrl.compose._matching import mutual_matches
+from skcrl.compose._view_pipeline import ViewPipeline
+from skcrl.metrics import mean_reciprocal_rank
+
+
+class Pairs(NamedTuple):
+    """Numbers of the rows of two views that belong together."""
+
+    x: np.ndarray  # (n_pairs,)
+    y: np.ndarray  # (n_pairs,)
+
+
+NO_PAIRS = Pairs(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp))
+
+
+class SplitRows(NamedTuple):
+    """Numbers of the rows of two views, by what is there of them."""
+
+    paired: np.ndarray
+    x_only: np.ndarray
+    y_only: np.ndarray
+
+    @classmethod
+    def of(cls, X, y):
+        """Rows of views as they come; ValueError if none has both, or one has none."""
+        n = _num_samples(X)
+        there = []
+        for name, view in zip(NAMES.values(), (X, y), strict=True):
+            gaps = kind_of(view, name).gaps(view)
+            there.append(np.ones(n, dtype=bool) if gaps is None else ~gaps)
+        has_x, has_y = there
+        if n and not (has_x & has_y).any():
+            raise ValueError(
+                f"All {n} rows are missing one view, NaN or None: SelfLearning starts "
+                "from pairs, rows with both."
+            )
+        require_samples_somewhere(has_x | has_y)
+        kinds = has_x & has_y, has_x & ~has_y, ~has_x & has_y
+        return cls(*map(np.flatnonzero, kinds))
+
+
+class Rounds(NamedTuple):
+    """What every round is made of."""
+
+    estimator: Any
+    X: Any
+    y: Any
+    rows: SplitRows
+    n_neighbors: int
+    correlation_power: float
+
+    def fitted(self, paired, found=NO_PAIRS, weight=1.0):
+        """Clone of the estimator fitted to rows that are pairs, and to pairs found.
+
+        One that trains on single views gets those without a match, too.
+        """
+        x_rows, y_rows = [paired, found.x], [paired, found.y]
+        if _trains_on_unpaired(self.estimator):
+            # The other view of such a row is NaN.
+            x_left = np.setdiff1d(self.rows.x_only, found.x)
+            y_left = np.setdiff1d(self.rows.y_only, found.y)
+            x_rows += [x_left, y_left]
+            y_rows += [x_left, y_left]
+        x_rows, y_rows = np.concatenate(x_rows), np.concatenate(y_rows)
+        params = {}
+        if weight != 1 and len(found.x):
+            weights = np.ones(len(x_rows))
+            weights[len(paired) : len(paired) + len(found.x)] = weight
+            params["sample_weight"] = weights
+        X, y = _taken(self.X, x_rows), _taken(self.y, y_rows)
+        return clone(self.estimator).fit(X, y, **params)
+
+    def found(self, fitted):
+        """Pairs of rows with a single view whose codes are nearest to each other."""
+        x, y = mutual_matches(
+            self._codes(fitted, self.X, self.rows.x_only, "x"),
+            self._codes(fitted, self.y, self.rows.y_only, "y"),
+            self.n_neighbors,
+        )
+        return Pairs(self.rows.x_only[x], self.rows.y_only[y])
+
+    def score(self, fitted, held_out):
+        """Mean reciprocal rank of held-out pairs among all, over both directions."""
+        paired = self.rows.paired
+        Zx = self._codes(fitted, self.X, paired, "x")
+        Zy = self._codes(fitted, self.y, paired, "y")
+        queries = np.isin(paired, held_out)
+        relevant = paired[queries], paired
+        return (
+            mean_reciprocal_rank(Zx[queries], Zy, relevant=relevant)
+            + mean_reciprocal_rank(Zy[queries], Zx, relevant=relevant)
+        ) / 2
+
+    def _codes(self, fitted, view, rows, side):
+        """Codes by which rows of a view are compared, of length one."""
+        codes = fitted._codes_of(_taken(view, rows), side)
+        codes = to_numpy(codes).astype(np.float32)
+        correlations = getattr(fitted, "correlations_", None)
+        if correlations is not None and len(correlations) == codes.shape[1]:
+            shares = np.clip(to_numpy(correlations), 0, None)
+            # Of the largest, so that high powers do not underflow.
+            weights = (shares / (shares.max() or 1)) ** self.correlation_power
+            codes *= weights.astype(np.float32)
+        return unit_rows(codes, out=codes)
+
+
+def takes_weights(estimator):
+    """Whether ``fit`` of an estimator takes `sample_weight` without being asked to."""
+    while isinstance(estimator, ViewPipeline) and not _routing_enabled():
+        estimator = estimator.estimator
+    return has_fit_parameter(estimator, "sample_weight")
+
+
+def _trains_on_unpaired(estimator):
+    """Whether an estimator, or the one that it wraps, learns from single views."""
+    while estimator is not None:
+        if getattr(estimator, "_trains_on_unpaired", False) or getattr(
+            estimator, "_accepts_gaps", False
+        ):
+            return True
+        estimator = getattr(estimator, "estimator", None)
+    return False
+
+
+def _taken(view, rows):
+    """Rows of a view, without labels, which would say that found pairs are none."""
+    if len(rows) == _num_samples(view) and (rows == np.arange(len(rows))).all():
+        return view
+    taken = kind_of(view).take(view, rows)
+    return taken.reset_index(drop=True) if hasattr(taken, "iloc") else taken
