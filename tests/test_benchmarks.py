@@ -84,6 +84,13 @@ TINY = {
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
     "covariates": (["--sets", "2", "--permutations", "9"], "one view"),
     "exchangeability": (["--sets", "2", "--permutations", "9"], "whole"),
+    "unpaired_rows": (
+        [
+            *("--data", "made", "--pairs", "30", "--unpaired", "200", "--same"),
+            *("--columns", "24", "--components", "24", "--shrinkage", "0.3"),
+        ],
+        "SelfLearning",
+    ),
     "wide_pvalue": (
         ["--sets", "2", "--planted", "2", "--permutations", "3", "--features", "60"],
         "KS p",
