@@ -131,9 +131,9 @@ def procrustes(X, y):
     return lambda X, y: (unit(X - x_mean) @ rotation, unit(y - y_mean))
 
 
-def weighted(fitted):
-    """Function from both views to codes, weighted by their correlations."""
-    return lambda X, y: [Z * fitted.correlations_ for Z in fitted.transform_pair(X, y)]
+def weighted(cca):
+    """Function from both views to codes, weighted by their singular values."""
+    return lambda X, y: [Z * cca.singular_values_ for Z in cca.transform_pair(X, y)]
 
 
 def shown(name, views, encode, start, remark=""):
@@ -165,7 +165,7 @@ def compare(views, rows, args):
         f"{model.n_rounds_} rounds, {len(model.x_found_)} pairs of weight "
         f"{model.found_weight_}, {right if len(model.x_found_) else 0:.1%} right"
     )
-    shown("SelfLearning", views, weighted(model), start, remark)
+    shown("SelfLearning", views, weighted(model.estimator_), start, remark)
 
 
 def main(argv=None):

@@ -21,6 +21,7 @@ _HOMES = {
     "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "ProbabilisticCCA": "skcrl.linear",
+    "Restarts": "skcrl.compose",
     "RoutedView": "skcrl.compose",
     "SelfLearning": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",
@@ -64,6 +65,7 @@ __all__ = [
     "LinearCommonIndividual",
     "MultimodalAutoencoder",
     "ProbabilisticCCA",
+    "Restarts",
     "RoutedView",
     "SelfLearning",
     "SemanticEmbedding",
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
         transfer as transfer,
     )
     from skcrl.compose import (
+        Restarts,
         RoutedView,
         SelfLearning,
         TwoView,

@@ -459,7 +459,9 @@ def _refuse_missing(estimator, view, side):
         remedy = (
             "A row of NaN is a view that is missing, which no imputer fills: drop the "
             "row from both views, or take CorrNet, MultimodalAutoencoder, "
-            "ProbabilisticCCA or TiedBidirectional, which train on what is there"
+            "ProbabilisticCCA or TiedBidirectional, which train on what is there, or "
+            "SelfLearning, which finds pairs among such rows and fits "
+            f"{type(estimator).__name__} to them"
         )
     else:
         remedy = (

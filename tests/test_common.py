@@ -31,6 +31,7 @@ from skcrl import (
     LinearCommonIndividual,
     MultimodalAutoencoder,
     ProbabilisticCCA,
+    Restarts,
     RoutedView,
     SelfLearning,
     SemanticEmbedding,
@@ -147,6 +148,12 @@ ESTIMATORS = {
         ProbabilisticCCA(),
         ProbabilisticCCA(1, reg=0),
         ProbabilisticCCA(1, scale=True),
+    ],
+    "Restarts": [
+        Restarts(LinearCCA(), 2),
+        Restarts(DeepCCA(**SMALL), 2),
+        Restarts(CorrNet(**SMALL), 1),
+        Restarts(ViewPipeline(DeepCCA(**SMALL), x=StandardScaler()), 2),
     ],
     "RoutedView": [RoutedView(LinearCCA())],
     "SelfLearning": [

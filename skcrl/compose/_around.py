@@ -1,9 +1,11 @@
-"""What a two-view estimator offers that is fitted around another one."""
+"""What two-view estimators offer that are fitted around another one."""
 
+from copy import copy
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -25,6 +27,35 @@ def estimator_has(name):
     return check
 
 
+class TakesTheSame(TwoViewTransformer):
+    """Base of two-view estimators that take the views which their `estimator` takes."""
+
+    estimator: Any
+
+    def _learn_shapes(self, fitted):
+        """Learn the widths and names of the views from a fitted clone."""
+        self._y_is_1d = False  # the clone knows
+        for name in (prefix + name for prefix in ("", "y_") for name in LEARNED):
+            self.__dict__.pop(name, None)
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
+
+    @property
+    def _accepts_sparse(self):  # type: ignore[override]
+        return get_tags(self.estimator).input_tags.sparse
+
+    @property
+    def _accepts_gaps(self):  # type: ignore[override]
+        return get_tags(self.estimator).input_tags.allow_nan
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags = copy(of_estimator.input_tags)
+        tags.transformer_tags = copy(of_estimator.transformer_tags)
+        return tags
+
+
 class AroundEstimator(TwoViewTransformer):
     """Base of two-view estimators with a parameter `estimator`, to which they pass on.
 
@@ -33,14 +64,6 @@ class AroundEstimator(TwoViewTransformer):
 
     estimator: Any
     estimator_: Any
-
-    def _learn_shapes(self):
-        """Learn the widths and names of views that go to the estimator as they are."""
-        self._y_is_1d = False  # the estimator knows
-        for name in (prefix + name for prefix in ("", "y_") for name in LEARNED):
-            self.__dict__.pop(name, None)
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
 
     def _check_view(self, view, side):
         return self.estimator_._check_view(view, side)

@@ -11,6 +11,7 @@ from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
 from skcrl._validation import NAMES, require_samples_somewhere
 from skcrl._views import kind_of
+from skcrl.compose._correlation_weights import correlation_weights
 from skcrl.compose._matching import mutual_matches
 from skcrl.compose._view_pipeline import ViewPipeline
 from skcrl.metrics import mean_reciprocal_rank
@@ -67,14 +68,14 @@ class Rounds(NamedTuple):
 
         One that trains on single views gets those without a match, too.
         """
-        x_rows, y_rows = [paired, found.x], [paired, found.y]
+        of_x, of_y = [paired, found.x], [paired, found.y]
         if _trains_on_unpaired(self.estimator):
             # The other view of such a row is NaN.
             x_left = np.setdiff1d(self.rows.x_only, found.x)
             y_left = np.setdiff1d(self.rows.y_only, found.y)
-            x_rows += [x_left, y_left]
-            y_rows += [x_left, y_left]
-        x_rows, y_rows = np.concatenate(x_rows), np.concatenate(y_rows)
+            of_x += [x_left, y_left]
+            of_y += [x_left, y_left]
+        x_rows, y_rows = np.concatenate(of_x), np.concatenate(of_y)
         params = {}
         if weight != 1 and len(found.x):
             weights = np.ones(len(x_rows))
@@ -108,11 +109,8 @@ class Rounds(NamedTuple):
         """Codes by which rows of a view are compared, of length one."""
         codes = fitted._codes_of(_taken(view, rows), side)
         codes = to_numpy(codes).astype(np.float32)
-        correlations = getattr(fitted, "correlations_", None)
-        if correlations is not None and len(correlations) == codes.shape[1]:
-            shares = np.clip(to_numpy(correlations), 0, None)
-            # Of the largest, so that high powers do not underflow.
-            weights = (shares / (shares.max() or 1)) ** self.correlation_power
+        weights = correlation_weights(fitted, self.correlation_power)
+        if weights is not None:
             codes *= weights.astype(np.float32)
         return unit_rows(codes, out=codes)
 

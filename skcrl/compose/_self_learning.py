@@ -1,20 +1,18 @@
 """Two-view estimators that pair what came unpaired, and learn from it."""
 
 import sys
-from copy import copy
 from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin
-from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcrl._typing import Rows, Seed, fit_context
 from skcrl._validation import random_source, require_y, restored_on_error
 from skcrl._views import check_paired
 from skcrl.base import TwoViewTransformer
-from skcrl.compose._around import AroundEstimator
+from skcrl.compose._around import AroundEstimator, TakesTheSame
 from skcrl.compose._rounds import NO_PAIRS, Rounds, SplitRows, takes_weights
 
 # Of one pair the reciprocal rank is 1 whatever its codes.
@@ -25,7 +23,7 @@ _PATIENCE = 2
 _WEIGHTS = (1.0, 0.3, 0.1)
 
 
-class SelfLearning(MetaEstimatorMixin, AroundEstimator):
+class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     r"""Two-view estimator that pairs rows which miss a view, and learns from them.
 
     Pairs are often few, while rows of a single view are many: captions in one language
@@ -65,8 +63,10 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         Nearest codes of the other view that tell how near a code is to all, at least 1.
     correlation_power : float, default=1.0
         Power p, not negative, of the correlations that weigh the components for the
-        pairing, where the estimator has `correlations_`: the code z is taken for
-        z * correlations_ ** p, and negative ones count as zero. Codes that
+        pairing: the code z is taken for z * rho ** p. For rho stand the
+        `singular_values_` of an estimator that has them, which a penalty keeps
+        from being near 1 where pairs are few, else its `correlations_`, of which
+        negative ones count as zero; without either nothing is weighed. The codes that
         ``transform`` gives are not weighted.
     random_state : int, RandomState instance or None, default=None
         Draws the pairs that are held out. The estimator has its own.
@@ -142,7 +142,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
     >>> estimator = LinearCCA(30, shrinkage=0.3)
     >>> model = SelfLearning(estimator, random_state=0).fit(X_gaps, y_gaps)
     >>> len(model.x_found_)
-    773
+    774
     >>> of_pairs = estimator.fit(X[:25], y[:25])
     >>> [round(fitted.score(X[800:], y[800:]), 1) for fitted in (of_pairs, model)]
     [22.0, 29.4]
@@ -221,7 +221,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
                 found = rounds.found(self.estimator_)
                 self.estimator_ = rounds.fitted(rows.paired, found, self.found_weight_)
             self.x_found_, self.y_found_ = found
-            self._learn_shapes()
+            self._learn_shapes(self.estimator_)
         return self
 
     def _choose(self, rounds):
@@ -234,7 +234,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
         if self.validation_fraction is None:
             self.n_rounds_ = self.max_rounds
             return
-        held_out, paired = self._held_out(rounds.rows.paired)
+        held_out, paired = self._held_out(rounds.rows.paired, self.validation_fraction)
         fitted = rounds.fitted(paired)
         scores = [rounds.score(fitted, held_out)]
         for n_rounds in range(1, self.max_rounds + 1):
@@ -263,31 +263,16 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator):
             return (float(self.found_weight),)
         return _WEIGHTS if can_weigh else _WEIGHTS[:1]
 
-    def _held_out(self, paired):
+    def _held_out(self, paired, share):
         """Rows of the pairs that are held out, and of the others."""
         n_pairs = len(paired)
-        n_held = round(n_pairs * self.validation_fraction)
+        n_held = round(n_pairs * share)
         if not _LEAST_HELD_OUT <= n_held < n_pairs:
             raise ValueError(
-                f"validation_fraction={self.validation_fraction} holds {n_held} of "
+                f"validation_fraction={share} holds {n_held} of "
                 f"{n_pairs} pairs out, and must hold out {_LEAST_HELD_OUT} or more and "
                 "leave others to learn from: change it, or set it to None, for "
                 f"max_rounds={self.max_rounds} rounds."
             )
         order = random_source(self.random_state).permutation(paired)
         return np.sort(order[:n_held]), np.sort(order[n_held:])
-
-    @property
-    def _accepts_sparse(self):  # type: ignore[override]
-        return get_tags(self.estimator).input_tags.sparse
-
-    @property
-    def _accepts_gaps(self):  # type: ignore[override]
-        return get_tags(self.estimator).input_tags.allow_nan
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        of_estimator = get_tags(self.estimator)
-        tags.input_tags = copy(of_estimator.input_tags)
-        tags.transformer_tags = copy(of_estimator.transformer_tags)
-        return tags

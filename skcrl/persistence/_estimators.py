@@ -33,6 +33,7 @@ _HOMES = {
     "LinearCommonIndividual": "skcrl.linear",
     "MultimodalAutoencoder": "skcrl.deep",
     "ProbabilisticCCA": "skcrl.linear",
+    "Restarts": "skcrl.compose",
     "RoutedView": "skcrl.compose",
     "SelfLearning": "skcrl.compose",
     "SemanticEmbedding": "skcrl.labels",

@@ -142,7 +142,7 @@ def test_held_out_pairs_are_ranked_among_all_pairs(gaps):
     drawn = np.random.RandomState(3).permutation(N_PAIRS)
     held_out, others = drawn[:5], np.sort(drawn[5:])
     trial = estimator().fit(X[others], y[others])
-    Zx, Zy = (Z * trial.correlations_ for Z in trial.transform_pair(X[:25], y[:25]))
+    Zx, Zy = (Z * trial.singular_values_ for Z in trial.transform_pair(X[:25], y[:25]))
     cosines = 1 - cdist(Zx, Zy, "cosine")
     own = np.diag(cosines)
     ranks = np.r_[
@@ -195,7 +195,7 @@ def test_correlation_power_weighs_codes(gaps):
     for power in (0, 2):
         model = SelfLearning(estimator(), correlation_power=power, **settings)
         model.fit(X, y)
-        weights = first.correlations_**power
+        weights = first.singular_values_**power
         expected = naive_matches(
             first.transform(only_x) * weights, first.transform_y(only_y) * weights, 10
         )

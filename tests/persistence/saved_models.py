@@ -30,6 +30,8 @@ from skcrl import (
     LinearCommonIndividual,
     MultimodalAutoencoder,
     ProbabilisticCCA,
+    Restarts,
+    SelfLearning,
     SemanticEmbedding,
     SemanticMatching,
     SparseCCA,
@@ -114,6 +116,13 @@ TWO_VIEWS = {
     "linear lanczos": (
         LinearCCA(2, solver="lanczos", random_state=np.random.RandomState(3)),
         X,
+        Y,
+    ),
+    "self-learned": (SelfLearning(LinearCCA(2, reg=0.1), random_state=0), X, Y),
+    "restarts": (Restarts(DeepCCA(2, **_DEEP), 2, random_state=0), X, Y),
+    "restarts of texts": (
+        Restarts(ViewPipeline(LinearCCA(2, reg=0.1), x=TfidfVectorizer()), 2),
+        TEXTS,
         Y,
     ),
     "linear adjusted": (LinearCCA(2, adjust="y"), X, Y),

@@ -31,7 +31,9 @@ from skcrl import (
     LinearCommonIndividual,
     MultimodalAutoencoder,
     ProbabilisticCCA,
+    Restarts,
     RoutedView,
+    SelfLearning,
     SemanticEmbedding,
     SemanticMatching,
     SparseCCA,
@@ -142,6 +144,8 @@ make_pipeline(view, LogisticRegression()).fit(left, labels).predict(left)
 pipeline = ViewPipeline(LinearCCA(5), x=make_pipeline(StandardScaler(), PCA(10)))
 assert_type(pipeline.fit(left, right), ViewPipeline)
 assert_type(make_view_pipeline(LinearCCA(5), x=(PCA(9),), y=PCA(9)), ViewPipeline)
+assert_type(SelfLearning(LinearCCA(5), max_rounds=3).fit(left, right), SelfLearning)
+assert_type(Restarts(DeepCCA(5, max_epochs=1), 2).fit(left, right), Restarts)
 pair = TwoView(left, right)
 assert_type(pair[:100], TwoView)
 classifier = CrossViewClassifier(

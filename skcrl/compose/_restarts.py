@@ -1,0 +1,325 @@
+"""Several trainings of one two-view estimator as one."""
+
+import sys
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import sparse
+from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from skcrl._arrays import to_numpy
+from skcrl._columns import unit_rows
+from skcrl._typing import Rows, Seed, fit_context
+from skcrl._validation import N_JOBS, random_source, require_y, restored_on_error
+from skcrl.base import TwoViewTransformer
+from skcrl.compose._around import TakesTheSame
+from skcrl.compose._correlation_weights import correlation_weights
+
+
+class Restarts(MetaEstimatorMixin, TakesTheSame):
+    r"""Several trainings of a random two-view estimator, their codes side by side.
+
+    Networks that start from other weights see other batches and end in other codes,
+    each with errors of its own. What all of them find near is more often right.
+
+    ``fit`` trains clones of the estimator that differ in nothing but their seeds. The
+    code of a row is made of its codes by all clones, each brought to length one,
+    divided by the root of their number: it has length one, and the cosine of two codes
+    is the mean of the cosines of the clones.
+
+    Parameters
+    ----------
+    estimator : TwoViewTransformer
+        Two-view estimator with a `random_state`, or with a part that has one. Cloned.
+    n_restarts : int, default=3
+        Clones to train, at least 1.
+    correlation_power : float, default=1.0
+        Power p, not negative, of the correlations that weigh the components of each
+        clone before its codes are brought to length one: the code z is taken for
+        z * rho ** p. For rho stand the `singular_values_` of a clone that has them,
+        else its `correlations_`, of which negative ones count as zero; without either
+        nothing is weighed.
+    n_jobs : int or None, default=None
+        Processes of joblib, one for a training. The codes are the same for any.
+    random_state : int, RandomState instance or None, default=None
+        Source of the seeds. That of the estimator is not used.
+
+    Attributes
+    ----------
+    estimators_ : list of TwoViewTransformer
+        The fitted clones.
+    n_components_ : int
+        Width of the codes, that of all clones together.
+    n_features_in_, y_n_features_in_ : int
+        Widths of the views, unless they are texts.
+    feature_names_in_, y_feature_names_in_ : ndarray of str
+        Column names, if a view was a data frame.
+
+    See Also
+    --------
+    CrossViewRetriever : Search by such codes; its own `correlation_power` stays 0.
+
+    Notes
+    -----
+    ``reconstruct``, ``predict`` and ``impute`` give the mean of what the clones give,
+    ``score`` the mean of their scores, and ``transform_joint`` their joint codes side
+    by side, of length one each and not weighted. Codes have no length of their own, so
+    that ``inverse_transform`` of a view takes them for as long as training codes are on
+    average.
+
+    Examples
+    --------
+    >>> from skcrl import DeepCCA, Restarts
+    >>> from skcrl.datasets import load_digits_halves
+    >>> left, right, _ = load_digits_halves()
+    >>> deep = DeepCCA(5, hidden_layer_sizes=(32,), max_epochs=3)
+    >>> model = Restarts(deep, n_restarts=2, random_state=0).fit(left, right)
+    >>> Zx, Zy = model.transform_pair(left, right)
+    >>> Zx.shape
+    (1797, 10)
+    >>> cosines = [
+    ...     first @ second / (first @ first * (second @ second)) ** 0.5
+    ...     for one in model.estimators_
+    ...     for first, second in [one.transform_pair(left, right)]
+    ...     for first, second in [(Z[0] * one.correlations_ for Z in (first, second))]
+    ... ]
+    >>> abs(Zx[0] @ Zy[0] - sum(cosines) / 2) < 1e-6
+    np.True_
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        "estimator": [TwoViewTransformer],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "correlation_power": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "n_jobs": N_JOBS,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: TwoViewTransformer,
+        n_restarts: int = 3,
+        *,
+        correlation_power: float = 1.0,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
+    ):
+        self.estimator = estimator
+        self.n_restarts = n_restarts
+        self.correlation_power = correlation_power
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Rows, y: Rows, **fit_params: Any) -> Self:
+        """Train the clones.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            First view, as the estimator takes it.
+        y : array-like of n_samples rows
+            Second view, paired with `X`.
+        **fit_params : dict
+            For ``fit`` of each clone, such as `sample_weight`; with metadata routing
+            enabled, what it requested by ``set_fit_request``.
+
+        Returns
+        -------
+        self : Restarts
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no `random_state`, or the views are no valid input of
+            it. As after any error, the estimator is then as it was before.
+        """
+        if _routing_enabled():
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        seeded = _seeds_of(self.estimator)
+        if not seeded:
+            raise ValueError(
+                f"{type(self.estimator).__name__} has no random_state, so that all its "
+                "trainings are the same: fit it alone."
+            )
+        with restored_on_error(self):
+            require_y(self, y)
+            random = random_source(self.random_state)
+            seeds = random.randint(np.iinfo(np.int32).max, size=self.n_restarts)
+            self.estimators_ = Parallel(n_jobs=self.n_jobs)(
+                delayed(_fitted)(self.estimator, int(seed), X, y, fit_params)
+                for seed in seeds
+            )
+            self.n_components_ = sum(one.n_components_ for one in self.estimators_)
+            self._learn_shapes(self.estimators_[0])
+            self._lengths = {
+                side: [
+                    _mean_length(self._weighted(one, to_numpy(codes)))
+                    for one, codes in self._codes_there(X, y, side)
+                ]
+                for side in ("x", "y")
+            }
+        return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which parameters go where, for scikit-learn's metadata routing.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` asks the same of the estimator.
+        """
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator,
+            method_mapping=MethodMapping()
+            .add(caller="fit", callee="fit")
+            .add(caller="fit_transform", callee="fit"),
+        )
+
+    def _codes_there(self, X, y, side):
+        """Each clone, and its codes of the rows that a view has."""
+        for one in self.estimators_:
+            *views, has_x, has_y = one._check_available(X, y)
+            view, there = (views[0], has_x) if side == "x" else (views[1], has_y)
+            yield one, one._encode(view[there], side)
+
+    def _weighted(self, one, codes):
+        weights = correlation_weights(one, self.correlation_power)
+        return codes if weights is None else codes * weights.astype(codes.dtype)
+
+    def _check_view(self, view, side):
+        return _Views([one._check_view(view, side) for one in self.estimators_])
+
+    def _check_available(self, X, y):
+        checked = [one._check_available(X, y) for one in self.estimators_]
+        X, y = (
+            None if view is None else _Views([views[i] for views in checked])
+            for i, view in enumerate((X, y))
+        )
+        return X, y, *checked[0][2:]
+
+    def _encode(self, view, side):
+        parts = [
+            self._weighted(one, to_numpy(one._encode(own, side)))
+            for one, own in zip(self.estimators_, view.views, strict=True)
+        ]
+        return _side_by_side(parts)
+
+    def _join(self, X, y):
+        return _side_by_side(
+            [to_numpy(one._join(*own)) for one, *own in self._own(X, y)]
+        )
+
+    def _joint_names(self):
+        width = sum(len(one._joint_names()) for one in self.estimators_)
+        return [f"{type(self).__name__.lower()}{i}" for i in range(width)]
+
+    def _rebuild(self, X, y, to):
+        return _mean(
+            [
+                one._as_in_fit(to_numpy(one._rebuild(*own, to)), to)
+                for one, *own in self._own(X, y)
+            ]
+        )
+
+    def _decode(self, codes, side):
+        """Mean of what clones make of their codes, lengthened to those of training."""
+        rebuilt, start = [], 0
+        for one, length in zip(self.estimators_, self._lengths[side], strict=True):
+            part = codes[:, start : start + one.n_components_]
+            start += one.n_components_
+            part = unit_rows(part) * np.asarray(length, part.dtype)
+            weights = correlation_weights(one, self.correlation_power)
+            if weights is not None:
+                inverse = np.divide(1, weights, out=0 * weights, where=weights > 0)
+                part = part * inverse.astype(part.dtype)
+            rebuilt.append(one._as_in_fit(to_numpy(one._decode(part, side)), side))
+        return _mean(rebuilt)
+
+    def _as_in_fit(self, view, side):
+        return view  # the clones have made it so
+
+    def _impute(self, X, y):
+        filled = [one._impute(X, y) for one in self.estimators_]
+        return tuple(map(_mean, zip(*filled, strict=True)))
+
+    def _own(self, X, y):
+        """Each clone with the views as it has them."""
+        nothing = [None] * len(self.estimators_)
+        views = (nothing if view is None else view.views for view in (X, y))
+        return zip(self.estimators_, *views, strict=True)
+
+    def score(self, X: Rows, y: Rows) -> float:
+        """Mean of the total correlations of the clones, higher is better.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            First view.
+        y : array-like of n_samples rows
+            Second view, paired with `X`.
+
+        Returns
+        -------
+        total : float
+            At most the width of the codes of one clone.
+        """
+        check_is_fitted(self)
+        return float(np.mean([one.score(X, y) for one in self.estimators_]))
+
+
+class _Views:
+    """One view as each clone has it, behind steps of its own say."""
+
+    def __init__(self, views):
+        self.views = views
+
+    @property
+    def dtype(self):
+        return self.views[0].dtype
+
+    def __getitem__(self, rows):
+        return _Views([view[rows] for view in self.views])
+
+
+def _seeds_of(estimator):
+    """Names of the parameters of an estimator, and of its parts, that seed it."""
+    names = estimator.get_params()
+    return sorted(n for n in names if n.rpartition("__")[2] == "random_state")
+
+
+def _fitted(estimator, seed, X, y, fit_params):
+    one = clone(estimator)
+    random = np.random.RandomState(seed)
+    seeds = {n: random.randint(np.iinfo(np.int32).max) for n in _seeds_of(one)}
+    return one.set_params(**seeds).fit(X, y, **fit_params)
+
+
+def _side_by_side(parts):
+    """Codes of length one side by side, of length one together."""
+    codes = np.hstack([unit_rows(part) for part in parts])
+    codes /= np.sqrt(len(parts), dtype=codes.dtype)
+    return codes
+
+
+def _mean(arrays):
+    """Mean of arrays, in which what all have alike stays as it is."""
+    first, *others = arrays
+    if sparse.issparse(first):
+        return first  # nothing is filled in there
+    return first + sum(other - first for other in others) / len(arrays)
+
+
+def _mean_length(codes):
+    return float(np.sqrt(np.mean(np.sum(codes**2, axis=1, dtype=np.float64))))

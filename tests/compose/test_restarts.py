@@ -1,0 +1,167 @@
+"""Several trainings whose codes stand side by side."""
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from scipy.spatial.distance import cdist
+from sklearn import config_context
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer
+
+from skcrl import (
+    CorrNet,
+    DeepCCA,
+    LinearCCA,
+    ProbabilisticCCA,
+    Restarts,
+    SelfLearning,
+    make_view_pipeline,
+)
+from skcrl.compose._correlation_weights import correlation_weights
+from skcrl.datasets import make_correlated_views
+
+DEEP = DeepCCA(3, hidden_layer_sizes=(8,), max_epochs=2)
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_correlated_views(80, 6, 5, correlations=(0.9, 0.8), random_state=0)
+
+
+@pytest.fixture(scope="module")
+def trained(views):
+    return Restarts(DEEP, 3, random_state=0).fit(*views)
+
+
+def test_cosines_are_the_mean_of_those_of_the_clones(views, trained):
+    Zx, Zy = trained.transform_pair(*views)
+    assert trained.n_components_ == 9
+    np.testing.assert_allclose(np.linalg.norm(Zx, axis=1), 1, rtol=1e-6)
+    cosines = [
+        1 - cdist(Zx * one.correlations_, Zy * one.correlations_, "cosine")
+        for one in trained.estimators_
+        for Zx, Zy in [one.transform_pair(*views)]
+    ]
+    np.testing.assert_allclose(Zx @ Zy.T, np.mean(cosines, axis=0), atol=1e-6)
+    plain = Restarts(DEEP, 3, correlation_power=0, random_state=0).fit(*views)
+    cosines = [
+        1 - cdist(*one.transform_pair(*views), "cosine") for one in plain.estimators_
+    ]
+    Zx, Zy = plain.transform_pair(*views)
+    np.testing.assert_allclose(Zx @ Zy.T, np.mean(cosines, axis=0), atol=1e-6)
+
+
+def test_clones_differ_by_seeds_that_are_drawn_alike(views, trained):
+    X, y = views
+    first, second, _ = (one.transform(X) for one in trained.estimators_)
+    assert abs(first - second).max() > 0.01
+    with parallel_config(backend="threading"):
+        again = Restarts(DEEP, 3, n_jobs=2, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(again.transform(X), trained.transform(X))
+    seed = trained.estimators_[1].random_state
+    alone = DeepCCA(**{**DEEP.get_params(), "random_state": seed}).fit(X, y)
+    np.testing.assert_array_equal(alone.transform(X), second)
+
+
+def test_what_is_rebuilt_is_the_mean_of_the_clones(views, trained):
+    X, y = views
+    for method, arguments in (
+        ("reconstruct", (X, y)),
+        ("predict", (X,)),
+        ("score", (X, y)),
+    ):
+        of_clones = [getattr(one, method)(*arguments) for one in trained.estimators_]
+        np.testing.assert_allclose(
+            getattr(trained, method)(*arguments), np.mean(of_clones, axis=0), atol=1e-6
+        )
+    X_gaps = X.copy()
+    X_gaps[:5] = np.nan
+    filled, _ = trained.impute(X_gaps, y)
+    np.testing.assert_array_equal(filled[5:], X[5:])
+    np.testing.assert_array_equal(filled[:5], trained.reconstruct(y=y[:5], to="x"))
+
+
+def test_codes_of_the_length_of_training_codes_are_decoded_as_these(views):
+    X, y = views
+    model = Restarts(DEEP, 2, random_state=0).fit(X, y)
+    view = model.view("x")
+    rebuilt = view.inverse_transform(view.transform(X))
+    expected = []
+    for one in model.estimators_:
+        codes = one.transform(X)
+        lengths = np.linalg.norm(codes * one.correlations_, axis=1, keepdims=True)
+        codes = codes * np.sqrt(np.mean(lengths**2)) / lengths
+        expected.append(one.view("x").inverse_transform(codes))
+    np.testing.assert_allclose(rebuilt, np.mean(expected, axis=0), atol=1e-5)
+
+
+def test_joint_codes_are_those_of_the_clones(views):
+    X, y = views
+    model = Restarts(CorrNet(2, hidden_layer_sizes=(), max_epochs=1), 2).fit(X, y)
+    y_gaps = y.copy()
+    y_gaps[40:] = np.nan
+    parts = [one.transform_joint(X, y_gaps) for one in model.estimators_]
+    parts = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
+    np.testing.assert_allclose(
+        model.transform_joint(X, y_gaps), np.hstack(parts) / np.sqrt(2), atol=1e-6
+    )
+
+
+def test_seeds_reach_steps_and_texts_go_through_those_of_each_clone():
+    rng = np.random.default_rng(0)
+    bags = [" ".join(rng.choice(list("abcdefgh"), 4)) for _ in range(60)]
+    steps = CountVectorizer(token_pattern="[a-h]"), TruncatedSVD(3, n_iter=1)
+    model = Restarts(
+        make_view_pipeline(LinearCCA(2, reg=0.1), x=steps, y=steps),
+        2,
+        correlation_power=0,
+        random_state=0,
+    ).fit(bags, bags[::-1])
+    first, second = model.estimators_
+    assert first.x_[-1].random_state != second.x_[-1].random_state
+    joint = model.transform_joint(bags[:9], [None, *bags[1:9]])
+    assert joint.shape == (9, 4)
+    np.testing.assert_allclose(
+        model.transform(bags) @ model.transform(bags).T,
+        np.mean(
+            [
+                1 - cdist(Z, Z, "cosine")
+                for Z in (one.transform(bags) for one in model.estimators_)
+            ],
+            axis=0,
+        ),
+        atol=1e-9,
+    )
+
+
+def test_an_estimator_that_is_not_random_is_refused(views):
+    with pytest.raises(ValueError, match="ProbabilisticCCA has no random_state, so"):
+        Restarts(ProbabilisticCCA(2)).fit(*views)
+
+
+def test_fit_params_and_metadata_routing(views):
+    X, y = views
+    weights = np.r_[np.ones(40), np.zeros(40)]
+    model = Restarts(LinearCCA(2), 1).fit(X, y, sample_weight=weights)
+    half = LinearCCA(2).fit(X[:40], y[:40])
+    np.testing.assert_allclose(model.estimators_[0].transform(X), half.transform(X))
+    with config_context(enable_metadata_routing=True):
+        asks = LinearCCA(2).set_fit_request(sample_weight=True)
+        routed = Restarts(asks, 1).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(routed.transform(X), model.transform(X))
+
+
+def test_weights_are_singular_values_of_what_is_wrapped_or_correlations(views):
+    X, y = views
+    ridge = LinearCCA(2, reg=1.0).fit(X, y)
+    singular = ridge.singular_values_ / ridge.singular_values_[0]
+    np.testing.assert_allclose(correlation_weights(ridge, 2), singular**2)
+    wrapped = SelfLearning(make_view_pipeline(LinearCCA(2, reg=1.0))).fit(X, y)
+    np.testing.assert_allclose(correlation_weights(wrapped, 2), singular**2)
+    deep = DeepCCA(**{**DEEP.get_params(), "random_state": 0}).fit(X, y)
+    np.testing.assert_allclose(
+        correlation_weights(deep, 1),
+        deep.correlations_.clip(0) / deep.correlations_.max(),
+    )
+    assert correlation_weights(deep, 0) is None
+    assert correlation_weights(CorrNet(2, max_epochs=1).fit(X, y), 1) is None
