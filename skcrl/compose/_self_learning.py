@@ -50,8 +50,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     validation_fraction : float or None, default=0.2
         Share of the given pairs, above 0 and below 1, by which the number of
         rounds is chosen: a trial run goes without them, and stops when their mean
-        reciprocal rank among all given pairs, in both directions, has not gained for
-        two rounds. Then all pairs go through as many rounds as were best, none if the
+        reciprocal rank among each other, in both directions, has not gained for two
+        rounds. Then all pairs go through as many rounds as were best, none if the
         pairs alone were. None makes `max_rounds` rounds, in about half of the time.
     found_weight : float or "auto", default="auto"
         What a found pair weighs, above 0 and at most 1, where a given one weighs 1: the
