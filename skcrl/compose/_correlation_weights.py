@@ -1,6 +1,7 @@
 """Weights of components by the correlation of their codes."""
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from skcrl._arrays import to_numpy
 
@@ -15,21 +16,32 @@ def correlation_weights(fitted, power):
     Its `singular_values_` to a power, or its `correlations_`, of which negative ones
     count as zero.
     """
-    measured = _measured(fitted)
+    measured = measured_correlations(fitted)
     if power == 0 or measured is None or len(measured) != fitted.n_components_:
         return None
-    shares = np.clip(to_numpy(measured), 0, None)
+    return as_weights(measured, power)
+
+
+def measured_correlations(fitted):
+    """What tells how much codes correlate, of an estimator or of one that it wraps.
+
+    None if nothing does.
+    """
+    layers = [fitted]
+    while layers[-1] is not None:
+        inner = "estimator" if isinstance(layers[-1], FrozenEstimator) else "estimator_"
+        layers.append(getattr(layers[-1], inner, None))
+    for name in _MEASURES:  # what wraps another passes on the second alone
+        for layer in layers:
+            if hasattr(layer, name):
+                return to_numpy(getattr(layer, name))
+    return None
+
+
+def as_weights(correlations, power):
+    """A power of correlations, the largest one; None if none is above zero."""
+    shares = np.clip(correlations, 0, None)
     if not shares.any():
         return None
-    # Of the largest, so that high powers do not underflow.
+    # Of the largest, so that high powers do not underflow: lengths do not matter.
     return (shares / shares.max()) ** power
-
-
-def _measured(fitted):
-    """What tells how much codes correlate, of an estimator or of one that it wraps."""
-    while fitted is not None:
-        for name in _MEASURES:
-            if name in vars(fitted):  # what wraps another passes on the second alone
-                return vars(fitted)[name]
-        fitted = getattr(fitted, "estimator_", None)
-    return None

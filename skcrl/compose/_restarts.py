@@ -67,7 +67,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
     See Also
     --------
-    CrossViewRetriever : Search by such codes; its own `correlation_power` stays 0.
+    CrossViewRetriever : Search by such codes, which it does not weigh again.
 
     Notes
     -----

@@ -26,11 +26,11 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
 from skcrl._typing import File, Metric, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired, kind_of
+from skcrl.compose._correlation_weights import as_weights, measured_correlations
 from skcrl.metrics import Hubness, get_scorer
 from skcrl.metrics._hubness import check_hubness
 from skcrl.persistence._saved import Saved
@@ -84,7 +84,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     without any view comes last for every query, at an infinite distance.
 
     Canonical variates all have the same variance, whether the views share them
-    or not. Weighting each by a power of its correlation lets those count that
+    or not. Each is weighted by a power of its correlation, so that those count that
     the views share [1]_: the code :math:`z` is taken for :math:`z \rho^p`.
 
     Parameters
@@ -92,18 +92,19 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     estimator : two-view estimator
         Such as :class:`~skcrl.LinearCCA`. Cloned and fitted; inside a
         ``FrozenEstimator`` it is taken as it was fitted.
-    correlation_power : float, default=0.0
-        The power p, not negative. Zero leaves the codes alone; any other needs an
-        estimator with `correlations_`, of which negative ones count as zero.
+    correlation_power : float, default=1.0
+        The power p, not negative. For the correlations stand the `singular_values_` of
+        an estimator that has them, which a penalty keeps from being near 1 where the
+        fit is loose, else its `correlations_`, of which negative ones count as zero.
+        Codes of an estimator with neither are not weighted. Zero leaves all codes
+        alone: set it where the penalty is much stronger than held-out pairs would have
+        it.
     cv : int or None, default=None
-        Which correlations weigh, if `correlation_power` is not 0. None takes
-        `correlations_` of the estimator, those of the training samples. An integer, at
-        least 2, takes held-out correlations: that many folds of consecutive samples are
-        each encoded by a clone fitted to the others, whose components are matched with
-        those of the estimator. Set it where the fit is loose, with a weak penalty and
-        not many more samples than features: correlations of training samples are then
-        large for components that the views do not share. It takes as many further
-        fits, and any estimator.
+        An integer, at least 2, takes held-out correlations instead: that many folds of
+        consecutive samples are each encoded by a clone fitted to the others, whose
+        components are matched with those of the estimator. It takes as many further
+        fits, and any estimator. Set it for networks and for weak penalties, where
+        training correlations are large for components that the views do not share.
     codes : {"mean", "concatenated", "joint"}, default="mean"
         What stands for a row of which both views are given. "mean" is the mean of the
         codes of both views. "concatenated" has them side by side, which keeps what
@@ -171,7 +172,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     estimator_ : two-view estimator
         The fitted estimator.
     weights_ : ndarray of shape (n_components,) or None
-        Weights of the components, the largest one; None if `correlation_power` is zero.
+        Weights of the components, the largest one; None if nothing is weighted.
     hubness_ : Hubness or None
         The correction of ``score`` and of searches, which measures of `skcrl.metrics`
         take, too; None if `hubness` is. A bank holds the codes of 10,000 training rows
@@ -212,12 +213,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     ... )
     >>> retriever = CrossViewRetriever(LinearCCA(20), n_neighbors=2)
     >>> round(retriever.fit(X[:400], y[:400]).score(X[400:], y[400:]), 1)
+    0.8
+    >>> plain = CrossViewRetriever(LinearCCA(20), correlation_power=0)
+    >>> round(plain.fit(X[:400], y[:400]).score(X[400:], y[400:]), 1)
     0.2
-    >>> retriever.set_params(correlation_power=4).fit(X[:400], y[:400])
-    CrossViewRetriever(correlation_power=4, estimator=LinearCCA(n_components=20),
-                       n_neighbors=2)
-    >>> round(retriever.score(X[400:], y[400:]), 1)
-    1.0
     >>> names = [f"item {i}" for i in range(100)]
     >>> found = retriever.fit_index(y=y[400:], ids=names).search(X[400:403])
     >>> found.ids[:, 0].tolist()
@@ -242,7 +241,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         self,
         estimator: BaseEstimator,
         *,
-        correlation_power: float = 0.0,
+        correlation_power: float = 1.0,
         cv: int | None = None,
         codes: Literal["mean", "concatenated", "joint"] = "mean",
         metric: Metric = "cosine",
@@ -289,8 +288,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the views are no valid input of the estimator, `correlation_power` is
-            not zero and the estimator has no correlations above zero, or `codes` is
+            If the views are no valid input of the estimator, `correlation_power` is not
+            zero and none of the estimator's correlations is above zero, or `codes` is
             "joint" and it has no ``transform_joint``, or weights of another width, or
             `hubness` is to correct distances, has parameters out of range, or is to be
             chosen by fewer than 10 pairs. The retriever is then as it was before.
@@ -902,17 +901,18 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             return None
         if self.cv is None:
             correlations = self._training_correlations()
+            if correlations is None:
+                return None
         else:
             correlations = self._held_out_correlations(X, y, fit_params)
-        shares = np.clip(correlations, 0, None)
-        if not shares.any():
-            source = "correlations_" if self.cv is None else "held-out correlations"
+        weights = as_weights(correlations, self.correlation_power)
+        if weights is None:
+            source = "correlations" if self.cv is None else "held-out correlations"
             raise ValueError(
-                f"{source}={correlations} are none above zero, so the views share "
+                f"The {source} {correlations} are none above zero, so the views share "
                 "nothing by which to search: check them, or set correlation_power=0."
             )
-        # Of the largest, so that high powers do not underflow: lengths do not matter.
-        return (shares / shares.max()) ** self.correlation_power
+        return weights
 
     def _given_hubness(self):
         """Hubness with the numbers that are given, or the default ones; None if none.
@@ -963,19 +963,13 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         )
 
     def _training_correlations(self):
-        correlations = _found_in(self.estimator_, "correlations_")
-        if correlations is None:
-            raise ValueError(
-                f"correlation_power={self.correlation_power} needs an estimator with "
-                f"correlations_, which {type(self.estimator).__name__} has not: set "
-                "correlation_power=0."
-            )
-        correlations = to_numpy(correlations)
-        if correlations.ndim != 1 or not np.isfinite(correlations).all():
+        correlations = measured_correlations(self.estimator_)
+        if correlations is not None and not (
+            correlations.ndim == 1 and np.isfinite(correlations).all()
+        ):
             raise ValueError(
                 f"correlation_power={self.correlation_power} needs one finite "
-                f"correlation a component, got correlations_={correlations}: set "
-                "correlation_power=0."
+                f"correlation a component, got {correlations}: set correlation_power=0."
             )
         return correlations
 
@@ -1058,7 +1052,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             if codes.shape[1] != len(self.weights_):
                 raise ValueError(
                     f"{source} gave codes of {codes.shape[1]} components, but its "
-                    f"correlations_ are {len(self.weights_)}: set correlation_power=0."
+                    f"correlations are {len(self.weights_)}: set correlation_power=0."
                 )
             codes = codes * self.weights_.astype(codes.dtype)
         if self.metric == "cosine":

@@ -42,7 +42,8 @@ def test_contributions_are_products_of_weighted_codes(views):
     made = CrossViewRetriever(FrozenEstimator(cca), correlation_power=2)
     made.fit(X, y).fit_index(y=y[:5])
     a, b = (
-        Z * cca.correlations_**2 for Z in (cca.transform(X[:1]), cca.transform_y(y[:1]))
+        Z * cca.singular_values_**2
+        for Z in (cca.transform(X[:1]), cca.transform_y(y[:1]))
     )
     expected = (a * b / np.linalg.norm(a) / np.linalg.norm(b))[0]
     why = made.explain(X[:1], id=0)

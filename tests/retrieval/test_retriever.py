@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold
 
-from skcrl import CrossViewRetriever, LinearCCA
+from skcrl import CrossViewRetriever, LinearCCA, make_view_pipeline
 from skcrl.datasets import make_correlated_views
 from skcrl.metrics import get_scorer
 
@@ -29,7 +29,8 @@ def views():
 
 @pytest.fixture
 def fitted(views):
-    return CrossViewRetriever(LinearCCA(4), n_neighbors=5).fit(*views[:2])
+    retriever = CrossViewRetriever(LinearCCA(4), correlation_power=0, n_neighbors=5)
+    return retriever.fit(*views[:2])
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_either_view_finds_either(fitted, views, indexed, queried):
 def test_codes_are_weighted_by_powers_of_their_correlations(views):
     X, y, X_new, y_new = views
     cca = LinearCCA(4).fit(X, y)
-    weights = cca.correlations_**3
+    weights = (cca.singular_values_ / cca.singular_values_[0]) ** 3
     retriever = CrossViewRetriever(LinearCCA(4), correlation_power=3).fit(X, y)
     np.testing.assert_allclose(
         retriever.encode(X_new), unit(cca.transform(X_new) * weights)
@@ -195,7 +196,7 @@ def test_a_frozen_estimator_is_not_fitted_again(views):
     retriever = CrossViewRetriever(FrozenEstimator(cca), correlation_power=1)
     retriever.fit(X_new[:20], y_new[:20])
     np.testing.assert_allclose(
-        retriever.encode(X_new), unit(cca.transform(X_new) * cca.correlations_)
+        retriever.encode(X_new), unit(cca.transform(X_new) * cca.singular_values_)
     )
     assert retriever.fit_index(X_new).n_items_ == 100
 
@@ -216,7 +217,7 @@ def test_frames_in_and_frames_of_codes(fitted, views):
     X, y, X_new, _ = views
     frames = [pd.DataFrame(view).add_prefix("v") for view in (X, y, X_new)]
     cca = LinearCCA(4).set_output(transform="pandas")
-    retriever = CrossViewRetriever(cca).fit(*frames[:2])
+    retriever = CrossViewRetriever(cca, correlation_power=0).fit(*frames[:2])
     np.testing.assert_allclose(retriever.encode(frames[2]), fitted.encode(X_new))
     assert list(retriever.feature_names_in_) == [f"v{i}" for i in range(8)]
     assert retriever.n_features_in_ == 8
@@ -394,15 +395,10 @@ def test_codes_of_another_width(views):
         retriever.encode(Z, Z[:, :3])
 
 
-def test_weights_need_correlations(views):
-    retriever = CrossViewRetriever(Given()).fit(*views[:2])
-    codes = retriever.encode(views[2])
-    retriever.set_params(correlation_power=0.5)
-    with pytest.raises(
-        ValueError, match="needs an estimator with correlations_, which Given"
-    ):
-        retriever.fit(*views[:2])
-    np.testing.assert_array_equal(retriever.encode(views[2]), codes)
+def test_nothing_is_weighted_without_correlations(views):
+    retriever = CrossViewRetriever(Given(), correlation_power=2).fit(*views[:2])
+    assert retriever.weights_ is None
+    np.testing.assert_allclose(retriever.encode(views[2]), unit(views[2]))
 
 
 class Told(Given):
@@ -450,6 +446,19 @@ def test_correlations_of_another_width_than_the_codes(correlations):
     message = f"transform_y of Told gave codes of 3 .* are {len(correlations)}:"
     with pytest.raises(ValueError, match=message):
         retriever.encode(y=np.eye(3))
+
+
+@pytest.mark.parametrize("wrap", [FrozenEstimator, make_view_pipeline])
+def test_singular_values_weigh_where_the_estimator_has_them(views, wrap):
+    """Under a penalty they fall, while correlations of training codes do not."""
+    X, y, X_new, _ = views
+    cca = LinearCCA(4, shrinkage=0.5).fit(X[:30], y[:30])
+    assert abs(cca.singular_values_ - cca.correlations_).max() > 0.1
+    retriever = CrossViewRetriever(wrap(cca)).fit(X[:30], y[:30])
+    weights = cca.singular_values_ / cca.singular_values_[0]
+    np.testing.assert_allclose(retriever.weights_, weights)
+    expected = unit(cca.transform(X_new) * weights)
+    np.testing.assert_allclose(retriever.encode(X_new), expected)
 
 
 @pytest.mark.parametrize(
