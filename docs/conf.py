@@ -16,7 +16,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 # Links to sections, as guide.md#missing-cells, which repository pages make, too.
-myst_heading_anchors = 2
+myst_heading_anchors = 3
 html_theme = "alabaster"
 # Docstrings tell more of a parameter than its type.
 autodoc_typehints = "none"
