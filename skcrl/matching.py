@@ -85,7 +85,7 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
     way are as near as two that are both clear.
 
     In ``cross_val_score`` and ``GridSearchCV`` pass a :class:`~skcrl.TwoView` as `X`
-    and the labels as `y`.
+    and the labels as `y`, and no scorer: ``score`` is the mean average precision.
 
     References
     ----------

@@ -96,8 +96,8 @@ class Rounds(NamedTuple):
     def score(self, fitted, held_out):
         """Mean reciprocal rank of held-out pairs among each other, over both ways.
 
-        Those that were learned from are no measure: the better they are fitted, the
-        more they are in the way.
+        They are not ranked among the pairs that were learned from: the better those
+        are fitted, the more they would be in the way.
         """
         Zx = self._codes(fitted, self.X, held_out, "x")
         Zy = self._codes(fitted, self.y, held_out, "y")
@@ -132,7 +132,7 @@ def _trains_on_unpaired(estimator):
 
 
 def _taken(view, rows):
-    """Rows of a view, without labels, which would say that found pairs are none."""
+    """Rows of a view, without row labels: those of found pairs differ."""
     if len(rows) == _num_samples(view) and (rows == np.arange(len(rows))).all():
         return view
     taken = kind_of(view).take(view, rows)

@@ -31,15 +31,16 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     known to belong together. ``fit`` fits the estimator to the pairs. In each round it
     then encodes the rows with the first view alone and those with the second alone,
     takes for pairs those that are nearest to each other, and fits the estimator anew to
-    the pairs given and the pairs found [1]_. Wrong pairs do no harm as long as they are
-    alike: where no image has captions in both languages, those of two images of a dog
-    on a beach still say which words belong together.
+    the pairs given and the pairs found [1]_. A wrong pair does no harm as long as its
+    rows are alike: captions of two images of a dog on a beach still say which words of
+    two languages belong together.
 
-    Codes that are near to all others, hubs, would draw most matches. So the similarity
-    of two codes is their cosine less half of the mean cosine of either with its nearest
-    of the other view, "CSLS" [2]_.
+    Hubs, codes that are near to very many others, would be in most of the pairs. So the
+    cosine of two codes loses half of the mean cosine of each with the codes of the
+    other view that are nearest to it, as in CSLS [2]_.
 
-    All that the estimator offers, this one does, by `estimator_`.
+    Codes, rebuilt views and scores are those of `estimator_`, the estimator that was
+    fitted last.
 
     Parameters
     ----------
@@ -54,13 +55,14 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
         rounds. Then all pairs go through as many rounds as were best, none if the
         pairs alone were. None makes `max_rounds` rounds, in about half of the time.
     found_weight : float or "auto", default="auto"
-        What a found pair weighs, above 0 and at most 1, where a given one weighs 1: the
-        fewer pairs are given, the more those found are worth. "auto" takes that of 1,
-        0.3 and 0.1 which is best for the held-out pairs after the first round, or 1
-        without such pairs. Any but 1 needs an estimator that takes `sample_weight`; for
-        others "auto" is 1.
+        Weight of each found pair, above 0 and at most 1; given pairs weigh 1. "auto"
+        takes the one of 1, 0.3 and 0.1 with which the held-out pairs rank best after
+        the first round, or 1 if no pairs are held out. The fewer pairs are given, the
+        more those found are worth. A weight other than 1 needs an estimator that takes
+        `sample_weight`; for others "auto" is 1.
     n_neighbors : int, default=10
-        Nearest codes of the other view that tell how near a code is to all, at least 1.
+        How many nearest codes of the other view show whether a code is a hub, at
+        least 1.
     correlation_power : float, default=1.0
         Power p, not negative, of the correlations that weigh the components for the
         pairing: the code z is taken for z * rho ** p. For rho stand the
@@ -75,13 +77,14 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     ----------
     estimator_ : TwoViewTransformer
         The estimator fitted last, to all pairs given and found. One that trains on rows
-        which miss a view, such as CorrNet, was given those without a match, too.
+        which miss a view, such as CorrNet, was also given the rows that found no
+        partner.
     x_found_, y_found_ : ndarray of shape (n_found,)
         Numbers of the rows of `X` and `y` that were paired in the last round.
     n_rounds_ : int
-        Rounds that led there.
+        Rounds of pairing and fitting before `estimator_`.
     found_weight_ : float
-        What a found pair weighed.
+        Weight of each found pair.
     validation_scores_ : ndarray of shape (n_rounds + 1,) or None
         Mean reciprocal rank of the pairs held out before the first round and after
         each; None if nothing was held out.
@@ -102,8 +105,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
 
     Notes
     -----
-    A row of NaN, or None in a list, is a view that is missing; rows of sparse matrices
-    and Dask arrays are all there. Without such rows this is the estimator itself.
+    A row of NaN, or None in a list, is a view that is missing. In sparse matrices and
+    Dask arrays no row is. Where no row misses a view this is the estimator itself.
 
     Steps of a `ViewPipeline` around it, as in ``make_view_pipeline(SelfLearning(
     LinearCCA()), x=..., y=...)``, learn from all rows that are there, and once. Those
@@ -112,8 +115,10 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     Each round compares all rows of one kind with all of the other, in float32 and block
     by block: time grows with the product of their numbers, memory does not.
 
-    A penalised estimator is what self-learning needs: one that fits few pairs
-    exactly finds pairs that confirm it. Compare `shrinkage` or `reg` by held-out pairs.
+    Self-learning needs a penalised estimator: one that fits few pairs exactly finds
+    pairs that confirm it. ``LinearCCA(shrinkage="cv")`` chooses its penalty. To choose
+    another parameter, compare the largest of `validation_scores_`, with the same
+    `random_state`, so that the same pairs are held out.
 
     References
     ----------
@@ -124,8 +129,8 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
 
     Examples
     --------
-    Of 800 samples 25 are known as pairs. Of the others either view is there, in
-    another order.
+    Of 800 samples 25 are known as pairs. Of the others both views are there, but those
+    of the second are in another order: each stands in a row of its own.
 
     >>> import numpy as np
     >>> from skcrl import LinearCCA, SelfLearning

@@ -78,10 +78,10 @@ class LinearCCA(ByWeights):
         Shrinkage :math:`(s_x, s_y)` between 0 and 1, which knows no units. With 1 the
         directions are those of partial least squares; "ledoit_wolf" [3]_ and "oas" [4]_
         estimate it from each view of the training data alone. "cv" chooses one for both
-        views by what they share: among shares from 0.001 to 0.97 the one with which
-        pairs of five held-out folds of consecutive rows stand out the most from rows
-        that are no pairs. Take it for few samples or wide views, and above all for
-        search; it costs about as much as ten fits.
+        views by what they share: it tries twelve from 0.001 to 0.97, holds out five
+        folds of consecutive rows in turn, and takes the one with which held-out pairs
+        stand out the most from rows that are no pairs. Take it for few samples or wide
+        views, and above all for search; it costs about as much as ten fits.
     center : bool, default=True
         Whether to subtract the means of the training views.
     scale : bool, default=False

@@ -1,4 +1,4 @@
-"""Cosines less what is near to all: the correction of hubs."""
+"""Cosines corrected for hubs, codes that are near to very many others."""
 
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -10,7 +10,7 @@ from skcrl._hubs import mean_of_nearest
 from skcrl._typing import Rows
 from skcrl.metrics._ranking import Cosines, check_rows
 
-# Ranks are those of the hubs alone long before.
+# Far below it the hubs alone decide the ranks.
 _LARGEST_WEIGHT = 10
 
 
@@ -35,13 +35,14 @@ class Hubness:
         The weight, from 0 to 10.
     bank : None or tuple, default=None
         Where these queries come from. With None they are the queries that are measured
-        themselves. With a weight of 0.5 targets are then ranked as by CSLS [2]_, whose
+        themselves, and the rank of a target for one query depends on the other queries.
+        A weight of 0.5 then ranks targets as CSLS [2]_ does, whose
         :math:`2\cos(q, t) - r_T(q) - r_S(t)` is twice the similarity less what is the
-        same for all targets. How a query fares then depends on the others. A tuple
-        ``(x_codes, y_codes)``, of shapes (n_x, n_components) and (n_y, n_components):
-        codes of training samples of both views, as nearest neighbour normalisation
-        takes them [3]_. Those of the queries' view are looked at. In functions of
-        queries and targets the first entry is of the queries' view.
+        same for all targets. A tuple ``(x_codes, y_codes)``, of shapes
+        (n_x, n_components) and (n_y, n_components), holds codes of training samples of
+        both views, as in nearest neighbour normalisation [3]_; of these the codes of
+        the queries' view are taken. Functions of queries and targets take the first
+        entry for the queries' view.
 
     Raises
     ------
@@ -57,7 +58,7 @@ class Hubness:
     ----------
     .. [1] Radovanović, Nanopoulos and Ivanović (2010). Hubs in space: popular nearest
        neighbors in high-dimensional data. Journal of Machine Learning Research 11.
-    .. [2] Conneau, Lample, Ranzato, Denoyer and Jégou (2018). Word translation without
+    .. [2] Lample, Conneau, Ranzato, Denoyer and Jégou (2018). Word translation without
        parallel data. ICLR. Section 2.3.
     .. [3] Chowdhury, Wang, Shenoy, Kiela, Schwettmann and Thrush (2024). Nearest
        neighbor normalization improves multimodal retrieval. EMNLP.

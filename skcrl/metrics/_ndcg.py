@@ -40,7 +40,7 @@ def ndcg_at_k(
         What is to be found. With None, target i for query i. A tuple
         ``(query_classes, target_classes)``: targets of the query's class. An array or
         SciPy sparse matrix of shape (n_queries, n_targets), of gains, which are not
-        negative, or boolean: what is relevant has then a gain of one.
+        negative, or a boolean one: what is relevant then has a gain of one.
     metric : {"cosine", "euclidean"}, default="cosine"
         What ranks the targets, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
@@ -59,13 +59,13 @@ def ndcg_at_k(
     See Also
     --------
     recall_at_k : Which says how codes are compared and ties counted.
-    sklearn.metrics.ndcg_score : The same of scores, with exact ties.
+    sklearn.metrics.ndcg_score : The same for scores, with exact ties.
 
     Notes
     -----
-    Of tied targets it is the mean over all orders [2]_: they share the mean of the
-    discounts of their ranks. Gains are taken as they are; of papers that take
-    :math:`2^g - 1` for a grade :math:`g`, pass that.
+    Targets that are tied count by the mean over all their orders [2]_: each gets the
+    mean discount of the ranks that they share. Gains are taken as they are. To compare
+    with papers whose gain of a grade :math:`g` is :math:`2^g - 1`, pass that.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Search by cosines less a bias of each item: that of hubs is large."""
+"""Search by cosines less a bias of each item, which is large for hubs."""
 
 from typing import NamedTuple
 
@@ -17,8 +17,8 @@ from skcrl.retrieval._gaps import rows_there
 _QUERIES, _CELLS = 256, 2**19
 # Of all queries with a block of items.
 _CELLS_OF_ALL = 2**21
-# What a package of approximate search proposes for each item that is to be found, and
-# at least: those that the correction brings to the top are among them.
+# Candidates of other backends for each item that is to be found, and at least so many:
+# the items that the correction brings to the top are among them.
 _TIMES, _LEAST = 5, 100
 # Similarities of which the largest alone is looked at first.
 _GROUP = 16
@@ -28,7 +28,7 @@ class ByBank(NamedTuple):
     """Correction by the means that the index holds."""
 
     weight: float
-    shares: np.ndarray  # (n_queries, 2): how much the mean over each view's bank counts
+    shares: np.ndarray  # (n_queries, 2): how much each view's bank counts
 
     def nearest(self, search, queries, codes, hubs, k, n_threads):
         """Similarities and positions (n_queries, k), best first."""

@@ -71,9 +71,10 @@ def mutual_nearest_neighbors(
     metric : {"cosine", "euclidean"}, default="cosine"
         How codes are compared.
     hubness : {None, "csls"}, default=None
-        "csls" corrects cosines for codes that are near to very many of the other set,
-        by half the mean of the 10 largest cosines of either code with the other set:
-        half of what CSLS [2]_ takes for the similarity. Pairs then are fewer of hubs.
+        "csls" corrects cosines for hubs, codes that are near to very many of the other
+        set, which would be in too many pairs. The cosine of two codes loses half the
+        mean of the 10 largest cosines of each with the other set. This is half of the
+        similarity of CSLS [2]_.
     backend : {"exact", "int8", "binary", "faiss", "hnswlib", "usearch"}, \
             default="exact"
         Who searches, as in :class:`~skcrl.CrossViewRetriever`. Time of "exact" grows
@@ -96,7 +97,7 @@ def mutual_nearest_neighbors(
     .. [1] Haghverdi, Lun, Morgan and Marioni (2018). Batch effects in single-cell
        RNA-sequencing data are corrected by matching mutual nearest neighbors. Nature
        Biotechnology 36.
-    .. [2] Conneau, Lample, Ranzato, Denoyer and Jégou (2018). Word translation without
+    .. [2] Lample, Conneau, Ranzato, Denoyer and Jégou (2018). Word translation without
        parallel data. ICLR. Section 2.3.
 
     Examples

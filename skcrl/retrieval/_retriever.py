@@ -118,23 +118,27 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         taken as they are, weighted if `correlation_power` is set, and not brought to
         length one.
     hubness : {None, "csls", "bank"}, default=None
-        How cosines are corrected for hubs, items that are near to very many queries:
-        less a weight times the mean cosine of the item with the queries that are
-        nearest to it, as :class:`~skcrl.metrics.Hubness` says. "bank" looks at training
-        rows of the queries' view, and takes the mean of both where a query has both
-        views: what an item loses is computed in ``fit_index`` and ``add``. "csls" looks
-        at the queries of the same call of ``kneighbors`` or ``search``, of which there
-        should be many: then no rows of training are needed. "exact" compares all items
-        so; other backends propose five times as many as are to be found, 100 at least,
-        of which the best so are taken.
+        How cosines are corrected for hubs, items that are near to very many queries.
+        The cosine of a query and an item loses a weight times the mean cosine of the
+        item with those queries that are nearest to it, as
+        :class:`~skcrl.metrics.Hubness` says. "bank" takes training rows of the query's
+        view for these queries, and the mean of both views' where a query has both:
+        what an item loses is computed in ``fit_index`` and ``add``. "csls" takes the
+        queries of the same call of ``kneighbors`` or ``search``, of which there should
+        be many, and needs no training rows. With the backend "exact" all items are
+        compared by corrected cosines. Other backends propose, by plain cosines, five
+        times as many items as are to be found, 100 at least, which are then ranked by
+        corrected ones.
     hubness_params : dict or None, default=None
-        `n_neighbors` and `weight` of the correction. With None ``fit`` chooses them by
-        the mean reciprocal rank, both ways, of pairs that it holds out of a fit of
-        another clone of the estimator: a fifth of them, at most 1000. It tries weights
-        of 0, 0.25, 0.5, 0.75 and 1, each with 1, 5, 10, 25 and 100 neighbours, and
-        takes the smallest weight that is worse than the best by no more than a standard
+        Both `n_neighbors` and `weight` of the correction, with the bounds of a Hubness.
+        With None ``fit`` chooses them by pairs that it holds out, a fifth of them and
+        at most 1000: another clone of the estimator is fitted to the rest, and the mean
+        reciprocal rank of these pairs, both ways, decides. Weights of 0, 0.25, 0.5,
+        0.75 and 1 are tried, each with 1, 5, 10, 25 and 100 neighbours, and the
+        smallest weight is taken that is worse than the best by no more than a standard
         error: with few pairs that is often 0, which corrects nothing. A
-        ``FrozenEstimator`` is not fitted; it should have learned from other pairs.
+        ``FrozenEstimator`` is not fitted anew, so it should have learned from other
+        pairs.
     n_neighbors : int, default=10
         Items to find, at least 1.
     backend : str, default="exact"
@@ -143,9 +147,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         by one product each, many by scikit-learn's ``NearestNeighbors``, which never
         holds the similarities of all. Distances are those of the differences of codes,
         computed for all items that rounding leaves among the nearest. "int8" and
-        "binary" look at all items by small stand-ins of their codes, one byte a
-        component or 64 bytes an item, and rank by the codes themselves what is best by
-        these; binary ones tell cosines alone. Use them where the codes are too many
+        "binary" compare each query with small stand-ins for the codes of all items, one
+        byte a component or 64 bytes an item, and rank the best of these by the codes
+        themselves; "binary" is for cosines alone. Use them where the codes are too many
         for memory, with `mmap_mode` of ``load_index``. The others are packages to be
         installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib or usearch, or
         of ``skcrl[search]`` for all: they propose items in float32, and most miss some.
@@ -153,8 +157,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Parameters of the backend. For "int8" and "binary", `oversampling`, how many
         candidates are ranked for each item to find: 4 and 80 if not given. In
         ``benchmarks/search_speed.py`` "int8" then finds all of the 10 nearest, and
-        "binary" 99 % of them among 100,000 items and 97 % among a million: take more
-        candidates, or "int8", for more. For "faiss", `factory`, a description
+        "binary" 99 % of them among 100,000 items and 97 % among a million; with more
+        candidates it finds more. For "faiss", `factory`, a description
         of an index such as "HNSW32" ("Flat" if not given, which is exhaustive), and
         `search`, settings such as "efSearch=64". For "hnswlib", `M`,
         `ef_construction`, `ef` and `random_seed`. For "usearch", `connectivity`,
@@ -174,10 +178,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
     weights_ : ndarray of shape (n_components,) or None
         Weights of the components, the largest one; None if nothing is weighted.
     hubness_ : Hubness or None
-        The correction of ``score`` and of searches, which measures of `skcrl.metrics`
-        take, too; None if `hubness` is. A bank holds the codes of 10,000 training rows
-        of either view, evenly spread, or of all if there are no more: with more the
-        means hardly change, and making an index takes longer.
+        The correction that ``score`` and searches make; measures of `skcrl.metrics`
+        take it, too. None if `hubness` is None. A bank holds the codes of 10,000
+        training rows of each view, evenly spread, or of all if there are no more. More
+        of them hardly change the means, and making an index takes longer with them.
     n_items_ : int
         Number of items in the index, zero after ``fit``.
     n_features_in_ : int
@@ -587,11 +591,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         explanation : Explanation
             Named tuple of `similarity`, `components`, `contributions` and `names`, of
             shape (n_components,) and sorted: what speaks most for the item is first.
-            The contributions add up to the similarity, up to rounding. Of codes that
-            cosines compare each is the product of what the two codes have there, both
-            weighted and of length one. Of a distance it is the square of the gap there
-            over the distance, with a minus: the first are then where the codes are
-            nearest.
+            The contributions add up to the similarity, up to rounding, which is that
+            of the codes before any correction of `hubness`. With cosines a contribution
+            is the product of what the two codes have in that component, both weighted
+            and of length one. With distances it is the square of their difference in
+            that component over the distance, with a minus: the first components are
+            then those in which the codes are nearest.
 
         Raises
         ------
@@ -754,13 +759,13 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         path : str or path-like
             File to read. Reading it runs no code of it.
         mmap_mode : "r" or None, default=None
-            With "r" the codes stay in the file, mapped into memory, and a search reads
-            those of the candidates that its `backend` proposes: memory holds what that
-            keeps of them, which is least with "int8" and "binary". "exact" reads all
-            codes for each query and cannot be used so. The file must stay as it is
-            while the index is used; ``save_index`` puts a new one in its place and
-            leaves this one be. ``add``, ``remove`` and ``replace`` bring all codes
-            into memory.
+            With "r" the codes stay in the file, and a search reads those of the
+            candidates that its `backend` proposes. Memory holds what the backend itself
+            keeps of the items, which is least with "int8" and "binary". "exact" reads
+            all codes for each query and cannot be used so. The file must not be changed
+            while the index is used; ``save_index`` to the same path does no harm, for
+            it writes another file and puts that in its place. ``add``, ``remove`` and
+            ``replace`` bring all codes into memory.
 
         Returns
         -------
@@ -771,9 +776,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If the file is no index, is damaged or of a newer version, its codes are
-            not as wide as those of the estimator, or it was made with other `codes` or
-            `metric`, or `mmap_mode` is given and its backend is "exact". The index is
-            then as it was before.
+            not as wide as those of the estimator, or it was made with other `codes`,
+            `metric` or a bank of other `hubness_`, or `mmap_mode` is given and its
+            backend is "exact". The index is then as it was before.
         OSError
             If the file cannot be read.
         ImportError
@@ -812,9 +817,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """Codes of all items and their ids as a table of Arrow, for other databases.
 
         ``pyarrow.parquet.write_table`` makes a file of it, which vector databases take.
-        They are to compare codes as this index does: by inner products, for "cosine",
-        for which codes have length one, or by Euclidean distances. Queries are codes
-        that ``encode`` gives.
+        Let the database compare codes as this index does: by inner products where
+        `metric` is "cosine", for codes have length one then, or by Euclidean distances.
+        Give it codes of ``encode`` as queries. The table has no correction of hubs.
 
         Returns
         -------
