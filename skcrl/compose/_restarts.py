@@ -30,12 +30,12 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     r"""Several trainings of a random two-view estimator, their codes side by side.
 
     Networks that start from other weights see other batches and end in other codes,
-    each with errors of its own. What all of them find near is more often right.
+    each with errors of its own. Rows that are near in all of them are more often right.
 
     ``fit`` trains clones of the estimator that differ in nothing but their seeds. The
-    code of a row is made of its codes by all clones, each brought to length one,
-    divided by the root of their number: it has length one, and the cosine of two codes
-    is the mean of the cosines of the clones.
+    codes of a row by all clones are each brought to length one, put side by side, and
+    divided by the root of the number of clones. So a code has length one, and the
+    cosine of two codes is the mean of the cosines of the clones.
 
     Parameters
     ----------
@@ -45,10 +45,10 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         Clones to train, at least 1.
     correlation_power : float, default=1.0
         Power p, not negative, of the correlations that weigh the components of each
-        clone before its codes are brought to length one: the code z is taken for
-        z * rho ** p. For rho stand the `singular_values_` of a clone that has them,
-        else its `correlations_`, of which negative ones count as zero; without either
-        nothing is weighed.
+        clone before its codes are brought to length one: codes are multiplied by
+        rho ** p. Here rho are the `singular_values_` of a clone that has them, else its
+        `correlations_`, of which negative ones count as zero; without either nothing is
+        weighed.
     n_jobs : int or None, default=None
         Processes of joblib, one for a training. The codes are the same for any.
     random_state : int, RandomState instance or None, default=None
@@ -73,9 +73,9 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     -----
     ``reconstruct``, ``predict`` and ``impute`` give the mean of what the clones give,
     ``score`` the mean of their scores, and ``transform_joint`` their joint codes side
-    by side, of length one each and not weighted. Codes have no length of their own, so
-    that ``inverse_transform`` of a view takes them for as long as training codes are on
-    average.
+    by side, of length one each and not weighted. ``inverse_transform`` of a view cannot
+    know how long the codes of each clone were: it gives them the mean length of
+    training codes.
 
     Examples
     --------

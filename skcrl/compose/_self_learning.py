@@ -65,11 +65,11 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
         least 1.
     correlation_power : float, default=1.0
         Power p, not negative, of the correlations that weigh the components for the
-        pairing: the code z is taken for z * rho ** p. For rho stand the
-        `singular_values_` of an estimator that has them, which a penalty keeps
-        from being near 1 where pairs are few, else its `correlations_`, of which
-        negative ones count as zero; without either nothing is weighed. The codes that
-        ``transform`` gives are not weighted.
+        pairing: codes are multiplied by rho ** p. Here rho are the `singular_values_`
+        of an estimator that has them, which a penalty keeps from being near 1 where
+        pairs are few, else its `correlations_`, of which negative ones count as zero;
+        without either nothing is weighed. The codes that ``transform`` gives are not
+        weighted.
     random_state : int, RandomState instance or None, default=None
         Draws the pairs that are held out. The estimator has its own.
 
