@@ -4,9 +4,9 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-# Values of which the largest alone is looked at first: of fewer, more are left over.
+# Of so many values only the largest is looked at first.
 _GROUP = 16
-# Products at once: more gain no speed.
+# Products that are held at once: more of them would gain no speed.
 _CELLS = 2**21
 
 

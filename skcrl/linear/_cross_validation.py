@@ -6,9 +6,9 @@ their codes in all components, weighted by the singular values. Over the pairs o
 held-out fold, of covariances C, it is :math:`\operatorname{tr}(M^\top C_{xy})` on
 average, about that of any x with any y, whose variance is
 :math:`\operatorname{tr}(M^\top C_{xx} M C_{yy})`. The ratio of the first to the root of
-the second is what is made the largest. In the eigenvectors of the training covariances
-M is a matrix that stays, divided by diagonals, so that one decomposition of either view
-serves all shares of a fold.
+the second is what is made the largest. In the basis of the eigenvectors of the training
+covariances only the diagonals by which M is divided change with the share, so that one
+decomposition of either view serves all shares of a fold.
 """
 
 from functools import reduce
@@ -30,7 +30,7 @@ from skcrl._moments import (
 from skcrl._views import common_kind
 from skcrl.linear._by_gram import gram_views
 
-# Steps about as far apart as the criterion tells.
+# Shares that are closer to each other differ little in the criterion.
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
 N_FOLDS = 5
 _LEAST_ROWS = 2
@@ -107,7 +107,7 @@ def _best(folds, total, widths, settings):
         ],
         axis=0,
     )
-    # Of equal ones the largest, which errs least: of views that share nothing, say.
+    # Of equally good shares the largest, such as where the views share nothing.
     return SHARES[len(SHARES) - 1 - int(np.argmax(found[::-1]))]
 
 

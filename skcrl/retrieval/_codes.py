@@ -14,7 +14,7 @@ PLAIN = {"codes": "mean", "metric": "cosine"}
 NONE_LOST = np.empty(0, dtype=np.int64)
 # Squares of distances below this stay in the range of float32, in which packages count.
 _LARGEST = 1e15
-# Numbers of codes that are looked at at once.
+# How many numbers of codes are looked at together.
 _AT_ONCE = 2**18
 
 
@@ -54,7 +54,7 @@ def check_indexed(codes, metric):
     codes = to_numpy(codes)
     if codes.ndim != 2 or codes.size == 0:
         return check_codes(codes, "It")  # which says so
-    # Codes may lie on disk: few are looked at at once.
+    # Codes may lie on disk: a few are read at a time.
     for rows in gen_batches(len(codes), max(_AT_ONCE // codes.shape[1], 1)):
         try:
             _check_some_indexed(codes[rows], metric)

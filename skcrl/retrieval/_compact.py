@@ -27,7 +27,7 @@ _N_BITS, _BITS_OF_A_COMPONENT = 512, 64
 _SEED = 0
 # Codes of fewer components are held in two bytes a component.
 _NARROW = 16
-# Of a query from the items, in steps of their components.
+# How far a query may be from the items, in steps of their components.
 _FARTHEST = 1e300
 
 

@@ -20,7 +20,7 @@ _CELLS_OF_ALL = 2**21
 # Candidates of other backends for each item that is to be found, and at least so many:
 # the items that the correction brings to the top are among them.
 _TIMES, _LEAST = 5, 100
-# Similarities of which the largest alone is looked at first.
+# Of so many similarities only the largest is looked at first.
 _GROUP = 16
 
 

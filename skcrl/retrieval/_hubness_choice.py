@@ -19,10 +19,11 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Rows of either view in a bank. The means of cosines with the nearest of so many change
 # little with more, while an index of items takes time in proportion to them.
 LARGEST_BANK = 10_000
-# One of so many pairs is held out, and at most so many are.
+# One of `_SHARE` pairs is held out, but no more than `_MOST_HELD_OUT`.
 _SHARE, _MOST_HELD_OUT = 5, 1000
 _LEAST_PAIRS = 10
-# Pairs held out lie together, as equal ones may in the data: in so many places.
+# Equal rows often follow each other: pairs are held out in so many runs of rows, which
+# rarely part equal ones.
 _RUNS = 20
 
 
@@ -93,8 +94,9 @@ def best_numbers(Zx, Zy, bank):
     """Number of neighbours and the weakest weight that is as good as the best.
 
     Weights are compared by the mean reciprocal ranks of pairs, each with the number of
-    neighbours that is best for it. As good is what is worse than the best by no more
-    than the standard error of that difference: of few pairs the best is chance.
+    neighbours that is best for it. A weight counts as good as the best if it is worse
+    by no more than the standard error of that difference: with few pairs it is chance
+    which one is best.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def best_numbers(Zx, Zy, bank):
 
 
 def _reciprocal_ranks(Zx, Zy, bank, n_neighbors):
-    """Mean over both ways of one over the rank of each partner, by weight."""
+    """Reciprocal rank of each partner, mean of both ways, by weight."""
     partners = check_relevance(None, len(Zx), len(Zy))
     hubness = Hubness(n_neighbors, bank=bank)
     ranks = {weight: np.zeros(len(Zx)) for weight in WEIGHTS}
