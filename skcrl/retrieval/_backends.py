@@ -86,7 +86,8 @@ class _Search:
         """Codes as packages take them: those far from 0 keep what they differ by."""
         if self.metric == "euclidean":
             codes = codes - self._origin
-        return np.ascontiguousarray(codes, dtype=np.float32)
+        # Those that are mapped from a file may not be aligned.
+        return np.require(codes, np.float32, ["C", "A"])
 
     def _over(self, index):
         """Copy of this search over another index of its package."""

@@ -105,11 +105,14 @@ def test_precision_is_that_of_the_codes(views, backend):
     assert found.similarities.dtype == np.float32
 
 
-def test_goes_to_a_file_and_back(views, backend, tmp_path):
+@pytest.mark.parametrize("mmap_mode", [None, "r"])
+def test_goes_to_a_file_and_back(views, backend, mmap_mode, tmp_path):
+    views = [view.astype(np.float32) for view in views]
     params = THOROUGH[backend][1]
     other = retriever(views, backend, backend_params=params).fit_index(y=views[3])
     other.save_index(tmp_path / "index.npz")
-    loaded = retriever(views, "exact").load_index(tmp_path / "index.npz")
+    loaded = retriever(views, "exact")
+    loaded.load_index(tmp_path / "index.npz", mmap_mode=mmap_mode)
     assert (loaded._index.backend, loaded._index.params) == (backend, params)
     assert_same(loaded.kneighbors(views[2]), other.kneighbors(views[2]))
 
