@@ -29,11 +29,14 @@ from skcrl._moments import (
 )
 from skcrl._views import common_kind
 from skcrl.linear._by_gram import gram_views
+from skcrl.linear._fit import require_finite
 
 # Shares that are closer to each other differ little in the criterion.
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
 N_FOLDS = 5
 _LEAST_ROWS = 2
+# Of a criterion that is about 1 for each component that the views share.
+_ROUNDING = 1e-9
 
 
 def check_folds(n_samples):
@@ -58,6 +61,7 @@ def shrinkage_by_moments(X, y, covariates, weights, settings, adjust):
         X = beside(X, following(covariates, X))
     folds = list(_moments_of_folds(X, y, weights))
     total = reduce(merge_moments, folds)
+    require_finite(total.xx.trace() + total.yy.trace())
     if n_covariates:
         total, adjustment = adjusted_moments(
             total, n_covariates, adjust, settings.center
@@ -107,8 +111,9 @@ def _best(folds, total, widths, settings):
         ],
         axis=0,
     )
-    # Of equally good shares the largest, such as where the views share nothing.
-    return SHARES[len(SHARES) - 1 - int(np.argmax(found[::-1]))]
+    # Of equally good shares the largest, such as where the views share nothing, or are
+    # of one column each: then all are equal up to rounding.
+    return SHARES[np.flatnonzero(found >= found.max() - _ROUNDING)[-1]]
 
 
 def _standing_out(train, test, scales, widths, settings):

@@ -110,6 +110,22 @@ def test_columns_that_are_constant_or_twice_there_give_an_answer():
     assert (flat.transform(np.ones((3, 2))) == 0).all()
 
 
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+def test_of_shares_that_are_equal_up_to_rounding_the_largest_is_taken(solver):
+    for seed in range(5):
+        # Of one column each the criterion is free of the share.
+        X, y = few_pairs(60, 1, 1, seed)
+        cca = LinearCCA(1, shrinkage="cv", reg=0.0, solver=solver).fit(X, y)
+        assert cca.shrinkage_[0] == SHARES[-1]
+
+
+@pytest.mark.parametrize("solver", ["covariance", "gram"])
+def test_variances_that_overflow_are_refused(solver):
+    X, y = few_pairs()
+    with pytest.raises(ValueError, match="overflow: scale the views down"):
+        LinearCCA(2, shrinkage="cv", solver=solver).fit(1e200 * X, y)
+
+
 def test_what_cannot_be_divided_is_refused():
     X, y = few_pairs(9)
     with pytest.raises(ValueError, match="needs 10 of them, got 9: set a number"):
