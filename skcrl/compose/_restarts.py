@@ -20,7 +20,14 @@ from sklearn.utils.validation import check_is_fitted
 from skcrl._arrays import to_numpy
 from skcrl._columns import unit_rows
 from skcrl._typing import Rows, Seed, fit_context
-from skcrl._validation import N_JOBS, random_source, require_y, restored_on_error
+from skcrl._validation import (
+    N_JOBS,
+    NAMES,
+    random_source,
+    require_y,
+    restored_on_error,
+)
+from skcrl._views import kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.compose._around import TakesTheSame
 from skcrl.compose._correlation_weights import correlation_weights
@@ -189,10 +196,13 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
     def _codes_there(self, X, y, side):
         """Each clone, and its codes of the rows that a view has."""
+        view = {"x": X, "y": y}[side]
+        kind = kind_of(view, NAMES[side])
+        missing = kind.gaps(view)
+        if missing is not None:
+            view = kind.take(view, np.flatnonzero(~missing))
         for one in self.estimators_:
-            *views, has_x, has_y = one._check_available(X, y)
-            view, there = (views[0], has_x) if side == "x" else (views[1], has_y)
-            yield one, one._encode(view[there], side)
+            yield one, one._codes_of(view, side)
 
     def _weighted(self, one, codes):
         weights = correlation_weights(one, self.correlation_power)

@@ -165,3 +165,14 @@ def test_weights_are_singular_values_of_what_is_wrapped_or_correlations(views):
     )
     assert correlation_weights(deep, 0) is None
     assert correlation_weights(CorrNet(2, max_epochs=1).fit(X, y), 1) is None
+
+
+def test_dask_arrays_train_as_arrays_do(views):
+    da = pytest.importorskip("dask.array")
+    model = Restarts(LinearCCA(2, solver="covariance"), 2, random_state=0)
+    expected = model.fit(*views).transform_pair(*views)
+    lengths = model._lengths
+    chunked = [da.from_array(view, chunks=(20, -1)) for view in views]
+    found = model.fit(*chunked).transform_pair(*chunked)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(model._lengths["y"], lengths["y"])
