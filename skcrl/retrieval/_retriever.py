@@ -889,7 +889,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         k = _found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
-        correction = self._correction()
+        correction = getattr(self, "hubness_", None)
         if not isinstance(correction, Hubness | None):
             raise ValueError(f"its hubness_ is a {type(correction).__name__}")
         if correction is not None and correction.bank is not None:
@@ -947,8 +947,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         return Hubness(*numbers, bank)
 
     def _correction(self):
-        """The Hubness of ``fit``, or None."""
-        return getattr(self, "hubness_", None)
+        """The Hubness of ``fit``, or None, also if `hubness` has become None since."""
+        return None if self.hubness is None else getattr(self, "hubness_", None)
 
     def _hubs(self, codes):
         """Means of cosines of items with their nearest in the bank; None without."""

@@ -289,6 +289,21 @@ def test_hubs_that_are_none_are_not_corrected(rng):
     assert retriever.hubness_.weight == 0
 
 
+def test_hubness_that_is_none_after_fit_corrects_nothing(views, banked):
+    banked.fit_index(y=views[3])
+    plain = CrossViewRetriever(LinearCCA(6), n_neighbors=7).fit(*views[:2])
+    banked.set_params(hubness=None)
+    with pytest.raises(ValueError, match="was made with .* hubness=.* fit_index again"):
+        banked.search(views[2])
+    assert banked.score(*views[2:]) == plain.score(*views[2:])
+    for metric in ("cosine", "euclidean"):
+        found, expected = (
+            each.set_params(metric=metric).fit_index(y=views[3]).kneighbors(views[2])
+            for each in (banked, plain)
+        )
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_a_bank_is_an_even_share_of_the_rows_that_are_there(views, monkeypatch):
     monkeypatch.setattr(_hubness_choice, "LARGEST_BANK", 31)
     X, y = views[0][:61, :6].copy(), views[1][:61, :6].copy()
