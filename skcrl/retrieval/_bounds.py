@@ -72,7 +72,8 @@ def check_params(params, n_items, n_components):
     integers = {**_INTEGERS, "M": links, "connectivity": links}
     for name, value in params.items():
         if name in integers:
-            if value is not None:
+            # No package has an oversampling of its own.
+            if value is not None or name == "oversampling":
                 _check_integer(name, value, *integers[name])
         elif not isinstance(value, str):
             raise ValueError(f"{name} must be a string, got {value!r:.80}.")

@@ -147,7 +147,7 @@ def test_bits_tell_no_distances():
 
 
 def test_bounds_of_candidates():
-    for given in (0, 1001, 2.0, True, "4"):
+    for given in (0, 1001, 2.0, True, "4", None):
         with pytest.raises(ValueError, match="oversampling must be an integer from 1"):
             retriever("int8", oversampling=given).fit_index(np.eye(3))
 
