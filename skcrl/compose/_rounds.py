@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.metadata_routing import _routing_enabled
+from sklearn.utils.metadata_routing import _routing_enabled, get_routing_for_object
 from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from skcrl._arrays import to_numpy
@@ -13,6 +13,7 @@ from skcrl._validation import NAMES, require_samples_somewhere
 from skcrl._views import kind_of
 from skcrl.compose._correlation_weights import correlation_weights
 from skcrl.compose._matching import mutual_matches
+from skcrl.compose._restarts import Restarts
 from skcrl.compose._view_pipeline import ViewPipeline
 from skcrl.metrics import mean_reciprocal_rank
 
@@ -114,8 +115,11 @@ class Rounds(NamedTuple):
 
 
 def takes_weights(estimator):
-    """Whether ``fit`` of an estimator takes `sample_weight` without being asked to."""
-    while isinstance(estimator, ViewPipeline) and not _routing_enabled():
+    """Whether ``fit`` of an estimator takes `sample_weight`, or passes it on."""
+    while isinstance(estimator, (ViewPipeline, Restarts)):
+        if _routing_enabled():
+            routing = get_routing_for_object(estimator)
+            return bool(routing.consumes("fit", ["sample_weight"]))
         estimator = estimator.estimator
     return has_fit_parameter(estimator, "sample_weight")
 

@@ -13,6 +13,7 @@ from skcrl import (
     LinearCCA,
     LinearCommonIndividual,
     ProbabilisticCCA,
+    Restarts,
     SelfLearning,
     ViewPipeline,
     make_view_pipeline,
@@ -183,8 +184,15 @@ def test_weights_only_where_the_estimator_takes_them(gaps):
     within = SelfLearning(ViewPipeline(estimator()), **settings).fit(X, y)
     plain = SelfLearning(estimator(), **settings).fit(X, y)
     np.testing.assert_allclose(within.transform(X[:9]), plain.transform(X[:9]))
+    once = SelfLearning(Restarts(ViewPipeline(estimator()), 1), **settings).fit(X, y)
+    np.testing.assert_array_equal(once.x_found_, plain.x_found_)
+    correlations = once.estimator_.estimators_[0].correlations_
+    np.testing.assert_allclose(correlations, plain.correlations_)
     with config_context(enable_metadata_routing=True):
-        assert not takes_weights(ViewPipeline(estimator()))
+        for around in (ViewPipeline, Restarts):
+            assert not takes_weights(around(estimator()))
+            asked = around(estimator().set_fit_request(sample_weight=True))
+            assert SelfLearning(asked, **settings).fit(X, y).found_weight_ == 0.3
 
 
 def test_correlation_power_weighs_codes(gaps):
