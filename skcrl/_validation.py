@@ -456,9 +456,12 @@ def _refuse_missing(estimator, view, side):
             "fill the others from the second view, by impute"
         )
     elif missing[row].all():
+        # Of estimators which then train on such rows.
+        is_at_zero = getattr(estimator, "reconstruction_weight", None) == 0
+        raise_it = "raise reconstruction_weight above 0, " if is_at_zero else ""
         remedy = (
             "A row of NaN is a view that is missing, which no imputer fills: drop the "
-            "row from both views, or take CorrNet, MultimodalAutoencoder, "
+            f"row from both views, {raise_it}or take CorrNet, MultimodalAutoencoder, "
             "ProbabilisticCCA or TiedBidirectional, which train on what is there, or "
             "SelfLearning, which finds pairs among such rows and fits "
             f"{type(estimator).__name__} to them"

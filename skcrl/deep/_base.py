@@ -136,6 +136,10 @@ class BaseDeep(Saved, BaseEstimator, metaclass=ABCMeta):
         """Rows of a batch, of data of `n_rows`, if the user names none."""
         return 100
 
+    def _complete_batch_rows(self, n_complete):
+        """Complete rows of a batch among unpaired ones, if the user names no size."""
+        return self._min_batch_rows
+
     @abstractmethod
     def _check_views(self, X, y, reset):
         """Both views and, where rows may be unpaired, which rows are there."""

@@ -85,6 +85,10 @@ class CCALRanker(BaseTwoBranch):
         Share of the old that the CCA layer's running means and covariances keep
         at each batch, one less the rate of [1]_: the means first, about which those
         covariances are then taken, as :class:`~skcrl.deep.modules.CCALayer` says.
+    reconstruction_weight : float, default=0.0
+        Weight of the squared error of either view decoded from its encoder's output,
+        summed over features and averaged over the samples that have the view, as in
+        :class:`DeepCCA`. With 0 decoding does not change what the encoders learn.
     input_dropout : float in [0, 1) or None, default=None
         Share of the entries of either view that is set to 0 while training, which keeps
         networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
@@ -97,7 +101,8 @@ class CCALRanker(BaseTwoBranch):
     x_decoder, y_decoder : nn.Module or None, default=None
         Decoders (n_samples, n_components) -> (n_samples, ...) from an encoder's output
         to its view. They are copied, and trained by squared error beside the encoders.
-        None stands for ridge regression of the view on the codes.
+        None stands for the dense encoder in reverse if `reconstruction_weight` is
+        positive; else the view is decoded by ridge regression on the codes.
     optimizer : str, default="adam"
         "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
         with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
@@ -130,7 +135,8 @@ class CCALRanker(BaseTwoBranch):
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
-        and at most 2,000, or 4 for each component if that is more.
+        and at most 2,000, or 4 for each component if that is more; where rows miss a
+        view, so many that as many are complete.
         Each sample's negatives are the others of its batch. CCA needs more rows than
         `n_components`, and many more to tell what views share from noise.
     micro_batch_size : int or None, default=None
@@ -241,6 +247,10 @@ class CCALRanker(BaseTwoBranch):
     and :class:`~skcrl.CrossViewRetriever` do. The latter weights canonical variates by
     their correlations if asked to, which gains much with ``projection="cca"``.
 
+    A row that is NaN in one view in ``fit`` is unpaired, which takes a positive
+    `reconstruction_weight`: its other view is decoded from its own code, and nothing
+    else of it counts. Negatives, projections and validation rows are of pairs.
+
     Rows with equal partners, such as five captions of one picture, are no negatives of
     each other, in either objective: every y that comes with an equal x somewhere in the
     data is a partner of that x, and so the other way. Equal are rows that are equal
@@ -294,6 +304,7 @@ class CCALRanker(BaseTwoBranch):
         "batch_norm": ["boolean"],
         "reg": [Interval(Real, 0, None, closed="neither"), "array-like"],
         "running_momentum": [Interval(Real, 0, 1, closed="left")],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left"), None],
         "monitor": [StrOptions({"mrr", "loss"})],
         **USERS_MODULES,
@@ -314,6 +325,7 @@ class CCALRanker(BaseTwoBranch):
         hard_negatives: bool = False,
         reg: Reals = 0.1,
         running_momentum: float = 0.0,
+        reconstruction_weight: float = 0.0,
         input_dropout: float | None = None,
         x_encoder: nn.Module | None = None,
         y_encoder: nn.Module | None = None,
@@ -357,6 +369,7 @@ class CCALRanker(BaseTwoBranch):
         self.hard_negatives = hard_negatives
         self.reg = reg
         self.running_momentum = running_momentum
+        self.reconstruction_weight = reconstruction_weight
         self.input_dropout = input_dropout
         self.x_encoder = x_encoder
         self.y_encoder = y_encoder
@@ -407,7 +420,8 @@ class CCALRanker(BaseTwoBranch):
             torch Dataset of pairs (x, y), map-style or iterable.
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset.
+            Second view, paired with `X`; None if that is a Dataset. With a positive
+            `reconstruction_weight` a row of NaN in either array is a missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
@@ -465,7 +479,8 @@ class CCALRanker(BaseTwoBranch):
             torch Dataset of pairs (x, y), map-style or iterable.
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset.
+            Second view, paired with `X`; None if that is a Dataset. With a positive
+            `reconstruction_weight` a row of NaN in either array is a missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, as in ``fit``.
         groups : array-like of shape (n_samples,) or None, default=None
@@ -500,10 +515,13 @@ class CCALRanker(BaseTwoBranch):
             "reg": check_positive_ridge(self.reg),
             "running_momentum": self.running_momentum,
             **self._dense_layers(),
+            "x_shape": self._sample_shapes["x"],
+            "y_shape": self._sample_shapes["y"],
             "x_encoder": self.x_encoder,
             "y_encoder": self.y_encoder,
             "x_decoder": self.x_decoder,
             "y_decoder": self.y_decoder,
+            "autoencoding": self.reconstruction_weight > 0,
             "input_dropout": plan.input_dropout,
         }
 
@@ -511,7 +529,7 @@ class CCALRanker(BaseTwoBranch):
         objective = RANKING_OBJECTIVES[self.objective]
         return with_reconstruction, {
             "objective": objective.function,
-            "reconstruction_weight": self._weights_of_detached(),
+            "reconstruction_weight": self._weights_of_errors(),
             **{name: getattr(self, name) for name in objective.parameters},
         }
 

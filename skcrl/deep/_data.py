@@ -41,8 +41,9 @@ class PairBatch:
 
     Attributes
     ----------
-    weights : Tensor of shape (n_rows,) or None
-        Those of the complete rows that are here.
+    weights : dict of str to Tensor of shape (n_rows,)
+        Those of the rows that are here: of the complete ones as "x", of others by the
+        name of their view. Empty where each counts as one.
     n_before, n_after : dict of str to int
         Rows of each view that come before and after those that are here, in the whole
         batch, about which `about` tells; where none do, a view is not named.
@@ -53,7 +54,11 @@ class PairBatch:
     def __init__(self, about=None, **views):
         self.views = views
         self.about = about or {}
-        self.weights = self.about.get("weights")
+        self.weights = {
+            name: self.about[weights_of(name)]
+            for name in views
+            if name != "y" and weights_of(name) in self.about
+        }
         self.n_before: dict[str, int] = {}
         self.n_after: dict[str, int] = {}
         self.entries_around: dict[str, tuple[int, int]] = {}
@@ -85,8 +90,7 @@ class PairBatch:
         shares = {name: processes.share(len(v)) for name, v in self.views.items()}
         views = {name: view[shares[name]] for name, view in self.views.items()}
         batch = PairBatch(self.about, **views)
-        if self.weights is not None:
-            batch.weights = self.weights[shares["x"]]
+        batch.weights = {name: of[shares[name]] for name, of in self.weights.items()}
         for name, share in shares.items():
             batch.n_before[name] = share.start
             batch.n_after[name] = len(self.views[name]) - share.stop
@@ -119,8 +123,10 @@ class PairBatch:
                     for name, view in self.views.items()
                 }
             )
-            if self.weights is not None:
-                part.weights = self.weights[bounds["x"][i] : bounds["x"][i + 1]]
+            part.weights = {
+                name: of[bounds[name][i] : bounds[name][i + 1]]
+                for name, of in self.weights.items()
+            }
             if i == 0:
                 part.n_before = self.n_before
             if i == n_parts - 1:
@@ -262,7 +268,7 @@ class PairDataset(torch.utils.data.Dataset):
         if self.weights is not None:
             for name, of in numbers.items():
                 if name != "y":
-                    about[_weights_of(name)] = self.weights[of].to(device)
+                    about[weights_of(name)] = self.weights[of].to(device)
         if self.partners is not None:
             among = self.partners.among(numbers["x"].numpy()).toarray()
             about["partners"] = torch.from_numpy(among).to(device)
@@ -272,8 +278,7 @@ class PairDataset(torch.utils.data.Dataset):
             for name, of in numbers.items()
         }
         batch = PairBatch(about, **views)
-        if self.weights is not None:
-            batch.weights = about["weights"][shares["x"]]
+        batch.weights = {name: of[shares[name]] for name, of in batch.weights.items()}
         for name, share in shares.items():
             batch.n_before[name] = share.start
             batch.n_after[name] = len(numbers[name]) - share.stop
@@ -543,7 +548,8 @@ def _as_rows(view):
         return torch.from_numpy(view)
 
 
-def _weights_of(name):
+def weights_of(name):
+    """Argument that takes the weights of the rows of a view of a batch."""
     return "weights" if name == "x" else f"{name}_weights"
 
 

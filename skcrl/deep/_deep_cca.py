@@ -76,8 +76,9 @@ class DeepCCA(BaseTwoBranch):
         than 0.3, reduce `lr`.
     reconstruction_weight : float, default=0.0
         Weight of the squared error of either view decoded from its encoder's output,
-        summed over features and averaged over samples; with "trace_norm" this is
-        DCCAE [5]_. With 0 decoding does not change what the encoders learn.
+        summed over features and averaged over the samples that have the view; with
+        "trace_norm" this is DCCAE [5]_. With 0 decoding does not change what the
+        encoders learn.
     gradient_penalty : (l1, l2) pair of float or None, default=None
         Elastic net on the gradient, in either view, of what the views of each sample
         have in common: the mean over samples of ``l1 * sum(abs(g)) + l2 * sum(g**2)``
@@ -142,7 +143,8 @@ class DeepCCA(BaseTwoBranch):
     batch_size : int or None, default=None
         Fewest rows of a batch; a short last batch is shared out among the others. None
         stands for a hundredth of the rows, but at least 200 and 20 for each component,
-        and at most 2,000, or 4 for each component if that is more.
+        and at most 2,000, or 4 for each component if that is more; where rows miss a
+        view, so many that as many are complete.
     micro_batch_size : int or None, default=None
         Rows that go through the networks at once in training; None stands for the whole
         batch. The gradient is that of the whole batch, computed in two passes with the
@@ -244,6 +246,11 @@ class DeepCCA(BaseTwoBranch):
     Notes
     -----
     Networks are trained in float32.
+
+    A row that is NaN in one view in ``fit`` is unpaired, which takes a positive
+    `reconstruction_weight`: its other view is decoded from its own code, and adds
+    nothing to the objective. Complete rows and unpaired ones are spread evenly among
+    the batches. The closing CCA, ridge decoders and validation rows are of pairs.
 
     References
     ----------
@@ -419,11 +426,7 @@ class DeepCCA(BaseTwoBranch):
         }
         return with_reconstruction, {
             "objective": objective.function,
-            "reconstruction_weight": (
-                (self.reconstruction_weight,) * 2
-                if self.reconstruction_weight > 0
-                else self._weights_of_detached()
-            ),
+            "reconstruction_weight": self._weights_of_errors(),
             **{name: values[name] for name in objective.parameters},
         }
 

@@ -29,6 +29,7 @@ from skcrl.deep._data import (
     block_rows,
     stream,
     stream_seed,
+    weights_of,
 )
 from skcrl.deep._evaluator import Evaluator
 from skcrl.deep._gradient_penalty import GradientPenalty
@@ -231,8 +232,9 @@ class TwoViewNet(NeuralNet):
     def outputs_by_rows(self, batch):
         """What the module makes of each row of a batch by itself, for the loss."""
         views = batch.views
-        if batch.weights is not None and getattr(self.module_, "weighs_rows", False):
-            views = {**views, "weights": batch.weights}
+        if getattr(self.module_, "weighs_rows", False):
+            weights = {weights_of(name): of for name, of in batch.weights.items()}
+            views = {**views, **weights}
         if not self.mixed_precision:
             return compared(self._by_rows(**views), **batch.views)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):

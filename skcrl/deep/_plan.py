@@ -70,7 +70,10 @@ def plan_of(estimator, data, is_part):
     if batch_size is None:
         # Complete rows are spread among the unpaired ones.
         n_spread = n_train - data.n_unpaired
-        most_batches = max(1, n_spread // estimator._min_batch_rows)
+        enough = estimator._min_batch_rows
+        if data.n_unpaired:
+            enough = estimator._complete_batch_rows(n_complete)
+        most_batches = max(1, n_spread // enough)
         batch_size = max(estimator._batch_rows(n_complete), n_train // most_batches)
     if estimator.optimizer == "lbfgs":
         steps_an_epoch = _LBFGS_STEPS

@@ -26,8 +26,13 @@ class BaseTwoBranch(BaseDeepTwoView):
     """Codes that are linear projections of the outputs of a TwoBranch.
 
     A final class answers one more question: which projections follow from the
-    moments of the encoded training views.
+    moments of the encoded training views. Its parameter `reconstruction_weight` says
+    whether decoders pull at the encoders, which rows of one view then train as well.
     """
+
+    @property
+    def _trains_on_unpaired(self):
+        return self.reconstruction_weight > 0
 
     @abstractmethod
     def _projection(self, m):
@@ -60,14 +65,20 @@ class BaseTwoBranch(BaseDeepTwoView):
             "batch_norm": self.batch_norm,
         }
 
-    def _weights_of_detached(self):
-        """Weights of the errors of decoders, where these do not reach the encoders."""
+    def _weights_of_errors(self):
+        """Weights of the errors of the decoders of x and y."""
+        if self.reconstruction_weight > 0:
+            return (self.reconstruction_weight,) * 2
+        # They do not reach the encoders.
         return tuple(1 / prod(self._sample_shapes[side]) for side in ("x", "y"))
 
     def _batch_rows(self, n_rows):
         k = self.n_components
         enough = max(n_rows // 100, _FEWEST_ROWS, _ROWS_PER_COMPONENT * k)
         return min(enough, max(_MOST_ROWS, 4 * k))
+
+    def _complete_batch_rows(self, n_complete):
+        return self._batch_rows(n_complete)
 
     def _check_net(self, net, X, y):
         for view, side in ((X, "x"), (y, "y")):

@@ -31,8 +31,11 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
     """Two-view estimators whose networks are trained on pairs."""
 
     _accepts_dask = True
-    # Whether rows of which one view is missing are trained on.
-    _trains_on_unpaired = False
+
+    @property
+    def _trains_on_unpaired(self):
+        """Whether rows of which one view is missing are trained on."""
+        return False
 
     def _takes_any_shape(self, side):
         return getattr(self, f"{side}_encoder", None) is not None
@@ -69,8 +72,9 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
             Second view, paired with `X`; None if that is a Dataset. CorrNet,
-            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
-            array for a missing one.
+            MultimodalAutoencoder and TiedBidirectional, and DeepCCA where its
+            `reconstruction_weight` is positive, take a row of NaN in either array for a
+            missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, not negative; None is one each. Whole
             numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
@@ -118,8 +122,9 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
             Second view, paired with `X`; None if that is a Dataset. CorrNet,
-            MultimodalAutoencoder and TiedBidirectional take a row of NaN in either
-            array for a missing one.
+            MultimodalAutoencoder and TiedBidirectional, and DeepCCA where its
+            `reconstruction_weight` is positive, take a row of NaN in either array for a
+            missing one.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many samples each row stands for, as in ``fit``.
 

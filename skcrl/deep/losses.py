@@ -391,6 +391,8 @@ def infonce(
 def with_reconstruction(
     outputs: Any,
     weights: Tensor | None = None,
+    x_only_weights: Tensor | None = None,
+    y_only_weights: Tensor | None = None,
     *,
     objective: Callable[..., Tensor],
     reconstruction_weight: tuple[float, float],
@@ -398,17 +400,24 @@ def with_reconstruction(
 ) -> Tensor:
     r"""An objective of the codes, and the squared error of the views decoded from them.
 
-    :math:`L(f(X), g(Y)) + \frac1n \sum_i \lambda_x \|x_i - p(f(x_i))\|^2
-    + \lambda_y \|y_i - q(g(y_i))\|^2`: deep canonically correlated autoencoders [1]_,
-    where L is the trace norm and the weights are equal.
+    :math:`L(f(X), g(Y)) + \frac{\lambda_x}{n_x} \sum_i \|x_i - p(f(x_i))\|^2
+    + \frac{\lambda_y}{n_y} \sum_i \|y_i - q(g(y_i))\|^2`: deep canonically correlated
+    autoencoders [1]_, where L is the trace norm and the weights are equal.
+
+    L is of the complete rows. Either mean of errors is over all :math:`n_x` or
+    :math:`n_y` rows that have the view, so that the weights mean the same however many
+    rows miss one.
 
     Parameters
     ----------
     outputs : ComparedOutput
         What `objective` takes, and the errors `x_error`, `y_error` of shape
-        (n_samples,), or None where there is no decoder.
+        (n_samples,), and `x_only_error`, `y_only_error` of shape (n_rows,), or None
+        where there is no decoder or no such row.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        How many rows each complete row counts as, above 0; None is one each.
+    x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
+        The same of the rows of which only that view is there.
     objective : callable
         L, such as ``trace_norm``.
     reconstruction_weight : (float, float)
@@ -442,10 +451,17 @@ def with_reconstruction(
     7.0
     """
     loss = objective(outputs, weights, **hyper)
-    errors = outputs.x_error, outputs.y_error
-    for error, weight in zip(errors, reconstruction_weight, strict=True):
+    of_x, of_y = reconstruction_weight
+    for factor, error, only, only_weights in (
+        (of_x, outputs.x_error, outputs.x_only_error, x_only_weights),
+        (of_y, outputs.y_error, outputs.y_only_error, y_only_weights),
+    ):
         if error is not None:
-            loss = loss + weight * _linalg.row_mean(error, _like(error, weights))
+            rows = [error] if only is None else [error, only]
+            of_rows = [w for w in (weights, only_weights) if w is not None]
+            loss = loss + factor * _linalg.row_mean(
+                torch.cat(rows), _like(error, torch.cat(of_rows) if of_rows else None)
+            )
     return loss
 
 

@@ -187,6 +187,10 @@ CASES = {
     "module of the user's": (DeepCCA(**SMALL, x_encoder=with_norm()), dense),
     "sparse rows": (DeepCCA(**SMALL, input_dropout=0.3), sparse_rows),
     "missing rows": (CorrNet(**SMALL), missing_rows),
+    "missing rows of branches": (
+        DeepCCA(**SMALL, input_dropout=0.3, reconstruction_weight=0.1),
+        missing_rows,
+    ),
 }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from skcrl.deep.modules._at_once import at_once
 from skcrl.deep.modules._denoising import LayerStep, Stack, side_by_side
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
@@ -144,10 +145,10 @@ class CorrNetModule(nn.Module):
 
         The view of an unpaired row is rebuilt from the code of that view alone.
         """
-        a, a_missing, a_only = _at_once(
+        a, a_missing, a_only = at_once(
             partial(self.branch, side="x"), x, self._missing(x, "x"), x_only
         )
-        b, b_missing, b_only = _at_once(
+        b, b_missing, b_only = at_once(
             partial(self.branch, side="y"), y, self._missing(y, "y"), y_only
         )
         codes = {
@@ -244,7 +245,7 @@ class CorrNetModule(nn.Module):
         if not self.sources:
             sources = sources.detach()
             only = None if only is None else only.detach()
-        return _at_once(partial(self.decode, side=side), sources, only)
+        return at_once(partial(self.decode, side=side), sources, only)
 
     def _combine(self, a, b):
         return a + b if self.combine == "post" else self.activation(a + b)
@@ -265,17 +266,6 @@ class _Added(nn.Module):
 
     def forward(self, a):
         return a + self.row
-
-
-def _at_once(function, *parts):
-    """`function` of each part that is not None, computed for all rows together.
-
-    Layers that look along the batch, as batch normalisation does, take no part of one
-    row by itself.
-    """
-    given = [part for part in parts if part is not None]
-    results = iter(function(torch.cat(given)).split([len(part) for part in given]))
-    return [None if part is None else next(results) for part in parts]
 
 
 class _TiedMLP(nn.Module):

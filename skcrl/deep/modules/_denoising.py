@@ -1,12 +1,14 @@
 """Tied denoising autoencoders of one layer, for pretraining."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from skcrl.deep.modules._at_once import at_once, weights_at_once
 from skcrl.deep.modules._noise import GaussianNoise, by_view
 from skcrl.deep.modules._rebuilt import RebuiltViews
 
@@ -113,27 +115,28 @@ class DenoisingPair(nn.Module):
         x_only: Tensor | None = None,
         y_only: Tensor | None = None,
         weights: Tensor | None = None,
+        x_only_weights: Tensor | None = None,
+        y_only_weights: Tensor | None = None,
     ) -> RebuiltViews:
         """Rebuild each side that has a layer from its noisy input.
 
-        In the norms a complete row of weight w counts as w rows.
+        In the norms a row of weight w counts as w rows.
         """
         views = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
-        return RebuiltViews(
-            **{
-                f"{name}_rebuilt": functional.linear(
-                    self.encode(
-                        self.noise[name](view),
-                        name[0],
-                        weights if name in ("x", "y") else None,
-                    ),
-                    self.layers[name[0]].weight.T,
-                    self.biases[name[0]],
-                )
-                for name, view in views.items()
-                if view is not None and name[0] in self.layers
-            }
-        )
+        only_weights = {"x": x_only_weights, "y": y_only_weights}
+        rebuilt: dict[str, Any] = {}
+        for side, layer in self.layers.items():
+            names = side, f"{side}_only"
+            noisy = [
+                None if views[n] is None else self.noise[n](views[n]) for n in names
+            ]
+            of_rows = weights_at_once(weights, only_weights[side])
+            encode = partial(self.encode, side=side, weights=of_rows)
+            for name, code in zip(names, at_once(encode, *noisy), strict=True):
+                if code is not None:
+                    view = functional.linear(code, layer.weight.T, self.biases[side])
+                    rebuilt[f"{name}_rebuilt"] = view
+        return RebuiltViews(**rebuilt)
 
     def encode(self, a: Tensor, side: str, weights: Tensor | None = None) -> Tensor:
         """What the layer of `side` and its activation make of an input."""

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from torch import Generator, Tensor, nn
 
 from skcrl import _linalg
+from skcrl.deep.modules._at_once import at_once, weights_at_once
 from skcrl.deep.modules._denoising import LayerStep, side_by_side
 from skcrl.deep.modules._mlp import MLP
 from skcrl.deep.modules._noise import Dropout, by_view
 from skcrl.deep.modules._running import CodeMoments, RunningMoments
 
+_VIEWS = ("x", "y", "x_only", "y_only")
+
 
 class TwoBranchOutput(NamedTuple):
-    """Codes of a batch, and what is made of them where the module is set up to."""
+    """Codes of a batch, and what is made of them where the module is set up to.
+
+    Of rows of which one view is missing, the other as it is rebuilt.
+    """
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
@@ -22,6 +29,8 @@ class TwoBranchOutput(NamedTuple):
     y_rebuilt: Tensor | None = None  # (n_samples, ...)
     x_running: CodeMoments | None = None
     y_running: CodeMoments | None = None
+    x_only_rebuilt: Tensor | None = None  # (n_x_only, ...)
+    y_only_rebuilt: Tensor | None = None  # (n_y_only, ...)
 
 
 class TwoBranch(nn.Module):
@@ -54,7 +63,8 @@ class TwoBranch(nn.Module):
     Notes
     -----
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y) -> codes
-    (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows.
+    (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows. Rows of
+    which a view is missing go with `autoencoding` alone.
     """
 
     # Whether weights of the rows matter to ``by_rows``.
@@ -78,7 +88,7 @@ class TwoBranch(nn.Module):
         batch_norm: bool = False,
     ):
         super().__init__()
-        self.corruption = by_view(Dropout(input_dropout), ("x", "y"))
+        self.corruption = by_view(Dropout(input_dropout), _VIEWS)
         widths = {"x": x_widths, "y": y_widths}
         encoders = {"x": x_encoder, "y": y_encoder}
         self.dense_sides = [side for side in encoders if encoders[side] is None]
@@ -120,28 +130,52 @@ class TwoBranch(nn.Module):
         for side in self.mirrored_sides:
             self.decoders[side].reset_parameters(generator)
 
-    def forward(self, x: Any, y: Any, weights: Tensor | None = None) -> TwoBranchOutput:
+    def forward(
+        self, x: Any, y: Any, weights: Tensor | None = None, **only: Any
+    ) -> TwoBranchOutput:
         """Encode both views; a row of weight w counts as w rows in all statistics."""
-        return self.across(self.by_rows(x, y, weights), weights)
+        return self.across(self.by_rows(x, y, weights, **only), weights)
 
-    def by_rows(self, x: Any, y: Any, weights: Tensor | None = None) -> TwoBranchOutput:
-        """Codes and rebuilt views, each row by itself, but for batch normalisation."""
-        codes = {
-            # Mixed precision ends here: objectives take differences of moments.
-            side: in_full(self.encode(self.corruption[side](view), side, weights), view)
-            for side, view in (("x", x), ("y", y))
+    def by_rows(
+        self,
+        x: Any,
+        y: Any,
+        weights: Tensor | None = None,
+        x_only: Tensor | None = None,
+        y_only: Tensor | None = None,
+        x_only_weights: Tensor | None = None,
+        y_only_weights: Tensor | None = None,
+    ) -> TwoBranchOutput:
+        """Codes and rebuilt views, each row by itself, but for batch normalisation.
+
+        Of a row with one view that is all: rebuilt from its own code.
+        """
+        views = dict(zip(_VIEWS, (x, y, x_only, y_only), strict=True))
+        weights_of = {
+            "x": weights_at_once(weights, x_only_weights),
+            "y": weights_at_once(weights, y_only_weights),
         }
-        return TwoBranchOutput(
-            **{f"{side}_code": code for side, code in codes.items()},
-            **{
-                f"{side}_rebuilt": self.decode(
-                    codes[side] if self.autoencoding else codes[side].detach(),
-                    side,
-                    weights,
-                )
-                for side in self.decoders
-            },
-        )
+        codes: dict[str, Any] = {}
+        for side, of_rows in weights_of.items():
+            encode = partial(self.encode, side=side, weights=of_rows)
+            names = side, f"{side}_only"
+            seen = [
+                None if views[n] is None else self.corruption[n](views[n])
+                for n in names
+            ]
+            for name, code in zip(names, at_once(encode, *seen), strict=True):
+                # Mixed precision ends here: objectives take differences of moments.
+                codes[name] = None if code is None else in_full(code, views[name])
+        rebuilt: dict[str, Any] = {}
+        for side in self.decoders:
+            decode = partial(self.decode, side=side, weights=weights_of[side])
+            names = side, f"{side}_only"
+            given = [codes[name] for name in names]
+            if not self.autoencoding:
+                given = [given[0].detach(), None]
+            for name, view in zip(names, at_once(decode, *given), strict=True):
+                rebuilt[f"{name}_rebuilt"] = view
+        return TwoBranchOutput(codes["x"], codes["y"], **rebuilt)
 
     def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
         """Outputs of all rows of a batch, with the running moments that they move."""

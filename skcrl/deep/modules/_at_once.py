@@ -1,0 +1,22 @@
+"""Rows of several kinds through one network together."""
+
+import torch
+
+
+def at_once(function, *parts):
+    """`function` of each part that is not None, computed for all rows together.
+
+    Layers that look along the batch, as batch normalisation does, take no part of one
+    row by itself.
+    """
+    given = [part for part in parts if part is not None]
+    if len(given) == 1:  # It may be sparse.
+        results = iter([function(given[0])])
+    else:
+        results = iter(function(torch.cat(given)).split([len(part) for part in given]))
+    return [None if part is None else next(results) for part in parts]
+
+
+def weights_at_once(weights, only_weights):
+    """Weights of complete rows and of those behind them, or None if there are none."""
+    return weights if only_weights is None else torch.cat([weights, only_weights])
