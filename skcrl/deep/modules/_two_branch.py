@@ -20,7 +20,7 @@ _VIEWS = ("x", "y", "x_only", "y_only")
 class TwoBranchOutput(NamedTuple):
     """Codes of a batch, and what is made of them where the module is set up to.
 
-    Of rows of which one view is missing, the other as it is rebuilt.
+    Of an unpaired row that is its one view, rebuilt.
     """
 
     x_code: Tensor  # (n_samples, n_components)
