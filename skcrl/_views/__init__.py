@@ -6,6 +6,6 @@ are taken, summed into moments and projected. No other module asks what a view i
 """
 
 from skcrl._views._kinds import common_kind, kind_of
-from skcrl._views._pairs import check_beside, check_paired
+from skcrl._views._pairs import check_beside, check_paired, rows_with_both
 
-__all__ = ["check_beside", "check_paired", "common_kind", "kind_of"]
+__all__ = ["check_beside", "check_paired", "common_kind", "kind_of", "rows_with_both"]

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
+from skcrl._views._kinds import kind_of
 from skcrl._views._values import is_missing
 
 
@@ -42,6 +43,16 @@ def check_paired(X, y, names=("X", "y")):
         f"{_by_label(x_labels, y_labels, x, y)} If places do, pass "
         "reset_index(drop=True) of both."
     )
+
+
+def rows_with_both(X, y):
+    """Positions of the rows of which both views are there; None if all are.
+
+    Views as they come, paired. A row is missing if it is None or NaN throughout.
+    """
+    gaps = [kind_of(X, "X").gaps(X), kind_of(y, "y").gaps(y)]
+    gaps = [missing for missing in gaps if missing is not None]
+    return np.flatnonzero(~np.logical_or.reduce(gaps)) if gaps else None
 
 
 def check_beside(view, given, name, name_of_view="X"):

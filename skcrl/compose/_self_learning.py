@@ -118,7 +118,9 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     Self-learning needs a penalised estimator: one that fits few pairs exactly finds
     pairs that confirm it. ``LinearCCA(shrinkage="cv")`` chooses its penalty. To choose
     another parameter, compare the largest of `validation_scores_`, with the same
-    `random_state`, so that the same pairs are held out.
+    `random_state`, so that the same pairs are held out. Or search with a scorer of
+    :func:`~skcrl.metrics.get_scorer`, which leaves out rows that miss a view, and folds
+    of shuffled rows, so that there are pairs in each.
 
     References
     ----------

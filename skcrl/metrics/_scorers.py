@@ -6,9 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.validation import check_consistent_length
 
 from skcrl._arrays import to_numpy
 from skcrl._typing import Metric, Rows
+from skcrl._views import check_paired, kind_of, rows_with_both
 from skcrl.metrics._correlation import pearson_sum
 from skcrl.metrics._hubness import check_hubness
 from skcrl.metrics._ranking import compared_by
@@ -68,7 +70,8 @@ def get_scorer(
     scorer : callable
         ``scorer(estimator, X, y)`` is the score of ``estimator.transform_pair(X, y)``;
         that by classes is given those of the rows, ``scorer(estimator, X, y,
-        classes=classes)``.
+        classes=classes)``. Rows of NaN, or None in a list, of which a view is missing,
+        are left out; if no row has both views, it is a ValueError.
 
     Raises
     ------
@@ -145,11 +148,31 @@ class Scorer:
                 f"{self.name} takes no classes: those that do are "
                 f"{', '.join(_BY_CLASSES)}."
             )
+        X, y, classes = self._complete(X, y, classes)
         Zx, Zy = map(to_numpy, estimator.transform_pair(X, y))
         by = {"metric": self.metric, "hubness": self.hubness}
         if by_classes:
             return _BY_CLASSES[self.name](Zx, Zy, classes, **by)
         return _SCORES[self.name](Zx, Zy, **by)
+
+    def _complete(self, X, y, classes):
+        """The rows that have both views, and their classes."""
+        if X is None or y is None:
+            return X, y, classes  # for the estimator to refuse
+        check_paired(X, y)
+        rows = rows_with_both(X, y)
+        if rows is None:
+            return X, y, classes
+        if len(rows) == 0:
+            raise ValueError(
+                f"No row has both views, and {self.name} compares the codes of both: "
+                "pass some that do. In a search shuffle the rows before they are cut "
+                "into folds, as KFold(shuffle=True) does."
+            )
+        if classes is not None:
+            check_consistent_length(X, classes)
+            classes = kind_of(classes, "classes").take(classes, rows)
+        return kind_of(X).take(X, rows), kind_of(y).take(y, rows), classes
 
     def set_score_request(self, *, classes: bool | str | None) -> Self:
         """Say under which name classes come by scikit-learn's metadata routing."""

@@ -715,14 +715,6 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._require_both(X, y)
-        there = rows_there({"x": X, "y": y})
-        if there is not None:
-            rows = np.flatnonzero(there["x"] & there["y"])
-            if len(rows) == 0:
-                raise ValueError(
-                    "No row has both views: there is nothing to find for any."
-                )
-            X, y = kind_of(X, "X").take(X, rows), kind_of(y, "y").take(y, rows)
         scorer = get_scorer(
             "mean_reciprocal_rank", metric=self.metric, hubness=self._correction()
         )

@@ -3,12 +3,13 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.preprocessing import StandardScaler
 
-from skcrl import LinearCCA
+from skcrl import LinearCCA, SelfLearning
 from skcrl.metrics import (
     get_scorer,
     get_scorer_names,
@@ -26,6 +27,10 @@ DIRECTED = {
     "mean_reciprocal_rank": mean_reciprocal_rank,
     "neg_median_rank": lambda a, b: -median_rank(a, b),
 }
+
+
+def list_with_none(view):
+    return [None if np.isnan(row).all() else row for row in view]
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +247,42 @@ def test_classes_where_they_do_not_belong_or_are_missing(fitted, views):
         pytest.raises(TypeError, match="classes"),
     ):
         search.fit(*views, classes=CLASSES)
+
+
+@pytest.mark.parametrize("name", get_scorer_names())
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, list_with_none])
+def test_rows_that_miss_a_view_are_left_out(fitted, views, name, form):
+    X, y = (view.copy() for view in views)
+    X[::3], y[1::3] = np.nan, np.nan
+    complete = slice(2, None, 3)
+    scorer = get_scorer(name)
+    by_class = name.startswith("mean_average_precision")
+    whole = {"classes": CLASSES} if by_class else {}
+    rest = {"classes": CLASSES[complete]} if by_class else {}
+    expected = scorer(fitted, *(view[complete] for view in views), **rest)
+    assert scorer(fitted, form(X), form(y), **whole) == expected
+    none = np.arange(len(X)) % 3 != 2
+    whole = {key: classes[none] for key, classes in whole.items()}
+    with pytest.raises(ValueError, match=f"No row has both views, and {name} compares"):
+        scorer(fitted, form(X[none]), form(y[none]), **whole)
+    if by_class:
+        with pytest.raises(ValueError, match="inconsistent"):
+            scorer(fitted, form(X), form(y), classes=CLASSES[:9])
+
+
+def test_a_search_around_self_learning_scores_what_is_paired_in_each_fold(views):
+    X, y = (view.copy() for view in views)
+    X[150:], y[100:150] = np.nan, np.nan
+    learner = SelfLearning(LinearCCA(3), max_rounds=1, validation_fraction=None)
+    folds = KFold(3, shuffle=True, random_state=0)
+    scoring = get_scorer("mean_reciprocal_rank")
+    grid = {"estimator__reg": [1e-3, 1e3]}
+    search = GridSearchCV(learner, grid, cv=folds, scoring=scoring).fit(X, y)
+    by_hand = []
+    for train, test in folds.split(X):
+        fit = learner.set_params(estimator__reg=1e-3).fit(X[train], y[train])
+        codes = fit.transform_pair(*(view[test[test < 100]] for view in (X, y)))
+        ways = mean_reciprocal_rank(*codes), mean_reciprocal_rank(*codes[::-1])
+        by_hand.append(np.mean(ways))
+    found = search.cv_results_["mean_test_score"][0]
+    assert found == pytest.approx(np.mean(by_hand), abs=1e-14)
