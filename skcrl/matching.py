@@ -294,6 +294,12 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
         if isinstance(X, TwoView):
             views, labels = X, y
         elif labels is None:
+            if self.x_columns is None and self.y_columns is None:
+                raise ValueError(
+                    "There are no labels beside X and y: pass labels, or a TwoView of "
+                    "both views as X and the labels as y. If X is a table of both, set "
+                    "x_columns and y_columns."
+                )
             views, labels = views_of_table(self, X, reset=reset), y
         else:
             views = TwoView(X, y)

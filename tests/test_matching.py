@@ -190,7 +190,12 @@ def test_a_retriever_cuts_what_it_passes_on_as_it_cuts_rows(rng):
 
 
 REFUSED = {
-    "no labels": (lambda d: (d[0], d[1]), {}, "name the columns of each"),
+    "no labels": (lambda d: d[:2], {}, "pass labels, or a TwoView"),
+    "columns of one view": (
+        lambda d: (np.hstack(d[:2]), d[2]),
+        {"x_columns": slice(32)},
+        "name the columns of each",
+    ),
     "labels twice": (
         lambda d: (TwoView(*d[:2]), d[2], d[2]),
         {},
@@ -226,6 +231,12 @@ def test_what_is_refused_changes_nothing(digits, case):
     with pytest.raises(ValueError, match=message):
         made.set_params(**params).fit(*arguments(digits))
     np.testing.assert_array_equal(made.transform(digits[0]), expected)
+
+
+def test_a_score_without_labels_asks_for_them(digits):
+    made = SemanticMatching(LinearCCA(2)).fit(*digits)
+    with pytest.raises(ValueError, match="pass labels, or a TwoView"):
+        made.score(*digits[:2])
 
 
 def test_calibrated_margins_have_probabilities(digits):
