@@ -769,7 +769,8 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is no index, is damaged or of a newer version, its codes are
             not as wide as those of the estimator, or it was made with other `codes`,
-            `metric` or a bank of other `hubness_`, or `mmap_mode` is given and its
+            `metric` or a bank of other `hubness_` (for which fit with its `hubness` and
+            `hubness_params`), or `mmap_mode` is given and its
             backend is "exact". The index is then as it was before.
         OSError
             If the file cannot be read.
@@ -789,7 +790,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         if stored.space != self._space():
             raise ValueError(
                 f"{path} holds an index of {_told(stored.space)}, and this retriever "
-                f"has {_told(self._space())}: set_params to those of the index."
+                f"has {_told(self._space())}: {_remedy(stored.space, self._space())}."
             )
         expected = self._width(stored.space)
         if expected not in (None, stored.codes.shape[1]):
@@ -1138,7 +1139,21 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
 
 def _told(space):
-    return " and ".join(f"{name}={value!r}" for name, value in space.items())
+    """How codes are made and compared, as parameters of the retriever."""
+    params = dict(space)
+    if "hubness" in params:
+        params.update(hubness="bank", hubness_params=space["hubness"])
+    return " and ".join(f"{name}={value!r}" for name, value in params.items())
+
+
+def _remedy(wanted, own):
+    """How a retriever comes to make and compare codes as an index does."""
+    if wanted.get("hubness") == own.get("hubness"):
+        return "set_params to those of the index"
+    uncorrected = "" if "hubness" in wanted else " and hubness=None"
+    return (
+        f"fit it with {_told(wanted)}{uncorrected}, for the correction is made by fit"
+    )
 
 
 def _found_in(estimator, attribute):
