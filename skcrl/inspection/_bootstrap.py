@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
+from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS, random_source
 from skcrl.base import TwoViewTransformer
@@ -20,7 +21,6 @@ from skcrl.inspection._results import (
     component_names,
     data_frame,
     feature_names,
-    short_repr,
 )
 
 # Correlations, and codes and their projections, that differ by less are equal.

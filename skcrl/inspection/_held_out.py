@@ -14,12 +14,13 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import _num_samples
 
+from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside, check_paired, kind_of
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._permutation import ROUNDING
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 
 
 class HeldOutPermutationTestResult(NamedTuple):

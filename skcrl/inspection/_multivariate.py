@@ -7,10 +7,11 @@ from scipy import stats
 from sklearn.utils._param_validation import validate_params
 
 from skcrl._covariates import check_covariates, covariate_basis
+from skcrl._repr import short_repr
 from skcrl._typing import Rows
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._freed import unless_explained
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 
 # A correlation nearer to 1 is 1: a combination of one view equals one of the other.
 _ROUNDING = 1e-12

@@ -8,13 +8,14 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skcrl._covariates import check_covariates, covariate_basis
+from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._freed import freed
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 
 # Correlations that differ by less are equal: permuting often repeats one exactly.
 ROUNDING = 1e-10

@@ -10,9 +10,10 @@ from scipy import stats
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skcrl._numbers import check_numbers
+from skcrl._repr import short_repr
 from skcrl._typing import Seed
 from skcrl._validation import random_source
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 
 _TAIL = 5  # data sets that a share is told by
 _MOST = 10**9  # samples that are tried

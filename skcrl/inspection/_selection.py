@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
 )
 
 from skcrl._columns import column_correlations
+from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside
@@ -27,7 +28,7 @@ from skcrl.inspection._permutation import (
     permutation_test,
     under_permutation,
 )
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 from skcrl.linear import LinearCCA
 
 

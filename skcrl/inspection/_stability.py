@@ -9,11 +9,12 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _get_feature_names, _num_samples
 
+from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed, Side
 from skcrl._validation import N_JOBS, random_source
 from skcrl._views import check_paired, kind_of
 from skcrl.base import TwoViewTransformer
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 
 
 class StabilitySelection(NamedTuple):

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from skcrl._arrays import to_numpy
 from skcrl._columns import centred, column_correlations, unit_columns
 from skcrl._numbers import require_squares
+from skcrl._repr import short_repr
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._canonical import check_arrays
@@ -16,7 +17,6 @@ from skcrl.inspection._results import (
     component_names,
     data_frame,
     feature_names,
-    short_repr,
 )
 from skcrl.inspection._tables import table
 

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skcrl._repr import short_repr
+
 
 class Explanation(NamedTuple):
     """What :meth:`CrossViewRetriever.explain` returns.
@@ -20,15 +22,22 @@ class Explanation(NamedTuple):
         What each of them adds to the similarity.
     names : ndarray of str of shape (n_components,) or None
         Their names, if the estimator has names for its components.
+    correction : float
+        What `hubness` takes from the cosine: a search for this query alone finds the
+        item with the sum of the contributions less this. 0 without `hubness`.
     """
 
     similarity: float
     components: np.ndarray
     contributions: np.ndarray
     names: np.ndarray | None
+    correction: float
+
+    def __repr__(self):
+        return short_repr(self)
 
 
-def explained(query, item, metric, names):
+def explained(query, item, metric, names, correction):
     """Shares of the components in the similarity of two codes.
 
     Parameters
@@ -39,6 +48,8 @@ def explained(query, item, metric, names):
         What compares them.
     names : ndarray of shape (n_components,) or None
         Of the components.
+    correction : float
+        What the similarity loses because the item is a hub.
     """
     query, item = query.astype(np.float64), item.astype(np.float64)
     if metric == "cosine":
@@ -57,6 +68,7 @@ def explained(query, item, metric, names):
         order,
         contributions[order],
         None if names is None else names[order],
+        correction,
     )
 
 

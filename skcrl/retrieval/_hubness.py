@@ -43,6 +43,10 @@ class ByBank(NamedTuple):
             )
         return similarities, positions
 
+    def taken_from(self, queries, code, hubs):
+        """What the cosine of one query (1, n_components) with an item loses."""
+        return self.weight * float(hubs @ self.shares[0].astype(hubs.dtype))
+
 
 class ByQueries(NamedTuple):
     """Correction by the queries of the call: CSLS."""
@@ -61,6 +65,11 @@ class ByQueries(NamedTuple):
             r = mean_of_nearest(near, queries, self.n_neighbors)
             bias[some] = self.weight * r
         return _best_of(queries, codes, proposed, bias, k)
+
+    def taken_from(self, queries, code, hubs):
+        """What the cosine of one query (1, n_components) with an item loses."""
+        near = code[None].astype(queries.dtype, copy=False)
+        return self.weight * float(mean_of_nearest(near, queries, self.n_neighbors)[0])
 
     def _nearest_of_all(self, queries, codes, k):
         bias = np.zeros(len(codes), dtype=codes.dtype)

@@ -65,15 +65,15 @@ class Items:
         """Ids of the items at these positions."""
         return positions if self.ids is None else self.ids[positions]
 
-    def code_of(self, name):
-        """Code (n_components,) of the item of this id."""
+    def row_of(self, name):
+        """Row of the codes at which the item of this id stands."""
         (position,) = positions_of([name], self.ids, len(self))
         before = np.searchsorted(self.lost, position)
         if before < len(self.lost) and self.lost[before] == position:
             raise ValueError(
                 f"Item {name!r:.80} has no view: it is found last by every query."
             )
-        return self.codes[position - before]
+        return position - before
 
     def check_width(self, codes):
         """Raise ValueError for codes of another width."""

@@ -589,12 +589,15 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         explanation : Explanation
-            Named tuple of `similarity`, `components`, `contributions` and `names`, of
-            shape (n_components,) and sorted: what speaks most for the item is first.
-            The contributions add up to the similarity, up to rounding, which is that
-            of the codes before any correction of `hubness`. With cosines a contribution
-            is the product of what the two codes have in that component, both weighted
-            and of length one. With distances it is the square of their difference in
+            Named tuple of `similarity` and `correction`, and of `components`,
+            `contributions` and `names` of shape (n_components,), sorted: what speaks
+            most for the item is first. The contributions add up to the similarity of
+            the codes, up to rounding. A search for this query alone finds the item with
+            that less `correction`, which is what `hubness` takes from the cosine.
+            "csls" then compares the item with this one query, and takes its weight
+            times the similarity. With cosines a contribution is the product of what the
+            two codes have in that component, both weighted and of length one. With
+            distances it is the square of their difference in
             that component over the distance, with a minus: the first components are
             then those in which the codes are nearest.
 
@@ -628,7 +631,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             )
         items.check_width(queries)
         names = names_of(self.estimator_, self.codes, queries.shape[1])
-        return explained(queries[0], items.code_of(id), self.metric, names)
+        row, by = items.row_of(id), self._corrected_by(X, y)
+        taken = 0.0
+        if by is not None:
+            hubs = None if items.hubs is None else items.hubs[row]
+            taken = by.taken_from(queries, items.codes[row], hubs)
+        return explained(queries[0], items.codes[row], self.metric, names, taken)
 
     def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
         """Codes of rows as they are indexed and compared: of length one for cosines.
@@ -1121,15 +1129,17 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"items in the index, got {k!r}."
             )
         queries = self.encode(X, y)
+        by = self._corrected_by(X, y)
+        return items, *items.nearest(queries, k, n_threads, by)
+
+    def _corrected_by(self, X, y) -> ByBank | ByQueries | None:
+        """What corrects cosines with these queries; None if nothing does."""
         correction = check_hubness(self._correction(), self.metric)
         if correction is None:
-            return items, *items.nearest(queries, k, n_threads)
-        by: ByBank | ByQueries
+            return None
         if correction.bank is None:
-            by = ByQueries(correction.weight, correction.n_neighbors)
-        else:
-            by = ByBank(correction.weight, shares_of(self._given(X, y)))
-        return items, *items.nearest(queries, k, n_threads, by)
+            return ByQueries(correction.weight, correction.n_neighbors)
+        return ByBank(correction.weight, shares_of(self._given(X, y)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from skcrl import LinearCCA
+from skcrl._repr import short_repr
 from skcrl.inspection import (
     held_out_permutation_test,
     multivariate_tests,
     permutation_test,
     select_n_components,
 )
-from skcrl.inspection._results import data_frame, short_repr
+from skcrl.inspection._results import data_frame
 
 
 class Result(NamedTuple):

@@ -66,6 +66,40 @@ def test_contributions_to_distances_are_squares_over_the_distance():
     assert (equal.similarity, equal.contributions.tolist()) == (0, [0, 0])
 
 
+@pytest.mark.parametrize("hubness", ["bank", "csls"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_correction_is_what_search_takes_from_the_sum(views, hubness, dtype):
+    X, y = (view.astype(dtype) for view in views)
+    params = {"n_neighbors": 4, "weight": 0.7}
+    made = CrossViewRetriever(LinearCCA(3), hubness=hubness, hubness_params=params)
+    gaps = y[:20].copy()
+    gaps[2] = np.nan
+    made.fit(X, y).fit_index(y=gaps)
+    for query in ((X[40:41], None), (None, y[40:41]), (X[40:41], y[40:41])):
+        found = made.search(*query, n_neighbors=19)
+        code = made.encode(*query)[0]
+        for similarity, i in zip(found.similarities[0], found.ids[0], strict=True):
+            why = made.explain(*query, id=i)
+            atol = 1e-6 if dtype == np.float32 else 1e-12
+            total = why.contributions.sum()
+            item = made.encode(y=y[i : i + 1])[0]
+            assert why.similarity == pytest.approx(code @ item, abs=atol)
+            assert total - why.correction == pytest.approx(similarity, abs=atol)
+    plain = CrossViewRetriever(LinearCCA(3)).fit(X, y).fit_index(y=y)
+    assert plain.explain(X[:1], id=0).correction == 0
+
+
+def test_it_prints_in_a_line(views):
+    made = CrossViewRetriever(LinearCCA(5), codes="concatenated", hubness="bank")
+    made.fit(*views).fit_index(*views)
+    why = made.explain(views[0][:1], id=3)
+    assert repr(why) == (
+        f"Explanation(similarity={why.similarity:.3g}, "
+        "components=<array of shape (10,)>, contributions=<array of shape (10,)>, "
+        f"names=<array of shape (10,)>, correction={why.correction:.3g})"
+    )
+
+
 def test_halves_of_concatenated_codes_are_named_by_their_view(views):
     made = CrossViewRetriever(LinearCCA(2), codes="concatenated").fit(*views)
     why = made.fit_index(*views).explain(views[0][:1], id=3)
