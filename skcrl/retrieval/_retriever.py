@@ -51,6 +51,7 @@ from skcrl.retrieval._hubness import ByBank, ByQueries, hubs_of, shares_of
 from skcrl.retrieval._hubness_choice import bank_of, chosen
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
+from skcrl.retrieval._wrong_view import told_of_texts
 
 if TYPE_CHECKING:
     import pyarrow
@@ -777,9 +778,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If the file is no index, is damaged or of a newer version, its codes are
             not as wide as those of the estimator, or it was made with other `codes`,
-            `metric` or a bank of other `hubness_` (for which fit with its `hubness` and
-            `hubness_params`), or `mmap_mode` is given and its
-            backend is "exact". The index is then as it was before.
+            `metric` or a bank of other `hubness_`, which the `hubness` and
+            `hubness_params` of the error make in ``fit``, or `mmap_mode` is given and
+            its backend is "exact". The index is then as it was before.
         OSError
             If the file cannot be read.
         ImportError
@@ -1025,6 +1026,10 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _encode_whole(self, X, y):
         """Codes of views without gaps, of which one may be None."""
+        with told_of_texts(self.estimator_, X, y):
+            return self._encoded(X, y)
+
+    def _encoded(self, X, y):
         if self.codes == "joint":
             joint = self.estimator_.transform_joint(X, y)
             return self._compared(joint, "transform_joint")

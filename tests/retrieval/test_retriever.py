@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.preprocessing import StandardScaler
 
 from skcrl import CrossViewRetriever, LinearCCA, make_view_pipeline
 from skcrl.datasets import make_correlated_views
@@ -587,3 +588,27 @@ def test_held_out_correlations_that_cannot_be(views):
     frozen = FrozenEstimator(LinearCCA(2).fit(X, y))
     with pytest.raises(ValueError, match="a FrozenEstimator is never fitted"):
         CrossViewRetriever(frozen, correlation_power=1, cv=5).fit(X, y)
+
+
+def test_texts_for_a_view_of_numbers_are_sent_to_the_other(views):
+    numbers = views[0]
+    texts = np.where(numbers[:, 0] > 0, "row cat", "row dog")
+    made = CrossViewRetriever(
+        make_view_pipeline(LinearCCA(2), x=StandardScaler(), y=CountVectorizer())
+    )
+    made.fit(numbers, texts).fit_index(numbers)
+    for call in (
+        lambda: made.search(["row cat"]),
+        lambda: made.fit_index(["row cat", None]),
+        lambda: made.fit_index(np.array(["row cat"])),
+    ):
+        with pytest.raises(ValueError, match="X holds texts, .* of 8 numbers .* y=tex"):
+            call()
+    swapped = CrossViewRetriever(
+        make_view_pipeline(LinearCCA(2), x=CountVectorizer(), y=StandardScaler())
+    )
+    swapped.fit(texts, numbers).fit_index(y=numbers)
+    with pytest.raises(ValueError, match="y holds texts, .* of 8 numbers .* X=texts"):
+        swapped.search(y=["row cat"])
+    with pytest.raises(ValueError, match="9 features"):  # of no texts
+        made.search(np.ones((1, 9)))
