@@ -77,7 +77,7 @@ def shrinkage_by_gram(X, y, weights, settings, bases, lost):
     Arguments are those of ``gram_views``. The rows are turned into as many columns as
     they span, which changes no product of theirs.
     """
-    # With none at all the columns would be in other units.
+    # side_of() scales columns to unit variance when reg == 0 and shrinkage == 0.
     settings = settings._replace(shrinkage=(0.5, 0.5))
     x_turned, y_turned = (
         view.vectors * (view.freedom * view.values / weights[:, None]) ** 0.5

@@ -481,7 +481,7 @@ class LinearCCA(ByWeights):
         if kind_of(X).library == "dask":
             raise ValueError(
                 "shrinkage='cv' takes no Dask arrays: choose it on a part of the rows "
-                "in memory, and set the shrinkage_ of that fit."
+                "in memory, fit to these, and pass its shrinkage_ as shrinkage."
             )
         check_folds(self.n_samples_seen_)
         chosen = shrinkage_by_moments(X, y, C, weights, settings, self.adjust)
