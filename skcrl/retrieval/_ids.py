@@ -67,10 +67,14 @@ def positions_of(wanted, ids, n_items):
     if len(wanted) == 0:
         return np.empty(0, dtype=np.int64)
     wanted = check_ids(wanted, len(wanted))
-    if (wanted.dtype == object) != (ids is not None and ids.dtype == object):
+    are_names = ids is not None and ids.dtype == object
+    if (wanted.dtype == object) != are_names:
+        needed = "strings" if are_names else "integers"
+        if ids is None:
+            needed = f"their positions, from 0 to {n_items - 1}"
         raise ValueError(
-            f"Items of the index have {_described(ids)}, got {_described(wanted)} for "
-            "those to find."
+            f"Items of the index have {_described(ids)}, got {wanted.tolist()[0]!r:.80}"
+            f": pass {needed}."
         )
     positions = _found(wanted, ids, n_items)
     absent = np.flatnonzero(positions < 0)

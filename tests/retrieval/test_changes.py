@@ -118,12 +118,17 @@ REFUSED = {
     "words for numbers": (
         None,
         lambda made: made.remove(["3"]),
-        "have no ids of their own, got strings as ids",
+        "have no ids of their own, got '3': pass their positions, from 0 to 19",
     ),
     "numbers for words": (
         "words",
         lambda made: made.remove([3]),
-        "have strings as ids, got integers as ids",
+        "have strings as ids, got 3: pass strings",
+    ),
+    "words for other numbers": (
+        "numbers",
+        lambda made: made.remove(["3"]),
+        "have integers as ids, got '3': pass integers",
     ),
     "a mask": (None, lambda made: made.remove([True, False]), "all strings or all int"),
     "one": ("words", lambda made: made.remove("item 3"), "put one alone in a list"),
