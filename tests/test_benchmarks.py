@@ -6,7 +6,9 @@ from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
+import _captions
 import _peers
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +16,9 @@ import pytest
 from _classes_with_meaning import Task
 from _linear_rivals import ancestors
 from dask import distributed
+from sklearn.metrics.pairwise import cosine_similarity
+
+from skcrl import LinearCCA
 
 mpl.use("Agg")
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -28,7 +33,8 @@ def load(name):
 
 def test_every_benchmark_is_run_here():
     names = {path.stem for path in FOLDER.glob("[!_]*.py")}
-    assert names == {"transfer_halves", "hyperlinking", "retrieval", *TINY}
+    others = {"transfer_halves", "hyperlinking", "retrieval", "captions"}
+    assert names == {*others, *TINY}
 
 
 def in_this_process(script, *arguments, python):
@@ -323,6 +329,104 @@ def test_retrieval(captions, capsys):
         assert (np.diff(recalls, axis=0) >= 0).all()
         assert (values[f"{way} MRR"] >= recalls[0]).all()
         assert (np.array(values[f"{way} MR"]) <= 40).all()
+
+
+class WholeWords:
+    """Tokenizer of the made captions: en12 is 12, de12 is 212."""
+
+    def encode(self, text, add_special_tokens):
+        assert not add_special_tokens
+        of = {"en": 0, "de": 200}
+        numbers = [of[word[:2]] + int(word[2:]) for word in text.split()]
+        return SimpleNamespace(ids=numbers)
+
+
+@pytest.fixture
+def token_vectors(monkeypatch):
+    """Frozen vectors of the words of the made captions: alike in both languages."""
+    rng = np.random.default_rng(1)
+    vectors = np.tile(rng.standard_normal((200, 8)), (2, 1)).astype(np.float32)
+    monkeypatch.setattr(_captions, "frozen_tokens", lambda: (WholeWords(), vectors))
+    return vectors
+
+
+# One epoch leaves nets no better than the mean.
+@pytest.mark.filterwarnings("ignore::skcrl.exceptions.DegenerateFitWarning")
+def test_captions(captions, token_vectors, capsys):
+    arguments = ["--quick", "--seeds", "2", "--folder", str(captions)]
+    load("captions").main([*arguments, "--split", "val"])
+    out = capsys.readouterr().out
+    assert "300 pairs to learn from, 30 of val" in out
+    assert "nan" not in out
+    forth, back = (part.splitlines() for part in out.split("de>en"))
+    rows = {line[:24].strip(): line[24:].split() for line in forth[2:]}
+    assert [*rows] == [
+        "linear",
+        "linear, bank",
+        "best one model",
+        "best one model, bank",
+    ]
+    assert len(rows["linear"]) == 5
+    assert "±" in rows["best one model"][1]
+    assert len(back) == 5
+
+
+def test_captions_says_what_it_lacks(captions, tmp_path_factory, monkeypatch, capsys):
+    benchmark = load("captions")
+    benchmark.main(["--folder", str(tmp_path_factory.mktemp("empty"))])
+    assert "Skipped: there is no" in capsys.readouterr().out
+    monkeypatch.setattr(_captions, "find_spec", lambda name: None)
+    benchmark.main(["--folder", str(captions)])
+    assert "Skipped: there are no frozen token vectors" in capsys.readouterr().out
+
+
+def test_token_vectors_of_captions_are_added_up_by_tfidf(token_vectors):
+    texts = ["en1 en2 en2", "en1 en3", "en1"]
+    rows = _captions.TokenVectors().fit(texts).transform(texts)
+    idf = 1 + np.log(4 / np.array([4, 2, 2]))  # of en1, en2, en3
+    weights = np.array([[1, 1 + np.log(2), 0], [1, 0, 1], [1, 0, 0]]) * idf
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    np.testing.assert_allclose(rows, weights @ token_vectors[1:4], rtol=1e-6)
+
+
+def test_ridge_whitening_of_captions_leaves_shares_of_variance():
+    X = np.random.default_rng(0).standard_normal((50, 4)) * [1, 2, 3, 0]
+    components = _captions.RidgeWhitening().fit(X).transform(X)
+    of_columns = np.cov(X, rowvar=False)
+    variances = np.linalg.eigvalsh(of_columns)
+    ridge = of_columns.trace() / 4
+    np.testing.assert_allclose(
+        np.cov(components, rowvar=False),
+        np.diag(variances / (variances + ridge)),
+        atol=1e-6,
+    )
+
+
+def test_cosines_of_estimators_side_by_side_are_weighted_means():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2, 60, 5))
+    y[:, 0] += X[:, 0]
+    members = LinearCCA(2, reg=0.1), LinearCCA(3, reg=10.0)
+    both = _captions.SideBySide([(members[0], 0, 3), (members[1], 1, 1)]).fit(X, y)
+    first, second = (cca.fit(X, y) for cca in members)
+    weighed = [codes * second.correlations_ for codes in second.transform_pair(X, y)]
+    expected = (
+        3 * cosine_similarity(*first.transform_pair(X, y)) + cosine_similarity(*weighed)
+    ) / 4
+    codes = both.transform_pair(X, y)
+    np.testing.assert_allclose(cosine_similarity(*codes), expected, atol=1e-12)
+
+
+def test_measures_of_captions_with_a_hub():
+    benchmark = load("captions")
+    cosines = np.array([[0.9, 0.8, 0.1], [0.1, 0.7, 0.8], [0.5, 0.9, 0.4]])
+    found = benchmark.measured(cosines)  # ranks 1, 2 and 3
+    np.testing.assert_allclose(found, [100 / 3, 100, 100, 2, 100 * (11 / 6) / 3])
+    codes = np.eye(3), np.array([[1.0, 0, 0], [0, 1, 0], [0.6, 0.8, 0]])
+    x_bank = np.array([[0.0, 1, 0]])  # near to the second and third of y
+    with_bank = benchmark.both_ways(codes, (x_bank, np.eye(3)[2:]))
+    there = codes[0] @ codes[1].T - 0.5 * np.array([0, 1, 0.8])
+    np.testing.assert_allclose(with_bank[:5], benchmark.measured(there))
 
 
 def test_retrieval_says_what_data_it_lacks(tmp_path, capsys):
