@@ -158,7 +158,7 @@ class SideBySide(TwoViewTransformer):
     Parameters
     ----------
     members : list of (estimator, power, weight) tuples
-        Two-view estimators, the power of their correlations that their codes are
+        Two-view estimators, the power of their singular values that their codes are
         multiplied by, and the weight of their cosines in the mean.
     """
 
@@ -179,7 +179,7 @@ class SideBySide(TwoViewTransformer):
         for est, (_, power, weight) in zip(self.estimators_, self.members, strict=True):
             of_view = est.transform(view) if side == "x" else est.transform_y(view)
             if power:
-                of_view = of_view * est.correlations_.clip(0) ** power
+                of_view = of_view * est.singular_values_**power
             codes.append(unit_rows(of_view) * np.sqrt(weight))
         return np.hstack(codes)
 
@@ -191,7 +191,7 @@ class SideBySide(TwoViewTransformer):
 
 
 def weighted_cca(n_train):
-    """LinearCCA, and the power of its correlations."""
+    """LinearCCA, and the power of its singular values, which fall under a ridge."""
     return LinearCCA(min(CANONICAL, n_train // 4), reg=1.0), 1
 
 

@@ -409,7 +409,7 @@ def test_cosines_of_estimators_side_by_side_are_weighted_means():
     members = LinearCCA(2, reg=0.1), LinearCCA(3, reg=10.0)
     both = _captions.SideBySide([(members[0], 0, 3), (members[1], 1, 1)]).fit(X, y)
     first, second = (cca.fit(X, y) for cca in members)
-    weighed = [codes * second.correlations_ for codes in second.transform_pair(X, y)]
+    weighed = [codes * second.singular_values_ for codes in second.transform_pair(X, y)]
     expected = (
         3 * cosine_similarity(*first.transform_pair(X, y)) + cosine_similarity(*weighed)
     ) / 4
