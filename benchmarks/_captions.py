@@ -220,30 +220,16 @@ def linear(n_train, **_):
 
 
 def best(n_train, seed, n_epochs=None):
-    """LinearCCA, weighted, and two rankers of its views, beside one of sparse views."""
-    dense = [
-        make_view_pipeline(
-            ranker(
-                n_train,
-                2 * seed + i,
-                input_dropout=0.2,
-                lr=4e-3,
-                max_epochs=n_epochs or EPOCHS,
-            ),
-            x=RidgeWhitening(),
-            y=RidgeWhitening(),
-        )
-        for i in range(2)
-    ]
-    members = [(*weighted_cca(n_train), 1), *((net, 0, 1) for net in dense)]
-    steps, words = features(n_train), tfidf(n_train)
-    sparse = ranker(
-        n_train,
-        seed,
-        input_dropout=0.3,
-        lr=8e-3,
-        max_epochs=n_epochs or SPARSE_EPOCHS,
+    """LinearCCA, weighted, and a ranker of its views, beside one of sparse views."""
+    dense = ranker(
+        n_train, seed, input_dropout=0.2, lr=4e-3, max_epochs=n_epochs or EPOCHS
     )
+    whitened = make_view_pipeline(dense, x=RidgeWhitening(), y=RidgeWhitening())
+    sparse = ranker(
+        n_train, seed, input_dropout=0.3, lr=8e-3, max_epochs=n_epochs or SPARSE_EPOCHS
+    )
+    members = [(*weighted_cca(n_train), 2), (whitened, 0, 1)]
+    steps, words = features(n_train), tfidf(n_train)
     return SideBySide(
         [
             (make_view_pipeline(SideBySide(members), x=steps, y=steps), 0, 3),

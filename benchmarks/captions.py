@@ -16,8 +16,8 @@ Methods
 linear          LinearCCA of words, characters and frozen token vectors, each component
                 times its singular value, which tells more than its correlation under a
                 ridge
-best one model  the codes of that, of two rankers of the same numbers, and of one that
-                sees the words and characters themselves, side by side
+best one model  the codes of that, which count twice, of a ranker of the same numbers,
+                and of one that sees the words and characters themselves, side by side
 ..., bank       cosines less half their mean with the 50 training queries nearest to the
                 item: hubs, which are near to everything, come first less often
 
