@@ -18,15 +18,15 @@ linear          LinearCCA of words, characters and frozen token vectors, each co
                 ridge
 best one model  the codes of that, which count twice, of a ranker of the same numbers,
                 and of one that sees the words and characters themselves, side by side
-..., bank       cosines less half their mean with the 50 training queries nearest to the
-                item: hubs, which are near to everything, come first less often
+..., bank       cosines less half their mean with the training queries nearest to the
+                item, 17 of 10,000: hubs, which are near to everything, come first less
+                often
 
 Columns
 -------
 R@1, R@5, R@10   percentage of queries whose own caption is among the first k
 MR, MRR          median rank, and mean reciprocal rank times 100
-CPU              seconds of the processor, from the texts to the ranks; of a row with a
-                 bank they are those of the row before, with the bank
+CPU              seconds of the processor, from the texts to the ranks, with the bank
 """
 
 import argparse
@@ -38,47 +38,41 @@ import _captions
 import numpy as np
 from scipy import stats
 
-from skcrl._columns import unit_rows
-from skcrl._hubs import mean_of_nearest
+from skcrl import CrossViewRetriever
+from skcrl.metrics import retrieval_report
 
-MEASURES = "R@1", "R@5", "R@10", "MR", "MRR"
+RECALLS = 1, 5, 10
+MEASURES = *(f"R@{k}" for k in RECALLS), "MR", "MRR"
 DIRECTIONS = "en>de", "de>en"
-# Chosen on the validation captions: 10, 50 and 100 neighbours are alike.
-NEIGHBORS, WEIGHT = 50, 0.5
+# Chosen on the validation captions: 10, 50 and 100 of all neighbours are alike.
+HUBS = {"n_neighbors": 17, "weight": 0.5}
 # By their names: functions of n_train and seed, which give an estimator of texts.
 METHODS = {"linear": _captions.linear, "best one model": _captions.best}
 SEEDLESS = frozenset({"linear"})
 
 
-def measured(cosines):
-    """Each of MEASURES, of queries in rows whose own items are on the diagonal."""
-    own = cosines.diagonal()[:, None]
-    ranks = 1 + (cosines > own).sum(axis=1)
-    recalls = (100 * (ranks <= k).mean() for k in (1, 5, 10))
-    return (*recalls, np.median(ranks), 100 * (1 / ranks).mean())
-
-
-def both_ways(codes, bank=None):
-    """MEASURES of both directions, with cosines corrected by a bank of queries."""
-    x, y = codes
-    there, back = x @ y.T, y @ x.T
-    if bank is not None:
-        x_bank, y_bank = bank
-        there -= WEIGHT * mean_of_nearest(y, x_bank, NEIGHBORS)
-        back -= WEIGHT * mean_of_nearest(x, y_bank, NEIGHBORS)
-    return *measured(there), *measured(back)
+def figures(codes, hubness=None):
+    """Each of MEASURES of both directions."""
+    report = retrieval_report(*codes, k=RECALLS, hubness=hubness)
+    return [
+        value if name == "median_rank" else 100 * value
+        for way in report.values()
+        for name, value in way.items()
+    ]
 
 
 def measure(name, train, held_out, seed, **settings):
     """Rows of a method, without and with a bank: its figures both ways, seconds."""
     begin = time.process_time()
     model = METHODS[name](n_train=len(train[0]), seed=seed, **settings)
-    model.fit(*train)
-    codes = [unit_rows(view) for view in model.transform_pair(*held_out)]
-    rows = {name: (*both_ways(codes), time.process_time() - begin)}
-    bank = [unit_rows(view) for view in model.transform_pair(*train)]
-    rows[f"{name}, bank"] = (*both_ways(codes, bank), time.process_time() - begin)
-    return rows
+    retriever = CrossViewRetriever(model, hubness="bank", hubness_params=HUBS)
+    codes = retriever.fit(*train).transform_pair(*held_out)
+    with_bank = figures(codes, retriever.hubness_)
+    seconds = time.process_time() - begin
+    return {
+        name: (*figures(codes), seconds),
+        f"{name}, bank": (*with_bank, seconds),
+    }
 
 
 def cells(runs):

@@ -117,12 +117,11 @@ def merge_cross(a, b):
     """Cross moments of two disjoint sets of rows together."""
     n = a.n + b.n
     da, db = b.a_mean - a.a_mean, b.b_mean - a.b_mean
-    return CrossMoments(
-        n,
-        a.a_mean + da * (b.n / n),
-        a.b_mean + db * (b.n / n),
-        a.ab + b.ab + (a.n * b.n / n) * da[:, None] * db,
-    )
+    # Products with wide sparse views are large: one array is made of them.
+    ab = np.outer(da * (a.n * b.n / n), db)
+    ab += a.ab
+    ab += b.ab
+    return CrossMoments(n, a.a_mean + da * (b.n / n), a.b_mean + db * (b.n / n), ab)
 
 
 def covariances(m, lost=0):
@@ -191,11 +190,14 @@ def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
 
 def inner(A, B, block_rows=_BLOCK_ROWS):
     """A'B in float64, in blocks: neither array is copied whole."""
-    starts = range(0, len(A), block_rows)
-    return sum(
+    blocks = (
         A[i : i + block_rows].astype(np.float64).T @ B[i : i + block_rows]
-        for i in starts
+        for i in range(0, len(A), block_rows)
     )
+    total = next(blocks)
+    for block in blocks:
+        total += block
+    return total
 
 
 def dense(M):

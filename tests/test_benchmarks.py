@@ -417,16 +417,14 @@ def test_cosines_of_estimators_side_by_side_are_weighted_means():
     np.testing.assert_allclose(cosine_similarity(*codes), expected, atol=1e-12)
 
 
-def test_measures_of_captions_with_a_hub():
-    benchmark = load("captions")
-    cosines = np.array([[0.9, 0.8, 0.1], [0.1, 0.7, 0.8], [0.5, 0.9, 0.4]])
-    found = benchmark.measured(cosines)  # ranks 1, 2 and 3
-    np.testing.assert_allclose(found, [100 / 3, 100, 100, 2, 100 * (11 / 6) / 3])
-    codes = np.eye(3), np.array([[1.0, 0, 0], [0, 1, 0], [0.6, 0.8, 0]])
-    x_bank = np.array([[0.0, 1, 0]])  # near to the second and third of y
-    with_bank = benchmark.both_ways(codes, (x_bank, np.eye(3)[2:]))
-    there = codes[0] @ codes[1].T - 0.5 * np.array([0, 1, 0.8])
-    np.testing.assert_allclose(with_bank[:5], benchmark.measured(there))
+def test_figures_of_captions_are_those_of_ranks():
+    x, y = np.random.default_rng(0).standard_normal((2, 12, 3))
+    expected = []
+    for cosines in (cosine_similarity(x, y), cosine_similarity(y, x)):
+        ranks = 1 + (cosines > cosines.diagonal()[:, None]).sum(axis=1)
+        expected += [100 * np.mean(ranks <= k) for k in (1, 5, 10)]
+        expected += [np.median(ranks), 100 * np.mean(1 / ranks)]
+    np.testing.assert_allclose(load("captions").figures((x, y)), expected)
 
 
 def test_retrieval_says_what_data_it_lacks(tmp_path, capsys):

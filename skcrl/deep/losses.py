@@ -27,7 +27,9 @@ __all__ = [
     "with_reconstruction",
 ]
 
-# Similarities of samples that are in memory at once.
+# Similarities of samples that are in memory at once, and of which costs are computed at
+# once: these are faster while the processor keeps them near.
+_KEPT_PAIRS = 2**22
 _BLOCK_PAIRS = 2**18
 
 
@@ -785,76 +787,122 @@ def _over_directions(costs_of, outputs, weights, partners, symmetric):
     # A code of length 0 has cosine 0 to all, with a finite gradient.
     x, y = (normalize(code, eps=1e-6) for code in (outputs.x_code, outputs.y_code))
     weights = _like(x, weights)
-    forth = _mean_by_blocks(costs_of, x, y, weights, partners)
+    similarity = x @ y.T if len(x) * len(y) <= _KEPT_PAIRS else None
+    forth = _mean_cost(costs_of, x, y, similarity, weights, partners)
     if not symmetric:
         return forth
+    similarity = None if similarity is None else similarity.T
     partners = None if partners is None else partners.T
-    return (forth + _mean_by_blocks(costs_of, y, x, weights, partners)) / 2
+    return (forth + _mean_cost(costs_of, y, x, similarity, weights, partners)) / 2
 
 
-def _mean_by_blocks(costs_of, a, b, weights, partners):
-    """Mean cost of a among b, with few similarities in memory at once."""
+def _mean_cost(costs_of, a, b, similarity, weights, partners):
+    """Mean cost of a among b, whose similarities are kept unless there are too many."""
     given = costs_of, weights, partners
-    is_small = len(a) * len(b) <= _BLOCK_PAIRS
-    costs, counts = (_sums if is_small else _SumsByBlocks.apply)(a, b, 0, *given)
+    if similarity is None:
+        costs, counts = _SumsOfCodes.apply(a, b, *given)
+    elif similarity.numel() > _BLOCK_PAIRS:
+        costs, counts = _SumsOfSimilarities.apply(similarity, *given)
+    else:
+        costs, counts = _sums(similarity, 0, *given)
     # Without a negative in the batch the sum of costs is 0 as well.
     return costs / counts.clamp(min=1e-12)
 
 
-class _SumsByBlocks(torch.autograd.Function):
-    """Costs of a among b added up, and what they count as.
+class _SumsOfSimilarities(torch.autograd.Function):
+    """Costs of samples added up, and what they count as, from their similarities.
 
-    The gradient is computed with them, while the similarities of a block are there.
+    The gradient is computed with them, while what it takes of a block is there.
     """
 
     @staticmethod
-    def forward(ctx, a, b, _, *given):
-        # As `_sums`, of all rows; the number of the first of them is not needed.
-        n_rows = max(1, _BLOCK_PAIRS // len(b))
+    def forward(ctx, similarity, *given):
+        ctx.needs = any(ctx.needs_input_grad)
+        total, n_counted, gradient = _sums_by_blocks(similarity, 0, ctx.needs, *given)
+        ctx.save_for_backward(gradient)
+        return _given_out(ctx, total, n_counted, similarity)
+
+    @staticmethod
+    def backward(ctx, of_costs, _):
+        (gradient,) = ctx.saved_tensors
+        _refuse_second_derivatives(len(gradient))
+        return gradient * of_costs, None, None, None
+
+
+class _SumsOfCodes(torch.autograd.Function):
+    """The same from codes a and b, with few of their similarities in memory at once."""
+
+    @staticmethod
+    def forward(ctx, a, b, *given):
+        n_rows = max(1, _KEPT_PAIRS // len(b))
+        needs = any(ctx.needs_input_grad)
         of_a, of_b = torch.zeros_like(a), torch.zeros_like(b)
         # In float32 small sums would lose digits when they are added to a large one.
         total, n_counted = torch.zeros(2, dtype=torch.float64, device=a.device)
         for start in range(0, len(a), n_rows):
-            rows, among = a[start : start + n_rows].detach(), b.detach()
-            with torch.set_grad_enabled(any(ctx.needs_input_grad)):
-                rows.requires_grad_()
-                among.requires_grad_()
-                costs, counts = _sums(rows, among, start, *given)
-            if costs.requires_grad:
-                of_rows, of_among = torch.autograd.grad(costs, (rows, among))
-                of_a[start : start + n_rows] = of_rows
-                of_b += of_among
-            total = total + costs.detach()
-            n_counted = n_counted + counts.detach()
+            rows = a[start : start + n_rows]
+            costs, counts, gradient = _sums_by_blocks(rows @ b.T, start, needs, *given)
+            if needs:
+                of_a[start : start + n_rows] = gradient @ b
+                of_b += gradient.T @ rows
+            total = total + costs
+            n_counted = n_counted + counts
         ctx.save_for_backward(of_a, of_b)
-        n_counted = n_counted.to(a.dtype)
-        ctx.mark_non_differentiable(n_counted)
-        return total.to(a.dtype), n_counted
+        return _given_out(ctx, total, n_counted, a)
 
     @staticmethod
     def backward(ctx, of_costs, _):
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                f"The loss of {len(ctx.saved_tensors[0])} samples is computed in "
-                "blocks, and has no second derivatives: take fewer samples at once."
-            )
         of_a, of_b = ctx.saved_tensors
-        return of_a * of_costs, of_b * of_costs, None, None, None, None
+        _refuse_second_derivatives(len(of_a))
+        return of_a * of_costs, of_b * of_costs, None, None, None
 
 
-def _sums(rows, b, start, costs_of, weights, partners):
-    """Costs of some rows among b, added up, and what these count as."""
-    stop = start + len(rows)
-    own = torch.zeros(len(rows), len(b), dtype=torch.bool, device=b.device)
+def _given_out(ctx, total, n_counted, like):
+    """Sums as a Function gives them out."""
+    n_counted = n_counted.to(like.dtype)
+    ctx.mark_non_differentiable(n_counted)
+    return total.to(like.dtype), n_counted
+
+
+def _refuse_second_derivatives(n_samples):
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f"The loss of {n_samples} samples is computed in blocks, and has no second "
+            "derivatives: take fewer samples at once."
+        )
+
+
+def _sums_by_blocks(similarity, start, needs_gradient, *given):
+    """`_sums` in float64, with their gradient where it is needed."""
+    n_rows = max(1, _BLOCK_PAIRS // similarity.shape[1])
+    gradient = torch.empty_like(similarity if needs_gradient else similarity[:0])
+    total, n_counted = torch.zeros(2, dtype=torch.float64, device=similarity.device)
+    for first in range(0, len(similarity), n_rows):
+        rows = slice(first, first + n_rows)
+        with torch.set_grad_enabled(needs_gradient):
+            block = similarity[rows].detach().requires_grad_(needs_gradient)
+            costs, counts = _sums(block, start + first, *given)
+        if needs_gradient:
+            (gradient[rows],) = torch.autograd.grad(costs, block)
+        total = total + costs.detach()
+        n_counted = n_counted + counts.detach()
+    return total, n_counted, gradient
+
+
+def _sums(similarity, start, costs_of, weights, partners):
+    """Costs of the samples from `start` on, added up, and what these count as."""
+    n = len(similarity)
+    rows = slice(start, start + n)
+    own = torch.zeros_like(similarity, dtype=torch.bool)
     own.diagonal(start).fill_(True)
     block = _Block(
-        rows @ b.T,
-        torch.arange(start, stop, device=b.device),
+        similarity,
+        torch.arange(start, start + n, device=similarity.device),
         own,
-        None if partners is None else partners[start:stop] & ~own,
+        None if partners is None else partners[rows] & ~own,
         weights,
     )
-    of_rows = None if weights is None else weights[start:stop]
+    of_rows = None if weights is None else weights[rows]
     return tuple(_weighed_sum(each, of_rows) for each in costs_of(block))
 
 

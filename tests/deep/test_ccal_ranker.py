@@ -43,16 +43,48 @@ def test_codes_are_linear_cca_of_the_encoded_training_set(views, momentum):
         np.testing.assert_allclose(code, expected, atol=1e-8)
 
 
-def test_learned_projections_follow_the_encoders(views):
+def test_dense_encoders_end_with_the_learned_projection(views):
     X, y = views
     est = CCALRanker(4, **SMALL, projection="learned").fit(X, y)
-    maps = est.net_.module_.projection.maps
     outputs = est.net_.evaluate("encode", X, side="x")
-    expected = (outputs - outputs.mean(axis=0)) @ maps["x"].weight.detach().numpy().T
-    np.testing.assert_allclose(est.transform(X), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        est.transform(X), outputs - outputs.mean(axis=0), atol=1e-5
+    )
+    np.testing.assert_array_equal(est.x_weights_, np.eye(4))
     Zx, Zy = est.transform_pair(X, y)
     pairs = [np.corrcoef(a, b)[0, 1] for a, b in zip(Zx.T, Zy.T, strict=True)]
     np.testing.assert_allclose(est.correlations_, pairs, atol=1e-6)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_training_on_sparse_views_goes_on_as_on_dense_ones(views, fused):
+    dense = [np.where(view > 0.5, view, 0) for view in views]
+    found = []
+    for given in (dense, [sparse.csr_array(view) for view in dense]):
+        est = CCALRanker(
+            4,
+            **SMALL,
+            projection="learned",
+            standardize=False,
+            warm_start=True,
+            input_dropout=0.0,
+            net_params={"optimizer__fused": fused},
+        )
+        est = pickle.loads(pickle.dumps(est.fit(*given))).fit(*given)
+        found.append(est.transform(dense[0]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-3, atol=1e-4)
+
+
+def test_learned_projections_follow_encoders_of_yours(views):
+    X, y = views
+    encoder = nn.Sequential(nn.Linear(X.shape[1], 4), nn.Tanh())
+    est = CCALRanker(4, **SMALL, projection="learned", x_encoder=encoder).fit(X, y)
+    outputs = est.net_.evaluate("encode", X, side="x")
+    weights = est.net_.module_.projection.maps["x"].weight.detach().numpy().T
+    expected = (outputs - outputs.mean(axis=0)) @ weights
+    np.testing.assert_allclose(est.transform(X), expected, atol=1e-5)
+    np.testing.assert_array_equal(est.x_weights_, weights)
+    np.testing.assert_array_equal(est.y_weights_, np.eye(4))
 
 
 @pytest.mark.parametrize("projection", ["cca", "learned"])

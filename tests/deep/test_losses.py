@@ -460,19 +460,24 @@ def test_blocks_of_similarities_add_up(monkeypatch, function, hyper, partners, w
     if partners is not None:
         partners = torch.eye(30, dtype=torch.bool) | partners[:, None]
     found = []
-    for n_pairs in (900, 100):  # all at once, and three rows at a time
-        monkeypatch.setattr(losses, "_BLOCK_PAIRS", n_pairs)
+    # All at once, three rows at a time, and these of few similarities that are kept.
+    for n_block, n_kept in ((900, 900), (100, 900), (100, 250)):
+        monkeypatch.setattr(losses, "_BLOCK_PAIRS", n_block)
+        monkeypatch.setattr(losses, "_KEPT_PAIRS", n_kept)
         codes = x.clone().requires_grad_(), y.clone().requires_grad_()
         loss = function(
             TwoBranchOutput(*codes), weights, partners, symmetric=True, **hyper
         )
         loss.backward()
         found.append((loss.detach(), *(code.grad for code in codes)))
-    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found[1], found[0])
+    torch.testing.assert_close(found[2], found[0])
 
 
-def test_blocks_refuse_second_derivatives(monkeypatch):
+@pytest.mark.parametrize("n_kept", [900, 250])
+def test_blocks_refuse_second_derivatives(monkeypatch, n_kept):
     monkeypatch.setattr(losses, "_BLOCK_PAIRS", 100)
+    monkeypatch.setattr(losses, "_KEPT_PAIRS", n_kept)
     x, y = randn(30, 4).requires_grad_(), randn(30, 4, seed=1)
     loss = infonce(TwoBranchOutput(x, y), temperature=0.3, symmetric=True)
     with pytest.raises(RuntimeError, match="loss of 30 samples .* take fewer samples"):

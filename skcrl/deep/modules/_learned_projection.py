@@ -1,5 +1,6 @@
 """Linear projections of two views that are learned."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ class LearnedProjection(nn.Module):
         Widths of the views.
     n_components : int
         Width of the codes.
+    mapped_sides : sequence of {"x", "y"}, default=("x", "y")
+        Views that have a projection. The others, `n_components` wide, are centred
+        alone: behind a linear layer that is learned, a second one adds nothing but a
+        slower training.
 
     Notes
     -----
@@ -31,12 +36,20 @@ class LearnedProjection(nn.Module):
     x_mean: Tensor
     y_mean: Tensor
 
-    def __init__(self, x_width: int, y_width: int, n_components: int):
+    def __init__(
+        self,
+        x_width: int,
+        y_width: int,
+        n_components: int,
+        mapped_sides: Sequence[str] = ("x", "y"),
+    ):
         super().__init__()
+        self.n_components = n_components
         self.maps: Any = nn.ModuleDict()
         for side, width in (("x", x_width), ("y", y_width)):
             self.register_buffer(f"{side}_mean", torch.zeros(width))
-            self.maps[side] = dense(width, n_components, bias=False)
+            if side in mapped_sides:
+                self.maps[side] = dense(width, n_components, bias=False)
 
     def reset_parameters(self, generator: Generator) -> None:
         """He uniform weights drawn from `generator`."""
@@ -51,12 +64,15 @@ class LearnedProjection(nn.Module):
             weights = None if weights is None else weights.to(x)
             x_mean, y_mean = (_linalg.row_mean(view, weights) for view in (x, y))
             self.x_mean, self.y_mean = x_mean.detach(), y_mean.detach()
-            return self.maps["x"](x - x_mean), self.maps["y"](y - y_mean)
+            return self._mapped(x - x_mean, "x"), self._mapped(y - y_mean, "y")
         return self.project(x, "x"), self.project(y, "y")
 
     def project(self, view: Tensor, side: str) -> Tensor:
         """One view, `side` "x" or "y", centred on the mean that is kept."""
-        return self.maps[side](view - getattr(self, f"{side}_mean"))
+        return self._mapped(view - getattr(self, f"{side}_mean"), side)
+
+    def _mapped(self, centred: Tensor, side: str) -> Tensor:
+        return self.maps[side](centred) if side in self.maps else centred
 
     def refit(self, m: _moments.Moments) -> _linalg.CCASolution:
         """Keep the means of all training data.
@@ -75,6 +91,8 @@ class LearnedProjection(nn.Module):
             setattr(self, name, torch.from_numpy(mean).to(getattr(self, name)))
         x_weights, y_weights = (
             self.maps[side].weight.detach().cpu().numpy().T.astype(np.float64)
+            if side in self.maps
+            else np.eye(self.n_components)
             for side in ("x", "y")
         )
         cov = _moments.covariances(m)

@@ -1,5 +1,6 @@
 """Two encoders whose codes a last layer brings into one space, as in CCAL."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch import Generator, Tensor
@@ -20,6 +21,9 @@ class ProjectedBranches(TwoBranch):
         Ridge of CCALayer.
     running_momentum : float
         Share of the old that CCALayer keeps at each batch.
+    mapped_sides : sequence of {"x", "y"}, default=("x", "y")
+        Views that LearnedProjection has maps of. The encoders of the others are to end
+        with a linear layer.
     **kwargs : object
         What TwoBranch takes.
 
@@ -34,6 +38,7 @@ class ProjectedBranches(TwoBranch):
         projection: Literal["cca", "learned"],
         reg: float,
         running_momentum: float,
+        mapped_sides: Sequence[str] = ("x", "y"),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -41,7 +46,7 @@ class ProjectedBranches(TwoBranch):
         self.projection: Any = (
             CCALayer(*width, reg=reg, momentum=running_momentum)
             if projection == "cca"
-            else LearnedProjection(*width, n_components=min(width))
+            else LearnedProjection(*width, min(width), mapped_sides)
         )
 
     def reset_parameters(self, generator: Generator) -> None:
