@@ -41,7 +41,7 @@ from skcrl.deep._made_with import (
 )
 from skcrl.deep._processes import ALONE
 from skcrl.deep._units import Units
-from skcrl.deep.modules import RandomLayer, TwoBranch, compared
+from skcrl.deep.modules import RandomLayer, compared
 from skcrl.persistence._networks import Network
 
 
@@ -298,7 +298,6 @@ class TwoViewNet(NeuralNet):
         self.initialize_callbacks()
         if checkpoint and checkpoint.seed is not None:
             checkpoint.restore(self)
-        self._lay_out_by_columns(dataset)
         self.notify("on_train_begin", X=dataset, y=None)
         is_cut_short = False
         with suppress(StoppedEarly), _denormals_flushed():
@@ -309,29 +308,6 @@ class TwoViewNet(NeuralNet):
         if not all(torch.isfinite(p).all() for p in self.module_.parameters()):
             raise FloatingPointError("a weight is not finite")
         return is_cut_short
-
-    def _lay_out_by_columns(self, dataset):
-        """Put weights in memory in the order in which sparse rows pick them.
-
-        Neither they nor their gradients are copied then at every step.
-        """
-        # L-BFGS, and processes that send weights to each other, take them as they were.
-        if isinstance(self.optimizer_, torch.optim.LBFGS) or self.processes.size > 1:
-            return
-        for side in self._sparse_sides:
-            if isinstance(self.module_, TwoBranch) and sparse.issparse(
-                getattr(dataset, side, None)
-            ):
-                weight = self.module_.encoders[side].layers[0].weight
-                weight.data = weight.data.T.contiguous().T
-        self._lay_out_optimizer()
-
-    def _lay_out_optimizer(self):
-        """Lay out what the optimizer keeps as the weights are, as it expects."""
-        for weight, state in self.optimizer_.state.items():
-            for name, value in state.items():
-                if torch.is_tensor(value) and value.shape == weight.shape:
-                    state[name] = torch.empty_like(weight).copy_(value)
 
     def _n_batches(self, dataset):
         """Batches of an epoch that are trained on, and that are validated on."""
@@ -527,7 +503,6 @@ class TwoViewNet(NeuralNet):
         self.optimizer_.load_state_dict(
             {"state": _to_torch(state), "param_groups": groups}
         )
-        self._lay_out_optimizer()
 
 
 def _values_per_row(view, keep_sparse):

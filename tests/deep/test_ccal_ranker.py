@@ -56,25 +56,6 @@ def test_dense_encoders_end_with_the_learned_projection(views):
     np.testing.assert_allclose(est.correlations_, pairs, atol=1e-6)
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_training_on_sparse_views_goes_on_as_on_dense_ones(views, fused):
-    dense = [np.where(view > 0.5, view, 0) for view in views]
-    found = []
-    for given in (dense, [sparse.csr_array(view) for view in dense]):
-        est = CCALRanker(
-            4,
-            **SMALL,
-            projection="learned",
-            standardize=False,
-            warm_start=True,
-            input_dropout=0.0,
-            net_params={"optimizer__fused": fused},
-        )
-        est = pickle.loads(pickle.dumps(est.fit(*given))).fit(*given)
-        found.append(est.transform(dense[0]))
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-3, atol=1e-4)
-
-
 def test_learned_projections_follow_encoders_of_yours(views):
     X, y = views
     encoder = nn.Sequential(nn.Linear(X.shape[1], 4), nn.Tanh())
