@@ -162,6 +162,7 @@ class ThenLinearCCA(CCALRanker):
         codes = super().transform(X)
         self.closing_ = LinearCCA(min(CODE, len(y) - 1), **SHRINKAGE).fit(codes, y)
         self.correlations_ = self.closing_.correlations_
+        self.singular_values_ = self.closing_.singular_values_
         return self
 
     def transform(self, X):

@@ -54,7 +54,9 @@ InfoNCE, CCA layer  the same through the CCA layer
 oracle              reads the melody of either view (audio-sheet)
 ..., shuffled pairs learns from pairs that do not belong together (audio-sheet)
 InfoNCE, then ...   LinearCCA of the trained network's features and the texts (emoji)
-..., weighted       each code times its canonical correlation
+..., weighted       each code times its canonical correlation, or the singular value
+                    that stands for it under a penalty
+..., bank           cosines corrected for hubs by the codes of all training queries
 
 Columns
 -------
@@ -84,10 +86,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline, make_union
 
 from skcrl import CCALRanker, DeepCCA, LinearCCA
-from skcrl.metrics import retrieval_report
+from skcrl.compose._correlation_weights import measured_correlations
+from skcrl.metrics import Hubness, retrieval_report
 
 MEASURES = ("R@1", "R@5", "R@10", "R@25", "MR", "MRR")
-WEIGHTED = "%s, weighted"
+WEIGHTED, BANKED = "%s, weighted", "%s, bank"
 TRAINING = ("train R@1", "train MRR")
 MEAN_MRR = 2 * len(MEASURES)  # after those of both directions
 CODE, FEATURES, BATCH = 256, 1000, 1000
@@ -229,9 +232,9 @@ def columns_of_both(task):
     return ("mean MRR", *of_training, "seconds")
 
 
-def found(codes):
+def found(codes, hubness=None):
     """Each of MEASURES in either direction, and the mean MRR."""
-    report = retrieval_report(*codes)
+    report = retrieval_report(*codes, hubness=hubness)
     values = []
     for way in ("x_to_y", "y_to_x"):
         *recalls, median, mrr = report[way].values()
@@ -253,9 +256,15 @@ def measure(task, name, estimator):
         seen = found(estimator.transform_pair(*seen))
         beside = ((seen[0] + seen[6]) / 2, seen[-1], seconds)
     rows = {name: (*found((x, y)), *beside)}
+    if task.validation:
+        return rows
+    rho = 1.0
     if name in task.weighted:
-        rho = estimator.correlations_
-        rows[WEIGHTED % name] = (*found((x * rho, y * rho)), seconds)
+        name, rho = WEIGHTED % name, measured_correlations(estimator)
+        rows[name] = (*found((x * rho, y * rho)), seconds)
+    bank = tuple(Z * rho for Z in estimator.transform_pair(*task.train))
+    corrected = found((x * rho, y * rho), Hubness(bank=bank))
+    rows[BANKED % name] = (*corrected, seconds)
     return rows
 
 

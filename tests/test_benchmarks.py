@@ -90,12 +90,9 @@ TINY = {
     "permutation_power": (["--sets", "3", "--permutations", "9"], "stage-wise"),
     "covariates": (["--sets", "2", "--permutations", "9"], "one view"),
     "exchangeability": (["--sets", "2", "--permutations", "9"], "whole"),
-    "unpaired_rows": (
-        [
-            *("--data", "made", "--pairs", "30", "--unpaired", "200", "--same"),
-            *("--columns", "24", "--components", "24", "--shrinkage", "0.3"),
-        ],
-        "SelfLearning",
+    "frozen_spaces": (
+        [*("--data", "made", "--pairs", "30", "--unpaired", "200", "--same")],
+        "found of weight",
     ),
     "wide_pvalue": (
         ["--sets", "2", "--planted", "2", "--permutations", "3", "--features", "60"],
