@@ -99,7 +99,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
         fit is loose, else its `correlations_`, of which negative ones count as zero.
         Codes of an estimator with neither are not weighted. Zero leaves all codes
         alone: set it where the penalty is much stronger than held-out pairs would have
-        it.
+        it, and for learned projections, whose components are no canonical variates.
     cv : int or None, default=None
         An integer, at least 2, takes held-out correlations instead: that many folds of
         consecutive samples are each encoded by a clone fitted to the others, whose
