@@ -132,6 +132,9 @@ class Scorer:
     hubness: Correction = None
     request: bool | str | None = True  # of classes, in words of metadata routing
 
+    def __hash__(self):  # `request` may change
+        return hash((self.name, self.metric, self.hubness))
+
     def __call__(
         self, estimator: Any, X: Rows, y: Rows, classes: Rows | None = None
     ) -> float:
