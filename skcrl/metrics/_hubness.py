@@ -114,9 +114,7 @@ class Hubness:
 
     def _check_loaded(self):
         """Raise ValueError for what a file holds that is not in order."""
-        _check_numbers(self.n_neighbors, self.weight)
-        if self.bank is not None:
-            _checked_bank(self.bank)
+        self.__post_init__()
 
 
 class Corrected(Cosines):
@@ -203,19 +201,19 @@ def bank_codes(hubness, side, codes):
 
 
 def _check_numbers(n_neighbors, weight):
-    if not _is(n_neighbors, Integral) or not 1 <= n_neighbors < 2**31:
+    if not _is_number(n_neighbors, Integral) or not 1 <= n_neighbors < 2**31:
         raise ValueError(
             f"n_neighbors of Hubness must be an integer of at least 1, got "
             f"{n_neighbors!r:.80}."
         )
-    if not _is(weight, Real) or not 0 <= weight <= _LARGEST_WEIGHT:
+    if not _is_number(weight, Real) or not 0 <= weight <= _LARGEST_WEIGHT:
         raise ValueError(
             f"weight of Hubness must be a number from 0 to {_LARGEST_WEIGHT}, got "
             f"{weight!r:.80}."
         )
 
 
-def _is(value, kind):
+def _is_number(value, kind):
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

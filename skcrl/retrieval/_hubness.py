@@ -73,7 +73,7 @@ class ByQueries(NamedTuple):
 
     def _nearest_of_all(self, queries, codes, k):
         bias = np.zeros(len(codes), dtype=codes.dtype)
-        best = _Best(queries, codes, bias, k, self.weight)
+        best = _BestCorrected(queries, codes, bias, k, self.weight)
         # The similarities, and what puts the largest in order.
         budget = int(get_config()["working_memory"] * 2**20) // (3 * codes.itemsize)
         step = max(min(_CELLS_OF_ALL, budget) // len(queries), 1)
@@ -151,14 +151,14 @@ def hubs_of(codes, hubness):
 
 def _nearest_of_all(queries, codes, bias, k, largest):
     """Similarities and positions of the best of all; no bias is beyond `largest`."""
-    best = _Best(queries, codes, bias, k, largest)
+    best = _BestCorrected(queries, codes, bias, k, largest)
     step = max(_CELLS // len(queries), 1)
     for block in gen_batches(len(codes), min(step, len(codes))):
         best.look_at(best.cosines(block), block)
     return best.found()
 
 
-class _Best:
+class _BestCorrected:
     """The best items of some queries so far, of blocks of items that come in turn.
 
     Similarities in the precision of the items propose; those of items that rounding
