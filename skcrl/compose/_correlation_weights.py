@@ -1,7 +1,6 @@
 """Weights of components by the correlation of their codes."""
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 
 from skcrl._arrays import to_numpy
 
@@ -27,14 +26,19 @@ def measured_correlations(fitted):
 
     None if nothing does.
     """
-    layers = [fitted]
-    while layers[-1] is not None:
-        inner = "estimator" if isinstance(layers[-1], FrozenEstimator) else "estimator_"
-        layers.append(getattr(layers[-1], inner, None))
     for name in _MEASURES:  # what wraps another passes on the second alone
-        for layer in layers:
-            if hasattr(layer, name):
-                return to_numpy(getattr(layer, name))
+        measured = found_in(fitted, name)
+        if measured is not None:
+            return to_numpy(measured)
+    return None
+
+
+def found_in(fitted, attribute):
+    """Attribute of a fitted estimator or of those it wraps; None if it is nowhere."""
+    while fitted is not None:
+        if hasattr(fitted, attribute):
+            return getattr(fitted, attribute)
+        fitted = getattr(fitted, "estimator_", None)
     return None
 
 

@@ -30,7 +30,11 @@ from skcrl._columns import unit_rows
 from skcrl._typing import File, Metric, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired, kind_of
-from skcrl.compose._correlation_weights import as_weights, measured_correlations
+from skcrl.compose._correlation_weights import (
+    as_weights,
+    found_in,
+    measured_correlations,
+)
 from skcrl.metrics import Hubness, get_scorer
 from skcrl.metrics._hubness import check_hubness
 from skcrl.persistence._saved import Saved
@@ -598,9 +602,9 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             "csls" then compares the item with this one query, and takes its weight
             times the similarity. With cosines a contribution is the product of what the
             two codes have in that component, both weighted and of length one. With
-            distances it is the square of their difference in
-            that component over the distance, with a minus: the first components are
-            then those in which the codes are nearest.
+            distances it is the square of their difference in that component over the
+            distance, with a minus: the first components are then those in which the
+            codes are nearest.
 
         Raises
         ------
@@ -888,7 +892,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
                 f"its estimator_ is of type {type(fitted).__name__}, without {lacking}"
             )
         check_is_fitted(fitted)
-        k = _found_in(self.estimator_, "n_components_")
+        k = found_in(self.estimator_, "n_components_")
         if self.weights_ is not None:
             check_loaded({"weights_": (self.weights_, (k,))})
         correction = getattr(self, "hubness_", None)
@@ -1093,7 +1097,7 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _width(self, space):
         """Components of the codes of an index; None if the estimator does not say."""
-        k = _found_in(self.estimator_, "n_components_")
+        k = found_in(self.estimator_, "n_components_")
         if k is None or space["codes"] == "joint":
             return None
         return 2 * k if space["codes"] == "concatenated" else k
@@ -1169,12 +1173,3 @@ def _remedy(wanted, own):
     return (
         f"fit it with {_told(wanted)}{uncorrected}, for the correction is made by fit"
     )
-
-
-def _found_in(estimator, attribute):
-    """Attribute of a fitted estimator or of those it wraps; None if it is nowhere."""
-    while estimator is not None:
-        if hasattr(estimator, attribute):
-            return getattr(estimator, attribute)
-        estimator = getattr(estimator, "estimator_", None)
-    return None
