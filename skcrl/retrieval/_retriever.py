@@ -304,11 +304,12 @@ class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
             chosen by fewer than 10 pairs. The retriever is then as it was before.
         """
         check_hubness(self._given_hubness(), self.metric)
+        of_estimator = fit_params
         if _routing_enabled():
-            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+            of_estimator = process_routing(self, "fit", **fit_params).estimator.fit
         with restored_on_error(self):
-            self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
-            self.weights_ = self._weights(X, y, fit_params)
+            self.estimator_ = clone(self.estimator).fit(X, y, **of_estimator)
+            self.weights_ = self._weights(X, y, of_estimator)
             if self.codes == "joint":
                 self._require_joint(X, y)
             self._index: Index | None = None

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from given import Given
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from test_backends import THOROUGH
@@ -283,6 +284,20 @@ def test_numbers_are_the_weakest_as_good_as_the_best(views, hubness, frozen):
         assert [len(codes) for codes in found.bank] == [300, 300]
 
 
+def test_numbers_are_chosen_with_weights_of_another_name(views):
+    X, y = views[:2]
+    weights = np.linspace(0.5, 2, 300)
+    expected = CrossViewRetriever(LinearCCA(6), hubness="csls").fit(
+        X, y, sample_weight=weights
+    )
+    with config_context(enable_metadata_routing=True):
+        estimator = LinearCCA(6).set_fit_request(sample_weight="worth")
+        retriever = CrossViewRetriever(estimator, hubness="csls")
+        retriever.fit(X, y, worth=weights)
+    assert retriever.hubness_ == expected.hubness_
+    np.testing.assert_array_equal(retriever.weights_, expected.weights_)
+
+
 def test_hubs_that_are_none_are_not_corrected(rng):
     Z = unit_rows(rng.standard_normal((100, 40)))
     retriever = CrossViewRetriever(Given(), hubness="bank").fit(Z, Z)
@@ -352,6 +367,15 @@ def test_a_model_of_another_correction_is_refused(banked, tmp_path, other, messa
     banked.save(tmp_path / "model.skcrl")
     with pytest.raises(ValueError, match=f"is damaged: {message}"):
         CrossViewRetriever.load(tmp_path / "model.skcrl")
+
+
+def test_a_bank_of_lists_in_a_model(views, banked, tmp_path):
+    expected = banked.transform_pair(*views[:2])
+    object.__setattr__(banked.hubness_, "bank", [Z.tolist() for Z in expected])
+    banked.save(tmp_path / "model.skcrl")
+    loaded = CrossViewRetriever.load(tmp_path / "model.skcrl")
+    for found, codes in zip(loaded.hubness_.bank, expected, strict=True):
+        np.testing.assert_array_equal(found, codes)
 
 
 def test_an_index_of_another_correction_is_refused(views, banked, tmp_path):
