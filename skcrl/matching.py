@@ -30,6 +30,8 @@ __all__ = ["SemanticMatching"]
 
 _COLUMNS = [str, Integral, slice, "array-like", None]
 _CLASSIFIER = [HasMethods(["fit"]), None]
+# What is known of the first view, or of a table of both.
+_OF_X = ("n_features_in_", "feature_names_in_")
 
 
 class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
@@ -168,6 +170,8 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
             estimator is then as it was before.
         """
         with restored_on_error(self):
+            for name in _OF_X:
+                self.__dict__.pop(name, None)
             views, labels = self._given(X, y, labels, reset=True)
             self.representation_ = None
             if self.representation is not None:
@@ -322,9 +326,7 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
 
     def _learned(self, view, side, labels):
         name = f"{side}_classifier"
-        classifier = getattr(self, name)
-        if classifier is None:
-            classifier = LogisticRegression(max_iter=1000)
+        classifier = self._classifier(side)
         require_classifier(classifier, name)
         fitted = learned(classifier, self._codes(view, side), labels, name)
         if not hasattr(fitted, "predict_proba"):
@@ -333,6 +335,10 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
                 "in a CalibratedClassifierCV."
             )
         return fitted
+
+    def _classifier(self, side):
+        given = getattr(self, f"{side}_classifier")
+        return LogisticRegression(max_iter=1000) if given is None else given
 
     def _codes(self, view, side):
         """What the classifier of a view takes."""
@@ -350,8 +356,7 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
         of_x = self.representation_
         if of_x is None:
             of_x = self.x_classifier_
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
+        for name in _OF_X:
             if hasattr(of_x, name):
                 setattr(self, name, getattr(of_x, name))
 
@@ -360,7 +365,7 @@ class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimato
         tags.target_tags.required = True
         of_views = self.representation
         if of_views is None:
-            of_views = self.x_classifier
+            of_views = self._classifier("x")
         if hasattr(of_views, "__sklearn_tags__") and not isinstance(of_views, type):
             tags.input_tags.sparse = get_tags(of_views).input_tags.sparse
         return tags

@@ -68,6 +68,10 @@ def test_without_a_representation_classifiers_take_the_views(digits):
     np.testing.assert_allclose(
         by_sparse.transform(sp.csr_array(X / 16)), dense.transform(X / 16), atol=1e-3
     )
+    both = sp.csr_array(np.hstack([X, y]) / 16)
+    of_table = SemanticMatching(x_columns=slice(32), y_columns=slice(32, 64))
+    found = of_table.fit(both, labels).transform(both)
+    np.testing.assert_allclose(found, dense.transform(X / 16), atol=1e-3)
 
 
 def test_it_finds_more_of_a_class_than_the_codes_themselves(digits):
@@ -104,6 +108,13 @@ def test_views_in_one_container_are_the_same_views(digits):
             view = X if method == "transform" else y
             np.testing.assert_allclose(found, getattr(made, method)(view), atol=1e-12)
         assert same.score(container, labels) == pytest.approx(made.score(*digits))
+
+
+def test_a_fit_to_a_container_forgets_the_table_before_it(digits):
+    X, y, labels = digits
+    made = SemanticMatching(LinearCCA(5), x_columns=slice(32), y_columns=slice(32, 64))
+    assert made.fit(np.hstack([X, y]), labels).n_features_in_ == 64
+    assert not hasattr(made.fit(TwoView(X, y), labels), "n_features_in_")
 
 
 def test_codes_are_named_in_frames(digits):
