@@ -18,7 +18,7 @@ from skcrl.base import TwoViewTransformer
 WORDS_AND_CHARACTERS = 1500  # columns that stand for them
 CANONICAL, LEARNED = 1000, 384  # components
 # Of the linear model alone, which is to be fast: columns, and components.
-QUICK_COLUMNS, QUICK_CANONICAL = 1000, 512
+QUICK_COLUMNS, QUICK_CANONICAL = 1250, 512
 BATCH, LR, EPOCHS, SPARSE_EPOCHS = 2000, 8e-3, 6, 10
 FEW = 2000  # training rows, of which rare pieces of words are kept, too
 

@@ -169,7 +169,7 @@ def by_cv(X, y, n_components):
     return weighted(LinearCCA(n_components, shrinkage="cv").fit(X, y))
 
 
-def self_learning(views, n_pairs, rows):
+def self_learning(views, n_pairs, rows, *, same):
     """SelfLearning with the shrinkage that pairs ask for, and a remark."""
     (X, _), (y, _) = views
     _, x_only, y_only = rows
@@ -186,7 +186,7 @@ def self_learning(views, n_pairs, rows):
         f"shrinkage {shrinkage:g}, {model.n_rounds_} rounds, {len(right)} found of "
         f"weight {model.found_weight_:g}"
     )
-    if len(right):
+    if len(right) and same:
         remark += f", {right.mean():.0%} right"
     return weighted(model.estimator_), remark
 
@@ -236,7 +236,7 @@ def cells(runs):
     return [f"{mean:.1f} ±{half:.1f}" for mean, half in zip(means, halves, strict=True)]
 
 
-def compare(views, rows, only):
+def compare(views, rows, only, *, same):
     """R@1 of every method, CPU seconds, and remarks."""
     n = len(rows[0])
     (X, _), (y, _) = views
@@ -244,7 +244,7 @@ def compare(views, rows, only):
     for name in only:
         start = time.process_time()
         if name == "SelfLearning":
-            encode, remark = self_learning(views, n, rows)
+            encode, remark = self_learning(views, n, rows, same=same)
         else:
             encode, remark = METHODS[name](X[:n], y[:n], k), ""
         seconds = time.process_time() - start
@@ -292,7 +292,7 @@ def main(argv=None):
                 views = made(rows)
             else:
                 views = captions(texts, held_out, rows, tokens=tokens)
-            for name, values, remark in compare(views, rows, args.only):
+            for name, values, remark in compare(views, rows, args.only, same=args.same):
                 table.setdefault(name, []).append(values)
                 if remark:
                     remarks.append(f"seed {seed}: {remark}")

@@ -315,8 +315,8 @@ def test_retrieval(captions, capsys):
     assert picture.read_bytes()[:4] == b"\x89PNG"
     header, *rows = csv.reader(table.read_text().splitlines())
     assert header[:4] == ["share", "method", "seed", "en>de R@1"]
-    # Of 10 rows, the 2 of LinearCCA are the same for both seeds on all pairs.
-    assert len(rows) == (2 + 8 * 2) + 10 * 2
+    # Of 16 rows, the 3 of LinearCCA are the same for both seeds on all pairs.
+    assert len(rows) == (3 + 13 * 2) + 16 * 2
     values = {heading: [] for heading in header[3:]}
     for row in rows:
         for heading, cell in zip(header[3:], row[3:], strict=True):
@@ -459,7 +459,7 @@ def test_retrieval_of_audio_by_sheet(capsys):
     load("retrieval").main(["--data", "audio-sheet", "--quick", "--only", *names])
     out = capsys.readouterr().out
     assert "120 training samples (100 %), 60 of test; by chance MRR 7.8" in out
-    oracles = [line.split() for line in out.splitlines() if line.startswith("oracle")]
+    oracles = [line.split() for line in out.splitlines() if line.startswith("oracle ")]
     assert [line[1:7] for line in oracles] == [
         ["100.0", "100.0", "100.0", "100.0", "1.0", "100.0"]
     ] * 2

@@ -526,7 +526,9 @@ class CCALRanker(BaseTwoBranch):
             "running_momentum": self.running_momentum,
             # Dense encoders end with a linear layer.
             "mapped_sides": tuple(
-                side for side in ("x", "y") if getattr(self, f"{side}_encoder")
+                side
+                for side in ("x", "y")
+                if getattr(self, f"{side}_encoder") is not None
             ),
             **self._dense_layers(),
             "x_shape": self._sample_shapes["x"],
