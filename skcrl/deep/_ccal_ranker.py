@@ -45,7 +45,7 @@ class CCALRanker(BaseTwoBranch):
 
     Parameters
     ----------
-    n_components : int, default=32
+    n_components : int, default=2
         Width of either encoder's output and of the common space.
     hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
         Hidden layers of the dense encoders: of both views, or of either, as in
@@ -322,7 +322,7 @@ class CCALRanker(BaseTwoBranch):
 
     def __init__(
         self,
-        n_components: int = 32,
+        n_components: int = 2,
         *,
         hidden_layer_sizes: Sizes = (500, 300),
         activation: Activation = "elu",
