@@ -1,0 +1,35 @@
+"""What all displays share: axes to draw on, and colours that everybody tells apart."""
+
+import numpy as np
+
+# Either view, in all displays: blue and orange of the palette of Okabe and Ito.
+VIEW_COLORS = {"x": "#0072B2", "y": "#D55E00"}
+NEUTRAL = "0.6"
+
+
+def axes_or_new(ax, **subplots):
+    """Axes to draw on, new ones of pyplot where there are none."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "Displays are drawn by matplotlib, and matplotlib cannot be imported: "
+            "pip install 'skcrl[plot]'."
+        ) from error
+    if ax is None:
+        ax = plt.subplots(layout="constrained", **subplots)[1]
+    return ax
+
+
+def legend_beside(ax, *entries, **legend):
+    """Legend to the right of the axes, where it hides nothing."""
+    ax.legend(*entries, loc="upper left", bbox_to_anchor=(1.0, 1.0), **legend)
+
+
+def class_colors(n_classes):
+    """As many colours, which people without full colour vision tell apart, too."""
+    import matplotlib as mpl
+
+    if n_classes <= 10:
+        return mpl.color_sequences["petroff10"][:n_classes]
+    return list(mpl.colormaps["viridis"](np.linspace(0, 1, n_classes)))

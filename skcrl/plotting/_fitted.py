@@ -1,0 +1,57 @@
+"""What displays ask of fitted estimators, and their arguments that are wrong."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from skcrl.inspection._results import component_names
+
+
+def check_gives(estimator, method, display, what):
+    """Refuse an estimator that is not fitted, or that lacks what a display shows."""
+    if not hasattr(estimator, method):
+        raise ValueError(
+            f"{display} draws {what}, and {type(estimator).__name__} does not give "
+            f"them: it has no method {method}. Pass a fitted two-view estimator of "
+            "skcrl, for example LinearCCA or the best_estimator_ of a search. With "
+            "steps before it, use make_view_pipeline in place of make_pipeline."
+        )
+    check_is_fitted(estimator)
+
+
+def codes_of(estimator, X, y, display):
+    """Codes of both views as arrays, and the names of the components."""
+    check_gives(estimator, "transform_pair", display, "the codes of both views")
+    x_codes, y_codes = map(np.asarray, estimator.transform_pair(X, y))
+    return x_codes, y_codes, component_names(estimator, x_codes.shape[1])
+
+
+def check_codes_pair(x_codes, y_codes):
+    """Codes of both views, arrays of one shape; NaN stands for a missing view."""
+    x_codes, y_codes = (
+        check_array(codes, ensure_all_finite="allow-nan", input_name=name)
+        for codes, name in ((x_codes, "x_codes"), (y_codes, "y_codes"))
+    )
+    if x_codes.shape != y_codes.shape:
+        raise ValueError(
+            "x_codes and y_codes must have the same shape, a row for each sample and a "
+            f"column for each component. Got {x_codes.shape} and {y_codes.shape}."
+        )
+    return x_codes, y_codes
+
+
+def check_components(components, n_components, n=None):
+    """Numbers of components as a list, all of them for None."""
+    if components is None:
+        return list(range(n_components))
+    chosen = list(components)
+    if n is not None and len(chosen) != n:
+        raise ValueError(f"components must be {n} numbers, got {components!r}.")
+    for number in chosen:
+        if not isinstance(number, Integral) or not 0 <= int(number) < n_components:
+            raise ValueError(
+                f"components must be integers from 0 to {n_components - 1}, as the "
+                f"codes have {n_components} components. Got {number!r}."
+            )
+    return chosen
