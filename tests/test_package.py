@@ -16,6 +16,7 @@ import skcrl.deep.losses
 import skcrl.deep.modules
 import skcrl.exceptions
 import skcrl.metrics
+import skcrl.plotting
 import skcrl.singlecell
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ PUBLIC = {
         skcrl.exceptions,
         skcrl.inspection,
         skcrl.metrics,
+        skcrl.plotting,
         skcrl.singlecell,
     )
     for name in module.__all__

@@ -40,14 +40,14 @@ def check_arrays(X, y, min_samples=2):
 
 def canonical_form(X, y):
     """Canonical form of validated arrays of any rank."""
-    x_basis, y_basis = _orthonormal_basis(X), _orthonormal_basis(y)
+    x_basis, y_basis = orthonormal_basis(X), orthonormal_basis(y)
     left, correlations, right = np.linalg.svd(x_basis.T @ y_basis)
     return CanonicalForm(
         x_basis @ left, y_basis @ right.T, np.clip(correlations, 0.0, 1.0)
     )
 
 
-def _orthonormal_basis(view):
+def orthonormal_basis(view):
     """Basis (n, rank) of the centred columns, whatever their units."""
     largest = abs(view).max(axis=0)
     # Squares of columns in any unit neither overflow nor vanish.

@@ -62,14 +62,14 @@ def table(title, rows, columns, values, whole):
     ]
     return Table(
         title,
-        [_short(name) for name in rows[:_ROWS]],
-        [_short(name) for name in columns[:_COLUMNS]],
+        [short_name(name) for name in rows[:_ROWS]],
+        [short_name(name) for name in columns[:_COLUMNS]],
         values[:_ROWS, :_COLUMNS],
         f"... {' and '.join(hidden)}: {whole} has all." if hidden else "",
     )
 
 
-def _short(name):
+def short_name(name):
     """Name on one line; a long one without its middle, for the ends tell it apart."""
     name = " ".join(str(name).split())
     return name if len(name) <= _WIDTH else f"{name[:9]}...{name[-10:]}"

@@ -27,10 +27,11 @@ def codes_of(estimator, X, y, display):
     return x_codes, y_codes, component_names(estimator, x_codes.shape[1])
 
 
-def check_codes_pair(x_codes, y_codes):
+def check_codes_pair(x_codes, y_codes, allow_missing=True):
     """Codes of both views, arrays of one shape; NaN stands for a missing view."""
+    finite = "allow-nan" if allow_missing else True
     x_codes, y_codes = (
-        check_array(codes, ensure_all_finite="allow-nan", input_name=name)
+        check_array(codes, ensure_all_finite=finite, input_name=name)
         for codes, name in ((x_codes, "x_codes"), (y_codes, "y_codes"))
     )
     if x_codes.shape != y_codes.shape:

@@ -1,7 +1,10 @@
-"""Figures are closed after each test."""
+"""Two small views and a fit to them; figures are closed after each test."""
 
 import matplotlib as mpl
 import pytest
+from sklearn.datasets import load_linnerud
+
+from skcrl import LinearCCA
 
 mpl.use("Agg")
 
@@ -12,3 +15,14 @@ def _closed_figures():
 
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def frames():
+    exercises, bodies = load_linnerud(return_X_y=True, as_frame=True)
+    return bodies, exercises
+
+
+@pytest.fixture
+def cca(frames):
+    return LinearCCA(n_components=3).fit(*frames)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_linnerud
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -11,17 +10,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skcrl import DeepCCA, LinearCCA, make_view_pipeline
 from skcrl.plotting import ScoresDisplay
-
-
-@pytest.fixture
-def frames():
-    exercises, bodies = load_linnerud(return_X_y=True, as_frame=True)
-    return bodies, exercises
-
-
-@pytest.fixture
-def cca(frames):
-    return LinearCCA(n_components=3).fit(*frames)
 
 
 def test_points_and_arrows_are_the_codes(cca, frames):

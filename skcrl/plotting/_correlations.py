@@ -1,0 +1,351 @@
+"""How strong each component is, and how much of that is real."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+
+from skcrl._columns import column_correlations, matched_components
+from skcrl._typing import Rows
+from skcrl._views import kind_of
+from skcrl.base import TwoViewTransformer
+from skcrl.inspection._held_out import HeldOutPermutationTestResult
+from skcrl.inspection._permutation import PermutationTestResult
+from skcrl.inspection._results import component_names as names_of
+from skcrl.plotting._axes import NEUTRAL, VIEW_COLORS, axes_or_new, legend_beside
+from skcrl.plotting._fitted import check_codes_pair, codes_of
+
+
+class CorrelationsDisplay:
+    """Correlation of the two codes of each component, in training and beyond it.
+
+    Correlations of the samples that an estimator was fitted to are too large. Those of
+    held-out samples show how much of them is left, and those of permuted rows how large
+    they are where the views share nothing at all. Components whose held-out correlation
+    is near 0, or whose correlation lies within what permutations give, are not worth
+    keeping.
+
+    Make one by :meth:`from_estimator` or :meth:`from_codes`.
+
+    Parameters
+    ----------
+    training : ndarray of shape (n_components,)
+        Correlations of the samples that were fitted.
+    held_out : ndarray of shape (n_folds, n_components) or None, default=None
+        Correlations of samples that were not fitted, of each fold. One row where there
+        is one set of new samples.
+    null : PermutationTestResult, HeldOutPermutationTestResult or None, default=None
+        Correlations, or scores, under permutation.
+    component_names : sequence of str or None, default=None
+        Names of the components. With None they are "component0", "component1" and so
+        on.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What was drawn on.
+    figure_ : matplotlib.figure.Figure
+        The figure of `ax_`.
+    training_ : matplotlib.lines.Line2D
+        The correlations in training.
+    held_out_ : matplotlib.container.ErrorbarContainer or None
+        The held-out correlations, the mean over folds, with bars from the lowest to the
+        highest fold.
+    null_ : matplotlib.container.ErrorbarContainer or None
+        The middle nine tenths of what permutations give, about their median. The
+        result of a held-out test has a place of its own, after the components.
+
+    See Also
+    --------
+    skcrl.inspection.permutation_test : P-value of every canonical correlation.
+    skcrl.inspection.held_out_permutation_test : P-value of a held-out score.
+    skcrl.inspection.select_n_components : The number of components to keep.
+
+    Examples
+    --------
+    >>> from skcrl import LinearCCA
+    >>> from skcrl.datasets import make_correlated_views
+    >>> from skcrl.inspection import permutation_test
+    >>> from skcrl.plotting import CorrelationsDisplay
+    >>> X, y = make_correlated_views(200, correlations=(0.9, 0.6), random_state=0)
+    >>> cca = LinearCCA(n_components=4).fit(X, y)
+    >>> null = permutation_test(X, y, n_permutations=99, random_state=0)
+    >>> display = CorrelationsDisplay.from_estimator(cca, X, y, cv=5, null=null)
+    >>> display.training_.get_ydata().round(2)
+    array([0.91, 0.64, 0.34, 0.27])
+    >>> display.held_out.mean(axis=0).round(2)
+    array([0.88, 0.54, 0.12, 0.1 ])
+    """
+
+    def __init__(
+        self,
+        training: np.ndarray,
+        held_out: np.ndarray | None = None,
+        null: PermutationTestResult | HeldOutPermutationTestResult | None = None,
+        component_names: Sequence[str] | None = None,
+    ):
+        self.training = training
+        self.held_out = held_out
+        self.null = null
+        self.component_names = component_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: TwoViewTransformer,
+        X: Rows,
+        y: Rows,
+        *,
+        held_out: tuple[Rows, Rows] | None = None,
+        cv: Any = None,
+        null: PermutationTestResult | HeldOutPermutationTestResult | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the correlations of the codes of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : two-view estimator
+            A fitted estimator, with a method ``transform_pair``.
+        X : array-like of shape (n_samples, n_features_x)
+            First view of the samples that it was fitted to.
+        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
+            Second view of these samples.
+        held_out : tuple of (X, y) or None, default=None
+            Both views of samples that it was not fitted to.
+        cv : int, splitter, iterable or None, default=None
+            Folds of a cross-validation, which gives held-out correlations without new
+            samples. A copy of the estimator is fitted to each training part, and its
+            components are matched with those of the estimator. An integer is a number
+            of contiguous folds.
+        null : PermutationTestResult, HeldOutPermutationTestResult or None, default=None
+            What :func:`~skcrl.inspection.permutation_test` or
+            :func:`~skcrl.inspection.held_out_permutation_test` returned for the same
+            views. The first is of canonical correlations, to be compared with those of
+            a fit without a penalty. The second must be of the estimator's own `score`,
+            the sum of the correlations, which is drawn as their mean.
+        ax : matplotlib.axes.Axes or None, default=None
+            What to draw on. With None a new figure is made.
+
+        Returns
+        -------
+        display : CorrelationsDisplay
+            With what was drawn as attributes.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no codes of both views, both `held_out` and `cv` are
+            given, or `null` is something else.
+        """
+        if held_out is not None and cv is not None:
+            raise ValueError(
+                "held_out and cv are two ways to correlations of samples that were not "
+                "fitted: pass one of them."
+            )
+        x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__)
+        if held_out is not None:
+            _check_held_out(held_out)
+            x_new, y_new, _ = codes_of(estimator, *held_out, cls.__name__)
+            held_out = x_new, y_new
+        display = cls._of_codes(x_codes, y_codes, held_out, null, names)
+        if cv is not None:
+            display.held_out = _cross_validated(estimator, X, y, (x_codes, y_codes), cv)
+        return display.plot(ax=ax)
+
+    @classmethod
+    def from_codes(
+        cls,
+        x_codes: Rows,
+        y_codes: Rows,
+        *,
+        held_out: tuple[Rows, Rows] | None = None,
+        null: PermutationTestResult | HeldOutPermutationTestResult | None = None,
+        component_names: Sequence[str] | np.ndarray | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the correlations of codes that are at hand.
+
+        Parameters
+        ----------
+        x_codes, y_codes : array-like of shape (n_samples, n_components)
+            Codes of both views of the samples that were fitted. A row of NaN stands for
+            a missing view.
+        held_out : tuple of (x_codes, y_codes) or None, default=None
+            Codes of both views of samples that were not fitted.
+        null : PermutationTestResult, HeldOutPermutationTestResult or None, default=None
+            What :func:`~skcrl.inspection.permutation_test` or
+            :func:`~skcrl.inspection.held_out_permutation_test` returned for the same
+            views. The first is of canonical correlations, to be compared with those of
+            a fit without a penalty. The second must be of the estimator's own `score`,
+            the sum of the correlations, which is drawn as their mean.
+        component_names : sequence of str of length n_components or None, default=None
+            Names of all components. With None they are "component0", "component1"
+            and so on.
+        ax : matplotlib.axes.Axes or None, default=None
+            What to draw on. With None a new figure is made.
+
+        Returns
+        -------
+        display : CorrelationsDisplay
+            With what was drawn as attributes.
+
+        Raises
+        ------
+        ValueError
+            If the codes of both views differ in shape, the held-out ones have another
+            number of components, or `null` is something else.
+        """
+        display = cls._of_codes(x_codes, y_codes, held_out, null, component_names)
+        return display.plot(ax=ax)
+
+    @classmethod
+    def _of_codes(cls, x_codes, y_codes, held_out, null, names):
+        """Display that is not drawn yet."""
+        training = _correlations(x_codes, y_codes)
+        if held_out is not None:
+            _check_held_out(held_out)
+            held_out = _correlations(*held_out)[None]
+            if held_out.shape[1] != len(training):
+                raise ValueError(
+                    f"The held-out codes have {held_out.shape[1]} components, and the "
+                    f"others {len(training)}: pass codes of one estimator."
+                )
+        return cls(training, held_out, null, names)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw the correlations.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            What to draw on. With None a new figure is made.
+
+        Returns
+        -------
+        display : CorrelationsDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `null` is not the result of a permutation test.
+        """
+        _check_null(self.null)
+        self.ax_ = ax = axes_or_new(ax, figsize=(7.2, 4.2))
+        self.figure_ = ax.figure
+        k = len(self.training)
+        names = self.component_names
+        ticks = [str(name) for name in (names_of(None, k) if names is None else names)]
+        (self.training_,) = ax.plot(
+            np.arange(k), self.training, "o-", color=VIEW_COLORS["x"], label="training"
+        )
+        self.held_out_ = None
+        if self.held_out is not None:
+            self.held_out_ = _draw_held_out(ax, self.held_out)
+        self.null_ = None
+        if self.null is not None:
+            self.null_ = _draw_null(ax, self.null, k)
+        if isinstance(self.null, HeldOutPermutationTestResult):
+            ticks.append("mean")
+        crowded = sum(map(len, ticks)) > 50
+        ax.set_xticks(np.arange(len(ticks)), ticks, rotation=90 if crowded else 0)
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.set_ylabel("correlation of the two codes")
+        legend_beside(ax)
+        return self
+
+
+def _draw_held_out(ax, folds):
+    """Mean over folds, with bars from the lowest to the highest of several."""
+    mean = folds.mean(axis=0)
+    reach = mean - folds.min(axis=0), folds.max(axis=0) - mean
+    return ax.errorbar(
+        np.arange(len(mean)),
+        mean,
+        yerr=reach if len(folds) > 1 else None,
+        fmt="^-",
+        capsize=3,
+        color=VIEW_COLORS["y"],
+        label="held out",
+    )
+
+
+def _draw_null(ax, null, k):
+    """Middle of what permutations give for k components, or for their mean."""
+    if isinstance(null, HeldOutPermutationTestResult):
+        at = np.array([k])
+        values = null.null_scores[:, None] / k
+        weights = np.ones_like(values)
+        ax.plot(at, null.score / k, "^", color=VIEW_COLORS["y"])
+    else:
+        values, weights = null.null_correlations, null.null_weights
+        at = np.arange(min(k, values.shape[1]))
+    low, median, high = np.transpose(
+        [
+            np.quantile(
+                values[:, i],
+                (0.05, 0.5, 0.95),
+                weights=weights[:, i],
+                method="inverted_cdf",
+            )
+            for i in range(len(at))
+        ]
+    )
+    return ax.errorbar(
+        at,
+        median,
+        yerr=(median - low, high - median),
+        fmt="_",
+        color="black",
+        ecolor=NEUTRAL,
+        elinewidth=8,
+        zorder=1,
+        label="permuted",
+    )
+
+
+def _check_held_out(held_out):
+    if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
+        raise ValueError(
+            "held_out must be a tuple of what the two views give for the new samples. "
+            f"Got {type(held_out).__name__}."
+        )
+
+
+def _check_null(null):
+    if null is not None and not isinstance(
+        null, (PermutationTestResult, HeldOutPermutationTestResult)
+    ):
+        raise ValueError(
+            "null must be what skcrl.inspection.permutation_test or "
+            f"held_out_permutation_test returns. Got {type(null).__name__}."
+        )
+
+
+def _correlations(x_codes, y_codes):
+    """Correlation of each component, over rows of which neither view is missing."""
+    x_codes, y_codes = check_codes_pair(x_codes, y_codes)
+    there = np.isfinite(x_codes).all(axis=1) & np.isfinite(y_codes).all(axis=1)
+    if there.sum() < 2:
+        raise ValueError(
+            f"Correlations need 2 samples or more with both views, got {there.sum()}."
+        )
+    return column_correlations(x_codes[there], y_codes[there])
+
+
+def _cross_validated(estimator, X, y, codes, cv):
+    """Correlations (n_folds, n_components) of codes of rows that were not fitted."""
+    take_x, take_y = kind_of(X).take, kind_of(y).take
+    folds = []
+    for train, test in check_cv(cv).split(np.empty((len(codes[0]), 0))):
+        fitted = clone(estimator).fit(take_x(X, train), take_y(y, train))
+        pair = tuple(np.asarray(Z) for Z in fitted.transform_pair(X, y))
+        # Which component is which must not be chosen by the rows that are held out.
+        match, sign = matched_components(
+            [Z[train] for Z in codes], [Z[train] for Z in pair]
+        )
+        folds.append(abs(sign) * _correlations(*(Z[test][:, match] for Z in pair)))
+    return np.array(folds)

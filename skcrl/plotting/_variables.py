@@ -1,0 +1,103 @@
+"""What displays of variables share: correlations with codes, names and their places."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.isotonic import isotonic_regression
+from sklearn.utils.validation import check_consistent_length
+
+from skcrl._columns import unit_columns
+from skcrl._numbers import require_squares
+from skcrl.inspection._canonical import check_arrays, orthonormal_basis
+from skcrl.inspection._results import component_names as names_of, feature_names
+from skcrl.plotting._fitted import check_codes_pair, check_components
+
+# Of correlations, in all displays: they are no colours of the views.
+SIGN_MAP = "PRGn"
+SIGN_COLORS = {"positive": "#1B7837", "negative": "#762A83"}
+
+
+class Variables(NamedTuple):
+    """Columns of both views and of their codes, all centred and of length one."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_codes: np.ndarray
+    y_codes: np.ndarray
+    x_names: np.ndarray
+    y_names: np.ndarray
+    component_names: list
+
+    def loadings(self):
+        """Correlations of the columns of either view with the codes of that view."""
+        return self.x.T @ self.x_codes, self.y.T @ self.y_codes
+
+    def similarities(self):
+        """Correlations (n_features_x, n_features_y) of columns through the codes."""
+        basis = orthonormal_basis(self.x_codes + self.y_codes)
+        return (self.x.T @ basis) @ (basis.T @ self.y)
+
+
+def variables(x_codes, y_codes, X, y, components, component_names, n=None):
+    """Variables of two views beside the chosen components of the codes, `n` of them."""
+    x_codes, y_codes = (
+        codes.astype(np.float64)
+        for codes in check_codes_pair(x_codes, y_codes, allow_missing=False)
+    )
+    x, y, x_names, y_names = unit_views(X, y)
+    check_consistent_length(x, x_codes)
+    if component_names is None:
+        component_names = names_of(None, x_codes.shape[1])
+    chosen = check_components(components, x_codes.shape[1], n=n)
+    return Variables(
+        x,
+        y,
+        unit_columns(x_codes[:, chosen]),
+        unit_columns(y_codes[:, chosen]),
+        x_names,
+        y_names,
+        [str(component_names[i]) for i in chosen],
+    )
+
+
+def unit_views(X, y):
+    """Columns of both views, centred and of length one, and their names."""
+    x_array, y_array = check_arrays(X, y)
+    for name, array in (("X", x_array), ("y", y_array)):
+        require_squares(array, name)
+    return (
+        unit_columns(x_array),
+        unit_columns(y_array),
+        feature_names("x", X, x_array),
+        feature_names("y", y, y_array),
+    )
+
+
+def check_top(top, what):
+    """Refuse a number of variables, or of what else is drawn, below 1."""
+    if not isinstance(top, Integral) or top < 1:
+        raise ValueError(
+            f"top is the number of {what}, an integer of 1 or more. Got {top!r}."
+        )
+
+
+def strongest(sizes, top):
+    """Indices of the `top` largest sizes, the largest first, in order among equals."""
+    return np.argsort(-sizes, kind="stable")[:top]
+
+
+def spread(heights, gap, low, high):
+    """Heights from `low` to `high`, `gap` apart or more, near to the given ones.
+
+    Returned are the heights and the gap, which is smaller where they are too many.
+    """
+    n = len(heights)
+    gap = min(gap, (high - low) / max(1, n - 1))
+    order = np.argsort(heights, kind="stable")
+    steps = gap * np.arange(n)
+    places = np.empty(n)
+    places[order] = steps + isotonic_regression(
+        heights[order] - steps, y_min=low, y_max=max(low, high - gap * (n - 1))
+    )
+    return places, gap
