@@ -111,10 +111,10 @@ class CorrelationCircleDisplay:
         ----------
         estimator : two-view estimator
             A fitted estimator, with a method ``transform_pair``.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of 2 int, default=(0, 1)
             The components on the horizontal and on the vertical axis.
         top : int, default=10
@@ -165,10 +165,10 @@ class CorrelationCircleDisplay:
         ----------
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of 2 int, default=(0, 1)
             The components on the horizontal and on the vertical axis.
         component_names : sequence of str of length n_components or None, default=None
@@ -261,7 +261,7 @@ def _write_names(ax, views, named, names):
     heights, sizes = np.empty(len(points)), np.empty(len(points))
     for column in (right, ~right):
         heights[column], gap = spread(points[column, 1], _HEIGHT, -1.1, 1.1)
-        sizes[column] = 9 * gap / _HEIGHT
+        sizes[column] = min(9, gap * _points_per_radius(ax))
     texts: dict[str, list] = {side: [] for side in views}
     for k, (side, i) in enumerate(places):
         texts[side].append(
@@ -283,6 +283,13 @@ def _write_names(ax, views, named, names):
             )
         )
     return texts
+
+
+def _points_per_radius(ax):
+    """Length of the radius of the circle, in the unit of font sizes."""
+    box = ax.get_window_extent()
+    pixels = min(box.width / np.ptp(ax.get_xlim()), box.height / np.ptp(ax.get_ylim()))
+    return pixels * 72 / ax.figure.dpi
 
 
 def _draw_circles(ax, reach):

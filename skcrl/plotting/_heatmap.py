@@ -122,10 +122,10 @@ class HeatmapDisplay:
         ----------
         estimator : two-view estimator
             A fitted estimator, with a method ``transform_pair``.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of int or None, default=None
             The components that make up the space, all for None.
         top : int, default=30
@@ -168,10 +168,10 @@ class HeatmapDisplay:
         ----------
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of int or None, default=None
             The components that make up the space, all for None.
         top : int, default=30
@@ -206,10 +206,10 @@ class HeatmapDisplay:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         top : int, default=30
             How many variables of each view are drawn, at least 1: those that correlate
             most strongly with one of the other view.

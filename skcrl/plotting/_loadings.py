@@ -126,10 +126,10 @@ class LoadingsDisplay:
         ----------
         estimator : two-view estimator
             A fitted estimator, with a method ``transform_pair``.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         component : int, default=0
             The component whose loadings are drawn.
         top : int, default=10
@@ -187,10 +187,10 @@ class LoadingsDisplay:
         ----------
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         component : int, default=0
             The component whose loadings are drawn.
         component_names : sequence of str of length n_components or None, default=None

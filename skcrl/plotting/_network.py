@@ -104,10 +104,10 @@ class NetworkDisplay:
         ----------
         estimator : two-view estimator
             A fitted estimator, with a method ``transform_pair``.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of int or None, default=None
             The components that make up the space, all for None.
         cutoff : float in (0, 1], default=0.5
@@ -153,10 +153,10 @@ class NetworkDisplay:
         ----------
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
-        X : array-like of shape (n_samples, n_features_x)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
             First view. A data frame gives the variables their names.
-        y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view.
+        y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
+            Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of int or None, default=None
             The components that make up the space, all for None.
         cutoff : float in (0, 1], default=0.5

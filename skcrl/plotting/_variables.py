@@ -4,6 +4,7 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.isotonic import isotonic_regression
 from sklearn.utils.validation import check_consistent_length
 
@@ -63,6 +64,7 @@ def variables(x_codes, y_codes, X, y, components, component_names, n=None):
 
 def unit_views(X, y):
     """Columns of both views, centred and of length one, and their names."""
+    X, y = (view.toarray() if issparse(view) else view for view in (X, y))
     x_array, y_array = check_arrays(X, y)
     for name, array in (("X", x_array), ("y", y_array)):
         require_squares(array, name)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
@@ -69,6 +70,14 @@ def test_codes_at_hand_are_drawn_as_the_estimator_is(cca, frames):
     assert ax.get_xlabel() == "component0"
     assert_allclose(display.x_loadings, other.x_loadings)
     assert_allclose(display.y_loadings, other.y_loadings)
+
+
+def test_sparse_views_are_drawn_as_dense_ones_are(frames):
+    X, y = (csr_array(view.to_numpy()) for view in frames)
+    cca = LinearCCA(2).fit(X, y)
+    display = CorrelationCircleDisplay.from_estimator(cca, X, y)
+    expected = correlations(frames[1], cca.transform_y(y))
+    assert_allclose(display.points_["y"].get_offsets(), expected)
 
 
 def test_a_constant_variable_is_in_the_centre(cca, frames):
