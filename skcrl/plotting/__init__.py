@@ -5,7 +5,12 @@ from skcrl.plotting._correlations import CorrelationsDisplay
 from skcrl.plotting._heatmap import HeatmapDisplay
 from skcrl.plotting._loadings import LoadingsDisplay
 from skcrl.plotting._network import NetworkDisplay
+from skcrl.plotting._reconstruction import ReconstructionDisplay
+from skcrl.plotting._retrieval import RetrievalDisplay
+from skcrl.plotting._saliency import SaliencyDisplay
 from skcrl.plotting._scores import ScoresDisplay
+from skcrl.plotting._stability import StabilityDisplay
+from skcrl.plotting._training import TrainingDisplay
 
 __all__ = [
     "CorrelationCircleDisplay",
@@ -13,5 +18,10 @@ __all__ = [
     "HeatmapDisplay",
     "LoadingsDisplay",
     "NetworkDisplay",
+    "ReconstructionDisplay",
+    "RetrievalDisplay",
+    "SaliencyDisplay",
     "ScoresDisplay",
+    "StabilityDisplay",
+    "TrainingDisplay",
 ]
