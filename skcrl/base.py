@@ -24,6 +24,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._arrays import empty, floats_among, like, to_numpy
+from skcrl._documentation import Documented
 from skcrl._typing import Rows, Side
 from skcrl._validation import (
     check_available,
@@ -45,6 +46,7 @@ __all__ = ["TwoViewTransformer", "View"]
 
 
 class TwoViewTransformer(
+    Documented,
     Saved,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -452,7 +454,7 @@ def _has_module(view):
     )
 
 
-class View(Saved, TransformerMixin, BaseEstimator):
+class View(Documented, Saved, TransformerMixin, BaseEstimator):
     """One side of a fitted two-view estimator as a one-view transformer.
 
     Made by :meth:`TwoViewTransformer.view`. Like scikit-learn's ``FrozenEstimator`` it

@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 
 from skcrl._arrays import untensored
 from skcrl._classifiers import learned, require_classifier
+from skcrl._documentation import Documented
 from skcrl._labels import check_classes_of_rows
 from skcrl._typing import Rows, fit_context
 from skcrl._validation import restored_on_error
@@ -34,7 +35,9 @@ _CLASSIFIER = [HasMethods(["fit"]), None]
 _OF_X = ("n_features_in_", "feature_names_in_")
 
 
-class SemanticMatching(Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class SemanticMatching(
+    Documented, Saved, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+):
     """Two-view estimator whose codes are the probabilities of classes.
 
     ``fit`` learns a classifier for each view. The code of a sample is then how likely

@@ -35,6 +35,7 @@ from sklearn.utils.validation import (
 
 from skcrl._arrays import untensored
 from skcrl._classifiers import learned, require_classifier
+from skcrl._documentation import Documented
 from skcrl._labels import check_labels
 from skcrl._typing import Rows, available_if, fit_context
 from skcrl._validation import cached, restored_on_error
@@ -57,7 +58,9 @@ def _has(method):
     return _estimator_has(method, delegates=("classifier_", "classifier"))
 
 
-class CrossViewClassifier(Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class CrossViewClassifier(
+    Documented, Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Classifier trained on the codes of one view and used on those of the other.
 
     ``fit`` learns the representation from both views without the labels, then the

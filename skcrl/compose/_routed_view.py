@@ -21,6 +21,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skcrl._documentation import Documented
 from skcrl._typing import Rows, fit_context
 from skcrl._validation import restored_on_error
 from skcrl._views import check_paired
@@ -28,6 +29,7 @@ from skcrl.persistence._saved import Saved
 
 
 class RoutedView(
+    Documented,
     Saved,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

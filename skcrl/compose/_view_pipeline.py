@@ -15,6 +15,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -484,6 +485,32 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
     def _accepts_sparse(self):  # type: ignore[override]
         parts = self.estimator, *_singly(self.x), *_singly(self.y)
         return all(get_tags(part).input_tags.sparse for part in parts)
+
+    def _sk_visual_block_(self):
+        """The steps of both views side by side, and the estimator below them."""
+        parts = {
+            name: getattr(self, f"{name}_", getattr(self, name))
+            for name in ("x", "y", "estimator")
+        }
+        parts |= {name: "passthrough" for name, part in parts.items() if part is None}
+        names = {
+            name: f"{name}: {part if isinstance(part, str) else type(part).__name__}"
+            for name, part in parts.items()
+        }
+        views = _VisualBlock(
+            "parallel",
+            [parts["x"], parts["y"]],
+            names=[names["x"], names["y"]],
+            name_details=[str(parts["x"]), str(parts["y"])],
+            dash_wrapped=False,
+        )
+        return _VisualBlock(
+            "serial",
+            [views, parts["estimator"]],
+            names=[None, names["estimator"]],
+            name_details=[None, str(parts["estimator"])],
+            dash_wrapped=False,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

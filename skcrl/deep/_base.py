@@ -18,6 +18,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skcrl._documentation import Documented
 from skcrl._validation import NAMES, random_source, restored_on_error
 from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._callbacks import (
@@ -94,7 +95,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
 }
 
 
-class BaseDeep(Saved, BaseEstimator, metaclass=ABCMeta):
+class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
     """Trains a module on pairs; holds the skorch net that did, as `net_`.
 
     A final class stores its parameters, those of TRAINING_CONSTRAINTS among them, and

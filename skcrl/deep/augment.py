@@ -7,10 +7,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch.nn import functional
 
+from skcrl._documentation import Documented
+
 __all__ = ["RandomShift"]
 
 
-class RandomShift(BaseEstimator):
+class RandomShift(Documented, BaseEstimator):
     """Shift each image by a few pixels; zeros move in.
 
     Parameters

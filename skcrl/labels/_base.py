@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from skcrl._documentation import Documented
 from skcrl._labels import class_numbers
 from skcrl._moments import project
 from skcrl._nearest_class import NearestClassMixin, learned_classes
@@ -28,7 +29,9 @@ from skcrl.persistence._saved import Saved
 _LEAST = 0.05
 
 
-class BaseLabelEmbedding(NearestClassMixin, Saved, BaseEstimator, metaclass=ABCMeta):
+class BaseLabelEmbedding(
+    NearestClassMixin, Documented, Saved, BaseEstimator, metaclass=ABCMeta
+):
     """A linear map of samples, and a code for each class, compared in one space.
 
     A final class sets in ``fit``, after `_checked`, `classes_`, `coef_`, `mean_` and

@@ -12,7 +12,7 @@ from skcrl.plotting._axes import axes_or_new
 # Between images, as a share of their height.
 _GAP = 0.08
 # Inches of the height of an image, and of a letter of a name.
-_INCHES, _LETTER = 0.9, 0.09
+_INCHES, _LETTER = 0.9, 0.08
 # Of a text: its width at a height of 1, the characters of a line, and the lines.
 _TEXT_WIDTH, _LINE, _LINES = 1.9, 22, 4
 
@@ -113,7 +113,7 @@ def draw_sheet(ax, rows, row_names):
             drawn[i, j] = _draw_cell(ax, cell, extents[i, j])
     ax.set_xlim(-_GAP, n_columns * step)
     ax.set_ylim(len(rows) * (1 + _GAP), -_GAP)
-    ax.set_aspect("equal")
+    ax.set_aspect("equal", anchor="E")
     ax.set_xticks([])
     ax.set_yticks([0.5 + i * (1 + _GAP) for i in range(len(rows))], row_names)
     ax.tick_params(length=0)

@@ -137,7 +137,7 @@ default="gradient"
         if scores is None:
             has_own = hasattr(estimator, "transform_individual")
             scores = ["common", "individual"] if has_own else ["common"]
-        maps = {
+        maps: dict[str, np.ndarray] = {
             score: gradient_map(
                 estimator,
                 X,

@@ -27,6 +27,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl._columns import unit_rows
+from skcrl._documentation import Documented
 from skcrl._typing import File, Metric, Rows, fit_context
 from skcrl._validation import N_JOBS, check_loaded, restored_on_error
 from skcrl._views import check_paired, kind_of
@@ -77,7 +78,7 @@ class Found(NamedTuple):
     ids: np.ndarray
 
 
-class CrossViewRetriever(Saved, MetaEstimatorMixin, BaseEstimator):
+class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
     r"""Search for items of one view by the other, or by both.
 
     ``fit`` learns the common space of two views. ``fit_index`` then takes items, of
