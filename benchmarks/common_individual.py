@@ -59,6 +59,7 @@ from skcrl.metrics import (
     saliency_magnitude,
     saliency_precision,
 )
+from skcrl.plotting import SaliencyDisplay
 
 # Ten digits, less their mean; more than there is in common; 50 names, less their mean.
 K, K_OF_FEW, K_OF_NAMES = 9, 16, 49
@@ -398,22 +399,15 @@ def draw(path, sizes, n_pairs=3, seed=0):
     task = make_task(views, extractor)
     model = make_plain(sizes, seed).fit(*task.train)
     n_test = len(views.test.x)
-    rows = {
-        "pair": np.concatenate([views.test.x, views.test.y]).transpose(0, 2, 3, 1),
-        "common": grad_cam(task, model),
-        "individual": grad_cam(task, model, "individual"),
-    }
-    figure = plt.figure(figsize=(12, 3.3))
-    # The pictures of a pair are side by side.
-    for pair, part in enumerate(figure.subfigures(1, n_pairs, wspace=0.02)):
-        axes = part.subplots(3, 2, gridspec_kw={"wspace": 0.04, "hspace": 0.06})
-        for line, (name, of_both) in zip(axes, rows.items(), strict=True):
-            for which, ax in enumerate(line):
-                ax.imshow(of_both[pair + which * n_test], cmap="magma")
-                ax.set(xticks=[], yticks=[])
-            if pair == 0:
-                line[0].set_ylabel(name)
-    figure.savefig(path, dpi=100, bbox_inches="tight")
+    pictures = np.concatenate([views.test.x, views.test.y])
+    maps = {score: grad_cam(task, model, score) for score in SHARES}
+    figure, axes = plt.subplots(1, n_pairs, figsize=(12, 2.9), layout="constrained")
+    for pair, ax in enumerate(axes):
+        both = [pair, pair + n_test]
+        SaliencyDisplay.from_maps(
+            pictures[both], {score: of[both] for score, of in maps.items()}, ax=ax
+        )
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 

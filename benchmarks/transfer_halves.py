@@ -48,6 +48,7 @@ from skcrl.metrics import (
     pearson_sum,
     reconstruction_error,
 )
+from skcrl.plotting import ReconstructionDisplay
 
 COLUMNS = ("pearson", "canonical", "rank", "l->r", "r->l", "rebuild", "seconds")
 
@@ -256,27 +257,17 @@ def print_row(name, mean, spread, width):
 
 
 def draw(estimator, test, path):
-    """Picture of eight test images, and of each half rebuilt from the other."""
+    """Picture of eight test images, of which each half is rebuilt from the other."""
     import matplotlib.pyplot as plt
 
     left, right = (view[:8] for view in test)
-    right_rebuilt = estimator.reconstruct(left, to="y")
-    left_rebuilt = estimator.reconstruct(y=right, to="x")
-    rows = {
-        "image": (left, right),
-        "right from left": (left, right_rebuilt),
-        "left from right": (left_rebuilt, right),
-    }
     height = round((2 * left.shape[1]) ** 0.5)
-    figure, axes = plt.subplots(3, 8, figsize=(9, 3.6))
-    for (title, halves), line in zip(rows.items(), axes, strict=True):
-        for i, ax in enumerate(line):
-            halves_2d = [half[i].reshape(height, -1) for half in halves]
-            ax.imshow(np.hstack(halves_2d), cmap="gray_r", vmin=0, vmax=1)
-            ax.axvline(height / 2 - 0.5, color="C1", linewidth=0.8)
-            ax.set(xticks=[], yticks=[])
-        line[0].set_title(title, loc="left", fontsize=9)
-    figure.tight_layout()
+    shape = height, height // 2
+    figure, axes = plt.subplots(2, 1, figsize=(7, 6), layout="constrained")
+    for ax, to in zip(axes, ("y", "x"), strict=True):
+        ReconstructionDisplay.from_estimator(
+            estimator, left, right, to=to, shape=shape, cmap="gray_r", ax=ax
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)
