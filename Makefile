@@ -1,9 +1,10 @@
 # Each target makes its own .venv if there is none.
 PYTHON ?= python3
 BIN := .venv/bin
-# The oldest Python of setup.cfg, where there is one.
+# The oldest Python of pyproject.toml, where there is one.
 OLDEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 LOWEST := .venv-lowest
+TORCH := $(shell grep '^torch==' constraints.txt)
 
 .PHONY: demo test fuzz test-lowest bench docs
 
@@ -24,7 +25,7 @@ fuzz: .venv/installed-test
 	HYPOTHESIS_PROFILE=fuzz SKCRL_FUZZ=25 SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 \
 		$(BIN)/pytest tests/test_properties.py tests/persistence/test_edited.py tests/retrieval/test_edited_files.py
 
-# With the oldest releases that setup.cfg allows.
+# With the oldest releases that pyproject.toml allows.
 test-lowest: $(LOWEST)/installed
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest
 
@@ -75,12 +76,23 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W docs docs/_build
 
-.venv/installed-%: setup.cfg constraints.txt
+# On Linux pip brings gigabytes of CUDA with torch, which only a GPU needs. The smaller build
+# is tried for once and briefly: where its index cannot be reached, pip's own serves as well.
+.venv/torch: constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
+	@if test "$$(uname)" = Linux && ! command -v nvidia-smi >/dev/null \
+		&& ! $(BIN)/pip list --format=freeze | grep -q '^$(TORCH)'; then \
+		$(BIN)/pip install --quiet --no-deps --retries 0 --timeout 15 \
+			--index-url https://download.pytorch.org/whl/cpu $(TORCH) 2>/dev/null \
+			|| echo "No CPU build of $(TORCH) was found: pip's default follows."; \
+	fi
+	touch $@
+
+.venv/installed-%: .venv/torch pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
 	touch $@
 
-$(LOWEST)/installed: setup.cfg
+$(LOWEST)/installed: pyproject.toml
 	test -d $(LOWEST) || $(OLDEST_PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) \
