@@ -25,7 +25,7 @@ fuzz: .venv/installed-test
 	HYPOTHESIS_PROFILE=fuzz SKCRL_FUZZ=25 SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 \
 		$(BIN)/pytest tests/test_properties.py tests/persistence/test_edited.py tests/retrieval/test_edited_files.py
 
-# With the oldest releases that pyproject.toml allows.
+# With the oldest releases that pyproject.toml allows, and that this Python has wheels of.
 test-lowest: $(LOWEST)/installed
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest
 
@@ -96,5 +96,6 @@ $(LOWEST)/installed: pyproject.toml
 	test -d $(LOWEST) || $(OLDEST_PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) \
-		--resolution lowest-direct --editable '.[dask,plot,search,test]'
+		--resolution lowest-direct $(addprefix --only-binary ,numpy pandas scikit-learn scipy) \
+		--editable '.[dask,plot,search,test]'
 	touch $@

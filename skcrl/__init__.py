@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 # Public names are imported on first use, so that importing skcrl, or a linear
 # estimator from it, never imports torch.
