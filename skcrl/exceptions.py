@@ -1,14 +1,14 @@
-"""Warnings of skcrl's own."""
+"""Warnings that skcrl defines."""
 
 __all__ = ["DegenerateFitWarning"]
 
 
 class DegenerateFitWarning(UserWarning):
-    """What was fitted says nothing of the data, and looks as if it did.
+    """Warning that a fit succeeded, but its result says nothing about the data.
 
-    Linear CCA without a penalty finds correlations of 1 in noise where the views
-    have as many columns as there are samples. A network may end in codes that are
-    constant, or in views rebuilt no better than by their means.
+    For example, linear CCA without a penalty finds correlations of 1 even in noise if
+    the views have as many columns as there are samples. A network may end with constant
+    codes, or reconstruct views no better than by their means.
 
     Examples
     --------

@@ -40,28 +40,30 @@ class SemanticMatching(
 ):
     """Two-view estimator whose codes are the probabilities of classes.
 
-    ``fit`` learns a classifier for each view. The code of a sample is then how likely
-    each class is, judged by one of its views: codes of both views lie in one space,
-    the same for any two views. Use it for search where samples have labels, and all of
-    a class are to be found.
+    Use it to search across views when samples have class labels, and when all samples
+    of the same class count as found. ``fit`` learns one classifier for each view. The
+    code of a sample is the vector of class probabilities that the classifier of its
+    view predicts. So codes of both views lie in one space, which is the same for any
+    two views.
 
     The classifiers learn from the codes of a two-view estimator, which is fitted
-    without the labels: "semantic correlation matching" of [1]_; or from the views as
-    they are, "semantic matching".
+    without the labels ("semantic correlation matching" in [1]_), or from the views
+    themselves ("semantic matching").
 
     Parameters
     ----------
     representation : two-view estimator or None, default=None
-        Such as :class:`~skcrl.LinearCCA`. Cloned. With None the classifiers take the
-        views as they are.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`, whose codes the
+        classifiers learn from. It is cloned. With None the classifiers learn from the
+        views themselves.
     x_classifier, y_classifier : classifier or None, default=None
-        With ``predict_proba``, one for each view or for its codes; a Pipeline may
-        prepare the view first. Cloned. None stands for
-        ``LogisticRegression(max_iter=1000)``, which wants features of one scale.
+        Classifiers with ``predict_proba``, one for each view or for its codes. They are
+        cloned. A Pipeline may prepare the view first. None means
+        ``LogisticRegression(max_iter=1000)``, which needs features of similar scale.
     x_columns, y_columns : str, int, slice, list of str or int, or None, default=None
-        Columns of either view where `X` is one table of both, as
-        :class:`~skcrl.CrossViewClassifier` takes them. If they are set, every `X` is
-        such a table.
+        Columns of each view if `X` is one table that holds both views, as in
+        :class:`~skcrl.CrossViewClassifier`. If they are set, every `X` must be such a
+        table.
 
     Attributes
     ----------
@@ -70,27 +72,27 @@ class SemanticMatching(
     x_classifier_, y_classifier_ : classifier
         The fitted classifiers.
     classes_ : ndarray of shape (n_classes,)
-        Classes, in the order of the codes.
+        Classes, in the order of the columns of the codes.
     n_components_ : int
         Number of classes.
     n_features_in_ : int
-        Width of the first view, or of the table.
+        Number of features of the first view, or of the table.
     feature_names_in_ : ndarray of str
         Column names of the first view or of the table, if it was a data frame.
 
     See Also
     --------
     skcrl.metrics.mean_average_precision : What ``score`` reports.
-    CrossViewClassifier : Classes of samples by the view that the classifier never saw.
+    CrossViewClassifier : Classifier that predicts from a view that it never saw.
 
     Notes
     -----
-    Cosines of the probabilities, which ``CrossViewRetriever`` takes, are the measure
-    with which [1]_ reports its results. Two samples that are both unclear in the same
-    way are as near as two that are both clear.
+    ``CrossViewRetriever`` compares the probabilities by their cosine, as [1]_ does in
+    its results. With this measure two samples whose class is uncertain in the same way
+    are as near as two samples whose class is certain.
 
-    In ``cross_val_score`` and ``GridSearchCV`` pass a :class:`~skcrl.TwoView` as `X`
-    and the labels as `y`, and no scorer: ``score`` is the mean average precision.
+    In ``cross_val_score`` and ``GridSearchCV``, pass a :class:`~skcrl.TwoView` as `X`,
+    the labels as `y`, and no scorer: ``score`` is the mean average precision.
 
     References
     ----------
@@ -115,7 +117,7 @@ class SemanticMatching(
     >>> round(precision(matching, **new), 2)
     0.68
 
-    They are codes to search by:
+    The codes can be searched:
 
     >>> retriever = CrossViewRetriever(FrozenEstimator(matching), n_neighbors=3)
     >>> retriever = retriever.fit(left[train], right[train])
@@ -154,7 +156,7 @@ class SemanticMatching(
         Parameters
         ----------
         X : array-like of n_samples rows
-            First view. Or a :class:`~skcrl.TwoView` or a table of both views.
+            First view; or a :class:`~skcrl.TwoView` or a table that holds both views.
         y : array-like of n_samples rows
             Second view, paired with `X`; the labels if `X` holds both views.
         labels : array-like of shape (n_samples,) or None, default=None
@@ -168,9 +170,9 @@ class SemanticMatching(
         Raises
         ------
         ValueError
-            If a view is missing, rows are not paired, labels are no classes, or a
-            classifier is none or has no ``predict_proba``. As after any error, the
-            estimator is then as it was before.
+            If a view is missing, rows are not paired, labels are not classes, or a
+            classifier is not a classifier or has no ``predict_proba``. After this and
+            any other error, the estimator is as it was before.
         """
         with restored_on_error(self):
             for name in _OF_X:
@@ -189,40 +191,40 @@ class SemanticMatching(
         return self
 
     def transform(self, X: Rows) -> np.ndarray:
-        """Probabilities of the classes by the first view.
+        """Predict the class probabilities from the first view.
 
         Parameters
         ----------
         X : array-like of n_samples rows
-            First view, or what holds both.
+            First view, or a TwoView or table that holds both views.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_classes)
-            Rows that add up to one, in the order of `classes_`.
+            Class probabilities, in the order of `classes_`. Each row adds up to 1.
         """
         check_is_fitted(self)
         return self._probabilities(self._side(X, "x"), "x")
 
     def transform_y(self, y: Rows) -> np.ndarray:
-        """Probabilities of the classes by the second view.
+        """Predict the class probabilities from the second view.
 
         Parameters
         ----------
         y : array-like of n_samples rows
-            Second view, or what holds both.
+            Second view, or a TwoView or table that holds both views.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_classes)
-            Rows that add up to one, in the order of `classes_`.
+            Class probabilities, in the order of `classes_`. Each row adds up to 1.
         """
         check_is_fitted(self)
         codes = self._probabilities(self._side(y, "y"), "y")
         return _wrap_data_with_container("transform", codes, y, self)
 
     def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the classes by either view.
+        """Predict the class probabilities from each of the two views.
 
         Parameters
         ----------
@@ -240,12 +242,15 @@ class SemanticMatching(
         return self.transform(X), self.transform_y(y)
 
     def score(self, X: Rows, y: Rows, labels: Rows | None = None) -> float:
-        """Mean average precision of search for all of a class, of both directions.
+        """Mean average precision of searching for samples of the same class.
+
+        Each view is searched with the other as queries, and the mean over both
+        directions is returned.
 
         Parameters
         ----------
         X : array-like of n_samples rows
-            First view of held-out samples, or what holds both.
+            First view of held-out samples, or a TwoView or table that holds both views.
         y : array-like of n_samples rows
             Second view, paired with `X`; the labels if `X` holds both views.
         labels : array-like of shape (n_samples,) or None, default=None
@@ -254,7 +259,8 @@ class SemanticMatching(
         Returns
         -------
         score : float
-            At most one, which it is where all of the class of each come first.
+            At most 1, which is reached if for every query all samples of its class come
+            first.
         """
         check_is_fitted(self)
         views, labels = self._given(X, y, labels, reset=False)
@@ -266,7 +272,7 @@ class SemanticMatching(
         return float(np.mean(ways))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the codes: that of this class and of the class each stands for.
+        """Names of the columns of the codes, such as "semanticmatching_cat".
 
         Parameters
         ----------
@@ -276,7 +282,7 @@ class SemanticMatching(
         Returns
         -------
         names : ndarray of str of shape (n_classes,)
-            Such as "semanticmatching_cat".
+            The name of this estimator in lower case, and the class of the column.
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
@@ -295,17 +301,17 @@ class SemanticMatching(
         holds_both = isinstance(X, TwoView) or self._takes_tables()
         if holds_both and labels is not None:
             raise ValueError(
-                "X holds both views, so y are the labels, and labels are given too: "
-                "pass fit(X, y) alone."
+                "X holds both views, so y must be the labels, but labels were passed "
+                "too: call fit(X, y) without labels."
             )
         if isinstance(X, TwoView):
             views, labels = X, y
         elif labels is None:
             if self.x_columns is None and self.y_columns is None:
                 raise ValueError(
-                    "There are no labels beside X and y: pass labels, or a TwoView of "
-                    "both views as X and the labels as y. If X is a table of both, set "
-                    "x_columns and y_columns."
+                    "No labels were passed: pass fit(X, y, labels), or pass a TwoView "
+                    "of both views as X and the labels as y. If X is a table of both "
+                    "views, set x_columns and y_columns."
                 )
             views, labels = views_of_table(self, X, reset=reset), y
         else:
@@ -334,8 +340,8 @@ class SemanticMatching(
         fitted = learned(classifier, self._codes(view, side), labels, name)
         if not hasattr(fitted, "predict_proba"):
             raise ValueError(
-                f"{name} must have predict_proba, which {classifier!r} has not: put it "
-                "in a CalibratedClassifierCV."
+                f"{name} must have predict_proba, but {classifier!r} has none: put it "
+                "into a CalibratedClassifierCV."
             )
         return fitted
 
@@ -377,5 +383,7 @@ class SemanticMatching(
 def _required(views, side):
     view = getattr(views, side)
     if view is None:
-        raise ValueError(f"The TwoView holds no {side}, which is needed here.")
+        raise ValueError(
+            f"The TwoView has no {side}, which is needed here: pass both views."
+        )
     return view

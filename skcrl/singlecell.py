@@ -1,7 +1,7 @@
-"""Two-view learning on AnnData and MuData, which this module never imports.
+"""Two-view learning on AnnData and MuData, without importing these packages.
 
-Whatever has ``X``, ``layers``, ``obsm``, ``obs_names`` and ``var_names`` will do.
-Values are taken as they are: of counts, take the logarithm per 10,000 first.
+Any object with ``X``, ``layers``, ``obsm``, ``obs_names`` and ``var_names`` works.
+Values are used as they are: transform counts to logarithms of counts per 10,000 first.
 """
 
 from numbers import Integral
@@ -31,9 +31,9 @@ class Alignment(NamedTuple):
     Attributes
     ----------
     genes : ndarray of str of shape (n_genes,)
-        Genes that were used, in the order of the first data set.
+        Genes that were used, in their order in the first data set.
     singular_values : ndarray of shape (n_components,)
-        Strength of each component, divided by that of the first.
+        Strength of each component, relative to the first.
     """
 
     genes: np.ndarray
@@ -59,47 +59,50 @@ def align(
 ) -> Alignment:
     r"""Embed the cells of two data sets in one space, by the genes that both measure.
 
-    Genes are the samples here, and the cells of either data set the columns of a view.
-    Each gene is brought to mean 0 and variance 1 within its data set, which takes away
-    what one batch has more of in all cells, and then each cell over the genes, as in
-    Seurat [1]_. With these matrices :math:`A` and :math:`B` of genes by cells, the
+    Use it to integrate two data sets of different cells. Here genes are the samples,
+    and the cells of each data set are the columns of a view. First each gene is scaled
+    to mean 0 and variance 1 within its data set, which removes differences between the
+    batches that all cells share. Then each cell is scaled over the genes, as in Seurat
+    [1]_. With the resulting matrices :math:`A` and :math:`B` of genes by cells, the
     codes of the cells are the leading singular vectors in
-    :math:`A^\top B \approx U \operatorname{diag}(s) V^\top`: those of linear CCA with
-    ``shrinkage=1``. Codes are of length one, to be compared by cosine; cells that
-    :func:`~skcrl.retrieval.mutual_nearest_neighbors` pairs are anchors [2]_.
+    :math:`A^\top B \approx U \operatorname{diag}(s) V^\top`, those of linear CCA with
+    ``shrinkage=1``. Codes have length one; compare them by their cosine. Cells that
+    :func:`~skcrl.retrieval.mutual_nearest_neighbors` pairs are the anchors of [2]_.
 
-    Sparse data stay sparse: the matrices :math:`A` and :math:`B` are never made.
+    Sparse data stay sparse: the matrices :math:`A` and :math:`B` are never computed.
 
     Parameters
     ----------
     x, y : AnnData
-        Data sets of n_x and n_y cells. Genes are matched by ``var_names``, in the
-        order of `x`. Genes that only one has, or that do not vary in one, are left out.
-        Pass the 2,000 most variable genes or so: time grows with the cube of their
-        number.
+        Data sets of n_x and n_y cells. Genes are matched by ``var_names``, in the order
+        of `x`. Genes that are in one data set only, or that do not vary in one, are
+        left out. Pass about 2,000 of the most variable genes: the time grows with the
+        cube of their number.
     n_components : int, default=30
-        Number of components, below the number of genes.
+        Number of components, less than the number of genes.
     x_layer, y_layer : str or None, default=None
-        Layer to take in place of ``X``: logarithms of counts per 10,000, say.
+        Layer to use instead of ``X``, for example logarithms of counts per 10,000.
     weighted : bool, default=True
-        Whether to multiply each component by its singular value before codes are
-        brought to length one, so that components of noise hardly count. Seurat does
-        not, and a component too many counts there as much as the first.
+        Whether to multiply each component by its singular value before codes are scaled
+        to length one. Then components of noise have almost no influence. Seurat does
+        not do this, so one component too many counts there as much as the first.
     key_added : str, default="X_cca"
-        Where codes go: ``x.obsm[key_added]`` of shape (n_x, n_components), and
-        ``y.obsm[key_added]`` of shape (n_y, n_components); in float32 if the data are.
+        Name under which the codes are stored: ``x.obsm[key_added]`` of shape (n_x,
+        n_components) and ``y.obsm[key_added]`` of shape (n_y, n_components), in float32
+        if the data are in float32.
 
     Returns
     -------
     alignment : Alignment
-        Genes that were used, and the strength of each component.
+        The genes that were used, and the strength of each component.
 
     Raises
     ------
     ValueError
-        If the data are not finite numbers, a gene is named twice or a layer is not
-        there, if fewer than two genes vary in both, or if `n_components` is not below
-        their number, or above the number of cells of one. Nothing is then changed.
+        If the data are not finite numbers, if two genes have the same name, if a layer
+        does not exist, if fewer than two genes vary in both data sets, or if
+        `n_components` is not less than their number or is above the number of cells of
+        a data set. Nothing is then changed.
 
     References
     ----------
@@ -131,9 +134,9 @@ def align(
     shared = [name for name in x_place if name in y_place]
     if not shared:
         raise ValueError(
-            "x and y have no gene in common: the first of x is "
-            f"{next(iter(x_place))!r}, of y {next(iter(y_place))!r}. Genes are matched "
-            "by var_names: give both the same kind of names."
+            "x and y have no gene in common: the first gene of x is "
+            f"{next(iter(x_place))!r}, the first of y {next(iter(y_place))!r}. Genes "
+            "are matched by var_names: use the same kind of names in both."
         )
     X = _columns(X, [x_place[name] for name in shared])
     Y = _columns(Y, [y_place[name] for name in shared])
@@ -141,15 +144,15 @@ def align(
     X, Y = (_columns(view, np.flatnonzero(varies)) for view in (X, Y))
     if X.shape[1] < 2:
         raise ValueError(
-            f"x and y have {X.shape[1]} genes in common that vary in both, of "
-            f"{len(shared)} in common, while a minimum of 2 is required."
+            f"x and y have {len(shared)} genes in common, and {X.shape[1]} of these "
+            "vary in both, while a minimum of 2 is required."
         )
     bound = min(X.shape[1] - 1, X.shape[0], Y.shape[0])
     if n_components > bound:
         raise ValueError(
-            f"`n_components` must be at most {bound}, got {n_components}: x and y "
-            f"have {X.shape[1]} genes in common that vary in both, and {X.shape[0]} "
-            f"and {Y.shape[0]} cells."
+            f"`n_components` must be at most {bound}, got {n_components}: "
+            f"{X.shape[1]} genes vary in both x and y, and they have {X.shape[0]} and "
+            f"{Y.shape[0]} cells."
         )
     left, singular_values, right = diagonal_cca(X.T, Y.T, n_components)
     for data, view, codes in ((x, X, left), (y, Y, right)):
@@ -171,38 +174,40 @@ def embed(
 ) -> Any:
     """Fit a two-view estimator to two modalities of the same cells, and keep the codes.
 
-    Cells are matched by their names. The estimator is fitted to those that both
-    modalities measured; every cell gets a code of each modality that it has.
+    Cells are matched by their names. The estimator is fitted to the cells that have
+    both modalities. Then every cell gets a code for each modality that it has.
 
     Parameters
     ----------
     mdata : MuData
-        Modalities in ``mdata.mod``.
+        Data with the modalities in ``mdata.mod``.
     estimator : two-view estimator
-        Such as :class:`~skcrl.LinearCCA`; a :class:`~skcrl.ViewPipeline` has steps
-        before it, scaling say. It is fitted.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`, or a
+        :class:`~skcrl.ViewPipeline` with preprocessing steps such as scaling. This
+        object itself is fitted.
     x, y : str, default="rna", "prot"
-        Modalities that are the first and the second view.
+        Names of the modalities that are the first and the second view.
     x_layer, y_layer : str or None, default=None
-        Layer to take in place of ``X``.
+        Layer to use instead of ``X``.
     key_added : str, default="X_cca"
-        Where codes go: ``mdata.mod[x].obsm[key_added]`` the codes of the first view,
-        ``mdata.mod[y].obsm[key_added]`` of the second, and ``mdata.obsm[key_added]``
-        the joint codes by ``transform_joint``, of the one modality that is there for
-        cells without the other; NaN for cells that have neither.
+        Name under which the codes are stored. ``mdata.mod[x].obsm[key_added]`` has the
+        codes of the first view, and ``mdata.mod[y].obsm[key_added]`` those of the
+        second. ``mdata.obsm[key_added]`` has the joint codes by ``transform_joint``,
+        computed from one modality for cells that miss the other, and NaN for cells that
+        have neither.
 
     Returns
     -------
     estimator : two-view estimator
-        The one given, fitted: ``estimator.transform`` encodes the first modality of new
-        cells, whose columns must be those of `mdata`, in their order.
+        The given estimator, fitted. ``estimator.transform`` encodes the first modality
+        of new cells, which must have the same columns as `mdata` in the same order.
 
     Raises
     ------
     ValueError
-        If a modality or layer is not there, a cell is named twice, fewer than two
-        cells are in both modalities, or the estimator refuses the data. Nothing is then
-        written.
+        If a modality or a layer does not exist, two cells have the same name, fewer
+        than two cells have both modalities, or the estimator refuses the data. Nothing
+        is then changed.
 
     Examples
     --------
@@ -226,7 +231,7 @@ def embed(
     """
     validate_parameter_constraints(_ESTIMATOR, {"estimator": estimator}, "embed")
     if x == y:
-        raise ValueError(f"x and y are both {x!r}: they must be two modalities.")
+        raise ValueError(f"x and y are both {x!r}: pass two different modalities.")
     for name in (x, y):
         if name not in mdata.mod:
             raise ValueError(
@@ -285,7 +290,7 @@ def _values(data, layer, name):
         )
     values = data.X if layer is None else data.layers[layer]
     if values is None:
-        raise ValueError(f"{name} has no X: name one of its layers.")
+        raise ValueError(f"{name} has no X: pass the name of one of its layers.")
     return check_array(
         kind_of(values, name).numbers(values, name),
         accept_sparse=("csr", "csc"),
@@ -296,25 +301,26 @@ def _values(data, layer, name):
 
 
 def _places(names, data):
-    """Place of each name, in their order."""
+    """Position of each name; ValueError if a name occurs twice."""
     places: dict[str, int] = {}
     for i, name in enumerate(map(str, names)):
         if name in places:
             raise ValueError(
-                f"{data} has {name!r} in places {places[name]} and {i}: make names "
-                "unique, by var_names_make_unique() or obs_names_make_unique()."
+                f"{data} has the name {name!r} at positions {places[name]} and {i}: "
+                "make names unique, by var_names_make_unique() or "
+                "obs_names_make_unique()."
             )
         places[name] = i
     return places
 
 
 def _columns(values, columns):
-    """These columns; without a copy if they are all, in order."""
+    """Return the given columns; without a copy if they are all, in order."""
     everything = np.array_equal(columns, np.arange(values.shape[1]))
     return values if everything else values[:, columns]
 
 
 def _rows(values, rows):
-    """These rows; without a copy if they are all, in order."""
+    """Return the given rows; without a copy if they are all, in order."""
     everything = np.array_equal(rows, np.arange(values.shape[0]))
     return values if everything else values[rows]

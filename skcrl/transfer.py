@@ -61,38 +61,44 @@ def _has(method):
 class CrossViewClassifier(
     Documented, Saved, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
 ):
-    """Classifier trained on the codes of one view and used on those of the other.
+    """Classifier that learns from codes of one view and predicts from the other.
 
-    ``fit`` learns the representation from both views without the labels, then the
-    classifier from the codes of `fit_view`; ``predict`` encodes `predict_view`. In
-    ``cross_val_score`` and ``GridSearchCV`` both are learned from the training fold.
+    Use it to transfer labels from one view to the other. ``fit`` first fits the
+    representation to both views, without the labels. Then it fits the classifier to the
+    codes of `fit_view`. ``predict`` encodes `predict_view`. In ``cross_val_score`` and
+    ``GridSearchCV`` both are fitted to the training fold.
 
-    Either may be "joint": the codes of both views together, ``transform_joint``, which
-    the representation also makes of one view. So a classifier that learned from both
-    predicts from both, or from whichever is there, row by row.
+    Both `fit_view` and `predict_view` may be "joint": the joint codes of both views by
+    ``transform_joint``, which a representation also computes from one view alone. So a
+    classifier that learned from both views can predict, row by row, from both views or
+    from the one that is there.
 
     Parameters
     ----------
     representation : two-view estimator
-        Such as :class:`~skcrl.LinearCCA`. Cloned.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`. It is cloned.
     classifier : classifier
-        Such as ``sklearn.svm.LinearSVC``. Cloned.
+        Classifier, such as ``sklearn.svm.LinearSVC``. It is cloned.
     fit_view : {"x", "y", "joint"}, default="x"
-        View whose codes the classifier learns from, or "joint" for those of both.
+        View whose codes the classifier learns from, or "joint" for the joint codes of
+        both.
     predict_view : {"x", "y", "joint"}, default="y"
-        View whose codes it predicts from; the same as `fit_view` gives the baseline
-        within one view. With "joint" it predicts from the views that `X` holds, where
-        a row of NaN is missing. Joint codes of one view may be of another scale than
-        its own codes: after ``fit_view="joint"`` they are what the classifier knows.
+        View whose codes the classifier predicts from. The same view as `fit_view` gives
+        the baseline within one view. With "joint" it predicts from the views that `X`
+        holds, where a row of NaN is a missing view. Joint codes of one view may have
+        another scale than the codes of that view: after ``fit_view="joint"``, use
+        "joint" here too.
     x_columns, y_columns : str, int, slice, list of str or int, or None, default=None
-        Columns of either view where `X` is one table of both, as
-        :meth:`TwoView.from_columns` takes them: one name or position alone is a
-        column of one dimension, such as texts. With None, `X` must be a
-        :class:`~skcrl.TwoView`, which is taken as it is whatever they are.
+        Columns of each view if `X` is one table that holds both views, as in
+        :meth:`TwoView.from_columns`. A single name or position selects a
+        one-dimensional column, such as texts. With None, `X` must be a
+        :class:`~skcrl.TwoView`. A TwoView is always accepted, and these parameters are
+        then ignored.
     memory : str, path, joblib.Memory or None, default=None
-        Where to keep fitted representations, so that a search over the classifier and
-        the views fits one per fold and setting. Tensors become arrays then. Of no use
-        with estimators that hold torch modules of yours, which no cache knows again.
+        Where to cache fitted representations, so that a search over the classifier and
+        the views fits only one representation per fold and setting. Tensors are then
+        converted to arrays. It does not help with estimators that hold torch modules of
+        your own, which a cache cannot recognise.
 
     Attributes
     ----------
@@ -101,22 +107,22 @@ class CrossViewClassifier(
     classifier_ : classifier
         The fitted classifier.
     classes_ : ndarray of shape (n_classes,) or list of them
-        Labels, as the classifier has them.
+        The classes, as the classifier stores them.
     n_features_in_ : int
-        Width of `X`, unless it was a TwoView.
+        Number of features of `X`, unless it was a TwoView.
     feature_names_in_ : ndarray of str
         Column names of `X`, if it was a data frame.
 
     See Also
     --------
-    transfer_score : The papers' protocol, on a representation that is fitted already.
-    RoutedView : The same within a scikit-learn Pipeline, by metadata routing.
+    transfer_score : The protocol of the papers, with a fitted representation.
+    RoutedView : The same inside a scikit-learn Pipeline, by metadata routing.
 
     Notes
     -----
-    Samples may have several labels each, a column of `y` for each, if the classifier
-    learns such. Calibrated probabilities are those of a CalibratedClassifierCV as the
-    classifier, which calibrates on codes of `fit_view`.
+    Samples may have several labels, one in each column of `y`, if the classifier
+    supports this. For calibrated probabilities, use a CalibratedClassifierCV as the
+    classifier; it calibrates on codes of `fit_view`.
 
     Examples
     --------
@@ -162,7 +168,7 @@ class CrossViewClassifier(
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Rows, y: ArrayLike, **params: Any) -> Self:
-        """Fit the representation to both views, the classifier to codes of one.
+        """Fit the representation to both views, and the classifier to its codes.
 
         Parameters
         ----------
@@ -171,10 +177,10 @@ class CrossViewClassifier(
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels.
         **params : dict
-            Such as `sample_weight`, for ``fit`` of the representation, the classifier
-            or both: whichever requested it by ``set_fit_request``; or `covariates` for
-            ``transform`` of a representation that requested them. Only with
-            scikit-learn's metadata routing enabled.
+            Parameters such as `sample_weight` for ``fit`` of the representation, of the
+            classifier or of both, if they requested them by ``set_fit_request``; or
+            `covariates` for ``transform`` of a representation that requested them. They
+            can be passed only with scikit-learn's metadata routing enabled.
 
         Returns
         -------
@@ -184,9 +190,10 @@ class CrossViewClassifier(
         Raises
         ------
         ValueError
-            If a view is missing, the views or labels are no valid input, the classifier
-            is no classifier, or the representation has no joint codes and they are
-            asked for. As after any error, the estimator is then as it was before.
+            If a view is missing, the views or the labels are not valid input,
+            `classifier` is not a classifier, or joint codes are requested from a
+            representation that has none. After this and any other error, the estimator
+            is as it was before.
         """
         _raise_for_params(params, self, "fit")
         with restored_on_error(self):
@@ -196,7 +203,7 @@ class CrossViewClassifier(
             if y is None:
                 raise ValueError(
                     "CrossViewClassifier requires y to be passed, "
-                    "but the target y is None: y are the labels."
+                    "but the target y is None: pass the labels as y."
                 )
             views = self._views(X, reset=True)
             labels = _check_labels(y)
@@ -226,10 +233,11 @@ class CrossViewClassifier(
         Parameters
         ----------
         X : TwoView or array-like of shape (n_samples, n_features)
-            Of a TwoView only `predict_view` need be there, or for "joint" either.
+            Views to predict from. A TwoView needs to hold only `predict_view`, or any
+            of the two views for "joint".
         **params : dict
-            For ``transform`` of the representation, such as `covariates`, if it
-            requested them. Only with metadata routing enabled.
+            Parameters for ``transform`` of the representation, such as `covariates`, if
+            it requested them. They can be passed only with metadata routing enabled.
 
         Returns
         -------
@@ -241,7 +249,7 @@ class CrossViewClassifier(
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X: Rows, **params: Any) -> np.ndarray:
-        """Probabilities of the classes, if the classifier has them.
+        """Predict the class probabilities, if the classifier can.
 
         Parameters
         ----------
@@ -253,14 +261,14 @@ class CrossViewClassifier(
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes) or list of them
-            As the classifier gives them, in the order of `classes_`.
+            As the classifier returns them, in the order of `classes_`.
         """
         codes = self._routed_codes(X, "predict_proba", params)
         return self.classifier_.predict_proba(codes)
 
     @available_if(_has("predict_log_proba"))
     def predict_log_proba(self, X: Rows, **params: Any) -> np.ndarray:
-        """Logarithms of the probabilities, if the classifier has them.
+        """Predict the logarithms of the class probabilities, if the classifier can.
 
         Parameters
         ----------
@@ -272,14 +280,14 @@ class CrossViewClassifier(
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes) or list of them
-            As the classifier gives them, in the order of `classes_`.
+            As the classifier returns them, in the order of `classes_`.
         """
         codes = self._routed_codes(X, "predict_log_proba", params)
         return self.classifier_.predict_log_proba(codes)
 
     @available_if(_has("decision_function"))
     def decision_function(self, X: Rows, **params: Any) -> np.ndarray:
-        """Confidence in each class, if the classifier has it.
+        """Decision values for each class, if the classifier has them.
 
         Parameters
         ----------
@@ -291,13 +299,13 @@ class CrossViewClassifier(
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            As the classifier gives them; of one dimension for two classes.
+            As the classifier returns them; one-dimensional for two classes.
         """
         codes = self._routed_codes(X, "decision_function", params)
         return self.classifier_.decision_function(codes)
 
     def score(self, X: Rows, y: ArrayLike, **params: Any) -> float:
-        """Score of the classifier on codes of `predict_view`, for most the accuracy.
+        """Score of the classifier on codes of `predict_view`, usually the accuracy.
 
         Parameters
         ----------
@@ -306,8 +314,9 @@ class CrossViewClassifier(
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels.
         **params : dict
-            For ``score`` of the classifier, such as `sample_weight`; with metadata
-            routing enabled, what it requested, and ``transform`` of the representation.
+            Parameters for ``score`` of the classifier, such as `sample_weight`. With
+            metadata routing enabled: the parameters that ``score`` of the classifier
+            and ``transform`` of the representation requested.
 
         Returns
         -------
@@ -326,13 +335,14 @@ class CrossViewClassifier(
         return self.classifier_.score(codes, y, **params)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which parameters go where, for scikit-learn's metadata routing.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
         routing : MetadataRouter
-            ``fit`` asks ``fit`` of the representation and of the classifier, ``score``
-            that of the classifier, and all methods ``transform`` of the representation.
+            ``fit`` passes parameters to ``fit`` of the representation and of the
+            classifier, ``score`` passes them to ``score`` of the classifier, and all
+            methods pass them to ``transform`` of the representation.
         """
         for_representation = MethodMapping().add(caller="fit", callee="fit")
         for method in ("fit", "score", *_PREDICTIONS):
@@ -397,16 +407,17 @@ def transfer_score(
     classifier: BaseEstimator | None = None,
     cv: Any = 5,
 ) -> np.ndarray:
-    """Accuracy of a classifier trained on one view's codes and tested on the other's.
+    """Accuracy of a classifier trained on codes of one view and tested on the other.
 
-    The protocol of CorrNet [1]_: the representation is fixed, its codes of
-    held-out samples are divided into contiguous folds, and for each fold a
-    classifier learns from the codes of `fit_view` in the other folds.
+    This is the protocol of CorrNet [1]_. The representation is already fitted, on other
+    samples. Its codes of the given samples are divided into contiguous folds. For each
+    fold, a classifier learns from the codes of `fit_view` in the other folds, and is
+    tested on the codes of `predict_view` in this fold.
 
     Parameters
     ----------
     representation : two-view estimator
-        Fitted, on other samples than these.
+        Two-view estimator, fitted to other samples than these.
     X : array-like of shape (n_samples, n_features_x)
         First view.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
@@ -414,13 +425,14 @@ def transfer_score(
     labels : array-like of shape (n_samples,)
         Classes.
     fit_view : {"x", "y", "joint"}, default="x"
-        View whose codes the classifier learns from, or "joint" for those of both.
+        View whose codes the classifier learns from, or "joint" for the joint codes of
+        both.
     predict_view : {"x", "y", "joint"}, default="y"
-        View whose codes it is tested on, or "joint".
+        View whose codes the classifier is tested on, or "joint".
     classifier : classifier or None, default=None
-        None stands for ``LinearSVC(random_state=0)``.
+        Classifier to train. None means ``LinearSVC(random_state=0)``.
     cv : int, splitter or iterable, default=5
-        An integer is a number of contiguous folds.
+        How to split the samples. An integer is a number of contiguous folds.
 
     Returns
     -------
@@ -430,8 +442,8 @@ def transfer_score(
     Raises
     ------
     ValueError
-        If a view is named other than "x", "y" or "joint", rows are not paired, labels
-        are no classes or the classifier is no classifier.
+        If `fit_view` or `predict_view` is not "x", "y" or "joint", rows are not paired,
+        labels are not classes, or `classifier` is not a classifier.
 
     References
     ----------
@@ -493,8 +505,8 @@ def _check_labels(y):
 def _require_codes(representation, view):
     if view == "joint" and not hasattr(representation, "transform_joint"):
         raise ValueError(
-            f"'joint' asks for codes of both views, and {representation!r} has no "
-            "transform_joint: take 'x' or 'y'."
+            f"'joint' needs joint codes of both views, but {representation!r} has no "
+            "transform_joint: choose 'x' or 'y'."
         )
 
 
@@ -509,5 +521,7 @@ def _encode(representation, views, side, **params):
 def _side(views, side):
     view = getattr(views, side)
     if view is None:
-        raise ValueError(f"The TwoView holds no {side}, which is needed here.")
+        raise ValueError(
+            f"The TwoView has no {side}, which is needed here: pass both views."
+        )
     return view

@@ -201,18 +201,18 @@ def test_a_retriever_cuts_what_it_passes_on_as_it_cuts_rows(rng):
 
 
 REFUSED = {
-    "no labels": (lambda d: d[:2], {}, "pass labels, or a TwoView"),
+    "no labels": (lambda d: d[:2], {}, "or pass a TwoView"),
     "columns of one view": (
         lambda d: (np.hstack(d[:2]), d[2]),
         {"x_columns": slice(32)},
-        "name the columns of each",
+        "set x_columns and y_columns",
     ),
     "labels twice": (
         lambda d: (TwoView(*d[:2]), d[2], d[2]),
         {},
-        "X holds both views, so y are the labels, and labels are given too",
+        "X holds both views, so y must be the labels, but labels were passed",
     ),
-    "one view": (lambda d: (TwoView(d[0]), d[2]), {}, "TwoView holds no y"),
+    "one view": (lambda d: (TwoView(d[0]), d[2]), {}, "TwoView has no y"),
     "no second view": (lambda d: (d[0], None, d[2]), {}, "requires y to be passed"),
     "fewer labels": (lambda d: (*d[:2], d[2][:5]), {}, "inconsistent numbers"),
     "numbers for labels": (
@@ -229,7 +229,7 @@ REFUSED = {
     "no probabilities": (
         lambda d: d,
         {"x_classifier": LinearSVC()},
-        "x_classifier must have predict_proba, which LinearSVC.. has not",
+        "x_classifier must have predict_proba, but LinearSVC.. has none",
     ),
 }
 
@@ -246,7 +246,7 @@ def test_what_is_refused_changes_nothing(digits, case):
 
 def test_a_score_without_labels_asks_for_them(digits):
     made = SemanticMatching(LinearCCA(2)).fit(*digits)
-    with pytest.raises(ValueError, match="pass labels, or a TwoView"):
+    with pytest.raises(ValueError, match="or pass a TwoView"):
         made.score(*digits[:2])
 
 

@@ -281,24 +281,27 @@ def align_bad(change):
     [
         (
             lambda x, y: {"n_components": 40},
-            "at most 39, got 40: x and y have 40 genes in common that vary in both, "
-            "and 70 and 50 cells",
+            "at most 39, got 40: 40 genes vary in both x and y, "
+            "and they have 70 and 50 cells",
         ),
         (lambda x, y: {"n_components": 0}, "'n_components' parameter"),
         (
             lambda x, y: vars(x).update(X=np.full(x.X.shape, 0.1)),
-            "x and y have 0 genes in common that vary in both, of 40 in common",
+            "x and y have 40 genes in common, and 0 of these vary in both",
         ),
         (
             lambda x, y: vars(y).update(var_names=[f"ENSG{i}" for i in range(40)]),
-            "no gene in common: the first of x is 'g0', of y 'ENSG0'",
+            "no gene in common: the first gene of x is 'g0', the first of y 'ENSG0'",
         ),
         (
             lambda x, y: vars(x).update(var_names=["a"] * 40),
-            "x has 'a' in places 0 and 1: make names unique",
+            "x has the name 'a' at positions 0 and 1: make names unique",
         ),
         (lambda x, y: {"y_layer": "log"}, r"y has no layer 'log': its layers are \[\]"),
-        (lambda x, y: vars(x).update(X=None), "x has no X: name one of its layers"),
+        (
+            lambda x, y: vars(x).update(X=None),
+            "x has no X: pass the name of one of its layers",
+        ),
         (lambda x, y: vars(y).update(X=y.X * np.nan), "Input y contains NaN"),
     ],
 )

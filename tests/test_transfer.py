@@ -144,9 +144,9 @@ def test_prediction_needs_one_view_only(digits):
     transfer.fit(TwoView(left, right), labels)
     both = transfer.predict(TwoView(left, right))
     np.testing.assert_array_equal(transfer.predict(TwoView(y=right)), both)
-    with pytest.raises(ValueError, match="TwoView holds no y, which is needed"):
+    with pytest.raises(ValueError, match="TwoView has no y, which is needed"):
         transfer.predict(TwoView(left))
-    with pytest.raises(ValueError, match="TwoView holds no x, which is needed"):
+    with pytest.raises(ValueError, match="TwoView has no x, which is needed"):
         clone(transfer).fit(TwoView(y=right), labels)
 
 
@@ -193,7 +193,7 @@ def test_joint_codes_that_a_representation_has_not(digits):
         fit = transform = transform_y = LinearCCA.transform
 
     left, right, labels = digits
-    message = r"'joint' asks for codes of both views, and Apart\(\) has no .* take 'x'"
+    message = r"'joint' needs joint codes .*, but Apart\(\) has no .* choose 'x'"
     for views in ({"fit_view": "joint"}, {"predict_view": "joint"}):
         with pytest.raises(ValueError, match=message):
             CrossViewClassifier(Apart(), LinearSVC(), **views).fit(
@@ -217,9 +217,9 @@ def test_text_labels_and_deep_representations(digits):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda X, y: (np.hstack([X.x, X.y]), y), "name the columns of each"),
+        (lambda X, y: (np.hstack([X.x, X.y]), y), "set x_columns and y_columns"),
         (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
-        (lambda X, y: (X, None), "y are the labels"),
+        (lambda X, y: (X, None), "pass the labels as y"),
         (lambda X, y: (X, y * 0.37), "Unknown label type"),
         (lambda X, y: (TwoView(X.x * np.nan, X.y), y), "Input X contains NaN"),
     ],
@@ -650,11 +650,13 @@ def test_columns_that_are_not_there(digits):
     transfer = CrossViewClassifier(
         LinearCCA(3), LinearSVC(), x_columns=slice(32), y_columns=["v40", "w"]
     )
-    with pytest.raises(ValueError, match="y_columns names columns that X has not"):
+    with pytest.raises(
+        ValueError, match="y_columns names columns that X does not have"
+    ):
         transfer.fit(both, labels)
     assert not hasattr(transfer, "n_features_in_")
     transfer.set_params(y_columns=[64])
-    with pytest.raises(ValueError, match=r"y_columns=\[64\] are no positions"):
+    with pytest.raises(ValueError, match=r"y_columns=\[64\] are not valid positions"):
         transfer.fit(both, labels)
     transfer.set_params(y_columns=slice(64, None))
     with pytest.raises(ValueError, match=r"selects 0 feature\(s\)"):

@@ -361,7 +361,7 @@ def test_rebuilt_views_keep_the_index(frames):
 
 
 def test_a_mask_of_another_length(views):
-    with pytest.raises(IndexError, match="boolean mask of 1 entries .* of 40 rows"):
+    with pytest.raises(IndexError, match="got 1 entries .* of 40 rows"):
         TwoView(*views)[np.array([True])]
 
 

@@ -1,4 +1,4 @@
-"""What two-view estimators offer that are fitted around another one."""
+"""Base classes of two-view estimators that wrap another two-view estimator."""
 
 from copy import copy
 from typing import Any, Literal
@@ -57,9 +57,9 @@ class TakesTheSame(TwoViewTransformer):
 
 
 class AroundEstimator(TwoViewTransformer):
-    """Base of two-view estimators with a parameter `estimator`, to which they pass on.
+    """Base of two-view estimators that delegate to a wrapped `estimator`.
 
-    A final class fits a clone of it, `estimator_`, in ``fit``.
+    A final class fits a clone of it in ``fit``, and stores it as `estimator_`.
     """
 
     estimator: Any
@@ -101,7 +101,7 @@ class AroundEstimator(TwoViewTransformer):
     def _rebuild_parts(self, X, y, to, parts):
         if not hasattr(self.estimator_, "_rebuild_parts"):
             raise ValueError(
-                f"parts={parts!r} is for estimators that have individual codes, and "
+                f"parts={parts!r} needs an estimator that has individual codes, but "
                 f"{type(self.estimator_).__name__} has common codes only: leave parts "
                 "out."
             )
@@ -131,7 +131,7 @@ class AroundEstimator(TwoViewTransformer):
         to: Literal["x", "y", "both"] = "y",
         parts: Parts = "all",
     ) -> Any:
-        """Views rebuilt from whichever views are there.
+        """Reconstruct a view from whichever views are there.
 
         Parameters
         ----------
@@ -141,15 +141,15 @@ class AroundEstimator(TwoViewTransformer):
                 default=None
             Second view. A row of NaN is a missing view.
         to : {"x", "y", "both"}, default="y"
-            View to rebuild.
+            View to reconstruct.
         parts : {"common", "individual", "all"}, default="all"
-            Codes to rebuild it from, of an estimator that has individual codes, such as
-            `LinearCommonIndividual`; the others are put to 0.
+            Codes from which the view is reconstructed, if the estimator has individual
+            codes, as `LinearCommonIndividual` has. The other codes are set to 0.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`; (X, y) for "both".
+            The view named by `to`, or (X, y) for "both".
         """
         if parts == "all":
             return super().reconstruct(X, y, to=to)
@@ -163,7 +163,7 @@ class AroundEstimator(TwoViewTransformer):
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns of `X`. Checked, and of no effect.
+            Names of the columns of `X`. They are checked, and have no other effect.
 
         Returns
         -------
@@ -179,7 +179,7 @@ class AroundEstimator(TwoViewTransformer):
 
     @property
     def n_components_(self) -> int:
-        """Width of the codes."""
+        """Number of components."""
         return self.estimator_.n_components_
 
     @property

@@ -4,16 +4,16 @@ import numpy as np
 
 from skcrl._arrays import to_numpy
 
-# Under a penalty few samples still leave all correlations of training codes near 1,
-# while singular values fall; without one the two are the same.
+# With few samples all correlations of training codes are near 1 even under a penalty,
+# while singular values are smaller. Without a penalty the two are the same.
 _MEASURES = ("singular_values_", "correlations_")
 
 
 def correlation_weights(fitted, power):
     """Weights (n_components,) of the codes of a fitted estimator, or None for none.
 
-    Its `singular_values_` to a power, or its `correlations_`, of which negative ones
-    count as zero.
+    They are a power of its `singular_values_`, or of its `correlations_` with negative
+    ones set to zero.
     """
     measured = measured_correlations(fitted)
     if power == 0 or measured is None or len(measured) != fitted.n_components_:
@@ -22,9 +22,9 @@ def correlation_weights(fitted, power):
 
 
 def measured_correlations(fitted):
-    """What tells how much codes correlate, of an estimator or of one that it wraps.
+    """Correlations of the components of an estimator, or of one that it wraps.
 
-    None if nothing does.
+    None if there are none.
     """
     for name in _MEASURES:  # what wraps another passes on the second alone
         measured = found_in(fitted, name)
@@ -34,7 +34,7 @@ def measured_correlations(fitted):
 
 
 def found_in(fitted, attribute):
-    """Attribute of a fitted estimator or of those it wraps; None if it is nowhere."""
+    """Attribute of a fitted estimator or of those it wraps; None if none has it."""
     while fitted is not None:
         if hasattr(fitted, attribute):
             return getattr(fitted, attribute)
@@ -43,7 +43,7 @@ def found_in(fitted, attribute):
 
 
 def as_weights(correlations, power):
-    """A power of correlations, the largest one; None if none is above zero."""
+    """Power of correlations, scaled to a maximum of 1; None if none is above zero."""
     shares = np.clip(correlations, 0, None)
     if not shares.any():
         return None

@@ -8,25 +8,25 @@ from skcrl._hubs import mean_of_nearest
 
 
 def mutual_matches(x_codes, y_codes, n_neighbors):
-    """Pairs of which either is the most similar to the other, without hubs.
+    """Pairs of codes that are each the most similar to the other, corrected for hubs.
 
-    The similarity is csls(x, y) = cos(x, y) - (r_x + r_y) / 2, with r the mean cosine
-    with the `n_neighbors` nearest of the other view, which is large for hubs. Of codes
-    that are equally similar the first counts.
+    The similarity is csls(x, y) = cos(x, y) - (r_x + r_y) / 2, where r is the mean
+    cosine with the `n_neighbors` nearest codes of the other view, which is large for
+    hubs. If several codes are equally similar, the first one is taken.
 
     Parameters
     ----------
     x_codes : ndarray of shape (n_x, n_components)
-        Of length one or zero.
+        Codes of length one or zero.
     y_codes : ndarray of shape (n_y, n_components)
-        Of length one or zero.
+        Codes of length one or zero.
     n_neighbors : int
-        How many are nearest; all if there are no more.
+        Number of nearest codes; all codes if there are fewer.
 
     Returns
     -------
     x_rows, y_rows : ndarray of shape (n_pairs,)
-        Positions, those of the first view ascending.
+        Positions of the pairs, sorted by the first view.
     """
     n_x, n_y = len(x_codes), len(y_codes)
     if not n_x or not n_y:

@@ -1,4 +1,4 @@
-"""Several trainings of one two-view estimator as one."""
+"""Several trainings of one two-view estimator, combined into one."""
 
 import sys
 from numbers import Integral, Real
@@ -34,39 +34,44 @@ from skcrl.compose._correlation_weights import correlation_weights
 
 
 class Restarts(MetaEstimatorMixin, TakesTheSame):
-    r"""Several trainings of a random two-view estimator, their codes side by side.
+    r"""Ensemble of several trainings of a two-view estimator, for better retrieval.
 
-    Networks that start from other weights see other batches and end in other codes,
-    each with errors of its own. Rows that are near in all of them are more often right.
+    Networks that start from different weights and see different batches learn different
+    codes, and each makes errors of its own. Rows whose codes are near to each other in
+    all of them are more often right.
 
-    ``fit`` trains clones of the estimator that differ in nothing but their seeds. The
-    codes of a row by all clones are each brought to length one, put side by side, and
-    divided by the root of the number of clones. So a code has length one, and the
-    cosine of two codes is the mean of the cosines of the clones.
+    ``fit`` trains clones of the estimator that differ only in their seeds. The codes of
+    a row by the clones are each scaled to length one, concatenated, and divided by the
+    square root of the number of clones. So each code has length one, and the cosine of
+    two codes is the mean of the cosines of the clones.
 
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Two-view estimator with a `random_state`, or with a part that has one. Cloned.
+        Two-view estimator with a `random_state`, or with a part that has one. It is
+        cloned.
     n_restarts : int, default=3
-        Clones to train, at least 1.
+        Number of clones to train, at least 1. More clones give better codes, but
+        training time and code width grow with their number.
     correlation_power : float, default=1.0
-        Power p, not negative, of the correlations that weigh the components of each
-        clone before its codes are brought to length one: codes are multiplied by
-        rho ** p. Here rho are the `singular_values_` of a clone that has them, else its
-        `correlations_`, of which negative ones count as zero; without either nothing is
-        weighed.
+        Power p, not negative, with which the components of each clone are weighted by
+        their correlation, before its codes are scaled to length one: codes are
+        multiplied by rho ** p. Here rho are the `singular_values_` of the clone if it
+        has them, otherwise its `correlations_`, with negative ones set to 0. If it has
+        neither, components are not weighted.
     n_jobs : int or None, default=None
-        Processes of joblib, one for a training. The codes are the same for any.
+        Number of joblib processes, each for one training at a time. The codes do not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
-        Source of the seeds. That of the estimator is not used.
+        Seed from which the seeds of the clones are drawn. The `random_state` of the
+        estimator is not used.
 
     Attributes
     ----------
     estimators_ : list of TwoViewTransformer
         The fitted clones.
     n_components_ : int
-        Width of the codes, that of all clones together.
+        Number of components of all clones together.
     n_features_in_, y_n_features_in_ : int
         Widths of the views, unless they are texts.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -74,15 +79,15 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
     See Also
     --------
-    CrossViewRetriever : Search by such codes, which it does not weigh again.
+    CrossViewRetriever : Search by these codes, which it does not weight again.
 
     Notes
     -----
-    ``reconstruct``, ``predict`` and ``impute`` give the mean of what the clones give,
-    ``score`` the mean of their scores, and ``transform_joint`` their joint codes side
-    by side, of length one each and not weighted. ``inverse_transform`` of a view cannot
-    know how long the codes of each clone were: it gives them the mean length of
-    training codes.
+    ``reconstruct``, ``predict`` and ``impute`` return the mean of the results of the
+    clones, and ``score`` the mean of their scores. ``transform_joint`` concatenates
+    their joint codes, each scaled to length one and not weighted. ``inverse_transform``
+    of a view does not know the original lengths of the codes of each clone, and uses
+    their mean length on the training set.
 
     Examples
     --------
@@ -138,8 +143,9 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         y : array-like of n_samples rows
             Second view, paired with `X`.
         **fit_params : dict
-            For ``fit`` of each clone, such as `sample_weight`; with metadata routing
-            enabled, what it requested by ``set_fit_request``.
+            Parameters for ``fit`` of each clone, such as `sample_weight`. With metadata
+            routing enabled: the parameters that the estimator requested by
+            ``set_fit_request``.
 
         Returns
         -------
@@ -149,16 +155,16 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         Raises
         ------
         ValueError
-            If the estimator has no `random_state`, or the views are no valid input of
-            it. As after any error, the estimator is then as it was before.
+            If the estimator has no `random_state`, or the views are not valid input of
+            it. After this and any other error, the estimator is as it was before.
         """
         if _routing_enabled():
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         seeded = _seeds_of(self.estimator)
         if not seeded:
             raise ValueError(
-                f"{type(self.estimator).__name__} has no random_state, so that all its "
-                "trainings are the same: fit it alone."
+                f"{type(self.estimator).__name__} has no random_state, so all its "
+                "trainings would be the same: fit it without Restarts."
             )
         with restored_on_error(self):
             require_y(self, y)
@@ -180,12 +186,12 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which parameters go where, for scikit-learn's metadata routing.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
         routing : MetadataRouter
-            ``fit`` asks the same of the estimator.
+            ``fit`` passes parameters to ``fit`` of the estimator.
         """
         return MetadataRouter(owner=self).add(
             estimator=self.estimator,
@@ -290,7 +296,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
 
 class _Views:
-    """One view as each clone has it, behind steps of its own say."""
+    """One view as each clone has it, for example after preprocessing of its own."""
 
     def __init__(self, views):
         self.views = views

@@ -46,8 +46,8 @@ class SplitRows(NamedTuple):
         has_x, has_y = there
         if n and not (has_x & has_y).any():
             raise ValueError(
-                f"All {n} rows are missing one view, NaN or None: SelfLearning starts "
-                "from pairs, rows with both."
+                f"All {n} rows are missing one view (NaN or None): SelfLearning needs "
+                "some pairs to start from, rows that have both views."
             )
         require_samples_somewhere(has_x | has_y)
         kinds = has_x & has_y, has_x & ~has_y, ~has_x & has_y
@@ -95,10 +95,10 @@ class Rounds(NamedTuple):
         return Pairs(self.rows.x_only[x], self.rows.y_only[y])
 
     def score(self, fitted, held_out):
-        """Mean reciprocal rank of held-out pairs among each other, over both ways.
+        """Mean reciprocal rank of held-out pairs among each other, in both directions.
 
-        They are not ranked among the pairs that were learned from: the better those
-        are fitted, the more they would be in the way.
+        They are not ranked among the training pairs: the better those are fitted, the
+        more they would be ranked above the held-out ones.
         """
         Zx = self._codes(fitted, self.X, held_out, "x")
         Zy = self._codes(fitted, self.y, held_out, "y")

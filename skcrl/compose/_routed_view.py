@@ -1,4 +1,4 @@
-"""Two-view representation as a step of a pipeline whose target are labels."""
+"""Two-view representation as a step of a Pipeline that predicts labels."""
 
 from typing import Any, Self
 
@@ -36,28 +36,29 @@ class RoutedView(
     MetaEstimatorMixin,
     BaseEstimator,
 ):
-    """Representation in a Pipeline that gets the second view by metadata routing.
+    """Two-view representation for a Pipeline, with the second view as metadata.
 
-    In a Pipeline `y` are the labels, so the second view comes as `second_view`, which
-    scikit-learn's metadata routing slices by folds. The steps behind this one learn
-    from codes of `X`, which ``fit_transform`` gives, and predict from codes of
-    `second_view`, which ``transform`` gives. To learn from the second view and predict
-    from the first, swap the two.
+    In a Pipeline `y` holds the labels. So the second view is passed as `second_view`,
+    which scikit-learn's metadata routing divides into folds. The steps that follow
+    learn from codes of `X`, which ``fit_transform`` returns, and predict from codes of
+    `second_view`, which ``transform`` returns. To learn from the second view and
+    predict from the first, swap the two.
 
     :class:`~skcrl.CrossViewClassifier` does the same with every scorer and without
-    metadata routing: prefer it where a Pipeline need not be.
+    metadata routing. Prefer it unless you need a Pipeline.
 
     Parameters
     ----------
     representation : two-view estimator
-        Such as :class:`~skcrl.LinearCCA`. Cloned.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`. It is cloned.
 
     Attributes
     ----------
     representation_ : two-view estimator
         The fitted representation.
     needs_second_view_ : bool
-        Whether it was fitted to a `second_view`, and ``transform`` requires one.
+        Whether a `second_view` was passed to ``fit``; ``transform`` then requires one
+        too.
     n_features_in_ : int
         Width of `X`.
     feature_names_in_ : ndarray of str
@@ -66,14 +67,15 @@ class RoutedView(
     Notes
     -----
     Scorers by name, such as ``scoring="accuracy"``, and ``cross_val_predict`` call
-    ``predict`` without metadata. Codes of `X` would then be scored for codes of the
-    second view, so ``transform`` raises a ValueError. The default scorer,
-    ``scoring=None``, calls ``score`` of the Pipeline and passes it.
+    ``predict`` without metadata. They would then score codes of `X` instead of codes of
+    the second view, so ``transform`` raises a ValueError. The default scorer,
+    ``scoring=None``, calls ``score`` of the Pipeline, which passes the metadata on.
 
-    ``fit`` and ``transform`` request `second_view` by default. Where it is missing
-    though routing is enabled, or was ever set by ``set_fit_request``, ``fit`` raises a
-    ValueError: labels are never taken for it. Else RoutedView is the representation
-    itself, and `y` is the second view as everywhere in skcrl.
+    ``fit`` and ``transform`` request `second_view` by default. If it is missing in
+    ``fit``, although metadata routing is enabled or the request was set by
+    ``set_fit_request``, a ValueError is raised, so that labels are never taken for the
+    second view. Without metadata routing RoutedView works as the representation itself,
+    and `y` is the second view, as everywhere in skcrl.
 
     Examples
     --------
@@ -119,12 +121,13 @@ class RoutedView(
         X : array-like of shape (n_samples, n_features)
             First view.
         y : array-like of n_samples rows or None, default=None
-            Ignored where there is a `second_view`; without, the second view.
+            The second view if there is no `second_view`; otherwise ignored.
         second_view : array-like of n_samples rows or None, default=None
             Second view, paired with `X`.
         **params : dict
-            Such as `sample_weight`, for ``fit`` of the representation, if it requested
-            them by ``set_fit_request``. Only with metadata routing enabled.
+            Parameters such as `sample_weight` for ``fit`` of the representation, if it
+            requested them by ``set_fit_request``. They can be passed only with metadata
+            routing enabled.
 
         Returns
         -------
@@ -134,17 +137,17 @@ class RoutedView(
         Raises
         ------
         ValueError
-            If a `second_view` is missing that metadata routing should have passed, or
-            the views are no valid input. As after any error, the estimator is then as
-            it was before.
+            If metadata routing should have passed a `second_view` and did not, or if
+            the views are not valid input. After this and any other error, the estimator
+            is as it was before.
         """
         _raise_for_params(params, self, "fit")
         with restored_on_error(self):
             if second_view is None and self._awaits_second_view():
                 raise ValueError(
-                    "RoutedView requests second_view, but fit got none and takes no "
-                    "labels for it: pass it, as in fit(X, labels, second_view=Y) or "
-                    "cross_val_score(..., params={'second_view': Y})."
+                    "RoutedView requests second_view, but fit got none, and labels "
+                    "cannot replace it: pass it, as in fit(X, labels, second_view=Y) "
+                    "or cross_val_score(..., params={'second_view': Y})."
                 )
             self.needs_second_view_ = second_view is not None
             if self.needs_second_view_:
@@ -164,7 +167,7 @@ class RoutedView(
         second_view: Rows | None = None,
         **params: Any,
     ) -> np.ndarray:
-        """Fit to both views, and give codes of the first.
+        """Fit to both views, and return codes of the first.
 
         Parameters
         ----------
@@ -176,7 +179,7 @@ class RoutedView(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            Codes of `X`, for the steps behind to learn from.
+            Codes of `X`, from which the following steps learn.
         """
         self.fit(X, y, second_view=second_view, **params)
         routed = process_routing(self, "fit_transform", **params)
@@ -185,18 +188,18 @@ class RoutedView(
     def transform(
         self, X: Rows | None, second_view: Rows | None = None, **params: Any
     ) -> np.ndarray:
-        """Codes of the second view, or of `X` if it was fitted without `second_view`.
+        """Encode the second view, or `X` if there was no `second_view` in ``fit``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or None
-            First view. With a `second_view` only its number of rows matters, and it
-            may be None.
+            First view. If there is a `second_view`, only its number of rows is used,
+            and it may be None.
         second_view : array-like of n_samples rows or None, default=None
             Second view.
         **params : dict
-            Such as `covariates`, for ``transform`` of the representation, if it
-            requested them. Only with metadata routing enabled.
+            Parameters such as `covariates` for ``transform`` of the representation, if
+            it requested them. They can be passed only with metadata routing enabled.
 
         Returns
         -------
@@ -206,7 +209,7 @@ class RoutedView(
         Raises
         ------
         ValueError
-            If there is no `second_view`, and there was one in ``fit``.
+            If there is no `second_view`, although there was one in ``fit``.
         """
         _raise_for_params(params, self, "transform")
         check_is_fitted(self)
@@ -219,19 +222,20 @@ class RoutedView(
             raise ValueError(
                 "RoutedView was fitted to predict from the second view, but transform "
                 "got no second_view. Scorers by name, such as scoring='accuracy', and "
-                "cross_val_predict pass none: use scoring=None, or CrossViewClassifier "
-                "with a TwoView, for which all of them work. Codes of X itself are "
-                "representation_.transform(X)."
+                "cross_val_predict pass none: use scoring=None, or use "
+                "CrossViewClassifier with a TwoView, which works with all of them. To "
+                "get codes of X, call representation_.transform(X)."
             )
         return self.representation_.transform(X, **beside)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which parameters go where, for scikit-learn's metadata routing.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
         routing : MetadataRouter
-            Both methods ask RoutedView itself and the representation.
+            ``fit`` and ``transform`` pass parameters to RoutedView itself and to the
+            same method of the representation.
         """
         for_representation = MethodMapping()
         for method in ("fit", "transform"):
@@ -278,6 +282,7 @@ def _require_paired(X, second_view):
     if n_samples != n_rows:
         raise ValueError(
             f"second_view has {n_rows} rows and X has {n_samples}: rows must be "
-            "paired, and folds slice only metadata that has as many rows as X."
+            "paired. Metadata are divided into folds only if they have as many rows as "
+            "X."
         )
     check_paired(X, second_view, names=("X", "second_view"))

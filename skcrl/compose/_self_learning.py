@@ -1,4 +1,4 @@
-"""Two-view estimators that pair what came unpaired, and learn from it."""
+"""Two-view estimators that find pairs among unpaired rows, and learn from them."""
 
 import sys
 from numbers import Integral, Real
@@ -24,75 +24,79 @@ _WEIGHTS = (1.0, 0.3, 0.1)
 
 
 class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
-    r"""Two-view estimator that pairs rows which miss a view, and learns from them.
+    r"""Two-view estimator that finds pairs in unpaired rows, and learns from them.
 
-    Pairs are often few, while rows of a single view are many: captions in one language
-    and other captions in another, or two embeddings of texts of which hardly any are
-    known to belong together. ``fit`` fits the estimator to the pairs. In each round it
-    then encodes the rows with the first view alone and those with the second alone,
-    takes for pairs those that are nearest to each other, and fits the estimator anew to
-    the pairs given and the pairs found [1]_. A wrong pair does no harm as long as its
-    rows are alike: captions of two images of a dog on a beach still say which words of
-    two languages belong together.
+    Use it when there are few pairs but many rows with a single view: captions in one
+    language and other captions in another, or two embeddings of texts when for hardly
+    any text it is known which rows belong together. ``fit`` first fits the estimator to
+    the given pairs. In each round it then encodes the rows that have only the first
+    view and those that have only the second. It takes as pairs those rows whose codes
+    are nearest to each other in both directions, and fits the estimator again, to the
+    given and the found pairs [1]_. A wrong pair does no harm as long as its rows are
+    similar: captions of two different images of a dog on a beach still show which words
+    of two languages belong together.
 
-    Hubs, codes that are near to very many others, would be in most of the pairs. So the
-    cosine of two codes loses half of the mean cosine of each with the codes of the
-    other view that are nearest to it, as in CSLS [2]_.
+    Hubs are codes that are near to very many others, and would be in most of the pairs.
+    Therefore half of the mean cosine of each code with its nearest codes of the other
+    view is subtracted from the cosine of two codes, as in CSLS [2]_.
 
-    Codes, rebuilt views and scores are those of `estimator_`, the estimator that was
-    fitted last.
+    Codes, reconstructed views and scores are those of `estimator_`, the estimator that
+    was fitted last.
 
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Any two-view estimator, such as :class:`~skcrl.LinearCCA`. Cloned for each fit.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`. It is cloned for each
+        fit.
     max_rounds : int, default=10
-        Rounds of pairing and fitting at most, at least 1.
+        Largest number of rounds of pairing and fitting, at least 1.
     validation_fraction : float or None, default=0.2
-        Share of the given pairs, above 0 and below 1, by which the number of
-        rounds is chosen: a trial run goes without them, and stops when their mean
-        reciprocal rank among each other, in both directions, has not gained for two
-        rounds. Then all pairs go through as many rounds as were best, none if the
-        pairs alone were. None makes `max_rounds` rounds, in about half of the time.
+        Fraction of the given pairs, above 0 and below 1, that is held out to choose the
+        number of rounds. A trial run leaves them out, and stops when their mean
+        reciprocal rank among each other, averaged over both directions, has not
+        improved for two rounds. Then the estimator is fitted to all pairs with the best
+        number of rounds, which is 0 if the given pairs alone were best. With None there
+        are `max_rounds` rounds and no trial run, which takes about half of the time.
     found_weight : float or "auto", default="auto"
-        Weight of each found pair, above 0 and at most 1; given pairs weigh 1. "auto"
-        takes the one of 1, 0.3 and 0.1 with which the held-out pairs rank best after
-        the first round, or 1 if no pairs are held out. The fewer pairs are given, the
-        more those found are worth. A weight other than 1 needs an estimator that takes
-        `sample_weight`; for others "auto" is 1.
+        Weight of each found pair, above 0 and at most 1; given pairs have weight 1.
+        "auto" chooses among 1, 0.3 and 0.1 the weight with which the held-out pairs
+        rank best after the first round, or 1 if no pairs are held out. The fewer pairs
+        are given, the more useful are the found ones. A weight other than 1 needs an
+        estimator that takes `sample_weight`; for other estimators "auto" means 1.
     n_neighbors : int, default=10
-        How many nearest codes of the other view show whether a code is a hub, at
-        least 1.
+        Number of nearest codes of the other view that decide whether a code is a hub,
+        at least 1.
     correlation_power : float, default=1.0
-        Power p, not negative, of the correlations that weigh the components for the
-        pairing: codes are multiplied by rho ** p. Here rho are the `singular_values_`
-        of an estimator that has them, which a penalty keeps from being near 1 where
-        pairs are few, else its `correlations_`, of which negative ones count as zero;
-        without either nothing is weighed. The codes that ``transform`` gives are not
-        weighted.
+        Power p, not negative, with which components are weighted by their correlation
+        in the search for pairs: codes are multiplied by rho ** p. Here rho are the
+        `singular_values_` of the estimator if it has them; with few pairs these stay
+        below 1 thanks to the penalty. Otherwise they are its `correlations_`, with
+        negative ones set to 0. If the estimator has neither, components are not
+        weighted. The codes that ``transform`` returns are not weighted.
     random_state : int, RandomState instance or None, default=None
-        Draws the pairs that are held out. The estimator has its own.
+        Seed for drawing the held-out pairs. The estimator uses its own `random_state`.
 
     Attributes
     ----------
     estimator_ : TwoViewTransformer
-        The estimator fitted last, to all pairs given and found. One that trains on rows
-        which miss a view, such as CorrNet, was also given the rows that found no
-        partner.
+        The estimator that was fitted last, to all given and found pairs. An estimator
+        that trains on rows with one view, such as CorrNet, was also given the rows for
+        which no partner was found.
     x_found_, y_found_ : ndarray of shape (n_found,)
-        Numbers of the rows of `X` and `y` that were paired in the last round.
+        Positions of the rows of `X` and `y` that were paired in the last round.
     n_rounds_ : int
-        Rounds of pairing and fitting before `estimator_`.
+        Number of rounds of pairing and fitting that led to `estimator_`.
     found_weight_ : float
         Weight of each found pair.
     validation_scores_ : ndarray of shape (n_rounds + 1,) or None
-        Mean reciprocal rank of the pairs held out before the first round and after
-        each; None if nothing was held out.
+        Mean reciprocal rank of the held-out pairs, before the first round and after
+        each round; None if no pairs were held out.
     n_components_ : int
         Width of the codes.
     correlations_ : ndarray of shape (n_components,)
-        If the estimator has them: those of the pairs given and found. Pairs are found
-        by what they have in common, so that these are higher than those of true pairs.
+        Correlations over the given and the found pairs, if the estimator has them.
+        Pairs are found because their codes are similar, so these correlations are
+        higher than those of true pairs.
     n_features_in_, y_n_features_in_ : int
         Widths of the views, unless they are texts.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -100,27 +104,31 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
 
     See Also
     --------
-    ViewPipeline : Steps for each view.
+    ViewPipeline : Preprocessing steps for each view.
     skcrl.retrieval.mutual_nearest_neighbors : Pairs of codes, hubs among them.
 
     Notes
     -----
-    A row of NaN, or None in a list, is a view that is missing. In sparse matrices and
-    Dask arrays no row is. Where no row misses a view this is the estimator itself.
+    A row of NaN, or None in a list, is a missing view. Sparse matrices and Dask arrays
+    have no missing rows. If no row misses a view, this is the same as the estimator
+    itself.
 
-    Steps of a `ViewPipeline` around it, as in ``make_view_pipeline(SelfLearning(
-    LinearCCA()), x=..., y=...)``, learn from all rows that are there, and once. Those
-    of a pipeline within it are fitted in each round, to pairs alone.
+    If a `ViewPipeline` is around it, as in
+    ``make_view_pipeline(SelfLearning(LinearCCA()), x=..., y=...)``, the steps are
+    fitted once, to all rows that have the view. If a pipeline is inside it, the steps
+    are fitted in each round, to pairs only.
 
-    Each round compares all rows of one kind with all of the other, in float32 and block
-    by block: time grows with the product of their numbers, memory does not.
+    Each round compares all rows that have only the first view with all rows that have
+    only the second, in float32 and block by block: time grows with the product of their
+    numbers, memory does not.
 
-    Self-learning needs a penalised estimator: one that fits few pairs exactly finds
-    pairs that confirm it. ``LinearCCA(shrinkage="cv")`` chooses its penalty. To choose
-    another parameter, compare the largest of `validation_scores_`, with the same
-    `random_state`, so that the same pairs are held out. Or search with a scorer of
-    :func:`~skcrl.metrics.get_scorer`, which leaves out rows that miss a view, and folds
-    of shuffled rows, so that there are pairs in each.
+    Self-learning needs an estimator with a penalty: without one, the estimator fits few
+    pairs exactly, and then finds pairs that confirm its errors.
+    ``LinearCCA(shrinkage="cv")`` chooses its penalty. To choose another parameter,
+    compare the largest of `validation_scores_`, with the same `random_state`, so that
+    the same pairs are held out. Or search with a scorer of
+    :func:`~skcrl.metrics.get_scorer`, which leaves out rows that miss a view, and with
+    folds of shuffled rows, so that each has pairs.
 
     References
     ----------
@@ -131,8 +139,9 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
 
     Examples
     --------
-    Of 800 samples 25 are known as pairs. Of the others both views are there, but those
-    of the second are in another order: each stands in a row of its own.
+    25 of 800 samples are known as pairs. Both views of the other samples are there too,
+    but the rows of the second view are in another order, so that each view of a sample
+    has a row of its own.
 
     >>> import numpy as np
     >>> from skcrl import LinearCCA, SelfLearning
@@ -186,7 +195,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Rows, y: Rows) -> Self:
-        """Fit the estimator to the pairs, and to those found among the other rows.
+        """Fit the estimator to the given pairs, and to pairs found among other rows.
 
         Parameters
         ----------
@@ -205,10 +214,10 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
         Raises
         ------
         ValueError
-            If the views are no valid input of the estimator, no row has both, or
-            some have none, the pairs are too few for `validation_fraction`, or a
-            `found_weight` is set and the estimator takes no `sample_weight`. As after
-            any error, the estimator is then as it was before.
+            If the views are not valid input of the estimator, no row has both views, a
+            row has none, there are too few pairs for `validation_fraction`, or
+            `found_weight` is set and the estimator takes no `sample_weight`. After this
+            and any other error, the estimator is as it was before.
         """
         with restored_on_error(self):
             require_y(self, y)
@@ -264,7 +273,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
             if self.found_weight != 1 and not can_weigh:
                 raise ValueError(
                     f"found_weight={self.found_weight} needs an estimator whose fit "
-                    f"takes sample_weight, and {type(self.estimator).__name__} takes "
+                    f"takes sample_weight, but {type(self.estimator).__name__} takes "
                     "none: set found_weight=1."
                 )
             return (float(self.found_weight),)
@@ -276,9 +285,9 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
         n_held = round(n_pairs * share)
         if not _LEAST_HELD_OUT <= n_held < n_pairs:
             raise ValueError(
-                f"validation_fraction={share} holds {n_held} of "
-                f"{n_pairs} pairs out, and must hold out {_LEAST_HELD_OUT} or more and "
-                "leave others to learn from: change it, or set it to None, for "
+                f"validation_fraction={share} holds out {n_held} of {n_pairs} pairs, "
+                f"but at least {_LEAST_HELD_OUT} pairs must be held out, and some must "
+                "be left to learn from: change it, or set it to None to make "
                 f"max_rounds={self.max_rounds} rounds."
             )
         order = random_source(self.random_state).permutation(paired)

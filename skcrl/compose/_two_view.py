@@ -1,4 +1,4 @@
-"""Two row-aligned views in one container."""
+"""Two views of the same rows in one container."""
 
 from collections.abc import Mapping, Set
 from reprlib import repr as short_repr
@@ -15,11 +15,12 @@ from skcrl._views import check_paired, kind_of
 
 
 class TwoView:
-    """Two views of the same samples that scikit-learn slices as one array.
+    """Container of two views of the same samples, which scikit-learn can slice.
 
-    It takes the place of ``X`` in ``train_test_split``, ``cross_val_score`` and
-    ``GridSearchCV`` around a :class:`~skcrl.CrossViewClassifier`. Indexed by a slice,
-    a mask or a list of rows it gives a TwoView of these rows, each view of its kind.
+    Pass it as ``X`` to ``train_test_split``, ``cross_val_score`` or ``GridSearchCV``,
+    for example with a :class:`~skcrl.CrossViewClassifier`. Indexing it with a slice, a
+    mask or a list of rows returns a TwoView of these rows, in which each view keeps its
+    type.
 
     Parameters
     ----------
@@ -32,12 +33,13 @@ class TwoView:
     Attributes
     ----------
     shape : tuple
-        ``(n_samples,)``.
+        The shape ``(n_samples,)``.
 
     Raises
     ------
     ValueError
-        If both views are missing, have different numbers of rows, or are no rows.
+        If both views are missing, have different numbers of rows, or do not consist of
+        rows.
 
     Examples
     --------
@@ -55,8 +57,8 @@ class TwoView:
                 view, "shape"
             ):
                 raise ValueError(
-                    f"{name} must hold one sample a row, got a {type(view).__name__}: "
-                    f"{short_repr(view)}"
+                    f"{name} must have one row per sample, got a "
+                    f"{type(view).__name__}: {short_repr(view)}"
                 )
         for name, view in (("x", x), ("y", y)):
             kind_of(view, name)  # refuses what has no rows yet
@@ -83,16 +85,17 @@ class TwoView:
         x: str | int | slice | ArrayLike | None = None,
         y: str | int | slice | ArrayLike | None = None,
     ) -> "TwoView":
-        """Two views from the columns of one table.
+        """Make two views from the columns of one table.
 
         Parameters
         ----------
         X : ndarray, data frame, sparse matrix or torch tensor, of two dimensions
-            Table of both views.
+            Table that holds both views.
         x, y : str, int, slice, list of str or int, mask or None, default=None
-            Columns of either view, by name or position. A list or slice makes a
-            table; one name or position alone makes the column itself, of one
-            dimension, as texts must be, unless it is sparse. None is a missing view.
+            Columns of each view, by name or position. A list or a slice selects a
+            table. A single name or position selects the column itself, which is
+            one-dimensional (as texts must be) unless `X` is sparse. None means that
+            this view is missing.
 
         Returns
         -------
@@ -102,7 +105,7 @@ class TwoView:
         Raises
         ------
         ValueError
-            If `X` is no table, or has not these columns.
+            If `X` is not a table, or does not have these columns.
 
         Examples
         --------
@@ -130,9 +133,11 @@ class TwoView:
             # scikit-learn asks arrays for [rows, ...].
             rows, *others = key
             if any(other is not Ellipsis for other in others):
-                raise TypeError(f"TwoView has one axis, that of its rows, got {key!r}.")
+                raise TypeError(f"TwoView can be indexed by rows only, got {key!r}.")
         if not isinstance(rows, slice) and np.ndim(rows) != 1:
-            raise TypeError(f"TwoView takes slices and arrays of rows, got {rows!r}.")
+            raise TypeError(
+                f"TwoView must be indexed by a slice or an array of rows, got {rows!r}."
+            )
         if not isinstance(rows, slice) or (rows.step or 1) < 0:
             # Lists ignore the length of a mask, and tensors take no step backwards.
             rows = self._positions(rows)
@@ -148,15 +153,15 @@ class TwoView:
         is_mask = not isinstance(rows, slice) and np.asarray(rows).dtype == bool
         if is_mask and len(rows) != len(self):
             raise IndexError(
-                f"A boolean mask of {len(rows)} entries was given for a TwoView of "
-                f"{len(self)} rows: it must have an entry for each row."
+                f"A boolean mask must have one entry per row, got {len(rows)} entries "
+                f"for a TwoView of {len(self)} rows."
             )
         return np.arange(len(self))[rows].copy()
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
-            "TwoView holds two views, and this takes one array: put preprocessing into "
-            "a ViewPipeline, or pass views.x and views.y."
+            "TwoView holds two views and cannot be converted to one array: put "
+            "preprocessing into a ViewPipeline, or pass views.x and views.y."
         )
 
     __iter__ = __array__
@@ -182,22 +187,22 @@ class TwoView:
 def views_of_table(estimator, X, *, reset):
     """Two views of a table, by `x_columns` and `y_columns` of an estimator.
 
-    With `reset` the estimator learns the width and the names of the table, else they
-    are compared with what it learned.
+    With `reset` the estimator learns the width and the column names of the table;
+    without, they are compared with what it learned.
     """
     X = validate_data(
         estimator,
         kind_of(X, "X").values(X),
         reset=reset,
         dtype=None,
-        ensure_all_finite="allow-nan",  # a gap is for those to judge that take a view
+        ensure_all_finite="allow-nan",  # the estimator of the view decides on gaps
         accept_sparse=get_tags(estimator).input_tags.sparse and ("csr", "csc"),
         skip_check_array=hasattr(X, "columns"),
     )
     if estimator.x_columns is None or estimator.y_columns is None:
         raise ValueError(
-            "X holds both views in one array: name the columns of each by x_columns "
-            "and y_columns, or pass a TwoView."
+            "X holds both views in one array: set x_columns and y_columns to the "
+            "columns of each view, or pass a TwoView."
         )
     return TwoView(
         select_columns(X, estimator.x_columns, "x_columns"),
@@ -206,14 +211,14 @@ def views_of_table(estimator, X, *, reset):
 
 
 def select_columns(X, columns, name):
-    """Columns of a table, and the column itself where one alone is named.
+    """Select columns of a table; a single name or position selects the column itself.
 
-    `name` is what the caller calls `columns`, for errors.
+    `name` is the name of the parameter `columns` in error messages.
     """
     shape = tuple(getattr(X, "shape", ()))
     if len(shape) != 2:
         raise ValueError(
-            "X must be a table, so that columns of it can be views, got a "
+            "X must be a table, so that each view can be some of its columns, got a "
             f"{type(X).__name__}{f' of shape {shape}' if shape else ''}."
         )
     if isinstance(columns, (list, tuple)):
@@ -232,9 +237,9 @@ def select_columns(X, columns, name):
 
 
 def _require_columns(X, columns, name):
-    """Raise ValueError for columns that a table has not."""
+    """Raise ValueError for columns that a table does not have."""
     if isinstance(columns, bool):
-        raise ValueError(f"{name}={columns} names no column: pass a name or position.")
+        raise ValueError(f"{name}={columns} is not a column: pass a name or position.")
     if isinstance(columns, slice):
         items = [columns.start, columns.stop]
     else:
@@ -245,19 +250,19 @@ def _require_columns(X, columns, name):
             np.arange(X.shape[1])[columns]
         except (IndexError, OverflowError) as error:
             raise ValueError(
-                f"{name}={short_repr(columns)} are no positions or mask of the "
-                f"{X.shape[1]} columns of X: {error}"
+                f"{name}={short_repr(columns)} are not valid positions, or not a valid "
+                f"mask, for the {X.shape[1]} columns of X: {error}"
             ) from None
         return
     if not hasattr(X, "columns"):
         raise ValueError(
-            f"{name}={short_repr(columns)} names columns, and X, a "
-            f"{type(X).__name__}, has no names: pass a data frame, or positions."
+            f"{name}={short_repr(columns)} selects columns by name, but X, a "
+            f"{type(X).__name__}, has no column names: pass a data frame, or positions."
         )
     there = list(X.columns)
     unknown = [item for item in asked if item not in there]
     if unknown:
         raise ValueError(
-            f"{name} names columns that X has not: {short_repr(unknown)}. It has "
-            f"{short_repr(there)}."
+            f"{name} names columns that X does not have: {short_repr(unknown)}. The "
+            f"columns of X are {short_repr(there)}."
         )

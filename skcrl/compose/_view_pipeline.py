@@ -1,4 +1,4 @@
-"""Preprocessing of each view around a two-view estimator."""
+"""Preprocessing of each view in front of a two-view estimator."""
 
 import os
 from collections.abc import Mapping
@@ -62,59 +62,60 @@ def _can_undo(*sides):
 
 
 class ViewPipeline(AroundEstimator, AdjustedViews):
-    """Two-view estimator with preprocessing of its own for each view.
+    """Two-view estimator with separate preprocessing steps for each view.
 
-    ``fit`` fits the steps of `x` to the first view alone and those of `y` to the
-    second, then the estimator to what they give. In ``cross_val_score`` and
-    ``GridSearchCV`` all of it is learned from the training fold.
+    ``fit`` fits the steps of `x` to the first view and those of `y` to the second. Then
+    it fits the estimator to the transformed views. In ``cross_val_score`` and
+    ``GridSearchCV`` all of this is fitted to the training fold.
 
-    A view may then be a table, such as a data frame with columns of many kinds, or a
-    list, array or series of strings or dicts; where its first step reads strings or
-    dicts and no tables, of whatever that step takes. A `y` of one dimension is a
-    column, unless it holds strings and its first step takes them for texts and not for
-    categories. Steps never see a missing view, a row or text that is None, NaN or
-    pandas.NA throughout: it is missing behind them, too.
+    A view may be any table, such as a data frame with columns of different types, or a
+    list, array or series of strings or dicts. If its first step reads strings or dicts
+    and no tables, the view may be whatever this step takes. A one-dimensional `y`
+    counts as a column, except that strings are passed as texts to a first step that
+    takes texts and not categories. Steps never see a missing view (a row or a text that
+    is None, or that is NaN or pandas.NA throughout); after the steps it is still
+    missing.
 
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Any two-view estimator, such as :class:`~skcrl.LinearCCA`. Cloned.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`. It is cloned.
     x, y : transformer, Pipeline, "passthrough" or None, default=None
-        Steps of either view. Cloned. With None or "passthrough" the estimator gets the
-        view as it is.
+        Preprocessing steps of each view. They are cloned. With None or "passthrough"
+        the estimator gets the view as it is.
     memory : str, path, joblib.Memory or None, default=None
-        Where to keep fitted steps and the views after them, so that a search over
-        parameters of the estimator fits them once per fold. Of no use with steps that
-        hold torch modules, which no cache knows again.
+        Where to cache fitted steps and the transformed views, so that a search over
+        parameters of the estimator fits the steps only once per fold. It does not help
+        with steps that hold torch modules, which a cache cannot recognise.
 
     Attributes
     ----------
     x_, y_ : transformer, Pipeline or None
-        Fitted steps, None where there are none.
+        Fitted steps; None for a view without steps.
     estimator_ : TwoViewTransformer
         Fitted estimator.
     n_components_ : int
         Width of the codes.
     correlations_ : ndarray of shape (n_components,)
-        If the estimator has them.
+        Correlations of the training codes, if the estimator has them.
     n_features_in_, y_n_features_in_ : int
-        Widths of the views before their steps, unless they are texts.
+        Numbers of features of the views before their steps, unless they are texts.
     feature_names_in_, y_feature_names_in_ : ndarray of str
         Column names, if a view was a data frame.
 
     See Also
     --------
-    make_view_pipeline : The same from steps without names.
+    make_view_pipeline : Make a ViewPipeline from steps without naming them.
 
     Notes
     -----
-    ``reconstruct`` and ``impute`` go back through ``inverse_transform`` of the steps.
-    Where a step has none that gives the view again, they raise an AttributeError that
-    names it, and so does ``predict``: no vectorizer makes texts of numbers, and no
-    imputer a gap of what it filled. Selectors such as VarianceThreshold go back with
-    zeros in the columns they dropped.
+    ``reconstruct``, ``impute`` and ``predict`` return views in their original form, by
+    ``inverse_transform`` of the steps. If a step has no inverse that restores the view,
+    they raise an AttributeError that names this step: a vectorizer cannot make texts
+    from numbers, and an imputer cannot restore the gaps that it filled. Selectors such
+    as VarianceThreshold put zeros into the columns that they dropped.
 
-    Steps are fitted without labels, weights and the other view.
+    Steps are fitted without labels, without weights and without the other view.
 
     Examples
     --------
@@ -164,13 +165,14 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         Parameters
         ----------
         X : array-like of n_samples rows
-            First view, as its steps take it.
+            First view, in the form that its steps take.
         y : array-like of n_samples rows
             Second view, paired with `X`.
         **fit_params : dict
-            For ``fit`` of the estimator alone, such as `sample_weight`, or `covariates`
-            of a LinearCCA; with metadata routing enabled, what it requested by
-            ``set_fit_request``. The views of a `validation` go through the steps.
+            Parameters for ``fit`` of the estimator, such as `sample_weight`, or
+            `covariates` of a LinearCCA. With metadata routing enabled: the parameters
+            that the estimator requested by ``set_fit_request``. The views of a
+            `validation` set go through the steps.
 
         Returns
         -------
@@ -180,10 +182,10 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         Raises
         ------
         ValueError
-            If a view suits neither its steps nor the estimator, if it holds texts and
-            has no steps to read them, or texts and other things, or if steps give
-            another number of rows. As after any error, the estimator is then as it was
-            before.
+            If a view is not valid input of its steps or of the estimator, if it holds
+            texts and has no steps to read them, if it mixes texts with other things, or
+            if steps change the number of rows. After this and any other error, the
+            estimator is as it was before.
         """
         if _routing_enabled():
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -218,12 +220,12 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which parameters go where, for scikit-learn's metadata routing.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
         routing : MetadataRouter
-            Each method asks the same of the estimator.
+            Each method passes parameters to the same method of the estimator.
         """
         for_estimator = MethodMapping()
         for method in ("fit", "transform", "predict", "score"):
@@ -242,8 +244,8 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         there, gaps = self._read(view, side, steps, reset=True)
         if len(gaps) > 0 and gaps.all():
             raise ValueError(
-                f"All {len(gaps)} rows of {NAMES[side]} are missing, NaN or None: its "
-                "steps have nothing to be fitted to."
+                f"All {len(gaps)} rows of {NAMES[side]} are missing (NaN or None), so "
+                "its steps cannot be fitted."
             )
         with _blaming(steps, side):
             steps, behind = cached(_fit_transform, self.memory)(clone(steps), there)
@@ -362,8 +364,8 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         """A copy of a view before its steps, and what it is checked for."""
         if self._lists.get(side):
             raise ValueError(
-                f"impute fills gaps of tables, and {NAMES[side]} is a list of "
-                f"{self._lists[side]}: rebuild it with reconstruct."
+                f"impute fills gaps of tables, but {NAMES[side]} is a list of "
+                f"{self._lists[side]}: use reconstruct instead."
             )
         view = kind_of(view).numbers(view, NAMES[side])
         numbers = {
@@ -390,7 +392,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         parts: Parts = "all",
         covariates: Rows | None = None,
     ) -> Any:
-        """Views rebuilt from whichever views are there, before their steps.
+        """Reconstruct a view, in its original form, from whichever views are there.
 
         Parameters
         ----------
@@ -400,17 +402,17 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
                 default=None
             Second view. A row of NaN is a missing view.
         to : {"x", "y", "both"}, default="y"
-            View to rebuild. The steps of that view must have ``inverse_transform``.
+            View to reconstruct. The steps of this view must have ``inverse_transform``.
         parts : {"common", "individual", "all"}, default="all"
-            Codes to rebuild it from, of an estimator that has individual codes, such as
-            `LinearCommonIndividual`; the others are put to 0.
+            Codes from which the view is reconstructed, if the estimator has individual
+            codes, as `LinearCommonIndividual` has. The other codes are set to 0.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
             Covariates of these rows, if there were any in ``fit``.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`; (X, y) for "both".
+            The view named by `to`, or (X, y) for "both".
         """
         check_is_fitted(self)
         if parts == "all":
@@ -423,28 +425,29 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
 
     @available_if(estimator_has("loadings_frame"))
     def loadings_frame(self, side: Side = "x") -> Any:
-        """Loadings of what the steps of one view give, as a data frame.
+        """Loadings of the columns of one view after its steps, as a data frame.
 
-        A pipeline has this method only if its estimator does, as `LinearCCA` does.
+        A pipeline has this method only if its estimator has it, as `LinearCCA` has.
 
         Parameters
         ----------
         side : {"x", "y"}, default="x"
-            View whose loadings to take.
+            The view.
 
         Returns
         -------
         loadings : DataFrame of shape (n_features, n_components)
-            A row for each column behind the steps, under the name that these give it,
-            such as a word of a vectorizer; x0, x1 and so on, y0, y1 for the second
-            view, if a step gives no names. A column for each component.
+            One row for each column after the steps, with the name that the steps give
+            it, such as a word for a vectorizer. If a step gives no names, they are x0,
+            x1 and so on, or y0, y1 and so on for the second view. One column for each
+            component.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `side` is another.
+            If `side` is neither "x" nor "y".
         ImportError
             If pandas is not installed.
 
@@ -537,25 +540,25 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
 def make_view_pipeline(
     estimator: TwoViewTransformer, *, x: Any = (), y: Any = (), memory: Any = None
 ) -> ViewPipeline:
-    """ViewPipeline from steps that need no names.
+    """Make a ViewPipeline from steps without naming them.
 
-    The steps of a view, a single one too, become a scikit-learn Pipeline that names
-    each by its class in lower case. A grid may thus name ``x__pca__n_components``,
-    ``y__tfidfvectorizer__min_df`` and ``estimator__reg``.
+    The steps of each view, even a single one, become a scikit-learn Pipeline in which
+    each step has the name of its class in lower case. So the parameters in a grid are
+    ``x__pca__n_components``, ``y__tfidfvectorizer__min_df`` or ``estimator__reg``.
 
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Any two-view estimator.
+        Two-view estimator.
     x, y : transformer or tuple of transformers, default=()
-        Steps of either view, in order; None and "passthrough" are none.
+        Steps of each view, in order. None and "passthrough" are skipped.
     memory : str, path, joblib.Memory or None, default=None
-        Where to keep fitted steps and the views behind them.
+        Where to cache fitted steps and the transformed views.
 
     Returns
     -------
     pipeline : ViewPipeline
-        Not fitted.
+        The pipeline, not fitted.
 
     Examples
     --------
@@ -621,20 +624,20 @@ def _require_list(view, first, items, name):
     if hasattr(view, "columns") or kind not in "OSTU":
         reads = "dicts" if get_tags(first).input_tags.dict else "strings"
         raise ValueError(
-            f"{name} is a table of shape {view.shape}; its first step "
+            f"{name} is a table of shape {view.shape}, but its first step "
             f"{type(first).__name__} reads a list of {reads}."
         )
     if items == "strings":
         for row, item in enumerate(view):
             if not (isinstance(item, str) or is_missing(item)):
                 raise ValueError(
-                    f"{name} holds texts, and row {row} is of type "
+                    f"{name} must contain texts only, but row {row} is of type "
                     f"{type(item).__name__}: {short_repr(item)}"
                 )
 
 
 def _require_inverse(steps, side):
-    """Raise AttributeError for a step from behind which there is no way back."""
+    """Raise AttributeError for a step that cannot be undone."""
     for step in _singly(steps):
         # Without inverse_func its inverse_transform changes nothing. That of an imputer
         # raises or, by a rebuilt indicator that is never exactly zero, makes NaN.
@@ -648,43 +651,45 @@ def _require_inverse(steps, side):
             or _reads_no_tables(step)
         ):
             raise AttributeError(
-                f"{NAMES[side]} cannot be rebuilt: its step {step!r} has no inverse "
-                "that gives the view again."
+                f"{NAMES[side]} cannot be reconstructed: its step {step!r} has no "
+                "inverse that restores the view."
             )
 
 
 @contextmanager
 def _blaming(steps, side):
-    """Add to errors whose steps raised them, since to a step each view is X."""
+    """Add to errors which view's steps raised them: each step calls its view X."""
     try:
         yield
     except Exception as error:
         names = ", ".join(type(step).__name__ for step in _singly(steps))
         if type(error) in (AttributeError, OverflowError):
             raise ValueError(
-                f"{NAMES[side]} holds what its steps do not take, {names}: {error}. "
-                "Pass what they read, and no numbers beyond float64."
+                f"{NAMES[side]} contains values that its steps ({names}) cannot take: "
+                f"{error}. Pass the kind of values that these steps read, and no "
+                "numbers beyond the range of float64."
             ) from error
         error.add_note(f"Raised by the steps of {NAMES[side]}: {names}.")
         raise
 
 
 def _back_in_line(behind, gaps, side):
-    """What steps made of the rows that are there, with rows of NaN in the gaps."""
+    """Transformed rows in their original places, with rows of NaN in the gaps."""
     behind = behind if sparse.issparse(behind) else np.asarray(behind)
     n_there = len(gaps) - gaps.sum()
     if _num_samples(behind) != n_there:
         raise ValueError(
-            f"The steps of {NAMES[side]} made {_num_samples(behind)} rows of "
-            f"{n_there}: rows of X and y are paired, so that none may go or come."
+            f"The steps of {NAMES[side]} changed the number of rows from {n_there} to "
+            f"{_num_samples(behind)}: the rows of X and y are paired, so steps must "
+            "keep them all."
         )
     if not gaps.any():
         return behind
     if sparse.issparse(behind):
         raise ValueError(
-            f"{gaps.sum()} rows of {NAMES[side]} are missing and its steps give a "
-            "sparse matrix, in which that cannot be marked: make it dense, by "
-            "TruncatedSVD say, or drop them."
+            f"{gaps.sum()} rows of {NAMES[side]} are missing, but its steps return a "
+            "sparse matrix, which cannot mark missing rows: make it dense, for example "
+            "by TruncatedSVD, or drop these rows."
         )
     dtype = np.result_type(behind.dtype, np.float32)
     out = np.full((len(gaps), *behind.shape[1:]), np.nan, dtype)

@@ -1,4 +1,4 @@
-"""What the user's `augment` makes of a training batch, in the units of the user."""
+"""The user's `augment`, applied to training batches in the original units."""
 
 import torch
 
@@ -68,12 +68,12 @@ def _checked(after, before):
     if not is_pair or list(map(_kind, after)) != list(map(_kind, before)):
         got = " and ".join(map(_kind, after)) if is_pair else type(after).__name__
         raise ValueError(
-            "augment must give a pair (x, y) of tensors like those it was given, "
+            "augment must return a pair (x, y) of tensors like those it was given, "
             f"{' and '.join(map(_kind, before))}, got {got}."
         )
     for name, view in zip("xy", after, strict=True):
         if not torch.isfinite(view).all():
-            raise ValueError(f"augment gave values of {name} that are not finite.")
+            raise ValueError(f"augment returned values of {name} that are not finite.")
     return after
 
 

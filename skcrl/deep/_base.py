@@ -96,12 +96,13 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
 
 
 class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
-    """Trains a module on pairs; holds the skorch net that did, as `net_`.
+    """Trains a module on pairs, and keeps the skorch net as `net_`.
 
-    A final class stores its parameters, those of TRAINING_CONSTRAINTS among them, and
-    answers two questions: which module, and which loss. What it computes from the
-    trained module goes into ``_finish``. The second of a pair may be a view or a label:
-    a base between says what pairs are, how they are checked, and what is watched.
+    A final class stores its parameters, including those of TRAINING_CONSTRAINTS, and
+    says which module and which loss to use. What it computes from the trained module
+    goes into ``_finish``. The second of a pair may be a view or a label. A base class
+    between this one and the final one says what pairs are, how they are checked, and
+    which quantity is validated.
     """
 
     net_: TwoViewNet
@@ -189,12 +190,13 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         """
 
     def history_frame(self):
-        """Losses and times of the training as a data frame.
+        """Return the losses and times of the training as a pandas DataFrame.
 
         Returns
         -------
         history : DataFrame of shape (n_iter_, n_figures)
-            A row an epoch, under its number; NaN where an epoch has no such figure.
+            One row per epoch, with the number of the epoch as index. A figure that an
+            epoch does not have is NaN.
 
         Raises
         ------
@@ -337,9 +339,9 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         output_activation = getattr(self, "output_activation", "identity")
         if seen and output_activation not in _UNBOUNDED:
             raise ValueError(
-                f"output_activation={output_activation!r} cannot give all the values "
-                "of standardised views: set standardize=False, and bring the views to "
-                "the range that it gives."
+                f"output_activation={output_activation!r} cannot reach all the values "
+                "of standardised views: set standardize=False, and scale the views to "
+                "the range of this activation."
             )
         if not seen:
             return {}
@@ -368,7 +370,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"Training diverged in epoch {len(net.history)}: {error}. "
-                f"{self._divergence_advice()} Views should be of order one."
+                f"{self._divergence_advice()} Values of the views should be of order 1."
             ) from error
 
     def _warn_if_falling(self, history, plan):
@@ -379,11 +381,11 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         if is_falling(losses, plan.epochs_to_compare, self.tol):
             more = f"max_epochs to more than {len(losses)}"
             if self.max_epochs is not None:
-                more += ", or to None, with which training ends by itself"
+                more += ", or to None, so that training ends by itself"
             warnings.warn(
                 f"Training of {type(self).__name__} ended after {len(losses)} epochs, "
-                f"with its loss still falling. Set {more}; or lr to more than "
-                f"{self.lr}; or tol=0, if it is to end there.",
+                f"but the loss was still falling. Set {more}; or set lr to more than "
+                f"{self.lr}; or set tol=0 if this is intended.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -431,8 +433,8 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
             if before.get(name) != now.get(name):
                 raise ValueError(
                     f"{name} was {before.get(name)!r} in fit and is {now.get(name)!r} "
-                    "now: training goes on with the same network and optimizer only. "
-                    "Fit anew, with warm_start=False."
+                    "now, but training can continue only with the same network and "
+                    "optimizer. Fit anew with warm_start=False."
                 )
         return net.set_state(self.net_.get_state())
 
@@ -482,8 +484,8 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         for name in NETWORKS:
             if trained.get(name) is not state.get(name):
                 raise ValueError(
-                    f"{name} of {type(self).__name__} is not the one that it was "
-                    "fitted with: set that again, or fit anew, before it is saved."
+                    f"{name} of {type(self).__name__} is not the network that it was "
+                    "fitted with: set that network again, or fit anew, before saving."
                 )
             if state.get(name) is not None:
                 state[name] = Network.of(name, state[name])

@@ -36,178 +36,203 @@ _ROWS_TO_WATCH, _ROWS_TO_WATCH_PER_COMPONENT = 10_000, 100
 
 
 class CCALRanker(BaseTwoBranch):
-    r"""Retrieval across views, by a CCA layer and a pairwise ranking loss.
+    r"""Cross-view retrieval with a CCA layer and a pairwise ranking loss.
 
-    Two encoders are followed by linear CCA of each batch, through which the
-    gradient of a ranking loss on the cosines of the projected codes reaches them
-    [1]_. CCA of the encoded training set then takes the place of those of batches. With
-    ``projection="learned"`` the last projections are learned as well.
+    Use it to find the samples of one view that belong to a query of the other view. The
+    outputs of two encoders go through linear CCA of each batch. A ranking loss on the
+    cosines of the projected codes trains the encoders, and its gradient passes through
+    this CCA layer [1]_. After training, CCA of the whole encoded training set replaces
+    the CCA of batches. With ``projection="learned"`` the projections are learned
+    instead.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of either encoder's output and of the common space.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
-        Hidden layers of the dense encoders: of both views, or of either, as in
-        ``((), (1024, 1024))``, where x goes through a linear layer alone. Sparse views
-        are not made dense for them.
+        Number of components: the width of each encoder's output and of the common
+        space.
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences, default=(500, 300)
+        Widths of the hidden layers of the dense encoders. A pair of sequences gives
+        each view its own: with ``((), (1024, 1024))`` the encoder of x is a single
+        linear layer. Sparse views are not made dense for the encoders.
     activation : str, default="elu"
-        After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
-        "sigmoid", "tanh" and "cube_root". The outputs are linear.
+        Activation function after each hidden layer: "identity", "relu", "leaky_relu",
+        "elu", "sigmoid", "tanh" or "cube_root". The outputs are linear.
     batch_norm : bool, default=False
-        Whether each hidden layer of the dense encoders is normalised over the batch
-        before its activation, then scaled and shifted as learned [3]_, as in the text
-        networks of [1]_. Codes are made with running means and variances, of which each
-        batch of the training makes up a tenth. Weighted rows count in them as often as
-        they stand for samples. Not with ``optimizer="lbfgs"``.
+        Whether to use batch normalisation [3]_ before the activation of each hidden
+        layer of the dense encoders, as in the text networks of [1]_. Codes are made
+        with running means and variances; each training batch contributes a tenth to
+        them. A weighted row counts as often as its weight says. It cannot be combined
+        with ``optimizer="lbfgs"``.
     projection : {"cca", "learned"}, default="cca"
-        Whether the encoders' outputs are projected by CCA of the batch,
-        :class:`~skcrl.deep.modules.CCALayer`, or by maps that are learned, the
-        baseline of [1]_. The last layer of a dense encoder is such a map; behind
-        encoders of yours there is one more.
+        How the encoders' outputs are projected. "cca" uses CCA of the batch,
+        :class:`~skcrl.deep.modules.CCALayer`. "learned" uses learned linear maps, the
+        baseline of [1]_: the last layer of a dense encoder is such a map, and an
+        encoder of your own is followed by one more.
     objective : {"ranking", "infonce"}, default="ranking"
         Loss on the cosines of a batch: ``skcrl.deep.losses.pairwise_ranking`` [1]_ or
         ``skcrl.deep.losses.infonce`` [2]_.
     margin : float, default=0.5
-        Margin :math:`\alpha` of "ranking", positive.
+        Positive margin :math:`\alpha` of "ranking", by which the cosine of a pair
+        should exceed the cosines of its negatives.
     temperature : float, default=0.1
-        Temperature of "infonce", positive: the lower, the more the nearest negatives
-        count.
+        Positive temperature of "infonce". The lower it is, the more the nearest
+        negatives count.
     symmetric : bool, default=True
-        Whether either view is to be found by the other, or the second by the
-        first alone, as in [1]_.
+        Whether each view is ranked for queries of the other, or only the second view
+        for queries of the first, as in [1]_.
     hard_negatives : bool, default=False
-        Whether "ranking" looks at the nearest negative of each sample alone.
+        Whether "ranking" uses only the nearest negative of each sample.
     reg : float or (x, y) pair of float, default=0.1
-        Ridge of CCA, positive, in squared units of the encoders' outputs: one for both
-        views, or that of either. CCA fits the noise of batches that are not large
-        beside `n_components`: raise it there, up to the variance of the outputs.
+        Ridge regularisation of CCA, positive, which is added to the variances of the
+        encoders' outputs: one number for both views, or a pair with one for each. If
+        batches are not much larger than `n_components`, CCA fits their noise: use a
+        larger value there, up to the variance of the outputs.
     running_momentum : float in [0, 1), default=0.0
-        Share of the old that the CCA layer's running means and covariances keep
-        at each batch, one less the rate of [1]_: the means first, about which those
-        covariances are then taken, as :class:`~skcrl.deep.modules.CCALayer` says.
+        Fraction of their old value that the running means and covariances of the CCA
+        layer keep at each batch, which is 1 minus the rate of [1]_. The means are
+        updated first, and the new covariances are taken about them, as in
+        :class:`~skcrl.deep.modules.CCALayer`.
     reconstruction_weight : float, default=0.0
-        Weight of the squared error of either view decoded from its encoder's output,
-        summed over features and averaged over the samples that have the view, as in
-        :class:`DeepCCA`. With 0 decoding does not change what the encoders learn.
+        Weight of the squared error with which each view is reconstructed from its
+        encoder's output, as in :class:`DeepCCA`. The error is summed over features and
+        averaged over the samples that have the view. With 0, reconstruction has no
+        influence on the encoders.
     input_dropout : float in [0, 1) or None, default=None
-        Share of the entries of either view that is set to 0 while training, which keeps
-        networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
-        component, or more; with fewer for 0.5 if a view has more columns than rows,
-        else for 0.2, or 0 without hidden layers.
+        Fraction of the entries of each view that is set to 0 at random during training.
+        This keeps networks from fitting noise. None means 0 if there are at least 1,000
+        rows and at least 100 for each component. With fewer rows it means 0.5 if a view
+        has more columns than rows; otherwise 0.2, or 0 without hidden layers.
     x_encoder, y_encoder : nn.Module or None, default=None
-        Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
-        weights they come with, in place of the dense ones. They are copied. The samples
-        of their view may have any shape.
+        Encoders of your own, in place of the dense ones. Each maps (n_samples, ...) to
+        (n_samples, n_components). It is copied, and the copy is trained from the
+        weights that it comes with. The samples of its view may have any shape.
     x_decoder, y_decoder : nn.Module or None, default=None
-        Decoders (n_samples, n_components) -> (n_samples, ...) from an encoder's output
-        to its view. They are copied, and trained by squared error beside the encoders.
-        None stands for the dense encoder in reverse if `reconstruction_weight` is
-        positive; else the view is decoded by ridge regression on the codes.
+        Decoders of your own. Each maps an encoder's output (n_samples, n_components) to
+        the view (n_samples, ...). It is copied, and the copy is trained by squared
+        error together with the encoders. None means the dense encoder in reverse if
+        `reconstruction_weight` is positive; otherwise the view is decoded by ridge
+        regression on the codes.
     optimizer : str, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=5e-3
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float, default=0.0
-        Penalty on squared weights, as the optimiser understands it.
+        L2 penalty on the weights, as the optimiser defines it. Larger values reduce
+        overfitting.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether networks see columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Rebuilt views come back in
-        your units, and the objective counts errors in those of the networks. A sparse
-        view, and one with an encoder or a decoder of yours, is taken as it comes.
+        Whether to standardise the columns of each view for the networks: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Reconstructed views are returned in
+        the original units, and the objective measures errors in the standardised ones.
+        A view that is sparse, or that has an encoder or a decoder of your own, is not
+        standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
-        complete rows, float32 or of integers, in your units and dense, and come back in
-        the same shapes;
-        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
-        the epoch and the batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are dense tensors of the
+        complete rows of the batch, in the original units, of float32 or of integers.
+        The function returns two tensors of the same shapes. `generator` is a
+        ``torch.Generator`` on the device of the tensors, seeded by `random_state`, the
+        epoch and the batch. Validation and ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for a hundredth of the rows, but at least 200 and 20 for each component,
-        and at most 2,000, or 4 for each component if that is more; where rows miss a
-        view, so many that as many are complete.
-        Each sample's negatives are the others of its batch. CCA needs more rows than
-        `n_components`, and many more to tell what views share from noise.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means a hundredth of the rows, but
+        at least 200 and at least 20 for each component, and at most 2,000 or 4 for each
+        component, whichever is more. If some rows have one view only, batches are made
+        larger, until each has this number of complete rows. The negatives of a sample
+        are the other samples of its batch. CCA needs more rows than `n_components`, and
+        many more to separate what the views share from noise.
     micro_batch_size : int or None, default=None
-        Rows that go through the networks at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the networks compute twice. `batch_norm`, and layers
-        of yours that look along the batch, see these rows alone.
+        Number of rows that go through the networks at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the networks compute
+        twice. Batch normalisation, and layers of your own that compute across the rows
+        of a batch, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     monitor : {"mrr", "loss"}, default="mrr"
-        Validation figure that early stopping goes by: the mean reciprocal rank of the
-        validation samples among themselves, mean of both directions, or the objective.
-        Before either is taken the projection is fitted anew to the training samples,
-        to an even share of them where there are more than 10,000, and than 100 for each
-        component.
+        Quantity that early stopping compares on the validation set. "mrr" is the mean
+        reciprocal rank of the validation samples among themselves, averaged over both
+        directions; "loss" is the objective. Before either is computed, the projection
+        is fitted anew to the training samples. With more than 10,000 of them, and more
+        than 100 for each component, it is fitted to an evenly spaced part.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the networks compute in bfloat16 where torch deems that safe. The
-        objective is computed in full precision.
+        Whether the networks compute in bfloat16 where torch considers this safe. The
+        objective is always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the networks, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the networks. Compilation takes up to a minute and needs
+        a C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples and the batches. With None
-        every fit differs. No global generator is read or changed, but by modules of
-        yours that draw while they run, such as ``nn.Dropout``.
+        Seed of the initial weights, of the choice of validation samples and of the
+        batches. Pass an int to get the same result at each fit; with None every fit
+        differs. Global random generators are neither read nor changed, except by
+        modules of your own that draw random numbers while they run, such as
+        ``nn.Dropout``.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start` and
-        ``partial_fit``.
+        File that keeps the state of the training. It is complete at any moment. If
+        training is interrupted, ``fit`` with the same parameters and the same data
+        continues from this file and gives exactly the result of an uninterrupted
+        training. Any other ``fit`` is refused. It cannot be combined with `warm_start`
+        or ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where networks are large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
@@ -215,25 +240,26 @@ class CCALRanker(BaseTwoBranch):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Pearson correlation of each pair of codes of the training set: its canonical
-        correlations if ``projection="cca"``.
+        Pearson correlation of each pair of codes of the training set. With
+        ``projection="cca"`` these are the canonical correlations.
     x_weights_, y_weights_ : ndarray of shape (n_components, n_components)
-        Projections of the centred outputs of the encoders on the codes.
+        Matrices that map the centred outputs of the encoders to the codes.
     x_mean_, y_mean_ : ndarray of shape (n_components,)
-        Mean outputs of the encoders on the training set.
+        Mean outputs of the encoders over the training set.
     rank_ : int
-        Components that the encoded training set determines; further ones are 0. With
-        ``projection="learned"``, components that vary in both views.
+        Number of components that the encoded training set determines. The codes of
+        further components are 0. With ``projection="learned"`` it is the number of
+        components that vary in both views.
     net_ : TwoViewNet
-        The trained skorch net.
+        The trained skorch network.
     history_ : list of dict
-        Losses and times, one dict an epoch.
+        Losses and times, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of the first and of the second view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of the first and of the second view, if the view was a data frame.
 
     See Also
     --------
@@ -244,37 +270,40 @@ class CCALRanker(BaseTwoBranch):
     -----
     Networks are trained in float32.
 
-    Codes are to be compared by their cosine, as ``skcrl.metrics.mean_reciprocal_rank``
-    and :class:`~skcrl.CrossViewRetriever` do. The latter weights canonical variates by
-    their correlations if asked to, which gains much with ``projection="cca"``.
+    Compare codes by their cosine, as ``skcrl.metrics.mean_reciprocal_rank`` and
+    :class:`~skcrl.CrossViewRetriever` do. The retriever can also weight canonical
+    variates by their correlations, which improves the results much with
+    ``projection="cca"``.
 
-    A row that is NaN in one view in ``fit`` is unpaired, which takes a positive
-    `reconstruction_weight`: its other view is decoded from its own code, and nothing
-    else of it counts. Negatives, projections and validation rows are of pairs.
+    A row that is NaN in one view in ``fit`` is unpaired. Unpaired rows need a positive
+    `reconstruction_weight`: the view that is there is reconstructed from its own code,
+    and is not used otherwise. Negatives, projections and validation use complete rows
+    only.
 
-    For search take tens to hundreds of components, and judge `projection` and
-    `objective` on held-out pairs. With 29,000 pairs of captions "infonce" on learned
-    projections found the most; with 2,900 of them, and with pictures of music and its
-    sound, what goes through CCA did (``benchmarks/retrieval.py``).
+    For search use tens to hundreds of components, and choose `projection` and
+    `objective` on held-out pairs. In ``benchmarks/retrieval.py``, "infonce" with
+    learned projections was best with 29,000 pairs of captions. With 2,900 of them, and
+    with music as pictures and as sound, the CCA projection was best.
 
-    Wide sparse views, such as TF-IDF, make first layers wide, and the steps of the
-    optimiser long: ``net_params={"optimizer__fused": True}`` shortens them, with
-    "adam", "adamw" and "sgd".
+    Wide sparse views, such as TF-IDF, make the first layers wide and the steps of the
+    optimiser slow. ``net_params={"optimizer__fused": True}`` makes the steps of "adam",
+    "adamw" and "sgd" faster.
 
-    Rows with equal partners, such as five captions of one picture, are no negatives of
-    each other, in either objective: every y that comes with an equal x somewhere in the
-    data is a partner of that x, and so the other way. Equal are rows that are equal
-    in float32. ``fit(X, y, groups=...)`` says so of rows whose partners differ.
+    Rows with equal partners, such as five captions of one picture, are not negatives of
+    each other in either objective: every y that is paired with an equal x anywhere in
+    the data is a partner of that x, and the same the other way round. Rows are equal if
+    they are equal in float32. If rows belong together although their partners differ,
+    say so by ``fit(X, y, groups=...)``.
 
-    With weights, a row of weight w is as often a sample and a negative as w rows would
-    be; as these are equal, none is a negative of another. Targets among which the
-    mean reciprocal rank of validation rows is found stand there once each, whatever
-    they weigh.
+    A row of weight w counts as w rows would, as a sample and as a negative; these rows
+    are equal, so none is a negative of another. The mean reciprocal rank of validation
+    rows counts each target once, whatever its weight.
 
-    The schedule of [1]_: ``lr_schedule="refine", n_iter_no_change=50, tol=0``, which is
-    a patience of 50 epochs at the first rate and of 10 at each of three lower ones,
-    with a `validation` set, and more epochs than that takes, ``max_epochs=1000`` say.
-    Its loss has 1e-4 times the squared weights, which is ``weight_decay=2e-4`` here.
+    The schedule of [1]_ is ``lr_schedule="refine", n_iter_no_change=50, tol=0`` with a
+    `validation` set and enough epochs, such as ``max_epochs=1000``: a patience of 50
+    epochs at the first learning rate, and of 10 epochs at each of three lower ones. The
+    loss of [1]_ has 1e-4 times the squared weights, which is ``weight_decay=2e-4``
+    here.
 
     References
     ----------
@@ -426,42 +455,46 @@ class CCALRanker(BaseTwoBranch):
         Parameters
         ----------
         X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
-            First view, perhaps sparse or a map of a file, which is not copied; or a
-            torch Dataset of pairs (x, y), map-style or iterable.
+            First view. It may be sparse, or a memory-mapped file, which is not copied;
+            or a torch Dataset of pairs (x, y), map-style or iterable.
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset. With a positive
-            `reconstruction_weight` a row of NaN in either array is a missing one.
+            Second view, paired with `X`; None if `X` is a Dataset. With a positive
+            `reconstruction_weight`, a row of NaN in `X` or `y` means that this view is
+            missing.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. Whole
-            numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
-            several, on average.
+            Weight of each row, not negative: a row of weight w counts as w samples.
+            None means 1 for each row. With whole numbers the result is that of repeated
+            rows: exactly if all rows are in one batch, as with "lbfgs"; on average if
+            there are several batches.
         groups : array-like of shape (n_samples,) or None, default=None
-            Numbers or strings. Rows of one group are no negatives of each other, all
-            targets of its group count as found in the mean reciprocal rank of the
-            validation rows, and all rows of a group are validation rows or none is: so
-            many groups, drawn at random, that they hold `validation_fraction` of the
-            rows or more. None groups nothing, beyond rows with equal partners.
+            Group of each row, as numbers or strings. Rows of one group are not
+            negatives of each other, and in the mean reciprocal rank of the validation
+            rows any target of the right group counts as found. The validation set is
+            made of whole groups, drawn at random until they contain
+            `validation_fraction` of the rows or more. With None, only rows with equal
+            partners belong together.
         validation : (X, y) pair of views, torch Dataset or None, default=None
-            A validation set of yours, of complete rows and checked like `X` and `y`; of
-            a Dataset, pairs. It takes the place of a `validation_fraction`: all of `X`
-            and `y` is trained on, and early stopping and `monitor` go by these rows. It
-            has no groups.
+            A validation set of your own: a pair of views with complete rows, which are
+            checked like `X` and `y`, or a Dataset of pairs. It replaces
+            `validation_fraction`: training uses all of `X` and `y`, and early stopping
+            and `monitor` use the validation set.
 
         Returns
         -------
         self : CCALRanker
-            Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            and if `checkpoint` names a file, from where that is: a Dataset is known
-            again by its type, its length, and its first and last samples.
+            Fitted estimator. With ``warm_start=True`` training continued from the
+            fitted state. If the file of `checkpoint` exists, training continued from
+            there; a Dataset counts as the same if its type, its length, and its first
+            and last samples are the same.
 
         Raises
         ------
         ValueError
             If the views, the weights, the groups, the validation set or the parameters
-            do not fit together, or `checkpoint` names a file of another training or
-            none of skcrl's. As after any error and KeyboardInterrupt, the estimator is
-            then as it was before.
+            do not fit together, or if `checkpoint` names a file of another training or
+            not of skcrl. After this and any other error, and after KeyboardInterrupt,
+            the estimator is as it was before.
         FloatingPointError
             If training diverges.
         """
@@ -477,24 +510,25 @@ class CCALRanker(BaseTwoBranch):
     ) -> Self:
         """Train for one more epoch.
 
-        Calls with the same data add up to one ``fit`` with as many epochs, but for
-        callbacks, early stopping and schedules of the learning rate, which begin anew
-        in each call. The projections that follow the training are fitted to the rows of
-        the last call.
+        Several calls with the same data give the same as one ``fit`` with as many
+        epochs, except that callbacks, early stopping and learning-rate schedules start
+        anew in each call. The projections that follow the training are fitted to the
+        rows of the last call.
 
         Parameters
         ----------
         X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
-            First view, perhaps sparse or a map of a file, which is not copied; or a
-            torch Dataset of pairs (x, y), map-style or iterable.
+            First view. It may be sparse, or a memory-mapped file, which is not copied;
+            or a torch Dataset of pairs (x, y), map-style or iterable.
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset. With a positive
-            `reconstruction_weight` a row of NaN in either array is a missing one.
+            Second view, paired with `X`; None if `X` is a Dataset. With a positive
+            `reconstruction_weight`, a row of NaN in `X` or `y` means that this view is
+            missing.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, as in ``fit``.
+            Weight of each row, as in ``fit``.
         groups : array-like of shape (n_samples,) or None, default=None
-            Rows that are no negatives of each other, as in ``fit``.
+            Group of each row, as in ``fit``.
 
         Returns
         -------
@@ -504,7 +538,8 @@ class CCALRanker(BaseTwoBranch):
         Raises
         ------
         ValueError, FloatingPointError
-            As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
+            As in ``fit``. Also if `checkpoint` is set: it is for complete trainings by
+            ``fit``.
         """
         return self._partial_fit(X, y, sample_weight, groups)
 
@@ -559,9 +594,9 @@ class CCALRanker(BaseTwoBranch):
         runs = self.projection == "cca" and self.running_momentum > 0
         if self.optimizer == "lbfgs" and runs:
             raise ValueError(
-                f"running_momentum={self.running_momentum} mixes in each batch, which "
-                "optimizer='lbfgs' would do at every evaluation of the same one: set "
-                "it to 0, or choose another optimizer."
+                f"running_momentum={self.running_momentum} updates running moments "
+                "with each batch, but optimizer='lbfgs' evaluates the same batch many "
+                "times: set running_momentum=0, or choose another optimizer."
             )
 
     def _callbacks(self, net, plan):

@@ -1,4 +1,4 @@
-"""What cannot be trained, said before a training begins."""
+"""Checks of the parameters and the data before a training begins."""
 
 import torch
 
@@ -16,14 +16,14 @@ def check_training(estimator, data, plan, optimizer, n_processes):
     settings = loader_settings(estimator.net_params)
     if settings and not isinstance(data, LoadedPairs):
         raise ValueError(
-            f"net_params holds 'iterator_train__{min(settings)}', which is for the "
-            "DataLoader of a torch Dataset, and arrays need none: take it out."
+            f"net_params contains 'iterator_train__{min(settings)}', a setting of the "
+            "DataLoader of a torch Dataset, but arrays need no DataLoader: remove it."
         )
     check_net_params(estimator.net_params, optimizer)
     if estimator.gradient_clip is not None and estimator.optimizer == "lbfgs":
         raise ValueError(
             "gradient_clip would mislead the line search of optimizer='lbfgs': "
-            "choose another optimizer, or gradient_clip=None."
+            "choose another optimizer, or set gradient_clip=None."
         )
     for name, needs_validation in (
         ("early_stopping=True", estimator.early_stopping and plan.stops_early),
@@ -37,15 +37,15 @@ def check_training(estimator, data, plan, optimizer, n_processes):
         if needs_validation and not has_some:
             raise ValueError(
                 f"{name} needs validation data, got validation_fraction=0: "
-                "set it to 0.1, say, or pass validation to fit."
+                "set it to 0.1, for example, or pass validation to fit."
             )
     if estimator.lr_schedule == "refine" and estimator.early_stopping not in (
         None,
         True,
     ):
         raise ValueError(
-            "lr_schedule='refine' lowers the rate where early stopping would stop: "
-            "set early_stopping=True or None."
+            "lr_schedule='refine' lowers the learning rate when early stopping would "
+            "stop: set early_stopping=True or None."
         )
     if estimator.checkpoint is not None:
         _check_checkpoint(estimator)
@@ -64,8 +64,8 @@ def check_stream(estimator, data):
         if value and data.validation is None:
             raise ValueError(
                 f"{name}={value!r} needs validation samples, which cannot be set "
-                "aside of an iterable dataset: pass validation to fit, or a "
-                f"map-style one, with __len__ and __getitem__, or leave {name} out."
+                "aside from an iterable dataset: pass validation to fit, or use a "
+                f"map-style dataset, with __len__ and __getitem__, or leave {name} out."
             )
     data.fewest_rows = estimator._min_batch_rows
     if data.n_complete is not None:
@@ -88,16 +88,17 @@ def _check_checkpoint(estimator):
     """Raise ValueError for trainings that a file could not bring back."""
     if estimator.warm_start:
         raise ValueError(
-            f"checkpoint={estimator.checkpoint!r} keeps a training from its beginning, "
-            "and warm_start=True goes on from another: set either."
+            f"checkpoint={estimator.checkpoint!r} saves a training that starts from "
+            "nothing, but warm_start=True continues an earlier training: use one of "
+            "them."
         )
     names = names_of_those_that_begin_anew(estimator.callbacks or [])
     if names:
         raise ValueError(
-            f"checkpoint={estimator.checkpoint!r} cannot keep the state of the "
-            f"callback {names[0]}, which changes the training and would begin anew "
-            "when it goes on: leave it out, as lr_schedule and early_stopping are "
-            "kept, or set checkpoint=None."
+            f"checkpoint={estimator.checkpoint!r} cannot save the state of the "
+            f"callback {names[0]}, which changes the training and would start anew "
+            "when the training continues: use lr_schedule and early_stopping "
+            "instead, whose state is saved, or set checkpoint=None."
         )
 
 
@@ -132,17 +133,18 @@ def check_batches(estimator, data, plan, n_processes):
     if estimator.optimizer != "lbfgs" and n_train // n_batches < fewest:
         enough = (n_train + n_unpaired) // (n_train // fewest)
         raise ValueError(
-            f"{needs} {fewest} complete rows, but {n_train} of them spread among "
-            f"{n_unpaired} unpaired ones leave {n_train // n_batches} to a batch "
-            f"of batch_size={plan.batch_size}: use {enough} or more."
+            f"{needs} {fewest} complete rows, but with {n_train} complete and "
+            f"{n_unpaired} unpaired rows a batch has {n_train // n_batches} complete "
+            f"rows, got batch_size={plan.batch_size}: use {enough} or more."
         )
     fewest_a_process = 2 if getattr(estimator, "batch_norm", False) else 1
     too_few = n_train // n_batches < fewest_a_process * n_processes
     if too_few or 0 < n_valid < n_processes:
         raise ValueError(
-            f"{n_processes} processes share the complete rows of a batch, "
-            f"{fewest_a_process} at least for each, got {n_train // n_batches} in "
-            f"training and {n_valid} in validation: raise batch_size, or start fewer."
+            f"{n_processes} processes share the complete rows of a batch, and each "
+            f"needs at least {fewest_a_process}, got {n_train // n_batches} rows in "
+            f"training and {n_valid} in validation: raise batch_size, or start fewer "
+            "processes."
         )
 
 
@@ -156,5 +158,5 @@ def check_device(device):
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"device={device!r} is no device that torch can use here: {error}"
+            f"device={device!r} cannot be used by torch here: {error}"
         ) from error

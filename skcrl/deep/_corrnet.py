@@ -67,170 +67,201 @@ _CORRELATED = 0.1
 class CorrNet(BaseJointCode):
     r"""Correlational neural network, shallow or deep.
 
-    An autoencoder of the pair (x, y) with one joint code, trained to rebuild both views
-    from both, from x alone and from y alone, and to correlate the codes of the two
-    views [1]_. A missing view enters as zeros: ``transform`` is the code of x alone.
-    Per sample the objective sums :math:`\frac12\|z - g(h)\|^2` over the features and
-    over `terms`, less :math:`\lambda` times the correlation. ``CorrNet.paper()`` and
-    ``CorrNet.blog()`` have the published settings.
+    Use it when each view has to be reconstructed from the other, and the codes of both
+    views have to be comparable. It is an autoencoder of the pair (x, y) with one joint
+    code. It learns to reconstruct both views from both, from x alone and from y alone,
+    and at the same time to correlate the codes of the two views [1]_. A missing view is
+    replaced by zeros, so ``transform`` gives the code of x alone. Per sample the
+    objective is :math:`\frac12\|z - g(h)\|^2`, summed over the features and over
+    `terms`, minus :math:`\lambda` times the correlation. ``CorrNet.paper()`` and
+    ``CorrNet.blog()`` return estimators with the published settings.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of the code.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=()
-        Hidden layers of both encoders, or of either, as in ``((), (64, 32))``; () is
-        the paper's network.
+        Number of components: the width of the code.
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences, default=()
+        Widths of the hidden layers of the dense encoders. A pair of sequences, such as
+        ``((), (64, 32))``, gives each view its own. The default, no hidden layer, is
+        the network of the paper.
     activation : str, default="sigmoid"
-        f, after each hidden layer and in the code: one of "identity", "relu",
-        "leaky_relu", "elu", "sigmoid" and "tanh".
+        Activation function f of the hidden layers and of the code: "identity", "relu",
+        "leaky_relu", "elu", "sigmoid" or "tanh".
     output_activation : str, default="identity"
-        g, of the views rebuilt; one of the same. All but "identity" and "leaky_relu"
-        need ``standardize=False`` and views in the range that they give.
+        Activation function g of the reconstructed views: one of the same names. All
+        except "identity" and "leaky_relu" need ``standardize=False`` and views within
+        the range of the function.
     terms : sequence of str, default=("joint", "from_x", "from_y")
-        What to rebuild: both views from the code of both ("joint"), of x alone
-        ("from_x"), of y alone ("from_y"); each view from its own code ("self"), or from
-        that of the other ("cross"). "from_x" and "from_y" together are "self" and
-        "cross" together; a reconstruction that two terms name counts twice. ()
-        trains the encoders on the correlation alone, and the decoders on their codes as
-        they are.
+        What the network learns to reconstruct. "joint", "from_x" and "from_y"
+        reconstruct both views: from the code of both views, of x alone and of y alone.
+        "self" reconstructs each view from its own code, and "cross" from the code of
+        the other view. "from_x" and "from_y" together are the same as "self" and
+        "cross" together; a reconstruction that two terms name counts twice. With () the
+        encoders are trained by the correlation alone, and the decoders on the codes of
+        these encoders.
     reconstruction_weight : float, (x, y) pair of float or "mean", default=1.0
-        What the squared errors of both views, or of either, are multiplied with,
-        positive. "mean" is 2 / n_features of each view: in place of half the sum over
-        its features, each view then counts with their mean, as in Keras, however wide
-        it is.
+        Positive weight of the squared errors: one for both views, or one for each.
+        "mean" is 2 / n_features of each view. Then each view counts with the mean of
+        the squared errors over its features, as in Keras, and not with half their sum,
+        so that a wide view counts no more than a narrow one.
     correlation_weight : float, default=40.0
-        :math:`\lambda`. 0 leaves a multimodal autoencoder. More raises the correlation
-        of the codes, past a point at the cost of transfer, so do not choose it by
-        ``score`` alone. It weighs against errors summed over features: with
-        ``reconstruction_weight="mean"`` and d features a view the same balance is at
-        :math:`2\lambda/d`.
+        Weight :math:`\lambda` of the correlation. Larger values raise the correlation
+        of the codes. Beyond some point this makes transfer between the views worse, so
+        do not choose the weight by ``score`` alone. With 0 the network is a multimodal
+        autoencoder. The weight is relative to errors summed over features: with
+        ``reconstruction_weight="mean"`` and d features in each view, :math:`2\lambda/d`
+        gives the same balance.
     correlation : {"batch", "sample"}, default="batch"
-        Sum over dimensions of the correlation along the batch, or mean over samples of
-        the correlation along the dimensions, which is 0 for a single one.
+        Which correlation of the codes is maximised: the correlation of each dimension
+        over the batch, summed over dimensions, or the correlation of the two codes of
+        each sample over the dimensions, averaged over samples. The latter is 0 for a
+        single dimension.
     combine : {"pre", "post"}, default="pre"
-        The joint code is :math:`f(Wx + Vy + b)`, or :math:`f(Wx + b) + f(Vy + c)`.
+        How the views are combined into the joint code: before the activation,
+        :math:`f(Wx + Vy + b)`, or after it, :math:`f(Wx + b) + f(Vy + c)`.
     decoder : {"linear", "mirrored"}, default="linear"
-        A single layer, or the hidden layers of the encoder in reverse.
+        The dense decoders: a single layer, or the hidden layers of the encoder in
+        reverse.
     tied : bool, default=False
-        Decode by the transposed weights of the dense encoder, :math:`W' = W^T`. With
-        hidden layers this needs ``decoder="mirrored"``.
+        Whether the decoder uses the transposed weights of the dense encoder,
+        :math:`W' = W^T`. With hidden layers this needs ``decoder="mirrored"``.
     pretraining_epochs : int, default=0
-        Epochs in which each layer of the dense encoders, the code's last, is first
-        trained by itself: as a denoising autoencoder with tied weights of what the
-        layers before it make of its view, paired or not. Decoders start as drawn, but
-        for `tied` ones.
+        Number of epochs in which each layer of the dense encoders, including that of
+        the code, is first trained by itself. Each layer is trained as a denoising
+        autoencoder with tied weights, on the outputs of the layers before it, with
+        paired and unpaired rows. Decoders keep their random initial weights, unless
+        they are `tied`.
     pretraining_noise : float, default=0.1
-        Standard deviation of the noise there on the input of each layer.
+        Standard deviation of the normal noise that pretraining adds to the input of
+        each layer.
     x_encoder, y_encoder : nn.Module or None, default=None
-        Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
-        weights they come with, in place of all layers of that view: f applies to what
-        they give, as it does to :math:`Wx + b`. Samples of the view may then have any
-        shape. They are copied. Each batch brings them a row of zeros, the missing view,
-        which ``nn.BatchNorm2d`` and its like count in.
+        Encoders of your own, in place of all layers of that view. Each maps (n_samples,
+        ...) to (n_samples, n_components). It is copied, and the copy is trained from
+        the weights that it comes with. The activation f is applied to its output, as to
+        :math:`Wx + b`. The samples of the view may have any shape. Each batch contains
+        a row of zeros for the missing view, which also enters the statistics of layers
+        such as ``nn.BatchNorm2d``.
     x_decoder, y_decoder : nn.Module or None, default=None
-        Decoders (n_samples, n_components) -> (n_samples, ...) from the joint code, in
-        place of the dense ones and their `output_activation`. They are copied. Dense
-        decoders, of whatever encoders, give samples in their shape.
+        Decoders of your own, in place of the dense ones and their `output_activation`.
+        Each maps the joint code (n_samples, n_components) to the view (n_samples, ...).
+        It is copied. Dense decoders return samples in the shape of the view, whatever
+        the encoder is.
     optimizer : str, default="rmsprop"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=1e-2
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float or None, default=None
-        Penalty on squared weights, as the optimiser understands it. None stands for 0
-        with 1,000 rows and 100 for each component, or more; with fewer for 0.1.
+        L2 penalty on the weights, as the optimiser defines it. Larger values reduce
+        overfitting. None means 0 if there are at least 1,000 rows and at least 100 for
+        each component, otherwise 0.1.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether networks see columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Rebuilt views come back in
-        your units, and the objective counts errors in those of the networks. A sparse
-        view, and one with an encoder or a decoder of yours, is taken as it comes.
+        Whether to standardise the columns of each view for the networks: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Reconstructed views are returned in
+        the original units, and the objective measures errors in the standardised ones.
+        A view that is sparse, or that has an encoder or a decoder of your own, is not
+        standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
-        complete rows, float32 or of integers, in your units and dense, and come back in
-        the same shapes;
-        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
-        the epoch and the batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are dense tensors of the
+        complete rows of the batch, in the original units, of float32 or of integers.
+        The function returns two tensors of the same shapes. `generator` is a
+        ``torch.Generator`` on the device of the tensors, seeded by `random_state`, the
+        epoch and the batch. Validation and ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for 100.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means 100.
     micro_batch_size : int or None, default=None
-        Rows that go through the networks at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the networks compute twice. Layers of yours that look
-        along the batch, such as batch normalisation, see these rows alone.
+        Number of rows that go through the networks at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the networks compute
+        twice. Layers of your own that compute across the rows of a batch, such as batch
+        normalisation, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     monitor : {"loss", "score"}, default="loss"
-        Validation figure that early stopping goes by: the objective, or the ``score``
-        that the estimator would have if training ended now. For the latter each epoch
-        costs an encoding of the training samples.
+        Quantity that early stopping compares on the validation set. "loss" is the
+        objective. "score" is the ``score`` that the estimator would have if training
+        ended now; it takes longer, because each epoch then encodes the training
+        samples.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the networks compute in bfloat16 where torch deems that safe. The
-        objective is computed in full precision.
+        Whether the networks compute in bfloat16 where torch considers this safe. The
+        objective is always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the networks, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the networks. Compilation takes up to a minute and needs
+        a C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples and the batches. With None
-        every fit differs. No global generator is read or changed, but by modules of
-        yours that draw while they run, such as ``nn.Dropout``.
+        Seed of the initial weights, of the choice of validation samples and of the
+        batches. Pass an int to get the same result at each fit; with None every fit
+        differs. Global random generators are neither read nor changed, except by
+        modules of your own that draw random numbers while they run, such as
+        ``nn.Dropout``.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start` and
-        ``partial_fit``.
+        File that keeps the state of the training. It is complete at any moment. If
+        training is interrupted, ``fit`` with the same parameters and the same data
+        continues from this file and gives exactly the result of an uninterrupted
+        training. Any other ``fit`` is refused. It cannot be combined with `warm_start`
+        or ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where networks are large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
@@ -238,15 +269,15 @@ class CorrNet(BaseJointCode):
     n_components_ : int
         Number of components.
     net_ : TwoViewNet
-        The trained skorch net.
+        The trained skorch network.
     history_ : list of dict
-        Losses and times, one dict an epoch.
+        Losses and times, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of the first and of the second view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of the first and of the second view, if the view was a data frame.
 
     See Also
     --------
@@ -257,13 +288,13 @@ class CorrNet(BaseJointCode):
     -----
     Networks are trained in float32.
 
-    A row that is NaN in one view in ``fit`` is unpaired: its other view is rebuilt from
-    its own code, whatever the terms, and adds nothing to the correlation. Each row
-    counts as one sample in the mean.
+    A row that is NaN in one view in ``fit`` is unpaired. The view that is there is
+    reconstructed from its own code, whatever `terms` says, and does not enter the
+    correlation. Each row counts as one sample in the mean.
 
-    The combinations of errors in the paper's released code, whose L1, L2 and L3 are
-    "from_x", "from_y" and "joint" here: ``terms=("cross",)`` is its "euc-cor", and
-    "euc" with ``correlation_weight=0``.
+    The released code of the paper combines the errors L1, L2 and L3, which are
+    "from_x", "from_y" and "joint" here. Its combination "euc-cor" is
+    ``terms=("cross",)``, and its "euc" is the same with ``correlation_weight=0``.
 
     References
     ----------
@@ -394,29 +425,31 @@ class CorrNet(BaseJointCode):
 
     @classmethod
     def paper(cls, n_components: int = 50, **parameters: Any) -> Self:
-        """CorrNet at the settings of the paper's released code, unfitted.
+        """Make a CorrNet with the settings of the paper's released code.
 
-        One layer, whose transposed weights decode, all sigmoid; errors of all three
-        kinds, summed over features, and weight 2 of the correlation; RMSprop at rate
-        0.01, batches of 100 and 50 epochs, of views between 0 and 1 as they come [1]_.
+        The network has one layer, whose transposed weights are the decoder, and sigmoid
+        activations. The loss has the errors of all three kinds, summed over features,
+        and the correlation with weight 2. Training uses RMSprop with a learning rate of
+        0.01, batches of 100 rows and 50 epochs, on views with values between 0 and 1,
+        which are not standardised [1]_.
 
         Parameters
         ----------
         n_components : int, default=50
-            Width of the code.
+            Number of components: the width of the code.
         **parameters : object
-            Any parameters of ``CorrNet``, in place of those settings.
+            Parameters of ``CorrNet`` that replace these settings.
 
         Returns
         -------
         corrnet : CorrNet
-            Not fitted.
+            The estimator, not fitted.
 
         Notes
         -----
-        That code starts from weights drawn four times as wide, for which there is no
-        parameter, and takes the rows in their order, for which there is
-        ``net_params={"iterator_train__shuffle": False}``.
+        The released code draws its initial weights from a range that is four times as
+        wide; there is no parameter for this. It also takes the rows in their order,
+        which ``net_params={"iterator_train__shuffle": False}`` does here.
 
         References
         ----------
@@ -434,39 +467,42 @@ class CorrNet(BaseJointCode):
 
     @classmethod
     def blog(cls, n_components: int = 50, **parameters: Any) -> Self:
-        """Deep CorrNet at the settings of G. Bhatt's blog post, unfitted.
+        """Make a deep CorrNet with the settings of G. Bhatt's blog post.
 
-        Hidden layers of 500 and 300 units and a code, all sigmoid; the joint code is
-        the sum of those of both views; linear decoders of one layer; both views rebuilt
-        from x alone and from y alone, by the mean over the features of each, and weight
-        0.02 of the correlation; RMSprop at rate 0.001, batches of 100 and 40 epochs, of
-        views between 0 and 1 as they come [1]_.
+        The network has hidden layers of 500 and 300 units and a code, all with sigmoid
+        activations; the joint code is the sum of the codes of both views, and the
+        decoders are single linear layers. Both views are reconstructed from x alone and
+        from y alone, with the mean error over the features of each view, and the
+        correlation has weight 0.02. Training uses RMSprop with a learning rate of
+        0.001, batches of 100 rows and 40 epochs, on views with values between 0 and 1,
+        which are not standardised [1]_.
 
         Parameters
         ----------
         n_components : int, default=50
-            Width of the code.
+            Number of components: the width of the code.
         **parameters : object
-            Any parameters of ``CorrNet``, in place of those settings.
+            Parameters of ``CorrNet`` that replace these settings.
 
         Returns
         -------
         corrnet : CorrNet
-            Not fitted.
+            The estimator, not fitted.
 
         Notes
         -----
-        The 40 epochs were published for 50,000 rows. On 1,000 rows this training does
-        not get beyond the mean of the views: take smaller hidden layers, such as
-        (128,), batches of 20, a rate of 3e-3 and 100 epochs.
+        The 40 epochs were published for 50,000 rows. With 1,000 rows this training
+        learns no more than the mean of the views. Use smaller hidden layers there, such
+        as (128,), batches of 20 rows, a learning rate of 3e-3 and 100 epochs.
 
-        Its loss of a view is the mean over pixels, that of ``CorrNet()`` half their
-        sum. Here ``reconstruction_weight="mean"`` makes the two one, for views of any
-        width, so that its numbers stand as published: no width has to be known
-        before ``fit``. For halves of 392 pixels the same training, with 196 times the
-        loss, is that of ``reconstruction_weight=1.0``, ``correlation_weight=3.92`` and
-        ``net_params={"optimizer__eps": 1.96e-6}``: RMSprop divides the scale of a loss
-        out, but for its epsilon, which is 1e-8 in either library.
+        The post takes the mean of the squared errors over pixels, and ``CorrNet()``
+        half of their sum. Here ``reconstruction_weight="mean"`` gives the loss of the
+        post for views of any width, so its numbers are used as published and the width
+        need not be known before ``fit``. For halves of 392 pixels,
+        ``reconstruction_weight=1.0``, ``correlation_weight=3.92`` and
+        ``net_params={"optimizer__eps": 1.96e-6}`` give the same training with 196 times
+        the loss: RMSprop is independent of the scale of a loss, except for its epsilon,
+        which is 1e-8 in both libraries.
 
         References
         ----------
@@ -487,24 +523,24 @@ class CorrNet(BaseJointCode):
         terms = list(self.terms)
         if len([name for name in SOURCES if name in terms]) < len(terms):
             raise ValueError(
-                f"terms must hold some of {tuple(SOURCES)}, each at most once, or be "
-                f"() for the correlation alone, got {self.terms!r}."
+                f"terms must contain names among {tuple(SOURCES)}, each at most once, "
+                f"or be () to train by the correlation alone, got {self.terms!r}."
             )
         if not terms and self.correlation_weight == 0:
             raise ValueError(
-                "terms=() trains on the correlation alone, which correlation_weight=0 "
-                "leaves out: raise it, or name terms."
+                "terms=() trains by the correlation alone, but correlation_weight=0 "
+                "removes the correlation: raise correlation_weight, or name terms."
             )
         if not terms and self.tied:
             raise ValueError(
-                "terms=() trains the decoders apart from the encoders, whose weights "
-                "tied=True decodes by: set tied=False, or name terms."
+                "terms=() trains decoders and encoders separately, but with tied=True "
+                "they share their weights: set tied=False, or name terms."
             )
         self._view_weights()
         encoders = self.x_encoder, self.y_encoder
         if self.pretraining_epochs > 0 and None not in encoders:
             raise ValueError(
-                "Only dense encoders are pretrained, got pretraining_epochs="
+                "Only dense encoders can be pretrained, got pretraining_epochs="
                 f"{self.pretraining_epochs} with both x_encoder and y_encoder: "
                 "pretrain these yourself and set pretraining_epochs=0."
             )
@@ -517,7 +553,7 @@ class CorrNet(BaseJointCode):
         brought = [name for name in USERS_MODULES if getattr(self, name) is not None]
         if self.tied and brought:
             raise ValueError(
-                "tied=True decodes by the weights of dense encoders, got "
+                "tied=True decodes with the weights of dense encoders, got "
                 f"{' and '.join(brought)}: set tied=False."
             )
 

@@ -30,187 +30,216 @@ from skcrl.deep.modules import TwoBranch
 class DeepCCA(BaseTwoBranch):
     r"""Deep canonical correlation analysis.
 
-    Two encoders f and g are trained to maximise the total correlation of their outputs,
-    :math:`\|T\|_{tr}` with
-    :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` [1]_,
-    over batches, or by another objective with the same aim. Linear CCA on the encoded
-    training set then makes the codes uncorrelated, matched and ordered.
+    Use it when the relation of two views is not linear. Two encoders f and g, one for
+    each view, are trained on batches to maximise the total correlation of their
+    outputs, :math:`\|T\|_{tr}` with
+    :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` [1]_;
+    `objective` offers other objectives with the same aim. After training, linear CCA of
+    the encoded training set makes the codes uncorrelated, pairs them up and sorts them
+    by their correlation.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of either encoder's output and of the common space.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
-        Hidden layers of the dense encoders: of both views, or of either, as in
-        ``((), (1024, 1024))``, where x goes through a linear layer alone.
+        Number of components: the width of each encoder's output and of the common
+        space.
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences, default=(500, 300)
+        Widths of the hidden layers of the dense encoders. A pair of sequences gives
+        each view its own: with ``((), (1024, 1024))`` the encoder of x is a single
+        linear layer.
     activation : str, default="relu"
-        After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
-        "sigmoid", "tanh" and "cube_root", that of [1]_. The outputs are linear.
+        Activation function after each hidden layer: "identity", "relu", "leaky_relu",
+        "elu", "sigmoid", "tanh" or "cube_root", which is that of [1]_. The outputs are
+        linear.
     batch_norm : bool, default=False
-        Whether each hidden layer of the dense encoders, and of the decoders that mirror
-        them, is normalised over the batch before its activation, then scaled and
-        shifted as learned [6]_. Codes are made with running means and variances, of
-        which each batch of the training makes up a tenth. Weighted rows count in them
-        as often as they stand for samples. Not with ``optimizer="lbfgs"``.
+        Whether to use batch normalisation [6]_ before the activation of each hidden
+        layer, in the dense encoders and in the decoders that mirror them. Codes are
+        made with running means and variances; each training batch contributes a tenth
+        to them. A weighted row counts as often as its weight says. It cannot be
+        combined with ``optimizer="lbfgs"``.
     objective : {"trace_norm", "correlation_gap", "soft", "noi"}, default="trace_norm"
-        What to train the encoders on. "trace_norm" [1]_ needs `batch_size` above
-        `n_components`, and large beside it. "correlation_gap" [2]_ and "soft" [3]_
-        bring the correlation of each pair of outputs to 1 and those within a view to 0;
-        "noi" [4]_ regresses each view's outputs on the whitened ones of the other, and
-        takes small batches. Each is a function of that name in ``skcrl.deep.losses``,
-        "soft" being ``soft_cca``.
+        What the training maximises or minimises. "trace_norm" [1]_ needs a `batch_size`
+        that is larger than `n_components`, and works well only if it is much larger.
+        "correlation_gap" [2]_ and "soft" [3]_ bring the correlation of each pair of
+        outputs to 1 and the correlations within a view to 0. "noi" [4]_ regresses the
+        outputs of each view on the whitened outputs of the other, and works with small
+        batches. ``skcrl.deep.losses`` has a function of the same name for each, except
+        that "soft" is ``soft_cca`` there.
     reg : float or (x, y) pair of float, default=0.02
-        Ridge of "trace_norm", of "noi" and of the closing CCA, positive, in squared
-        units of the encoders' outputs: one for both views, or that of either.
+        Ridge regularisation, positive, which "trace_norm", "noi" and the closing CCA
+        add to the variances of the encoders' outputs: one number for both views, or a
+        pair with one for each. Larger values give smaller but more stable correlations.
     decorrelation_weight : float or None, default=None
-        Weight of the correlations within a view in "correlation_gap" and "soft". None
-        stands for 0.1 in the first and 0.3 in the second, chosen by ``score`` on 10,000
-        training images of MNIST set aside, with 50 components and batches of 500.
+        Weight of the correlations within a view in "correlation_gap" and "soft". Larger
+        values make the outputs of a view less correlated. None means 0.1 in the first
+        and 0.3 in the second. These values were chosen by ``score`` on 10,000 training
+        images of MNIST that were set aside, with 50 components and batches of 500.
     gap : {"squared", "linear"}, default="squared"
-        Whether "correlation_gap" sums the squares of the differences of the
-        correlations from 1, or the differences, as [2]_ writes: then all pairs pull
-        alike, however far they are.
+        What "correlation_gap" sums: the squared differences of the correlations from 1,
+        or the differences themselves, as in [2]_. With "linear" all pairs have the same
+        influence, however far their correlation is from 1.
     running_momentum : float in [0, 1), default=0.2
-        Share of the old that the running covariances of "soft" and "noi" keep at each
-        batch. Covariances that lag behind the encoders make "noi" unstable: with more
-        than 0.3, reduce `lr`.
+        Fraction of their old value that the running covariances of "soft" and "noi"
+        keep at each batch. With large values the covariances lag behind the encoders,
+        which makes "noi" unstable: above 0.3, reduce `lr`.
     reconstruction_weight : float, default=0.0
-        Weight of the squared error of either view decoded from its encoder's output,
-        summed over features and averaged over the samples that have the view; with
-        "trace_norm" this is DCCAE [5]_. With 0 decoding does not change what the
-        encoders learn.
+        Weight of the squared error with which each view is reconstructed from its
+        encoder's output. The error is summed over features and averaged over the
+        samples that have the view. With "trace_norm" this is DCCAE [5]_. With 0,
+        reconstruction has no influence on the encoders.
     gradient_penalty : (l1, l2) pair of float or None, default=None
-        Elastic net on the gradient, in either view, of what the views of each sample
-        have in common: the mean over samples of ``l1 * sum(abs(g)) + l2 * sum(g**2)``
-        [2]_, where g is the gradient of :func:`skcrl.metrics.common_score` of the
-        outputs, standardised over the batch, in the units that the networks see. It
-        makes the encoders leave out features that tell nothing of the other view, and
-        :func:`skcrl.inspection.gradient_map` sharper. Training takes longer, and
-        validation is without it. Not with `compile`, `micro_batch_size` and several
-        processes.
+        Elastic-net penalty on a gradient, which makes the encoders ignore features that
+        carry no information about the other view, and makes the maps of
+        :func:`skcrl.inspection.gradient_map` sharper. The penalty is the mean over
+        samples of ``l1 * sum(abs(g)) + l2 * sum(g**2)`` [2]_. Here g is the gradient,
+        with respect to each view as the networks see it, of
+        :func:`skcrl.metrics.common_score` of the outputs standardised over the batch.
+        Training takes longer with it, and the validation objective leaves it out. It
+        cannot be combined with `compile`, `micro_batch_size` or several processes.
     pretraining_epochs : int, default=0
-        Epochs in which each layer of the dense encoders is first trained as a
+        Number of epochs in which each layer of the dense encoders is first trained as a
         denoising autoencoder with tied weights [1]_.
     pretraining_noise : float, default=0.1
-        Standard deviation of the noise there on the input of each layer.
+        Standard deviation of the normal noise that pretraining adds to the input of
+        each layer.
     input_dropout : float in [0, 1) or None, default=None
-        Share of the entries of either view that is set to 0 while training, which keeps
-        networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
-        component, or more; with fewer for 0.5 if a view has more columns than rows,
-        else for 0.2, or 0 without hidden layers.
+        Fraction of the entries of each view that is set to 0 at random during training.
+        This keeps networks from fitting noise. None means 0 if there are at least 1,000
+        rows and at least 100 for each component. With fewer rows it means 0.5 if a view
+        has more columns than rows; otherwise 0.2, or 0 without hidden layers.
     closing_cca : bool, default=True
-        Whether linear CCA follows the training. If not, codes are the encoders' outputs
-        with mean 0 and variance 1, in pairs as the objective left them; "trace_norm"
-        does not pair them up.
+        Whether linear CCA is applied to the encoded training set after training. If
+        False, the codes are the encoders' outputs, scaled to mean 0 and variance 1.
+        Their pairs are then as the objective left them; "trace_norm" does not pair
+        outputs up.
     x_encoder, y_encoder : nn.Module or None, default=None
-        Encoders (n_samples, ...) -> (n_samples, n_components) to train, from the
-        weights they come with, in place of the dense ones. They are copied. The samples
-        of their view may have any shape.
+        Encoders of your own, in place of the dense ones. Each maps (n_samples, ...) to
+        (n_samples, n_components). It is copied, and the copy is trained from the
+        weights that it comes with. The samples of its view may have any shape.
     x_decoder, y_decoder : nn.Module or None, default=None
-        Decoders (n_samples, n_components) -> (n_samples, ...) from an encoder's output
-        to its view. They are copied, and trained by squared error beside the encoders.
-        None stands for the dense encoder in reverse if `reconstruction_weight` is
-        positive; else the view is decoded by ridge regression on the codes.
+        Decoders of your own. Each maps an encoder's output (n_samples, n_components) to
+        the view (n_samples, ...). It is copied, and the copy is trained by squared
+        error together with the encoders. None means the dense encoder in reverse if
+        `reconstruction_weight` is positive; otherwise the view is decoded by ridge
+        regression on the codes.
     optimizer : str, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=1e-3
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float, default=0.0
-        Penalty on squared weights, as the optimiser understands it.
+        L2 penalty on the weights, as the optimiser defines it. Larger values reduce
+        overfitting.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether networks see columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Rebuilt views come back in
-        your units, and the objective counts errors in those of the networks. A sparse
-        view, and one with an encoder or a decoder of yours, is taken as it comes.
+        Whether to standardise the columns of each view for the networks: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Reconstructed views are returned in
+        the original units, and the objective measures errors in the standardised ones.
+        A view that is sparse, or that has an encoder or a decoder of your own, is not
+        standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
-        complete rows, float32 or of integers, in your units and dense, and come back in
-        the same shapes;
-        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
-        the epoch and the batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are dense tensors of the
+        complete rows of the batch, in the original units, of float32 or of integers.
+        The function returns two tensors of the same shapes. `generator` is a
+        ``torch.Generator`` on the device of the tensors, seeded by `random_state`, the
+        epoch and the batch. Validation and ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for a hundredth of the rows, but at least 200 and 20 for each component,
-        and at most 2,000, or 4 for each component if that is more; where rows miss a
-        view, so many that as many are complete.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means a hundredth of the rows, but
+        at least 200 and at least 20 for each component, and at most 2,000 or 4 for each
+        component, whichever is more. If some rows have one view only, batches are made
+        larger, until each has this number of complete rows.
     micro_batch_size : int or None, default=None
-        Rows that go through the networks at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the networks compute twice. `batch_norm`, and layers
-        of yours that look along the batch, see these rows alone.
+        Number of rows that go through the networks at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the networks compute
+        twice. Batch normalisation, and layers of your own that compute across the rows
+        of a batch, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     monitor : {"loss", "score"}, default="loss"
-        Validation figure that early stopping goes by: the objective, or the ``score``
-        that the estimator would have if training ended now. For the latter each epoch
-        costs an encoding of the training samples.
+        Quantity that early stopping compares on the validation set. "loss" is the
+        objective. "score" is the ``score`` that the estimator would have if training
+        ended now; it takes longer, because each epoch then encodes the training
+        samples.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the networks compute in bfloat16 where torch deems that safe. The
-        objective is computed in full precision.
+        Whether the networks compute in bfloat16 where torch considers this safe. The
+        objective is always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the networks, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the networks. Compilation takes up to a minute and needs
+        a C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples and the batches. With None
-        every fit differs. No global generator is read or changed, but by modules of
-        yours that draw while they run, such as ``nn.Dropout``.
+        Seed of the initial weights, of the choice of validation samples and of the
+        batches. Pass an int to get the same result at each fit; with None every fit
+        differs. Global random generators are neither read nor changed, except by
+        modules of your own that draw random numbers while they run, such as
+        ``nn.Dropout``.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start` and
-        ``partial_fit``.
+        File that keeps the state of the training. It is complete at any moment. If
+        training is interrupted, ``fit`` with the same parameters and the same data
+        continues from this file and gives exactly the result of an uninterrupted
+        training. Any other ``fit`` is refused. It cannot be combined with `warm_start`
+        or ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where networks are large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
@@ -218,25 +247,26 @@ class DeepCCA(BaseTwoBranch):
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Pearson correlation of each pair of codes of the training set: its canonical
-        correlations after a closing CCA, else correlations of the pairs of outputs.
+        Pearson correlation of each pair of codes of the training set. After a closing
+        CCA these are the canonical correlations.
     x_weights_, y_weights_ : ndarray of shape (n_components, n_components)
-        Projections of the centred outputs of the encoders on the codes: those of the
-        closing CCA, or diagonal ones to variance 1.
+        Matrices that map the centred outputs of the encoders to the codes: those of the
+        closing CCA, or diagonal matrices that scale the outputs to variance 1.
     x_mean_, y_mean_ : ndarray of shape (n_components,)
-        Mean outputs of the encoders on the training set.
+        Mean outputs of the encoders over the training set.
     rank_ : int
-        Components that the encoded training set determines; further ones are 0.
+        Number of components that the encoded training set determines. The codes of
+        further components are 0.
     net_ : TwoViewNet
-        The trained skorch net.
+        The trained skorch network.
     history_ : list of dict
-        Losses and times, one dict an epoch.
+        Losses and times, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of the first and of the second view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of the first and of the second view, if the view was a data frame.
 
     See Also
     --------
@@ -247,10 +277,11 @@ class DeepCCA(BaseTwoBranch):
     -----
     Networks are trained in float32.
 
-    A row that is NaN in one view in ``fit`` is unpaired, which takes a positive
-    `reconstruction_weight`: its other view is decoded from its own code, and adds
-    nothing to the objective. Complete rows and unpaired ones are spread evenly among
-    the batches. The closing CCA, ridge decoders and validation rows are of pairs.
+    A row that is NaN in one view in ``fit`` is unpaired. Unpaired rows need a positive
+    `reconstruction_weight`: the view that is there is reconstructed from its own code,
+    and does not enter the objective otherwise. Complete and unpaired rows are spread
+    evenly over the batches. The closing CCA, the ridge decoders and the validation use
+    complete rows only.
 
     References
     ----------
@@ -439,14 +470,14 @@ class DeepCCA(BaseTwoBranch):
         super()._check_parameters()
         if self.optimizer == "lbfgs" and OBJECTIVES[self.objective].running:
             raise ValueError(
-                f"objective={self.objective!r} keeps running moments of batches, which "
-                "optimizer='lbfgs' would update at every evaluation of the same one: "
+                f"objective={self.objective!r} updates running moments with each "
+                "batch, but optimizer='lbfgs' evaluates the same batch many times: "
                 "choose another optimizer."
             )
         encoders = self.x_encoder, self.y_encoder
         if self.pretraining_epochs > 0 and None not in encoders:
             raise ValueError(
-                "Only dense encoders are pretrained, got pretraining_epochs="
+                "Only dense encoders can be pretrained, got pretraining_epochs="
                 f"{self.pretraining_epochs} with both x_encoder and y_encoder: "
                 "pretrain these yourself and set pretraining_epochs=0."
             )

@@ -47,155 +47,180 @@ _FEWEST_ROWS, _MOST_ROWS = 200, 2000
 
 
 class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
-    r"""What two views have in common, and what each of them has of its own.
+    r"""Separate what two views have in common from what each view has alone.
 
     The common codes are those of another two-view estimator, which is fitted first. For
     each view v an encoder then learns individual codes :math:`W_v`, and a decoder
-    rebuilds the view from both, so that
+    reconstructs the view from both. They minimise
 
     .. math:: \frac1n \|X_v - D_v([Z_v, W_v])\|^2
         + \lambda \sum_{ij} (Z_v^\top W_v / n)_{ij}^2
 
-    is least, where :math:`Z_v` are the common codes and the columns of both are
-    standardised (eqs. 5 and 6 of [1]_). Use it to see, search or rebuild what is
-    particular to a view, beside what the other view tells as well.
+    where :math:`Z_v` are the common codes, and the columns of both are standardised
+    (eqs. 5 and 6 of [1]_). Use it to inspect, search or reconstruct the part of a view
+    that the other view says nothing about.
 
     Parameters
     ----------
     common : two-view estimator or None, default=None
-        What gives the common codes. It is cloned and fitted, and then stays as it is;
-        one inside scikit-learn's ``FrozenEstimator`` is taken as it was fitted, and
-        must not be fitted again. A `ViewPipeline` goes around this estimator, and not
-        into it. None stands for ``DeepCCA(objective="correlation_gap",
-        closing_cca=False)`` with the `random_state`, `device` and `verbose` given here.
+        Estimator of the common codes. It is cloned and fitted, and does not change
+        afterwards. An estimator inside scikit-learn's ``FrozenEstimator`` is used as it
+        was fitted, and must not be fitted again. To use a `ViewPipeline`, put this
+        estimator inside it, and not the pipeline here. None means
+        ``DeepCCA(objective="correlation_gap", closing_cca=False)`` with the
+        `random_state`, `device` and `verbose` given here.
     n_individual : int or None, default=None
-        Width of the individual codes of either view; None stands for that of the common
-        codes. Individual scores and their maps need that, and 3 components or more.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500, 300)
-        Hidden layers of the dense individual encoders, and in reverse of the dense
-        decoders: of both views, or of either.
+        Number of individual components: the width of the individual codes of each view.
+        None means the width of the common codes. Individual scores and their maps need
+        this width, and at least 3 components.
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences, default=(500, 300)
+        Widths of the hidden layers of the dense individual encoders. The dense decoders
+        have the same layers in reverse. A pair of sequences gives each view its own.
     activation : str, default="relu"
-        After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
-        "sigmoid", "tanh" and "cube_root". Codes and rebuilt views are linear.
+        Activation function after each hidden layer: "identity", "relu", "leaky_relu",
+        "elu", "sigmoid", "tanh" or "cube_root". Codes and reconstructed views are
+        linear.
     decorrelation_weight : float, default=10.0
-        :math:`\lambda`. It weighs against errors summed over the features of a view.
-        Whatever it is, what common codes tell linearly of individual ones is taken out
-        of these after training, over the training set.
+        Weight :math:`\lambda` of the correlation of common with individual codes,
+        relative to errors summed over the features of a view. Larger values make the
+        codes less correlated in training. After training, what the common codes predict
+        linearly of the individual codes on the training set is subtracted from these,
+        whatever the weight.
     gradient_penalty : (l1, l2) pair of float or None, default=None
-        Elastic net on the gradient, in either view, of the individual score of each
-        sample: the mean over samples of ``l1 * sum(abs(g)) + l2 * sum(g**2)``, as in
-        :class:`DeepCCA`. It needs `n_individual` to be the width of the common codes,
-        3 at least.
+        Elastic-net penalty on the gradient g of the individual score of each sample
+        with respect to each view: the mean over samples of
+        ``l1 * sum(abs(g)) + l2 * sum(g**2)``, as in :class:`DeepCCA`. It needs
+        `n_individual` to equal the width of the common codes, and at least 3
+        components.
     joint : bool, default=False
-        Whether the common part, a DeepCCA, is trained together with the individual one,
-        and both losses are added up. Section 7.1.2 of [1]_ advises against it; it is
-        there to compare. The parameters of the training are then those given here.
+        Whether the common part, which must be a DeepCCA, is trained together with the
+        individual part, by the sum of both losses. The parameters of the training are
+        then those given here. Section 7.1.2 of [1]_ advises against it; use it to
+        compare.
     x_encoder, y_encoder : nn.Module or None, default=None
-        Individual encoders (n_samples, ...) -> (n_samples, n_individual) to train, from
-        the weights they come with, in place of the dense ones. They are copied. The
-        samples of their view may have any shape. If both `common` and this estimator
-        have an `x_encoder`, ``save`` refuses the model, as ``load`` takes one: joblib
-        keeps it. The same holds for `y_encoder` and the decoders.
+        Individual encoders of your own, in place of the dense ones. Each maps
+        (n_samples, ...) to (n_samples, n_individual). It is copied, and the copy is
+        trained from the weights that it comes with. The samples of its view may have
+        any shape. ``save`` refuses a model in which both `common` and this estimator
+        have an `x_encoder` of their own, because ``load`` takes only one; use joblib
+        for such a model. The same holds for `y_encoder` and for the decoders.
     x_decoder, y_decoder : nn.Module or None, default=None
-        Decoders (n_samples, n_components + n_individual) -> (n_samples, ...) from the
-        common and individual codes of a sample, side by side, in place of the dense
-        ones. They are copied.
+        Decoders of your own, in place of the dense ones. Each maps the common and the
+        individual codes of a sample, side by side, (n_samples, n_components +
+        n_individual), to the view (n_samples, ...). It is copied.
     optimizer : str, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=1e-3
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float, default=0.0
-        Penalty on squared weights, as the optimiser understands it.
+        L2 penalty on the weights, as the optimiser defines it. Larger values reduce
+        overfitting.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether networks see columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Rebuilt views come back in
-        your units, and the objective counts errors in those of the networks. A sparse
-        view, and one with an encoder or a decoder of yours, is taken as it comes.
+        Whether to standardise the columns of each view for the networks: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Reconstructed views are returned in
+        the original units, and the objective measures errors in the standardised ones.
+        A view that is sparse, or that has an encoder or a decoder of your own, is not
+        standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
-        complete rows, float32 or of integers, in your units and dense, and come back in
-        the same shapes;
-        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
-        the epoch and the batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are dense tensors of the
+        complete rows of the batch, in the original units, of float32 or of integers.
+        The function returns two tensors of the same shapes. `generator` is a
+        ``torch.Generator`` on the device of the tensors, seeded by `random_state`, the
+        epoch and the batch. Validation and ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for a hundredth of the rows, but at least 200 and at most 2,000.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means a hundredth of the rows, but
+        at least 200 and at most 2,000.
     micro_batch_size : int or None, default=None
-        Rows that go through the networks at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the networks compute twice. `batch_norm`, and layers
-        of yours that look along the batch, see these rows alone.
+        Number of rows that go through the networks at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the networks compute
+        twice. Batch normalisation, and layers of your own that compute across the rows
+        of a batch, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the networks compute in bfloat16 where torch deems that safe. The
-        objective is computed in full precision.
+        Whether the networks compute in bfloat16 where torch considers this safe. The
+        objective is always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the networks, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the networks. Compilation takes up to a minute and needs
+        a C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples and the batches. With None
-        every fit differs. No global generator is read or changed, but by modules of
-        yours that draw while they run, such as ``nn.Dropout``.
+        Seed of the initial weights, of the choice of validation samples and of the
+        batches. Pass an int to get the same result at each fit; with None every fit
+        differs. Global random generators are neither read nor changed, except by
+        modules of your own that draw random numbers while they run, such as
+        ``nn.Dropout``.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training of the individual part in, whole at any moment.
-        ``fit`` with the same parameters on the same data goes on from it, and ends bit
-        for bit as if never interrupted; any other ``fit`` is refused. The common part
-        is fitted again, and must come out the same: give it a `random_state`, or put a
-        fitted one into ``FrozenEstimator``. Not with `warm_start`, `joint` and
-        ``partial_fit``.
+        File that keeps the state of the training of the individual part. It is complete
+        at any moment. If training is interrupted, ``fit`` with the same parameters and
+        the same data continues from this file and gives exactly the result of an
+        uninterrupted training. Any other ``fit`` is refused. The common part is fitted
+        again and must give the same result: give it a `random_state`, or put a fitted
+        one into ``FrozenEstimator``. It cannot be combined with `warm_start`, `joint`
+        or ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where networks are large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
@@ -207,25 +232,25 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     n_individual_ : int
         Width of the individual codes.
     net_ : TwoViewNet
-        The trained skorch net of the individual part.
+        The trained skorch network of the individual part.
     history_ : list of dict
-        Losses and times of the individual part, one dict an epoch.
+        Losses and times of the individual part, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of the first and of the second view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of the first and of the second view, if the view was a data frame.
 
     See Also
     --------
-    LinearCommonIndividual : The same question for linear parts, in closed form.
-    skcrl.inspection.gradient_map : Where in a sample either score comes from.
+    LinearCommonIndividual : The same with linear parts, in closed form.
+    skcrl.inspection.gradient_map : Where in a sample each score comes from.
 
     Notes
     -----
-    Networks are trained in float32. ``partial_fit`` fits the common part in its first
-    call, to the data of that call, and trains the individual part for an epoch in each.
+    Networks are trained in float32. The first call of ``partial_fit`` fits the common
+    part to the data of that call; each call trains the individual part for one epoch.
 
     References
     ----------
@@ -342,8 +367,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     ):
         if self.joint and (going_on or is_part):
             raise ValueError(
-                "joint=True trains both parts from their beginnings: set "
-                "warm_start=False, and call fit and not partial_fit."
+                "joint=True trains both parts from the start: set warm_start=False, "
+                "and call fit instead of partial_fit."
             )
         # Apart, for threads that encode meanwhile with both parts of before.
         made = copy(self)
@@ -351,8 +376,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             made._begin_common(X, y, sample_weight, validation)
         elif not self._has_common_of_fit():
             raise ValueError(
-                f"common was {self.common_!r} in fit and is {self.common!r} now: "
-                "training goes on with the same common part only. Fit anew, with "
+                f"common was {self.common_!r} in fit and is {self.common!r} now, but "
+                "training can continue only with the same common part. Fit anew with "
                 "warm_start=False."
             )
         super(DeepCommonIndividual, made)._train(
@@ -386,8 +411,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             if is_dataset(X) and not isinstance(self.common_, BaseDeepTwoView):
                 raise ValueError(
                     f"common={type(self.common_).__name__}() takes no torch Dataset: "
-                    "choose a deep estimator, or pass one that is fitted already, in a "
-                    "FrozenEstimator."
+                    "choose a deep estimator, or pass an estimator that is already "
+                    "fitted, inside a FrozenEstimator."
                 )
             self.common_.fit(X, y, **self._fit_parameters(sample_weight, validation))
         elif not is_dataset(X):
@@ -395,8 +420,9 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         looked_up = [s for s, is_so in self.common_._integers.items() if is_so]
         if looked_up:
             raise ValueError(
-                f"The {looked_up[0]}_encoder of common looks up integers, which cannot "
-                "be rebuilt as numbers: pass what it makes of them as that view."
+                f"The {looked_up[0]}_encoder of common looks up integers, such as "
+                "tokens, which cannot be reconstructed as numbers: compute its "
+                "embeddings first, and pass them as that view."
             )
 
     def _common_given(self):
@@ -415,7 +441,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         name = type(common).__name__
         if not isinstance(common, TwoViewTransformer):
             raise ValueError(
-                f"common must hold a two-view estimator, got FrozenEstimator of {name}."
+                f"common must be a two-view estimator, got a FrozenEstimator of {name}."
             )
         if "estimator" in common.get_params(deep=False):
             raise ValueError(
@@ -443,13 +469,14 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             raise ValueError(
                 "joint=True needs a DeepCCA as common, without reconstruction_weight, "
                 "x_decoder, y_decoder, gradient_penalty and pretraining_epochs, got "
-                f"{'FrozenEstimator of ' if is_frozen else ''}{common}: set joint="
-                "False, or another common."
+                f"{'FrozenEstimator of ' if is_frozen else ''}{common}: set "
+                "joint=False, or choose another common."
             )
         if self.checkpoint is not None:
             raise ValueError(
-                f"checkpoint={self.checkpoint!r} keeps the training of the individual "
-                "part, and joint=True trains the common one with it: set either."
+                f"checkpoint={self.checkpoint!r} saves the training of the individual "
+                "part only, but joint=True trains the common part with it: set "
+                "checkpoint=None or joint=False."
             )
 
     def _fit_parameters(self, sample_weight, validation):
@@ -459,8 +486,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         if sample_weight is not None:
             if not has_fit_parameter(self.common_, "sample_weight"):
                 raise ValueError(
-                    f"common={name}() takes no sample_weight: leave it out, or choose "
-                    "another common."
+                    f"common={name}() takes no sample_weight: leave sample_weight out, "
+                    "or choose another common."
                 )
             parameters["sample_weight"] = sample_weight
         if validation is not None and isinstance(self.common_, BaseDeepTwoView):
@@ -534,8 +561,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
                 require_scored(self._width(), self._n_codes)
             except ValueError as error:
                 raise ValueError(
-                    f"gradient_penalty is on the individual score. {error} Or set "
-                    "gradient_penalty=None."
+                    f"gradient_penalty penalises the gradient of the individual score. "
+                    f"{error} Or set gradient_penalty=None."
                 ) from error
         if self.joint:
             as_trained = copy(self.common_)

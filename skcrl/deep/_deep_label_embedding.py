@@ -36,166 +36,188 @@ from skcrl.deep.modules._hidden_layers import hidden_layers, is_pair
 
 
 class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
-    r"""Classifier that embeds samples and class labels in one space by networks.
+    r"""Classifier that embeds samples and class labels in one space with a network.
 
-    Samples go through a network to codes z, and each class c has an embedding
-    :math:`u_c` among them. Both are learned by max margin: a sample of class y costs
-    :math:`\sum_{c \neq y} [\alpha + s_c - s_y]_+` [1]_ with the score
-    :math:`s_c = -\|z - u_c\|^2`, or the cosine of z and :math:`u_c`. It is given the
-    class of the highest score.
+    Use it for many classes, or to search samples by their labels. A network maps
+    samples to codes z, and each class c has an embedding :math:`u_c` in the same space.
+    Both are learned with a maximum margin: a sample of class y has the loss
+    :math:`\sum_{c \neq y} [\alpha + s_c - s_y]_+` [1]_, where the score :math:`s_c` is
+    :math:`-\|z - u_c\|^2` or the cosine of z and :math:`u_c`. The predicted class is
+    the one with the highest score.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Width of the space. None stands for the number of classes, or of features if
-        these are fewer; with an `encoder` for the number of classes.
+        Number of components: the width of the space. None means the number of classes,
+        or the number of features if there are fewer; with an `encoder` of your own it
+        means the number of classes.
     hidden_layer_sizes : sequence of int, default=(500,)
-        Hidden layers of the dense encoder. With () it is linear. Sparse samples are not
-        made dense for it.
+        Widths of the hidden layers of the dense encoder. With () the encoder is linear.
+        Sparse samples are not made dense for it.
     activation : str, default="relu"
-        After each hidden layer: one of "identity", "relu", "leaky_relu", "elu",
-        "sigmoid", "tanh" and "cube_root". The codes are linear.
+        Activation function after each hidden layer: "identity", "relu", "leaky_relu",
+        "elu", "sigmoid", "tanh" or "cube_root". The codes are linear.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        Which score a class has. Cosines were better on pictures of digits; by them one
-        dimension tells no more than two classes apart.
+        Which score a class has: minus the squared Euclidean distance, or the cosine.
+        Cosines classified pictures of digits better. With a single component, cosines
+        can separate two classes only.
     margin : float or None, default=None
-        Margin :math:`\alpha`, positive. None stands for 1 with ``metric="euclidean"``
-        and for 0.5 with ``metric="cosine"``.
+        Positive margin :math:`\alpha` by which the score of the right class should
+        exceed the others. None means 1 with ``metric="euclidean"`` and 0.5 with
+        ``metric="cosine"``.
     violators : {"all", "warp"}, default="all"
-        Whether a sample costs the sum over all classes that violate the margin, or
-        WARP, the mean over them times :math:`L(r) = \sum_{j=1}^r 1 / j` if they are r
-        [2]_: where there are many classes, the first ranks then count more. See
-        ``skcrl.deep.losses.label_margins``.
+        How the classes that violate the margin are combined. "all" sums over them.
+        "warp" takes their mean times :math:`L(r) = \sum_{j=1}^r 1 / j`, where r is
+        their number [2]_; with many classes this gives more weight to the first ranks.
+        See ``skcrl.deep.losses.label_margins``.
     input_dropout : float in [0, 1), default=0.2
-        Share of the entries of the samples that is set to 0 while training, which keeps
-        networks from fitting noise. Integers are left alone.
+        Fraction of the entries of the samples that is set to 0 at random during
+        training. This keeps networks from fitting noise. Integers are not changed.
     encoder : nn.Module or None, default=None
-        Encoder (n_samples, ...) -> (n_samples, n_components) to train, from the weights
-        it comes with, in place of the dense one. It is copied. Samples may have any
-        shape then, and integers, such as tokens, stay integers.
+        Encoder of your own, in place of the dense one. It maps (n_samples, ...) to
+        (n_samples, n_components). It is copied, and the copy is trained from the
+        weights that it comes with. Samples may then have any shape, and integers, such
+        as tokens, stay integers.
     optimizer : str, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=5e-3
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float, default=0.0
-        Penalty on squared weights and embeddings, as the optimiser understands it.
+        L2 penalty on the weights and the embeddings, as the optimiser defines it.
+        Larger values reduce overfitting.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether the network sees columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Sparse samples, and those
-        for an `encoder` of yours, are taken as they come.
+        Whether to standardise the columns of the samples for the network: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Sparse samples, and samples for an
+        `encoder` of your own, are not standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` is a tensor of samples, float32 or
-        of integers, in your units and dense, `y` a column of the positions of their
-        classes in `classes_`; both come back in the same shapes. `generator` is a
-        ``torch.Generator`` on their device, seeded by `random_state`, the epoch and the
-        batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` is a dense tensor of samples, in
+        the original units, of float32 or of integers; `y` is a column with the
+        positions of their classes in `classes_`. The function returns two tensors of
+        the same shapes. `generator` is a ``torch.Generator`` on the device of the
+        tensors, seeded by `random_state`, the epoch and the batch. Validation and
+        ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for 100.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means 100.
     micro_batch_size : int or None, default=None
-        Rows that go through the network at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the network computes twice. Layers of yours that look
-        along the batch, such as batch normalisation, see these rows alone.
+        Number of rows that go through the network at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the network computes
+        twice. Layers of your own that compute across the rows of a batch, such as batch
+        normalisation, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     monitor : {"loss", "score"}, default="loss"
-        Validation figure that early stopping goes by: the objective, or the accuracy.
+        Quantity that early stopping compares on the validation set: the objective
+        ("loss") or the accuracy ("score").
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the network computes in bfloat16 where torch deems that safe. The scores
-        and the objective are computed in full precision.
+        Whether the network computes in bfloat16 where torch considers this safe. The
+        scores and the objective are always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the network, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the network. Compilation takes up to a minute and needs a
+        C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples, the batches and the
-        dropout. With None every fit differs. No global generator is read or changed,
-        but by modules of yours that draw while they run, such as ``nn.Dropout``.
+        Seed of the initial weights, of the choice of validation samples, of the batches
+        and of the dropout. Pass an int to get the same result at each fit; with None
+        every fit differs. Global random generators are neither read nor changed, except
+        by modules of your own that draw random numbers while they run, such as
+        ``nn.Dropout``.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start`.
+        File that keeps the state of the training. It is complete at any moment. If
+        training is interrupted, ``fit`` with the same parameters and the same data
+        continues from this file and gives exactly the result of an uninterrupted
+        training. Any other ``fit`` is refused. It cannot be combined with `warm_start`.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where the network is large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes, in order.
+        The classes, sorted.
     label_embeddings_ : ndarray of shape (n_classes, n_components)
         Embeddings of the classes.
     n_components_ : int
-        Width of the space.
+        Number of components.
     net_ : TwoViewNet
-        The trained skorch net.
+        The trained skorch network.
     history_ : list of dict
-        Losses and times, one dict an epoch.
+        Losses and times, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_ : int
-        Width of the samples.
+        Number of features of the samples.
     feature_names_in_ : ndarray of str
-        Column names of the samples, if they were a data frame.
+        Column names of the samples, if they came as a data frame.
 
     See Also
     --------
-    CrossViewRetriever : Finds samples by a label, among the codes of both.
+    CrossViewRetriever : Finds samples by their label.
 
     Notes
     -----
-    The network is trained in float32. Each sample is compared with all classes, so that
-    memory is taken for a score of each class and each row of a batch.
+    The network is trained in float32. Each sample is compared with all classes, so the
+    memory needed grows with the number of classes times the rows of a batch.
 
     References
     ----------
@@ -324,33 +346,34 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples, perhaps sparse or a map of a file, which is not copied; of any
-            shape for an encoder of yours.
+            Samples. They may be sparse, or a memory-mapped file, which is not copied.
+            With an encoder of your own they may have any shape.
         y : array-like of shape (n_samples,)
-            Labels: texts, numbers or dates, of two classes at least.
+            Labels: strings, numbers or dates, of at least two classes.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. Whole
-            numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
-            several, on average.
+            Weight of each row, not negative: a row of weight w counts as w samples.
+            None means 1 for each row. With whole numbers the result is that of repeated
+            rows: exactly if all rows are in one batch, as with "lbfgs"; on average if
+            there are several batches.
         validation : (X, y) pair of samples and labels or None, default=None
-            A validation set of yours, of classes that are in `y`. It takes the place of
-            a `validation_fraction`: all of `X` is trained on, and early stopping and
-            `monitor` go by these rows.
+            A validation set of your own, with classes that are in `y`. It replaces
+            `validation_fraction`: training uses all of `X`, and early stopping and
+            `monitor` use the validation set.
 
         Returns
         -------
         self : DeepLabelEmbedding
-            Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            on samples of the classes that it knows, and if `checkpoint` names a file,
-            from where that is.
+            Fitted estimator. With ``warm_start=True`` training continued from the
+            fitted state, with the classes known there. If the file of `checkpoint`
+            exists, training continued from there.
 
         Raises
         ------
         ValueError
             If samples, labels, weights, the validation set or the parameters do not fit
-            together, all labels are of one class, or `checkpoint` names a file of
-            another training or none of skcrl's. As after any error and
-            KeyboardInterrupt, the estimator is then as it was before.
+            together, if all labels are of one class, or if `checkpoint` names a file of
+            another training or not of skcrl. After this and any other error, and after
+            KeyboardInterrupt, the estimator is as it was before.
         FloatingPointError
             If training diverges.
         """
@@ -384,9 +407,10 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
     def _refuse_datasets(self, *given):
         if any(map(is_dataset, given)):
             raise ValueError(
-                f"{type(self).__name__} takes no torch Dataset, which does not say "
-                "beforehand what classes there are: pass samples and labels as arrays, "
-                "which may be maps of files, as numpy.load(path, mmap_mode='r') gives."
+                f"{type(self).__name__} takes no torch Dataset, because a Dataset does "
+                "not tell in advance which classes there are. Pass samples and labels "
+                "as arrays; memory-mapped files, such as "
+                "numpy.load(path, mmap_mode='r'), will do."
             )
 
     def _check_views(self, X, y, reset):

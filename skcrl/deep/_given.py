@@ -38,14 +38,15 @@ def _refuse_pairs(X):
     """Raise ValueError for pairs that come neither as arrays nor as a Dataset."""
     if isinstance(X, DataLoader):
         raise ValueError(
-            "X is a DataLoader, and fit makes one of its own: pass loader.dataset, and "
-            'what the loader is to do by net_params={"iterator_train__num_workers": 2}.'
+            "X is a DataLoader, but fit makes a DataLoader of its own: pass "
+            "loader.dataset, and pass settings of the loader in net_params, such as "
+            '{"iterator_train__num_workers": 2}.'
         )
     if isinstance(X, list) and X and isinstance(X[0], tuple):
         raise ValueError(
-            "X is a list of pairs: pass a torch Dataset of them, or two arrays. A "
-            "search makes a list of a Dataset that has no shape; the page on data that "
-            "memory does not hold shows one that has."
+            "X is a list of pairs: pass a torch Dataset of pairs, or two arrays. A "
+            "search such as GridSearchCV makes a list of a Dataset that has no shape; "
+            "the page on data that memory does not hold shows a Dataset with a shape."
         )
 
 
@@ -55,8 +56,8 @@ def checked_validation(estimator, validation):
         return None
     if estimator.validation_fraction:
         raise ValueError(
-            f"validation_fraction={estimator.validation_fraction} sets rows aside, and "
-            "validation brings rows of its own: set either."
+            f"validation_fraction={estimator.validation_fraction} sets rows aside for "
+            "validation, but a validation set was passed to fit too: use one of them."
         )
     is_pair = isinstance(validation, tuple | list) and len(validation) == 2
     if not is_pair and not is_dataset(validation):
@@ -100,15 +101,16 @@ def require_pairs_alone(dataset, y, sample_weight=None, groups=None):
     """Raise ValueError for what does not go with a torch Dataset of pairs."""
     if y is not None:
         raise ValueError(
-            "A torch Dataset gives both views, as pairs (x, y): pass fit(dataset), "
+            "A torch Dataset gives both views, as pairs (x, y): call fit(dataset), "
             "without y."
         )
     for name, given in (("sample_weight", sample_weight), ("groups", groups)):
         if given is not None:
             raise ValueError(
-                f"{name} goes with arrays, whose rows have numbers, and not with a "
-                "torch Dataset: have it give a pair as often as it counts, by torch."
-                "utils.data.Subset say, and equal views where samples belong together."
+                f"{name} can be used with arrays, but not with a torch Dataset. "
+                "Instead of weights, let the Dataset return a pair as often as it "
+                "counts, for example by torch.utils.data.Subset; instead of groups, "
+                "let it return equal views for samples that belong together."
             )
 
 
@@ -117,8 +119,8 @@ def require_views(views):
     for side, view in views.items():
         if is_dataset(view):
             raise ValueError(
-                f"{NAMES[side]} is a torch Dataset, which goes into fit, partial_fit, "
-                "transform and transform_y alone: pass an array."
+                f"{NAMES[side]} is a torch Dataset, which only fit, partial_fit, "
+                "transform, transform_y and score accept: pass an array."
             )
 
 
@@ -145,8 +147,8 @@ def _loaded_validation(estimator, dataset):
     held = loaded_pairs(estimator, dataset, reset=False)
     if held.is_stream:
         raise ValueError(
-            "an iterable dataset has no samples by their numbers: pass a map-style "
-            "one, with a __len__ and a __getitem__."
+            "samples of an iterable dataset cannot be addressed by number: pass a "
+            "map-style dataset, with __len__ and __getitem__."
         )
     return held
 
@@ -155,8 +157,8 @@ def _dask_rows(estimator, view, side):
     """Rows of a Dask array, block by block."""
     if np.isnan(view.shape[0]):
         raise ValueError(
-            f"{NAMES[side]} is a Dask array in chunks of unknown lengths: call its "
-            "compute_chunk_sizes()."
+            f"{NAMES[side]} is a Dask array with chunks of unknown lengths: call its "
+            "method compute_chunk_sizes() first."
         )
     return DaskRows(view, NAMES[side], dask_type(estimator, view, side))
 

@@ -26,156 +26,183 @@ from skcrl.deep.modules._hidden_layers import hidden_layers, is_pair
 
 
 class MultimodalAutoencoder(BaseJointCode):
-    r"""Multimodal autoencoder, with one joint code of both views.
+    r"""Multimodal autoencoder with one joint code of both views.
 
-    Both views go in and both come out. In training one view is taken from some of the
-    rows, and both are rebuilt all the same, so that either view alone tells the other
-    [1]_. A missing view enters as zeros: ``transform`` is the code of x alone. The
-    objective is the mean over samples of :math:`\frac12\|z - \hat z\|^2` summed over
-    the features of :math:`z = (x, y)`.
+    Use it to reconstruct a missing view, or to get one code from whichever views are
+    there. The network takes both views and reconstructs both. During training one view
+    is removed from some of the rows, and still both have to be reconstructed; so the
+    network learns to predict each view from the other [1]_. A missing view is replaced
+    by zeros, so ``transform`` gives the code of x alone. The objective is the mean over
+    samples of :math:`\frac12\|z - \hat z\|^2`, summed over the features of
+    :math:`z = (x, y)`.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of the code.
+        Number of components: the width of the code.
     layout : {"split", "concatenated"}, default="split"
-        Whether each view has hidden layers of its own, which only the joint layer
-        :math:`f(Wx + Vy + b)` brings together, or the views are concatenated and all
-        hidden layers are joint [2]_. The decoder mirrors the encoder.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(200,)
-        Hidden layers of the encoder: of each view, or of both together. With
-        ``layout="split"`` either view may have its own, as in ``((), (64, 32))``.
+        Where the views are brought together. With "split" each view has hidden layers
+        of its own, and the joint layer :math:`f(Wx + Vy + b)` follows them. With
+        "concatenated" the views are concatenated at the input and share all hidden
+        layers [2]_. The decoder mirrors the encoder.
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences, default=(200,)
+        Widths of the hidden layers of the encoder: of each view with
+        ``layout="split"``, of both together with "concatenated". With "split", a pair
+        of sequences, such as ``((), (64, 32))``, gives each view its own.
     activation : str, default="tanh"
-        f, after each hidden layer and in the code: one of "identity", "relu",
-        "leaky_relu", "elu", "sigmoid" and "tanh". All units of a narrow "relu" code may
-        die, after which it says nothing; where it is wide, "relu" often rebuilds best.
+        Activation function f of the hidden layers and of the code: "identity", "relu",
+        "leaky_relu", "elu", "sigmoid" or "tanh". In a narrow code with "relu" all units
+        may become 0 for all inputs, and the code then carries no information; a wide
+        code with "relu" often reconstructs best.
     output_activation : str, default="identity"
-        g, of the views rebuilt; one of the same. All but "identity" and "leaky_relu"
-        need ``standardize=False`` and views in the range that they give.
+        Activation function g of the reconstructed views: one of the same names. All
+        except "identity" and "leaky_relu" need ``standardize=False`` and views within
+        the range of the function.
     modality_dropout : float, default=2/3
-        Probability of a row to lose one of its two views in training, either with half
-        of it. 2/3 is a third of the rows with both views, a third with x alone and a
-        third with y alone [1]_. With 0 neither view learns to rebuild the other.
+        Probability that one of the two views of a row is removed in training; both
+        views have the same chance. With 2/3, a third of the rows have both views, a
+        third x alone and a third y alone [1]_. With 0 the network does not learn to
+        reconstruct one view from the other.
     noise : float, default=0.0
-        Standard deviation of the normal noise added to the inputs in training: a
-        denoising autoencoder.
+        Standard deviation of the normal noise that is added to the inputs in training.
+        A positive value makes the network a denoising autoencoder.
     pretraining_epochs : int, default=0
-        Epochs in which each layer of the encoder is first trained by itself, those of
-        either view before the joint ones: as a denoising autoencoder with tied weights
-        of what the layers before it give, of unpaired rows too as far as these take one
-        view. The decoder starts as drawn.
+        Number of epochs in which each layer of the encoder is first trained by itself,
+        the layers of each view before the joint ones. Each layer is trained as a
+        denoising autoencoder with tied weights, on the outputs of the layers before it;
+        layers of one view also use unpaired rows. The decoder keeps its random initial
+        weights.
     pretraining_noise : float, default=0.1
-        Standard deviation of the noise there on the input of each layer.
+        Standard deviation of the normal noise that pretraining adds to the input of
+        each layer.
     x_encoder, y_encoder : nn.Module or None, default=None
-        Encoders (n_samples, ...) -> (n_samples, any width) to train, from the weights
-        they come with, in place of the hidden layers of that view, with
-        ``layout="split"``. The joint layer takes what they give, without an activation
-        between. Samples of the view may then have any shape. They are copied.
+        Encoders of your own, in place of the hidden layers of that view; they need
+        ``layout="split"``. Each maps (n_samples, ...) to (n_samples, any width). It is
+        copied, and the copy is trained from the weights that it comes with. The joint
+        layer takes its output, with no activation between. The samples of the view may
+        have any shape.
     x_decoder, y_decoder : nn.Module or None, default=None
-        Decoders (n_samples, n_components) -> (n_samples, ...) from the code to that
-        view, in place of all layers between and of `output_activation`, with
-        ``layout="split"``. They are copied. Dense decoders, of whatever encoders, have
-        `hidden_layer_sizes` in reverse and give samples in their shape.
+        Decoders of your own, in place of all layers from the code to that view and of
+        `output_activation`; they need ``layout="split"``. Each maps the code
+        (n_samples, n_components) to the view (n_samples, ...). It is copied. Dense
+        decoders have `hidden_layer_sizes` in reverse and return samples in the shape of
+        the view, whatever the encoder is.
     optimizer : str, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=2e-3
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float or None, default=None
-        Penalty on squared weights, as the optimiser understands it. None stands for 0
-        with 1,000 rows and 100 for each component, or more; with fewer for 0.1.
+        L2 penalty on the weights, as the optimiser defines it. Larger values reduce
+        overfitting. None means 0 if there are at least 1,000 rows and at least 100 for
+        each component, otherwise 0.1.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether networks see columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Rebuilt views come back in
-        your units, and the objective counts errors in those of the networks. A sparse
-        view, and one with an encoder or a decoder of yours, is taken as it comes.
+        Whether to standardise the columns of each view for the networks: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Reconstructed views are returned in
+        the original units, and the objective measures errors in the standardised ones.
+        A view that is sparse, or that has an encoder or a decoder of your own, is not
+        standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
-        complete rows, float32 or of integers, in your units and dense, and come back in
-        the same shapes;
-        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
-        the epoch and the batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are dense tensors of the
+        complete rows of the batch, in the original units, of float32 or of integers.
+        The function returns two tensors of the same shapes. `generator` is a
+        ``torch.Generator`` on the device of the tensors, seeded by `random_state`, the
+        epoch and the batch. Validation and ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for 100.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means 100.
     micro_batch_size : int or None, default=None
-        Rows that go through the networks at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the networks compute twice. Layers of yours that look
-        along the batch, such as batch normalisation, see these rows alone.
+        Number of rows that go through the networks at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the networks compute
+        twice. Layers of your own that compute across the rows of a batch, such as batch
+        normalisation, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     monitor : {"loss", "score"}, default="loss"
-        Validation figure that early stopping goes by: the objective, or the ``score``
-        that the estimator would have if training ended now. For the latter each epoch
-        costs an encoding of the training samples.
+        Quantity that early stopping compares on the validation set. "loss" is the
+        objective. "score" is the ``score`` that the estimator would have if training
+        ended now; it takes longer, because each epoch then encodes the training
+        samples.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the networks compute in bfloat16 where torch deems that safe. The
-        objective is computed in full precision.
+        Whether the networks compute in bfloat16 where torch considers this safe. The
+        objective is always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the networks, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the networks. Compilation takes up to a minute and needs
+        a C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples, the batches, the dropout
-        and the noise. With None every fit differs. No global generator is read or
-        changed, but by modules of yours that draw while they run, such as
-        ``nn.Dropout``.
+        Seed of the initial weights, of the choice of validation samples, of the
+        batches, of the dropout and of the noise. Pass an int to get the same result at
+        each fit; with None every fit differs. Global random generators are neither read
+        nor changed, except by modules of your own that draw random numbers while they
+        run, such as ``nn.Dropout``.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start` and
-        ``partial_fit``.
+        File that keeps the state of the training. It is complete at any moment. If
+        training is interrupted, ``fit`` with the same parameters and the same data
+        continues from this file and gives exactly the result of an uninterrupted
+        training. Any other ``fit`` is refused. It cannot be combined with `warm_start`
+        or ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where networks are large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
@@ -183,29 +210,30 @@ class MultimodalAutoencoder(BaseJointCode):
     n_components_ : int
         Number of components.
     net_ : TwoViewNet
-        The trained skorch net.
+        The trained skorch network.
     history_ : list of dict
-        Losses and times, one dict an epoch.
+        Losses and times, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of the first and of the second view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of the first and of the second view, if the view was a data frame.
 
     See Also
     --------
-    CorrNet : Correlates the codes of the views besides.
+    CorrNet : Also correlates the codes of the two views.
     TiedBidirectional : Translates each view to the other, without mixing them.
 
     Notes
     -----
     Networks are trained in float32.
 
-    A row that is NaN in one view in ``fit`` is unpaired: its other view enters alone
-    and only that one is rebuilt. Each row counts as one sample in the mean.
+    A row that is NaN in one view in ``fit`` is unpaired: only the view that is there
+    enters the network, and only that view is reconstructed. Each row counts as one
+    sample in the mean.
 
-    The validation objective is without noise and with both views there.
+    The validation objective is computed without noise and with both views.
 
     References
     ----------
@@ -328,20 +356,21 @@ class MultimodalAutoencoder(BaseJointCode):
         brought = [name for name in USERS_MODULES if getattr(self, name) is not None]
         if self.layout == "concatenated" and brought:
             raise ValueError(
-                "layout='concatenated' has no layers of one view, which "
+                "layout='concatenated' has no layers for a single view that "
                 f"{' and '.join(brought)} could replace: set layout='split'."
             )
         if self.layout == "concatenated" and is_pair(self.hidden_layer_sizes):
             raise ValueError(
-                "layout='concatenated' has the hidden layers of both views together, "
-                f"got an (x, y) pair of them, hidden_layer_sizes="
-                f"{self.hidden_layer_sizes!r}: set layout='split', or one sequence."
+                "layout='concatenated' has one sequence of hidden layers for both "
+                "views, got an (x, y) pair of sequences, "
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: pass one sequence, "
+                "or set layout='split'."
             )
 
         encoders = [name for name in brought if name.endswith("encoder")]
         if self.pretraining_epochs > 0 and encoders:
             raise ValueError(
-                "Only dense encoders are pretrained, up to the joint layers, got "
+                "Only dense encoders can be pretrained, got "
                 f"pretraining_epochs={self.pretraining_epochs} with "
                 f"{' and '.join(encoders)}: pretrain these yourself and set "
                 "pretraining_epochs=0."

@@ -17,136 +17,156 @@ from skcrl.deep.modules._hidden_layers import hidden_layers
 
 
 class TiedBidirectional(BaseDeepTwoView):
-    r"""Two networks that translate each view to the other, symmetrical in the centre.
+    r"""Two networks with tied central weights that translate each view to the other.
 
-    One net goes from x to y, the other from y to x [1]_. They share the weights of the
-    two central layers: where net 1 goes through :math:`W_2` and :math:`W_3`, net 2 goes
-    through :math:`W_3^T` and :math:`W_2^T`. The activations between the two are the
-    codes. All biases, and the layers further out, are free in each net. The objective
-    is the mean squared error of both translations, over samples and over the features
-    of both views; those of CorrNet and of MultimodalAutoencoder sum over features.
+    Use it to translate between two views, or to get a joint code that keeps both. One
+    network goes from x to y, the other from y to x [1]_. They share the weights of the
+    two central layers: where the first network uses :math:`W_2` and :math:`W_3`, the
+    second uses :math:`W_3^T` and :math:`W_2^T`. The activations between these two
+    layers are the codes. All biases, and all layers further out, belong to one network
+    only. The objective is the mean squared error of both translations, over the samples
+    and over the features of both views. (CorrNet and MultimodalAutoencoder sum over
+    features instead.)
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of the central layer of each net. Joint codes are twice as wide.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such, default=(500,)
-        Hidden layers between a view and the centre, of both views or of either, as in
-        ``((), (64, 32))``: one net has those of x on its way to the centre and those of
-        y mirrored on its way from there, the other net the other way round. The last
-        one of a view is tied on its side of the centre. With () the tied weights are
-        all there are, and join the view to the centre.
+        Number of components: the width of the central layer of each network. Joint
+        codes are twice as wide.
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences, default=(500,)
+        Widths of the hidden layers between a view and the centre. A pair of sequences,
+        such as ``((), (64, 32))``, gives each view its own. The network from x to y has
+        the layers of x before the centre and those of y in reverse after it; the other
+        network has them the other way round. The last hidden layer of each view is
+        joined to the centre by the tied weights. With () the tied weights join the
+        views to the centre, and there are no others.
     activation : str, default="elu"
-        After each hidden layer and in the centre: one of "identity", "relu",
-        "leaky_relu", "elu", "sigmoid" and "tanh".
+        Activation function of the hidden layers and of the centre: "identity", "relu",
+        "leaky_relu", "elu", "sigmoid" or "tanh".
     output_activation : str, default="identity"
-        Of the views rebuilt; one of the same. The paper applies its "tanh" here too,
-        which suits views scaled to (-1, 1) and no others. All but "identity" and
-        "leaky_relu" need ``standardize=False``.
+        Activation function of the reconstructed views: one of the same names. The paper
+        uses "tanh" here too, which suits only views scaled to (-1, 1). All except
+        "identity" and "leaky_relu" need ``standardize=False``.
     dropout : float, default=0.0
-        Share of the central activations dropped in training.
+        Fraction of the central activations that is set to 0 at random during training.
     input_dropout : float in [0, 1) or None, default=None
-        Share of the entries of either view that is set to 0 while training, which keeps
-        networks from fitting noise. None stands for 0 with 1,000 rows and 100 for each
-        component, or more; with fewer for 0.2 if a view has more columns than rows,
-        else for 0.1, or 0 without hidden layers.
+        Fraction of the entries of each view that is set to 0 at random during training.
+        This keeps networks from fitting noise. None means 0 if there are at least 1,000
+        rows and at least 100 for each component. With fewer rows it means 0.2 if a view
+        has more columns than rows; otherwise 0.1, or 0 without hidden layers.
     optimizer : str, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", which decays by 0.9, "nesterov", which is SGD
-        with momentum 0.9, or "lbfgs". The last takes all samples as one batch; an epoch
-        is then up to 20 iterations with line search, from a first step of `lr`, for
-        which 1 is usual.
+        Name of the optimiser: "adam", "adamw", "sgd", "rmsprop" (with decay 0.9),
+        "nesterov" (SGD with Nesterov momentum 0.9) or "lbfgs". L-BFGS uses all samples
+        as one batch. One epoch is then up to 20 iterations with a line search, and `lr`
+        is the length of the first step, usually 1.
     lr : float, default=2e-3
-        Learning rate.
+        Learning rate. Larger values train faster, but training may diverge.
     lr_schedule : {"constant", "one_cycle", "refine"} or None, default=None
-        "one_cycle" raises the rate from `lr` / 25 to `lr` and lets it fall to nothing,
-        over the epochs of one ``fit``. "refine" stops early, but where that would end
-        the training, it goes back to the best weights and on with a tenth of the rate
-        and a fifth of the patience, three times. None stands for "refine" where
-        training stops early, else for "constant".
+        How the learning rate changes. "constant" keeps it at `lr`. "one_cycle" raises
+        it from `lr` / 25 to `lr` and then lowers it to almost 0, over the epochs of one
+        ``fit``. "refine" uses early stopping, but when training would stop, it goes
+        back to the best weights and continues with a tenth of the learning rate and a
+        fifth of `n_iter_no_change`; it does this three times. None means "refine" if
+        training stops early, otherwise "constant".
     weight_decay : float, default=0.0
-        Penalty on squared weights, as the optimiser understands it.
+        L2 penalty on the weights, as the optimiser defines it. Larger values reduce
+        overfitting.
     gradient_clip : float or None, default=None
-        Norm of the gradient beyond which it is scaled down to that norm.
+        Largest norm that the gradient may have. A gradient with a larger norm is scaled
+        down to this norm. With None gradients are not clipped.
     standardize : bool, default=True
-        Whether networks see columns of mean 0 and deviation 1, or less for a column
-        with values further than 4 deviations from its mean. Rebuilt views come back in
-        your units, and the objective counts errors in those of the networks. A sparse
-        view, and one with an encoder or a decoder of yours, is taken as it comes.
+        Whether to standardise the columns of each view for the networks: to mean 0 and
+        standard deviation 1, or to a smaller deviation for a column with values further
+        than 4 standard deviations from its mean. Reconstructed views are returned in
+        the original units, and the objective measures errors in the standardised ones.
+        A view that is sparse, or that has an encoder or a decoder of your own, is not
+        standardised.
     augment : callable (x, y, generator) -> (x, y) or None, default=None
-        Changes each training batch at random, such as
-        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are tensors of its
-        complete rows, float32 or of integers, in your units and dense, and come back in
-        the same shapes;
-        `generator` is a ``torch.Generator`` on their device, seeded by `random_state`,
-        the epoch and the batch. Validation and ``transform`` see the data themselves.
+        Function that changes each training batch at random, such as
+        :class:`skcrl.deep.augment.RandomShift`. `x` and `y` are dense tensors of the
+        complete rows of the batch, in the original units, of float32 or of integers.
+        The function returns two tensors of the same shapes. `generator` is a
+        ``torch.Generator`` on the device of the tensors, seeded by `random_state`, the
+        epoch and the batch. Validation and ``transform`` use the data as they are.
     batch_size : int or None, default=None
-        Fewest rows of a batch; a short last batch is shared out among the others. None
-        stands for 100.
+        Smallest number of rows in a batch. If the last batch would have fewer, its rows
+        are distributed among the other batches. None means 100.
     micro_batch_size : int or None, default=None
-        Rows that go through the networks at once in training; None stands for the whole
-        batch. The gradient is that of the whole batch, computed in two passes with the
-        memory of a few rows, and the networks compute twice. Layers of yours that look
-        along the batch, such as batch normalisation, see these rows alone.
+        Number of rows that go through the networks at once during training; None means
+        the whole batch. Choose a smaller number to save memory. The gradient remains
+        that of the whole batch: it is computed in two passes, so the networks compute
+        twice. Layers of your own that compute across the rows of a batch, such as batch
+        normalisation, see only these rows.
     max_epochs : int or None, default=None
-        Passes over the data, at most. With None, training ends by itself, but for
-        ``lr_schedule="one_cycle"``: by early stopping if there are 1,000 rows or more,
-        and 100 or more for each component, or if it is asked for; else where the loss
-        hardly falls any more, as `tol` says. It ends at the latest after 30 epochs or
-        1,000 batches, 300 with fewer rows, whichever is more.
+        Largest number of passes over the training data. With None, training decides by
+        itself when to end, unless ``lr_schedule="one_cycle"``. It stops early if
+        `early_stopping` is True, or if there are at least 1,000 rows and at least 100
+        for each component. Otherwise it ends when the loss hardly decreases any more,
+        as `tol` defines. At the latest it ends after 30 epochs or after 1,000 batches
+        (300 batches if there are fewer rows), whichever is longer.
     tol : float, default=0.02
-        Least gain that counts, as a share of all that was gained since the first epoch.
-        With ``max_epochs=None`` and without early stopping, training ends where the
-        mean loss of 20 steps, or of an epoch if that is longer, is not lower by as much
-        than that of the 20 before. Early stopping counts an epoch as better if it gains
-        more. Training that reaches its last epoch with the loss still falling by more
-        gives a ``ConvergenceWarning``, but for ``lr_schedule="one_cycle"``. With 0 any
-        gain counts for early stopping; otherwise training goes on to the last epoch,
-        without a warning.
+        Smallest decrease of the loss that counts as progress, as a fraction of the
+        whole decrease since the first epoch. With ``max_epochs=None`` and without early
+        stopping, training ends when the mean loss of the last 20 steps (or of the last
+        epoch, if that is longer) is not lower by at least this much than that of the 20
+        steps before. With early stopping, an epoch counts as better only if it gains
+        more than this. If the loss is still falling by more than this in the last
+        epoch, a ``ConvergenceWarning`` is raised, unless ``lr_schedule="one_cycle"``.
+        With 0, early stopping counts any gain; without early stopping, training
+        continues to the last epoch and gives no warning.
     validation_fraction : float or None, default=None
-        Share of the samples set aside to watch the objective on. None stands for 0.1
-        with early stopping, else for none. ``fit`` takes a validation set of yours, as
-        `validation`, instead.
+        Fraction of the samples that is set aside for validation. None means 0.1 with
+        early stopping, otherwise 0. To use a validation set of your own, pass it to
+        ``fit`` as `validation`.
     early_stopping : bool or None, default=None
-        Keep the best weights, and stop, or refine as `lr_schedule` says, after
-        `n_iter_no_change` epochs without a better validation objective. None stops
-        early with ``lr_schedule="refine"``, and, but for ``lr_schedule="one_cycle"``,
-        where `max_epochs` is None and either ``fit`` was given `validation`, or there
-        are enough rows and `validation_fraction` is not 0.
+        Whether to stop training after `n_iter_no_change` epochs without a better
+        validation objective, and to keep the best weights. With
+        ``lr_schedule="refine"`` training is refined at that point before it stops. None
+        means True with ``lr_schedule="refine"`` and False with "one_cycle". With the
+        other schedules it means True if `max_epochs` is None and either ``fit`` was
+        given `validation`, or there are enough rows (see `max_epochs`) and
+        `validation_fraction` is not 0.
     n_iter_no_change : int, default=5
-        Patience of early stopping, in epochs.
+        Patience: the number of epochs without improvement after which early stopping
+        ends the training.
     monitor : {"loss", "score"}, default="loss"
-        Validation figure that early stopping goes by: the objective, or the ``score``
-        that the estimator would have if training ended now. For the latter each epoch
-        costs an encoding of the training samples.
+        Quantity that early stopping compares on the validation set. "loss" is the
+        objective. "score" is the ``score`` that the estimator would have if training
+        ended now; it takes longer, because each epoch then encodes the training
+        samples.
     callbacks : list of skorch callbacks or None, default=None
-        Called while training. They are never copied: clones share them.
+        skorch callbacks, which are called during training. They are not copied: clones
+        of the estimator share them.
     device : str, default="cpu"
-        Where to train and encode, such as "cuda".
+        Device for training and encoding, such as "cpu" or "cuda".
     mixed_precision : bool, default=False
-        Whether the networks compute in bfloat16 where torch deems that safe. The
-        objective is computed in full precision.
+        Whether the networks compute in bfloat16 where torch considers this safe. The
+        objective is always computed in full precision.
     compile : bool, default=False
-        Whether torch compiles the networks, which takes up to a minute and needs a C++
-        compiler.
+        Whether torch compiles the networks. Compilation takes up to a minute and needs
+        a C++ compiler.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted weights.
+        Whether ``fit`` continues from the fitted weights instead of starting anew.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the validation samples, the batches and the
-        dropout. With None every fit differs. No global generator is read or changed.
+        Seed of the initial weights, of the choice of validation samples, of the batches
+        and of the dropout. Pass an int to get the same result at each fit; with None
+        every fit differs. Global random generators are neither read nor changed.
     verbose : int, default=0
-        From 1 on, print a line an epoch; from 2 on, also show a bar of the batches of
-        the epoch on standard error, where that is a terminal.
+        With 1 or more, one line is printed per epoch. With 2 or more, a progress bar
+        over the batches of the epoch is also shown on standard error, if that is a
+        terminal.
     checkpoint : str, path-like or None, default=None
-        File to keep the training in, whole at any moment. ``fit`` with the same
-        parameters on the same data goes on from it, and ends bit for bit as if never
-        interrupted; any other ``fit`` is refused. Not with `warm_start` and
-        ``partial_fit``.
+        File that keeps the state of the training. It is complete at any moment. If
+        training is interrupted, ``fit`` with the same parameters and the same data
+        continues from this file and gives exactly the result of an uninterrupted
+        training. Any other ``fit`` is refused. It cannot be combined with `warm_start`
+        or ``partial_fit``.
     checkpoint_every : int, default=1
-        Epochs from one writing of it to the next. Each writes the weights and the state
-        of the optimiser and waits for the disk: raise it where networks are large and
-        epochs short.
+        Number of epochs between two writes of `checkpoint`. Each write saves the
+        weights and the state of the optimiser and waits for the disk, so choose a
+        larger number where networks are large and epochs are short.
     net_params : dict or None, default=None
-        Further parameters of the skorch net: names that begin with ``optimizer__``,
+        Further parameters of the skorch net. Their names begin with ``optimizer__``,
         ``iterator_train__`` or ``iterator_valid__``.
 
     Attributes
@@ -154,15 +174,15 @@ class TiedBidirectional(BaseDeepTwoView):
     n_components_ : int
         Number of components of the codes of one view.
     net_ : TwoViewNet
-        The trained skorch net.
+        The trained skorch network.
     history_ : list of dict
-        Losses and times, one dict an epoch.
+        Losses and times, one dict per epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of the first and of the second view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of the first and of the second view, if the view was a data frame.
 
     See Also
     --------
@@ -170,23 +190,24 @@ class TiedBidirectional(BaseDeepTwoView):
 
     Notes
     -----
-    Networks are trained in float32. The training of [1]_: ``activation="tanh"``,
+    Networks are trained in float32. The training of [1]_ is ``activation="tanh"``,
     ``optimizer="nesterov"``, ``lr=0.1``, ``dropout=0.2``, ``input_dropout=0`` and
-    ``standardize=False``, of views in (-1, 1). At that learning rate features of
-    deviation 10 stall it, or it diverges.
+    ``standardize=False``, with views in (-1, 1). At that learning rate, features with a
+    standard deviation of 10 make the training stop improving or diverge.
 
-    Nothing in the objective makes the codes of the two views alike. With hidden layers,
-    which are free, they are not: ``score`` says nothing then, and may be negative. They
-    are alike with ``hidden_layer_sizes=()``, and if the nets are trained on each row
-    once more without its other view, because unpaired rows go through the halves of
-    both.
+    The objective does not make the codes of the two views similar. With hidden layers,
+    which are not tied, they are not similar: ``score`` then has no meaning and may be
+    negative. They are similar with ``hidden_layer_sizes=()``. They also become similar
+    if each row is added once more without its other view, because unpaired rows go
+    through the halves of both networks.
 
-    A view is rebuilt from the other as it was trained to; from itself, it goes through
-    the first half of one net and the second half of the other; from both views, the
-    mean of the central activations is decoded.
+    A view is reconstructed from the other view as in training. To reconstruct it from
+    itself, it goes through the first half of one network and the second half of the
+    other. With both views, the mean of the central activations is decoded.
 
-    A row that is NaN in one view in ``fit`` is unpaired: the other view is trained to
-    rebuild itself through the tied halves. Each row counts as one sample in the mean.
+    A row that is NaN in one view in ``fit`` is unpaired: the view that is there is
+    trained to reconstruct itself through the tied halves. Each row counts as one sample
+    in the mean.
 
     References
     ----------

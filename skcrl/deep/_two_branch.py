@@ -41,14 +41,14 @@ class BaseTwoBranch(BaseDeepTwoView):
     def _check_parameters(self):
         if self.batch_norm and self.optimizer == "lbfgs":
             raise ValueError(
-                "batch_norm=True keeps running statistics of batches, which "
-                "optimizer='lbfgs' would update at every evaluation of the same one: "
-                "choose another optimizer, or batch_norm=False."
+                "batch_norm=True updates running statistics with each batch, but "
+                "optimizer='lbfgs' evaluates the same batch many times: choose another "
+                "optimizer, or set batch_norm=False."
             )
         micro = self.micro_batch_size
         if self.batch_norm and micro is not None and micro < _FEWEST_NORMED:
             raise ValueError(
-                "batch_norm=True needs two rows at least that go through the network "
+                "batch_norm=True needs at least two rows that go through the network "
                 f"together, got micro_batch_size={micro}: raise it to {_FEWEST_NORMED} "
                 "or more."
             )

@@ -67,37 +67,40 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         Parameters
         ----------
         X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
-            First view, perhaps sparse or a map of a file, which is not copied; or a
-            torch Dataset of pairs (x, y), map-style or iterable.
+            First view. It may be sparse, or a memory-mapped file, which is not copied;
+            or a torch Dataset of pairs (x, y), map-style or iterable.
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset. CorrNet,
-            MultimodalAutoencoder and TiedBidirectional, and DeepCCA where its
-            `reconstruction_weight` is positive, take a row of NaN in either array for a
-            missing one.
+            Second view, paired with `X`; None if `X` is a Dataset. In CorrNet,
+            MultimodalAutoencoder and TiedBidirectional, and in DeepCCA with a positive
+            `reconstruction_weight`, a row of NaN in `X` or `y` means that this view is
+            missing.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. Whole
-            numbers mean repeated rows: in one batch, as of "lbfgs", exactly; in
-            several, on average.
+            Weight of each row, not negative: a row of weight w counts as w samples.
+            None means 1 for each row. With whole numbers the result is that of repeated
+            rows: exactly if all rows are in one batch, as with "lbfgs"; on average if
+            there are several batches.
         validation : (X, y) pair of views, torch Dataset or None, default=None
-            A validation set of yours, of complete rows and checked like `X` and `y`; of
-            a Dataset, pairs. It takes the place of a `validation_fraction`: all of `X`
-            and `y` is trained on, and early stopping and `monitor` go by these rows.
+            A validation set of your own: a pair of views with complete rows, which are
+            checked like `X` and `y`, or a Dataset of pairs. It replaces
+            `validation_fraction`: training uses all of `X` and `y`, and early stopping
+            and `monitor` use the validation set.
 
         Returns
         -------
         self : estimator
-            Fitted estimator; with ``warm_start=True``, trained on from where it was,
-            and if `checkpoint` names a file, from where that is: a Dataset is known
-            again by its type, its length, and its first and last samples.
+            Fitted estimator. With ``warm_start=True`` training continued from the
+            fitted state. If the file of `checkpoint` exists, training continued from
+            there; a Dataset counts as the same if its type, its length, and its first
+            and last samples are the same.
 
         Raises
         ------
         ValueError
             If the views, the weights, the validation set or the parameters do not fit
-            together, or `checkpoint` names a file of another training or none of
-            skcrl's. As after any error and KeyboardInterrupt, the estimator is then as
-            it was before.
+            together, or if `checkpoint` names a file of another training or not of
+            skcrl. After this and any other error, and after KeyboardInterrupt, the
+            estimator is as it was before.
         FloatingPointError
             If training diverges.
         """
@@ -109,24 +112,24 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
     ) -> Self:
         """Train for one more epoch.
 
-        Calls with the same data add up to one ``fit`` with as many epochs, but for
-        callbacks, early stopping and schedules of the learning rate, which begin anew
-        in each call. What follows the training, as the closing CCA and decoders of
-        DeepCCA do, is fitted to the rows of the last call.
+        Several calls with the same data give the same as one ``fit`` with as many
+        epochs, except that callbacks, early stopping and learning-rate schedules start
+        anew in each call. Whatever is computed after training, such as the closing CCA
+        and the decoders of DeepCCA, uses the rows of the last call.
 
         Parameters
         ----------
         X : array-like or Dask array of shape (n_samples, n_features_x), or Dataset
-            First view, perhaps sparse or a map of a file, which is not copied; or a
-            torch Dataset of pairs (x, y), map-style or iterable.
+            First view. It may be sparse, or a memory-mapped file, which is not copied;
+            or a torch Dataset of pairs (x, y), map-style or iterable.
         y : array-like or Dask array of shape (n_samples, n_features_y) or \
                 (n_samples,), or None, default=None
-            Second view, paired with `X`; None if that is a Dataset. CorrNet,
-            MultimodalAutoencoder and TiedBidirectional, and DeepCCA where its
-            `reconstruction_weight` is positive, take a row of NaN in either array for a
-            missing one.
+            Second view, paired with `X`; None if `X` is a Dataset. In CorrNet,
+            MultimodalAutoencoder and TiedBidirectional, and in DeepCCA with a positive
+            `reconstruction_weight`, a row of NaN in `X` or `y` means that this view is
+            missing.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, as in ``fit``.
+            Weight of each row, as in ``fit``.
 
         Returns
         -------
@@ -136,15 +139,16 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         Raises
         ------
         ValueError, FloatingPointError
-            As in ``fit``. A `checkpoint` is refused: it keeps whole trainings.
+            As in ``fit``. Also if `checkpoint` is set: it is for complete trainings by
+            ``fit``.
         """
         return self._partial_fit(X, y, sample_weight)
 
     def _partial_fit(self, X, y, sample_weight, groups=None):
         if self.checkpoint is not None:
             raise ValueError(
-                f"checkpoint={self.checkpoint!r} keeps the training of fit, and "
-                "partial_fit is one epoch of a training of yours: set checkpoint=None."
+                f"checkpoint={self.checkpoint!r} saves a complete training by fit, but "
+                "partial_fit trains for one epoch only: set checkpoint=None."
             )
         going_on = hasattr(self, "net_")
         return self._train(X, y, sample_weight, groups, going_on, is_part=True)
@@ -214,8 +218,8 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
     def score(self, X, y=None):
         """Total correlation of the codes of held-out views, higher is better.
 
-        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. Rows of NaN, of
-        which a view is missing, are left out.
+        This is :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. Rows that
+        miss a view (all NaN) are left out.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Random changes of training batches, for ``augment=`` of the deep estimators."""
+"""Random changes of training batches, for `augment` of the deep estimators."""
 
 from numbers import Integral
 
@@ -13,21 +13,23 @@ __all__ = ["RandomShift"]
 
 
 class RandomShift(Documented, BaseEstimator):
-    """Shift each image by a few pixels; zeros move in.
+    """Shift each image by a random number of pixels, and fill with zeros.
+
+    Pass it as `augment` to a deep estimator whose views are images.
 
     Parameters
     ----------
     x_shape, y_shape : (height, width) of int or None, default=None
-        Size of the images of either view; None leaves the view alone. The two images
-        of a row are shifted independently.
+        Size of the images of each view. With None the view is not changed. The two
+        images of a row are shifted independently.
     pixels : int, default=1
-        Largest shift in either direction.
+        Largest shift in each direction, in pixels.
 
     Notes
     -----
-    The samples of a view hold height * width values a channel, as rows of numbers or in
-    any shape. The channels of an image, if it has several, come before its rows and
-    are shifted alike.
+    The samples of a view have height * width values for each channel, as rows of
+    numbers or in any shape. The channels of an image come before its rows, and are
+    shifted together.
 
     Examples
     --------
@@ -60,7 +62,7 @@ class RandomShift(Documented, BaseEstimator):
         x, y : Tensor of shape (n_samples, ...)
             Views.
         generator : torch.Generator
-            Source of the shifts, on the device of the views.
+            Random generator of the shifts, on the device of the views.
 
         Returns
         -------
@@ -70,7 +72,7 @@ class RandomShift(Documented, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is invalid, or samples are no images of such a size.
+            If a parameter is invalid, or the samples are not images of this size.
         """
         self._validate_params()
         return (
@@ -86,7 +88,7 @@ class RandomShift(Documented, BaseEstimator):
         is_size = len(shape) == 2 and all(map(_is_length, shape))
         if not is_size or n_values % (shape[0] * shape[1]):
             raise ValueError(
-                f"RandomShift needs {name}=(height, width) of images, or None, got "
+                f"RandomShift needs {name}=(height, width) of the images, or None, got "
                 f"{shape!r} for samples of {n_values} values."
             )
         return _at_random(view, shape, self.pixels, generator)

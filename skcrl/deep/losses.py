@@ -1,7 +1,7 @@
-"""Objectives of the deep estimators: plain functions of what a module returns.
+"""Objectives of the deep estimators, as plain functions.
 
-Each takes the outputs of a module, with the errors of the views that it rebuilt, and
-returns a scalar to minimise.
+Each function takes the outputs of a module, together with the errors of the views that
+the module reconstructed, and returns a scalar to minimise.
 """
 
 from collections.abc import Callable
@@ -27,8 +27,8 @@ __all__ = [
     "with_reconstruction",
 ]
 
-# Similarities of samples that are in memory at once, and of which costs are computed at
-# once: these are faster while the processor keeps them near.
+# Number of similarities that are in memory at once, and number for which costs are
+# computed at once. The latter is small so that they stay in the processor's cache.
 _KEPT_PAIRS = 2**22
 _BLOCK_PAIRS = 2**18
 
@@ -36,20 +36,21 @@ _BLOCK_PAIRS = 2**18
 def trace_norm(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
     r"""Negative total correlation of two batches of codes.
 
-    :math:`-\|T\|_{tr}`, the sum of the singular values of
+    The loss is :math:`-\|T\|_{tr}`, minus the sum of the singular values of
     :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` with
-    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I` and covariances over n - 1 [1]_.
-    Computed in float64 by Cholesky and SVD. Dead units and batches of deficient rank
-    have finite gradients.
+    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I` and covariances divided by n - 1 [1]_.
+    It is computed in float64 by Cholesky and SVD. Its gradient is finite even for units
+    that are constant and for batches of deficient rank.
 
     Parameters
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     reg : float or (x, y) pair of float
-        Ridge :math:`r_v`, positive.
+        Ridge regularisation :math:`r_v`, positive.
 
     Returns
     -------
@@ -83,27 +84,28 @@ def correlation_gap(
     decorrelation_weight: float,
     gap: Literal["squared", "linear"] = "squared",
 ) -> Tensor:
-    r"""How far codes are from correlating fully, each with its partner alone.
+    r"""Distance of paired codes from a correlation of 1, and of others from 0.
 
-    :math:`\sum_i (1 - C_{ii})^2
-    + \lambda \sum_v \sum_{i \neq j} (Z_v'Z_v / n)_{ij}^2` with
-    :math:`C = Z_1'Z_2 / n`, where the columns of :math:`Z_1` and :math:`Z_2` are the
-    codes with mean 0 and variance 1 over the batch: the common component of MUC2M [1]_.
-    A dead unit counts as a gap of 1.
+    The loss is
+    :math:`\sum_i (1 - C_{ii})^2 + \lambda \sum_v \sum_{i \neq j} (Z_v'Z_v / n)_{ij}^2`
+    with :math:`C = Z_1'Z_2 / n`. The columns of :math:`Z_1` and :math:`Z_2` are the
+    codes, scaled to mean 0 and variance 1 over the batch. It is the common component of
+    MUC2M [1]_. A unit that is constant counts as a gap of 1.
 
     The paper minimises "the sum of differences" of :math:`C_{ii}` from 1, which as
     written is linear, :math:`\sum_i (1 - C_{ii})`. Its gradient is that of the
-    maximised sum, which the paper sets out to improve on, and so the square is the
-    default.
+    maximised sum of correlations, which the paper wants to improve on. Therefore the
+    square is the default.
 
     Parameters
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     decorrelation_weight : float
-        :math:`\lambda`.
+        The weight :math:`\lambda`.
     gap : {"squared", "linear"}, default="squared"
         Whether the gaps :math:`1 - C_{ii}` are squared.
 
@@ -147,12 +149,13 @@ def soft_cca(
     *,
     decorrelation_weight: float,
 ) -> Tensor:
-    r"""Distance between paired codes, and what is left of correlation within a view.
+    r"""Distance between paired codes, plus the correlation within each view.
 
+    This is Soft CCA [1]_. The loss is
     :math:`\frac{1}{n} \|Z_1 - Z_2\|_F^2 + \lambda (\mathrm{SDL}_1 + \mathrm{SDL}_2)`
-    with :math:`\mathrm{SDL}_v = \sum_{i \neq j} |C_{v,ij}|`, where the columns of
-    :math:`Z_v` are the codes with mean 0 and variance 1 over the batch, and :math:`C_v`
-    is their running covariance: Soft CCA [1]_.
+    with :math:`\mathrm{SDL}_v = \sum_{i \neq j} |C_{v,ij}|`. The columns of :math:`Z_v`
+    are the codes, scaled to mean 0 and variance 1 over the batch, and :math:`C_v` is
+    their running covariance.
 
     Parameters
     ----------
@@ -160,10 +163,12 @@ def soft_cca(
         Codes `x_code`, `y_code` of shape (n_samples, n_components), and the running
         moments `x_running`, `y_running` of the standardised codes.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     decorrelation_weight : float
-        :math:`\lambda`. As gradients reach a running covariance through the newest
-        batch alone, it acts through the share that this batch has of the covariance.
+        Weight :math:`\lambda` of the correlation within a view. Gradients reach a
+        running covariance through the newest batch only, so the effect of the weight is
+        proportional to the share of this batch in the covariance.
 
     Returns
     -------
@@ -199,12 +204,14 @@ def soft_cca(
 
 
 def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
-    r"""Error of each view's codes as a regression on the whitened codes of the other.
+    r"""Squared distance of each view's codes from the whitened codes of the other.
 
+    This is a step of nonlinear orthogonal iterations [1]_. The loss is
     :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
-    centred codes f, g, and :math:`\tilde f_i = (\Sigma_{ff} + r_x I)^{-1/2} f_i`, held
-    fixed: a step of nonlinear orthogonal iterations [1]_. Means and covariances
-    run over batches, so that a batch need not be large beside `n_components`.
+    centred codes f and g. The whitened codes
+    :math:`\tilde f_i = (\Sigma_{ff} + r_x I)^{-1/2} f_i` are held fixed. Means and
+    covariances are running averages over batches, so a batch need not be much larger
+    than `n_components`.
 
     Parameters
     ----------
@@ -212,15 +219,16 @@ def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
         Codes `x_code`, `y_code` of shape (n_samples, n_components), and their running
         moments `x_running`, `y_running`.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     reg : float or (x, y) pair of float
-        Ridge :math:`(r_x, r_y)`, positive.
+        Ridge regularisation :math:`(r_x, r_y)`, positive.
 
     Returns
     -------
     loss : Tensor, scalar
-        At least 0. Its fixed points span the canonical variables, and the dominant ones
-        are stable.
+        At least 0. The fixed points of the iteration span the canonical variables, and
+        the leading ones are stable.
 
     References
     ----------
@@ -260,30 +268,32 @@ def pairwise_ranking(
     symmetric: bool,
     hard_negatives: bool,
 ) -> Tensor:
-    r"""How far mismatching codes come within a margin of the matching ones.
+    r"""Pairwise ranking loss: matching codes should beat others by a margin.
 
-    The mean over samples and their negatives of
-    :math:`\max(0, \alpha - s(x, y) + s(x, y_k))` with
-    :math:`s(x, y) = \cos(x, y)`, where the negatives :math:`y_k` of a sample are
-    all other samples of the batch that are no partners of it: eq. 8 of [1]_, which has
-    the sum over them. A sample without negatives costs nothing. Large batches are
-    computed in blocks of rows, in little memory; their gradient is that in the codes.
+    The loss is the mean over samples and their negatives of
+    :math:`\max(0, \alpha - s(x, y) + s(x, y_k))` with :math:`s(x, y) = \cos(x, y)`.
+    The negatives :math:`y_k` of a sample are all other samples of the batch that are
+    not its partners. Eq. 8 of [1]_ has the sum over the negatives instead of the mean.
+    A sample without negatives has a loss of 0. Large batches are computed in blocks of
+    rows, which needs little memory; there, gradients with respect to the codes exist,
+    but no second derivatives.
 
     Parameters
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     partners : Tensor of bool of shape (n_samples, n_samples) or None, default=None
-        Whether the y of each column is a partner of the x of each row; None stands for
-        the rows' own alone.
+        Whether the y of each column is a partner of the x of each row. None means that
+        each row has only its own partner.
     margin : float
-        :math:`\alpha`.
+        Margin :math:`\alpha`.
     symmetric : bool
-        Whether to take the mean of both directions; [1]_ has x among y alone.
+        Whether to average over both directions. [1]_ ranks y for each x only.
     hard_negatives : bool
-        Whether the nearest negative of each sample stands for all of them.
+        Whether only the nearest negative of each sample is used.
 
     Returns
     -------
@@ -336,25 +346,28 @@ def infonce(
 ) -> Tensor:
     r"""Cross-entropy of finding each sample's partner among those of the batch.
 
-    :math:`-\frac1n \sum_i \log \frac{\exp(s(x_i, y_i) / \tau)}
-    {\sum_k \exp(s(x_i, y_k) / \tau)}` with :math:`s(x, y) = \cos(x, y)` [1]_. In the
-    denominator are the sample's own partner and its negatives: other partners of it are
-    left out. Large batches are computed in blocks of rows, in little memory; their
-    gradient is that in the codes.
+    The loss is :math:`-\frac1n \sum_i \log \frac{\exp(s(x_i, y_i) / \tau)}
+    {\sum_k \exp(s(x_i, y_k) / \tau)}` with :math:`s(x, y) = \cos(x, y)` [1]_. The sum
+    in the denominator is over the sample's own partner and its negatives; other
+    partners of the sample are left out. Large batches are computed in blocks of rows,
+    which needs little memory; there, gradients with respect to the codes exist, but no
+    second derivatives.
 
     Parameters
     ----------
     outputs : TwoBranchOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components).
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     partners : Tensor of bool of shape (n_samples, n_samples) or None, default=None
-        Whether the y of each column is a partner of the x of each row; None stands for
-        the rows' own alone.
+        Whether the y of each column is a partner of the x of each row. None means that
+        each row has only its own partner.
     temperature : float
-        :math:`\tau`, positive.
+        Temperature :math:`\tau`, positive. The lower it is, the more the nearest
+        negatives count.
     symmetric : bool
-        Whether to take the mean of both directions, x among y and y among x.
+        Whether to average over both directions, y ranked for each x and x for each y.
 
     Returns
     -------
@@ -400,37 +413,39 @@ def with_reconstruction(
     reconstruction_weight: tuple[float, float],
     **hyper: Any,
 ) -> Tensor:
-    r"""An objective of the codes, and the squared error of the views decoded from them.
+    r"""Objective of the codes plus the squared error of the views decoded from them.
 
+    The loss is
     :math:`L(f(X), g(Y)) + \frac{\lambda_x}{n_x} \sum_i \|x_i - p(f(x_i))\|^2
-    + \frac{\lambda_y}{n_y} \sum_i \|y_i - q(g(y_i))\|^2`: deep canonically correlated
-    autoencoders [1]_, where L is the trace norm and the weights are equal.
+    + \frac{\lambda_y}{n_y} \sum_i \|y_i - q(g(y_i))\|^2`. If L is the trace norm and
+    the weights are equal, it is that of deep canonically correlated autoencoders [1]_.
 
-    L is of the complete rows. Either mean of errors is over all :math:`n_x` or
-    :math:`n_y` rows that have the view, so that the weights mean the same however many
-    rows miss one.
+    L uses the complete rows. Each mean of errors is over all :math:`n_x` or :math:`n_y`
+    rows that have the view, so the weights keep their meaning if some rows have one
+    view only.
 
     Parameters
     ----------
     outputs : ComparedOutput
-        What `objective` takes, and the errors `x_error`, `y_error` of shape
-        (n_samples,), and `x_only_error`, `y_only_error` of shape (n_rows,), or None
-        where there is no decoder or no such row.
+        The outputs that `objective` takes, and the errors `x_error`, `y_error` of shape
+        (n_samples,) and `x_only_error`, `y_only_error` of shape (n_rows,). An error is
+        None if there is no decoder or no such row.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each complete row counts as, above 0; None is one each.
+        Weight of each complete row, positive: a row of weight w counts as w rows. None
+        means 1 for each row.
     x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
-        The same of the rows of which only that view is there.
+        Weights of the rows that have only that view.
     objective : callable
-        L, such as ``trace_norm``.
+        The objective L, such as ``trace_norm``.
     reconstruction_weight : (float, float)
-        :math:`\lambda_x` and :math:`\lambda_y`.
+        The weights :math:`\lambda_x` and :math:`\lambda_y`.
     **hyper : object
-        Passed on to `objective`, `partners` of those that look at pairs among them.
+        Further arguments of `objective`, such as `partners` of the ranking objectives.
 
     Returns
     -------
     loss : Tensor, scalar
-        The objective.
+        The loss.
 
     References
     ----------
@@ -477,39 +492,43 @@ def corrnet(
     correlation_weight: float,
     reconstruction_weight: tuple[float, float] = (1.0, 1.0),
 ) -> Tensor:
-    r"""Reconstruction of both views from each source, less their codes' correlation.
+    r"""Reconstruction error from each source, minus the correlation of the codes.
 
+    The loss is
     :math:`\sum_s \frac{1}{n} \sum_i \frac{w_x}{2} \|x_i - \hat x_{i,s}\|^2
     + \frac{w_y}{2} \|y_i - \hat y_{i,s}\|^2
-    - \lambda\,\mathrm{corr}(h(X), h(Y))`, where s runs over the sources that the module
-    rebuilt from [1]_: summed over features, averaged over samples.
+    - \lambda\,\mathrm{corr}(h(X), h(Y))`, where s runs over the sources from which the
+    module reconstructed the views [1]_. Errors are summed over features and averaged
+    over samples.
 
-    An unpaired row adds its view's term :math:`\frac1n \frac{w_v}{2} \|v - \hat v\|^2`
-    for the one view v it has, whatever the sources, and nothing to the correlation; n
-    counts all rows, the complete and the unpaired ones.
+    An unpaired row adds the term :math:`\frac1n \frac{w_v}{2} \|v - \hat v\|^2` for the
+    one view v that it has, whatever the sources are, and does not enter the
+    correlation. The number n counts all rows, complete and unpaired.
 
     Parameters
     ----------
     outputs : ComparedOutput
         Codes `x_code`, `y_code` of shape (n_samples, n_components), the errors
-        `x_error`, `y_error` of shape (n_samples,), added up over the sources, and
-        `x_only_error`, `y_only_error` of shape (n_rows,), or None.
+        `x_error`, `y_error` of shape (n_samples,), summed over the sources, and
+        `x_only_error`, `y_only_error` of shape (n_rows,) or None.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each complete row counts as, above 0; None is one each.
+        Weight of each complete row, positive: a row of weight w counts as w rows. None
+        means 1 for each row.
     x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
-        The same of the rows of which only that view is there.
+        Weights of the rows that have only that view.
     correlation : {"batch", "sample"}
-        Whether corr is the sum over dimensions of their correlation along the batch, or
-        the mean over samples of the correlation along their dimensions.
+        Whether corr is the correlation of each dimension over the batch, summed over
+        dimensions, or the correlation of the codes of each sample over the dimensions,
+        averaged over samples.
     correlation_weight : float
-        :math:`\lambda`.
+        The weight :math:`\lambda`.
     reconstruction_weight : (float, float), default=(1.0, 1.0)
-        :math:`w_x` and :math:`w_y`.
+        The weights :math:`w_x` and :math:`w_y`.
 
     Returns
     -------
     loss : Tensor, scalar
-        The objective.
+        The loss.
 
     References
     ----------
@@ -547,37 +566,40 @@ def label_margins(
     margin: float,
     violators: Literal["all", "warp"],
 ) -> Tensor:
-    r"""How far other classes come within a margin of the right one.
+    r"""Large-margin loss: the score of the right class should beat the others.
 
-    The mean over samples of :math:`\sum_{c \neq y} [\alpha + s_c - s_y]_+`, where
-    :math:`s_c` is the score of class c for the sample and y its own class, as large
-    margin embeddings have it [1]_. With ``violators="warp"`` the sum of a sample is
-    multiplied by :math:`L(r) / r` with :math:`L(r) = \sum_{j=1}^r 1 / j`, where r
-    classes violate the margin, so that the top of the ranking counts most [2]_. That is
-    the mean over all draws of one violator, whose cost counts :math:`L(r)` times. [2]_
-    draws it, and guesses r from the number of draws that this took; here r is counted.
+    The loss is the mean over samples of :math:`\sum_{c \neq y} [\alpha + s_c - s_y]_+`,
+    where :math:`s_c` is the score of class c for the sample and y is its own class, as
+    in large margin embeddings [1]_. With ``violators="warp"`` the sum of a sample is
+    multiplied by :math:`L(r) / r` with :math:`L(r) = \sum_{j=1}^r 1 / j`, where r is
+    the number of classes that violate the margin; so the top of the ranking counts most
+    [2]_. WARP in [2]_ draws one violating class at random, multiplies its cost by
+    :math:`L(r)`, and estimates r from the number of draws. Here r is counted, and the
+    loss is the mean over all such draws.
 
     Parameters
     ----------
     outputs : LabelOutput
-        Scores `scores` of shape (n_samples, n_classes), and numbers of classes `labels`
+        Scores `scores` of shape (n_samples, n_classes), and the class numbers `labels`
         of shape (n_samples,).
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     margin : float
-        :math:`\alpha`, positive.
+        Margin :math:`\alpha`, positive.
     violators : {"all", "warp"}
-        Whether a sample costs the sum over its violators, or that times L(r) / r.
+        Whether the loss of a sample is the sum over the classes that violate the margin
+        ("all"), or this sum times L(r) / r ("warp").
 
     Returns
     -------
     loss : Tensor, scalar
-        At least 0. In its gradient the ranks are constants.
+        At least 0. The gradient treats the ranks as constants.
 
     Raises
     ------
     ValueError
-        If `violators` is neither.
+        If `violators` is neither "all" nor "warp".
 
     References
     ----------
@@ -621,11 +643,11 @@ def reconstruction(
     *,
     factor: float,
 ) -> Tensor:
-    r"""Squared error of the views rebuilt, averaged over rows.
+    r"""Squared error of the reconstructed views, averaged over rows.
 
-    :math:`\frac{c}{n} (\|X - \hat X\|^2 + \|Y - \hat Y\|^2)`. The norms of X run over
-    the rows that have an x, paired or not, and those of Y likewise; n counts all rows,
-    the complete and the unpaired ones.
+    The loss is :math:`\frac{c}{n} (\|X - \hat X\|^2 + \|Y - \hat Y\|^2)`. The norm of
+    each view is over all rows that have it, complete or unpaired. The number n counts
+    all rows, complete and unpaired.
 
     Parameters
     ----------
@@ -633,16 +655,17 @@ def reconstruction(
         The errors `x_error`, `y_error` of shape (n_samples,), and `x_only_error`,
         `y_only_error` of shape (n_rows,), or None.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each complete row counts as, above 0; None is one each.
+        Weight of each complete row, positive: a row of weight w counts as w rows. None
+        means 1 for each row.
     x_only_weights, y_only_weights : Tensor of shape (n_rows,) or None, default=None
-        The same of the rows of which only that view is there.
+        Weights of the rows that have only that view.
     factor : float
-        c: a half, or one over the number of features p + q for a mean over features.
+        The factor c: 1 / 2, or 1 / (p + q) for a mean over the p + q features.
 
     Returns
     -------
     loss : Tensor, scalar
-        The objective.
+        The loss.
 
     Examples
     --------
@@ -663,11 +686,12 @@ def individual(
     *,
     decorrelation_weight: float,
 ) -> Tensor:
-    r"""Error of views rebuilt from both kinds of codes, which are to be uncorrelated.
+    r"""Reconstruction error plus the correlation of common with individual codes.
 
-    :math:`\frac1n \|X - \hat X\|^2 + \lambda \sum_{ij} (Z^\top W / n)_{ij}^2`, and
-    the same of y, where Z are the common and W the individual codes of a view, each
-    column with mean 0 and variance 1 over the batch (eq. 6 of [1]_).
+    The loss is
+    :math:`\frac1n \|X - \hat X\|^2 + \lambda \sum_{ij} (Z^\top W / n)_{ij}^2`, plus
+    the same for y. Z are the common and W the individual codes of a view, each column
+    scaled to mean 0 and variance 1 over the batch (eq. 6 of [1]_).
 
     Parameters
     ----------
@@ -676,14 +700,15 @@ def individual(
         `y_individual` of shape (n_samples, n_individual), and the errors `x_error`,
         `y_error` of shape (n_samples,).
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many rows each row counts as, above 0; None is one each.
+        Weight of each row, positive: a row of weight w counts as w rows. None means 1
+        for each row.
     decorrelation_weight : float
-        :math:`\lambda`.
+        The weight :math:`\lambda`.
 
     Returns
     -------
     loss : Tensor, scalar
-        The objective.
+        The loss.
 
     References
     ----------
@@ -810,9 +835,10 @@ def _mean_cost(costs_of, a, b, similarity, weights, partners):
 
 
 class _SumsOfSimilarities(torch.autograd.Function):
-    """Costs of samples added up, and what they count as, from their similarities.
+    """Sums of the costs and of the counts of samples, from their similarities.
 
-    The gradient is computed with them, while what it takes of a block is there.
+    The gradient of a block is computed together with its costs, while the similarities
+    of the block are in memory.
     """
 
     @staticmethod
@@ -868,7 +894,7 @@ def _refuse_second_derivatives(n_samples):
     if torch.is_grad_enabled():
         raise RuntimeError(
             f"The loss of {n_samples} samples is computed in blocks, and has no second "
-            "derivatives: take fewer samples at once."
+            "derivatives. Use smaller batches."
         )
 
 
@@ -922,11 +948,12 @@ def _whiten(centred, covariance, reg):
 
 
 class CodeObjective(NamedTuple):
-    """An objective of codes, and what it asks of the estimator.
+    """An objective of codes, and what it needs from the estimator.
 
-    `parameters` names those of the estimator that the function takes,
-    `decorrelation_weight` is the default of that one. `full_rank` says that a batch
-    needs more rows than components, `running` what the module keeps moments of.
+    `parameters` names the parameters of the estimator that the function takes, and
+    `decorrelation_weight` is the default of the parameter of this name. `full_rank`
+    says whether a batch needs more rows than components. `running` names what the
+    module keeps running moments of.
     """
 
     function: Callable

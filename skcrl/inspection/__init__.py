@@ -1,4 +1,4 @@
-"""How much of what two views share is real, and which parts of a sample show it."""
+"""Tests, intervals and summaries of what two views share, and maps of samples."""
 
 from skcrl.inspection._bootstrap import bootstrap_intervals
 from skcrl.inspection._gradient_map import gradient_map

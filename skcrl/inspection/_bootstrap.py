@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     value : ndarray
-        The estimate, never outside of its interval.
+        The estimate, which always lies within its interval.
     low, high : ndarray
         Ends of the interval.
     """
@@ -52,23 +52,24 @@ class BootstrapIntervals(NamedTuple):
     Attributes
     ----------
     correlations : Estimate of shape (n_components,)
-        Of the correlation that `of` names.
+        Estimates of the correlations that `of` names.
     x_loadings : Estimate of shape (n_features_x, n_components)
         Correlation of each feature of the first view with each of its codes.
     y_loadings : Estimate of shape (n_features_y, n_components)
         The same for the second view.
     of : {"population", "held_out"}
-        What `correlations` estimates: the canonical correlations of the population,
-        or the correlations that the codes of the fitted estimator have on new samples.
+        What `correlations` estimates: the canonical correlations of the population, or
+        the correlations that the codes of the fitted estimator have on new samples.
     in_sample : ndarray of shape (n_components,)
-        Correlation of the codes of the samples that were fitted, which is too large.
+        Correlation of the codes of the training samples, which is too large.
     out_of_bag : ndarray of shape (n_components,)
-        Correlation of the codes of samples that were not drawn, mean over resamples.
+        Correlation of the codes of samples that were not drawn, averaged over
+        resamples.
     component_names : ndarray of str of shape (n_components,)
         Names of the components.
     x_names, y_names : ndarray of str
-        Names of the features of either view: the columns of a data frame, else "x0",
-        "x1" and "y0", "y1" and so on.
+        Names of the features of each view: the column names of a data frame, otherwise
+        "x0", "x1" and so on, and "y0", "y1" and so on.
     """
 
     correlations: Estimate
@@ -92,8 +93,9 @@ class BootstrapIntervals(NamedTuple):
         Parameters
         ----------
         part : {"correlations", "x_loadings", "y_loadings"}, default="correlations"
-            "correlations" gives one row a component, with further columns `in_sample`
-            and `out_of_bag`; the others one row a feature and component.
+            "correlations" gives one row per component, with the further columns
+            `in_sample` and `out_of_bag`. The others give one row per feature and
+            component.
 
         Returns
         -------
@@ -148,83 +150,90 @@ def bootstrap_intervals(
     random_state: Seed = None,
     verbose: int = 0,
 ) -> BootstrapIntervals:
-    r"""Intervals of correlations and loadings, by fitting to resampled rows.
+    r"""Bootstrap confidence intervals of correlations and loadings.
 
-    Rows must be independent samples. For rows that hang together, of a time series or
-    several of one subject, intervals are too short and too high: pass the mean of each
-    subject.
+    Use it to report how well the data determine correlations and loadings. The
+    estimator is fitted again to resampled rows.
 
-    Components come out of a fit with any sign, and two of nearly equal correlation in
-    any order, so the first components of two resamples may be two different ones
-    whose loadings cancel [1]_. The components of each resample are therefore
-    matched with those of all samples, one to one and with signs, so that their codes
-    correlate most. They are not rotated onto them: that would hide how little the
-    data tell components of equal correlation apart.
+    Rows must be independent samples. If they are not, as in a time series or with
+    several rows of one subject, intervals are too short and too high: pass the mean of
+    each subject instead.
 
-    The correlations of fitted samples are too large, and those of resamples larger
-    still, so that percentiles of these miss the truth. What takes their place depends
-    on the estimator, and `of` says which it is:
+    A fit determines components only up to their sign, and two components of nearly
+    equal correlation may come in any order. So the first components of two resamples
+    may be different ones, whose loadings cancel [1]_. Therefore the components of each
+    resample are matched with those of all samples, one to one and with signs, so that
+    their codes correlate most. They are not rotated, because a rotation would hide that
+    the data hardly distinguish components of equal correlation.
+
+    Correlations of training samples are too large, and those of resamples are larger
+    still, so their percentiles would not contain the true values. What is computed
+    instead depends on the estimator, and `of` tells which it is:
 
     "population"
-        The canonical correlations of the population, if no parameter `shrinkage`
-        of the estimator is set, the codes are linear in the views, and their
-        correlations are those of CCA without a penalty. These may differ by a tenth
-        of their standard error, (1 - r^2) / sqrt(n_samples), as they do under a ridge
-        that is small against the variances of the columns. The estimate is the
-        population correlation for which the observed one would be the median, and the
-        interval holds those for which it would not be in a tail,
-        by simulated samples of that size and those ranks. This takes away the bias
-        that Lawley [2]_ describes, also where n_samples is not large [3]_. A component
-        that the data do not tell from noise has the lower end 0, and one that is small
-        even for noise the interval from 0 to 0. The simulated views are normal. Where
-        codes have heavier tails, intervals are longer by as much as the standard error
-        of a correlation is. Heavy tails that all features of a row share, a scale of
-        its own for each row, look like correlation: intervals are then too high.
+        The canonical correlations of the population. They are estimated if the
+        estimator has no `shrinkage` other than 0, its codes are linear in the views,
+        and its correlations are those of CCA without a penalty. They may differ from
+        these by a tenth of their standard error, (1 - r^2) / sqrt(n_samples), as with a
+        ridge that is small compared with the variances of the columns. The estimate is
+        the population correlation under which the observed correlation would be the
+        median. The interval contains the values under which it would not be in a tail,
+        in simulated samples of the same size and ranks. This removes the bias that
+        Lawley [2]_ describes, even if n_samples is not large [3]_. A component that
+        cannot be distinguished from noise has the lower end 0, and a component that is
+        small even for noise has the interval from 0 to 0. The simulated views are
+        normal. If codes have heavier tails, intervals are made longer by the factor by
+        which the standard error of a correlation is larger. If all features of a row
+        share a heavy tail (a scale of its own for each row), this looks like
+        correlation, and intervals are too high.
     "held_out"
-        The correlation that codes of the estimator fitted to all samples have on new
-        samples, for all other estimators, and for views whose ranks add up to more
-        than n_samples - 2, which leaves no degrees of freedom. The estimate is the
-        correlation of held-out codes in 10-fold cross-validation, Fisher's z over
-        three orders of the rows, which takes 30 further fits. The interval is normal
-        on the scale of z. Its variance is 1 / (n_samples - 3), that of a correlation of
-        independent samples, times 2 - s for each view, where s is the share of the
-        variance of its codes that another training set would give again. For a
-        component that all training sets find, s is 1. For noise it is 0: what a row
-        adds to the held-out code of another, that one adds to its own, so that each
-        pair of rows counts twice, as in a degenerate U-statistic [4]_; intervals that
-        neglect this are too short [5]_. The square of the mean correlation of the codes
-        with those of a resample, over the rows that it did not draw, estimates s.
-        Heavier tails count as above. All of this is approximate, and meant for 100
-        samples or more.
+        The correlation that the codes of the estimator, fitted to all samples, have on
+        new samples. It is estimated for all other estimators, and for views whose ranks
+        add up to more than n_samples - 2, which leaves no degrees of freedom. The
+        estimate is the correlation of held-out codes in 10-fold cross-validation,
+        averaged as Fisher's z over three orders of the rows, which takes 30 further
+        fits. The interval is normal on the scale of z. Its variance is 1 / (n_samples -
+        3), that of a correlation of independent samples, times 2 - s for each view.
+        Here s is the share of the variance of its codes that another training set would
+        reproduce. For a component that all training sets find, s is 1. For noise it is
+        0: what one row contributes to the held-out code of another row, that row
+        contributes to its own, so each pair of rows counts twice, as in a degenerate
+        U-statistic [4]_. Intervals that neglect this are too short [5]_. The estimate
+        of s is the square of the mean correlation of the codes with those of a
+        resample, over the rows that the resample did not draw. Heavier tails are
+        treated as above. All of this is approximate, and meant for 100 samples or more.
 
-    Loadings have percentile intervals, widened to hold the loading of all samples.
+    Loadings have percentile intervals, which are widened where necessary to contain the
+    loading of all samples.
 
     Parameters
     ----------
     estimator : two-view estimator
-        Cloned and fitted to each resample. If it is random, set its `random_state`.
+        Two-view estimator. It is cloned and fitted to each resample. If it is random,
+        set its `random_state`.
     X : array-like of shape (n_samples, n_features_x)
         First view, at least 10 samples.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`.
     n_resamples : int, default=999
-        Samples of n_samples rows, drawn with replacement; at least 2.
+        Number of resamples, at least 2. Each has n_samples rows, drawn with
+        replacement. More of them make the ends of intervals more precise.
     confidence_level : float in (0, 1), default=0.95
-        Share of data sets whose interval is to hold the truth, which is met
+        Share of data sets whose interval should contain the true value. It is reached
         approximately.
     n_jobs : int or None, default=None
-        Processes of joblib. The numbers are the same for any.
+        Number of joblib processes. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Source of the resamples.
+        Seed of the resamples. Pass an int to get the same result at each call.
     verbose : int, default=0
-        Progress, as joblib reports it.
+        Verbosity of joblib: larger values print more about the progress.
 
     Returns
     -------
     intervals : BootstrapIntervals
-        Named tuple of `correlations`, `x_loadings` and `y_loadings`, each with
-        `value`, `low` and `high`; of `of`, which names what the correlations are;
-        and of the arrays `in_sample` and `out_of_bag`. Its `to_frame` gives tables.
+        Named tuple of `correlations`, `x_loadings` and `y_loadings`, each with `value`,
+        `low` and `high`; of `of`, which names what `correlations` estimates; and of the
+        arrays `in_sample` and `out_of_bag`. Its method `to_frame` returns tables.
 
     Raises
     ------
@@ -335,7 +344,7 @@ def _resample(estimator, X, y, codes, seed):
 
 
 def _matched_codes(estimator, X, y, codes, rows):
-    """Codes of all rows by a fit to some, each component the one of `codes` it is."""
+    """Codes of all rows by a fit to some, with components matched to `codes`."""
     fitted = clone(estimator).fit(X[rows], y[rows])
     Zx, Zy = (np.asarray(Z) for Z in fitted.transform_pair(X, y))
     match, sign = matched_components(codes, (Zx, Zy))
@@ -374,7 +383,7 @@ def _is_within(Z, basis):
 
 
 def _leading(correlations, n_components):
-    """As many correlations, with zeros where the ranks of the views allow no more."""
+    """The leading correlations, padded with zeros beyond the ranks of the views."""
     missing = max(0, n_components - len(correlations))
     return np.pad(correlations, (0, missing))[:n_components]
 
@@ -414,9 +423,9 @@ def _fold(estimator, X, y, codes, fold):
 def _held_out(held_out, likeness, confidence_level):
     """Normal intervals on Fisher's scale around the cross-validated correlation.
 
-    `likeness` is the correlation of the codes of either view and each component with
-    those of resamples. Two training sets are as far from each other as each is from
-    what they share, hence the square.
+    `likeness` is the correlation of the codes of all samples with those of resamples,
+    for each view and component. It is squared because two training sets both differ
+    from what they share.
     """
     z = np.mean([_fisher(column_correlations(*pair)) for pair in held_out], axis=0)
     heaviness = np.mean([_heaviness(*pair) for pair in held_out], axis=0)
@@ -427,7 +436,7 @@ def _held_out(held_out, likeness, confidence_level):
 
 
 def _heaviness(Zx, Zy):
-    """Standard error of each correlation by that of normal codes; at least 1.
+    """Ratio of each correlation's standard error to that for normal codes; at least 1.
 
     The influence of a row of standardised codes u and v on their correlation r is
     u v - r (u^2 + v^2) / 2, with the standard deviation 1 - r^2 if they are normal.

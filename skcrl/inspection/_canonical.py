@@ -1,4 +1,4 @@
-"""Two arrays as all their canonical variates, from which every test here starts."""
+"""The canonical variates of two arrays, from which every test here starts."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ from skcrl._numbers import check_numbers
 from skcrl._views import check_paired
 
 _REMEDY = (
-    "Leave such rows out of both views, or fill the gaps of each view by itself, by "
-    "SimpleImputer say: what is filled in from the other view makes the two more alike."
+    "Leave such rows out of both views, or fill the gaps of each view by itself, for "
+    "example by SimpleImputer: values filled in from the other view would make the two "
+    "views more similar."
 )
 
 

@@ -1,4 +1,4 @@
-"""Which rows may change places, and the arrangements of them that a test compares."""
+"""The rows that may be exchanged in a permutation test, and their arrangements."""
 
 import math
 from functools import partial
@@ -18,10 +18,10 @@ N_PERMUTATIONS = [Interval(Integral, 1, 2**31 - 1, closed="both")]
 
 
 class Exchange(NamedTuple):
-    """Sets of units that change places among themselves; other rows stay.
+    """Sets of units that are permuted among themselves; other rows stay in place.
 
     A unit is one row, or the rows of a group in their order. Arrangements are arrays of
-    row numbers, one line each.
+    row numbers, one per line.
     """
 
     n_samples: int
@@ -76,14 +76,14 @@ def exchange(n_samples, groups, permute):
     if groups is None:
         if permute in ("within", "whole"):
             raise ValueError(
-                f"permute={permute!r} needs groups, which say what group each row "
-                "belongs to, got None."
+                f"permute={permute!r} needs groups, which give the group of each row, "
+                "got None."
             )
         groups = np.zeros(n_samples, dtype=int)
     elif permute == "rows":
         raise ValueError(
-            "permute='rows' exchanges all rows, whatever their groups: leave groups "
-            "out, or choose permute='within', 'whole' or 'shifts'."
+            "permute='rows' permutes all rows and ignores groups: leave groups out, or "
+            "choose permute='within', 'whole' or 'shifts'."
         )
     members = _members(groups, n_samples)
     if permute == "whole":
@@ -92,8 +92,8 @@ def exchange(n_samples, groups, permute):
         sets = [rows[:, None] for rows in members if len(rows) > 1]
         if not sets:
             raise ValueError(
-                "Each of the groups holds one sample, so there is nothing to permute "
-                "within them: use coarser groups, or None."
+                "Each group has only one sample, so there is nothing to permute within "
+                "groups: use coarser groups, or None."
             )
     return Exchange(n_samples, sets, permute == "shifts")
 
@@ -101,8 +101,8 @@ def exchange(n_samples, groups, permute):
 def draws(exchange, n_permutations, largest, random_state):
     """Functions without arguments that return arrangements, at most `largest` each.
 
-    They are drawn at random. Where there are no more of them than `n_permutations`,
-    they are instead all that there are, the data's own left out.
+    They are drawn at random. If there are no more than `n_permutations` of them, all
+    are taken instead, except the arrangement of the data itself.
     """
     others = exchange.n_arrangements() - 1
     every = others <= n_permutations
@@ -123,8 +123,8 @@ def _members(groups, n_samples):
     groups = check_labels(groups, "groups")
     if groups.shape != (n_samples,):
         raise ValueError(
-            f"groups must hold a group for each of the {n_samples} samples, got shape "
-            f"{groups.shape}."
+            f"groups must have one entry for each of the {n_samples} samples, got "
+            f"shape {groups.shape}."
         )
     _, group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rows = np.argsort(group_of_row, kind="stable")
@@ -140,9 +140,8 @@ def _of_equal_size(members):
     if not sets:
         sizes = ", ".join(str(size) for size in sorted(by_size)[:5])
         raise ValueError(
-            "permute='whole' exchanges groups of equal size, and no two groups have "
-            f"the same size (sizes {sizes}{', ...' if len(by_size) > 5 else ''}), so "
-            "there is nothing to permute: make the groups equally large, or choose "
-            "permute='within'."
+            "permute='whole' permutes groups of equal size, but no two groups have the "
+            f"same size (sizes {sizes}{', ...' if len(by_size) > 5 else ''}): make the "
+            "groups equally large, or choose permute='within'."
         )
     return sets

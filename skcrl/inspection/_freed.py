@@ -1,4 +1,4 @@
-"""Rows of views without what covariates explain, which may still change places."""
+"""Rows of views after covariates are removed, which are still exchangeable."""
 
 from typing import NamedTuple
 
@@ -7,24 +7,24 @@ from scipy import linalg
 
 from skcrl.inspection._exchange import Exchange
 
-# What is left of columns of length one where a covariate says nothing, at most.
+# Largest rest of a column of length one in which a covariate has no information.
 _ROUNDING = 1e-10
-# A singular value that the units left out must have, to stand for what is fitted.
+# Smallest singular value that the omitted units must have to represent what is fitted.
 _LEAST = 1e-6
 
 
 class Freed(NamedTuple):
     """Semi-orthogonal Q with Q'Z = 0, and the exchange of its rows, which are fewer.
 
-    Residuals are not exchangeable, since each holds a part of every other. Those of
-    Theil, Q = R S' (S R S')^-1/2, are, where R makes residuals of the n units and S
-    selects as many of them as they have degrees of freedom: they have the variance of
-    the errors themselves, and no covariances.
+    Ordinary residuals are not exchangeable, because each contains a part of every
+    other. Residuals of Theil, Q = R S' (S R S')^-1/2, are exchangeable: they have the
+    variance of the errors themselves, and no covariances. Here R computes residuals of
+    the n units, and S selects as many units as there are degrees of freedom.
 
-    Units of several rows are rotated first, to their mean and orthogonal contrasts
-    between their rows. Each contrast is regressed on that contrast of the covariates
-    by itself, and the same units are left out of all. Means of the sets go before the
-    covariates.
+    Units of several rows are first rotated to their mean and to orthogonal contrasts
+    between their rows. Each contrast is regressed on the same contrast of the
+    covariates, and the same units are omitted from all. The means of the sets are
+    removed before the covariates.
     """
 
     n_samples: int
@@ -145,8 +145,8 @@ def freed(exchange, covariates):
     """The :class:`Freed` rows of a design; it is an error if none may change places."""
     if exchange.cyclic:
         raise ValueError(
-            "permute='shifts' takes no covariates: what they leave of a stationary "
-            "series is no such series. Cut it into long groups of equally many "
+            "permute='shifts' takes no covariates, because their residuals are no "
+            "stationary series. Divide the series into long groups of equally many "
             "neighbours, and choose permute='whole'."
         )
     n, rank = covariates.shape
@@ -178,11 +178,10 @@ def freed(exchange, covariates):
         start += rows.size
     if not sets:
         raise ValueError(
-            f"covariates vary in {rank} directions, and where they are taken out, no "
-            f"two of what may change places are left of {n} samples. The mean of "
-            "each set of rows, or of groups of one size, that change places with each "
-            "other takes one of them, and so may each of these directions. Use fewer "
-            "covariates, or larger sets."
+            f"covariates vary in {rank} directions. After they are removed, the {n} "
+            "samples have no two exchangeable rows or groups left: each set of "
+            "exchangeable rows or groups loses one for its mean, and may lose one for "
+            "each direction. Use fewer covariates, or larger sets."
         )
     return Freed(n, parts, Exchange(start, sets, cyclic=False))
 

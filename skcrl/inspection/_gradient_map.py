@@ -1,4 +1,4 @@
-"""Maps of what the score of a pair depends on in the samples of one view."""
+"""Saliency maps: what the score of a pair depends on in the sample of one view."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -49,84 +49,88 @@ def gradient_map(
     baseline: ArrayLike | None = None,
     n_steps: int = 64,
 ) -> np.ndarray:
-    r"""What a score of each pair depends on in the sample of one view.
+    r"""Saliency map of each sample: the parts that a score of its pair depends on.
 
-    The gradient of a score of the pair in the sample :math:`x` of one view, through
-    the fitted encoder and, before it, through a feature extractor of yours [1]_.
-    That of the "common" score is large where the sample holds what its partner holds
-    too; that of the "individual" score, where it holds what is its own.
+    Use it to see which pixels or columns of a sample are common to both views, and
+    which are individual to one. The map is the gradient of a score of the pair with
+    respect to the sample :math:`x` of one view, computed through the fitted encoder
+    and, if given, through a feature extractor in front of it [1]_. The gradient of the
+    "common" score is large where the sample contains what its partner contains too. The
+    gradient of the "individual" score is large where the sample contains what is its
+    own.
 
-    A gradient says how the score reacts to a column, whatever its unit, and is huge in
-    columns that hardly vary. For tables and pixels in raw units take
-    ``method="gradient_times_input"`` or "integrated"; for images behind convolutions
-    "grad_cam".
+    A gradient depends on the units of a column, and is very large for columns that
+    hardly vary. For tables, and for pixels in raw units, use
+    ``method="gradient_times_input"`` or "integrated"; for images with convolutional
+    encoders use "grad_cam".
 
     With a linear encoder :math:`z_1 = W_1^\top x` the map of the common score is
-    :math:`\cos(z_1, z_2)\, W_1 (2I - \hat z_1 \hat z_1^\top) z_2`: 0 where the codes
-    are orthogonal, and :math:`W_1 W_1^\top x` where they are equal (eqs. 8 and 10). Of
-    the individual score it is
+    :math:`\cos(z_1, z_2)\, W_1 (2I - \hat z_1 \hat z_1^\top) z_2`. It is 0 where the
+    codes are orthogonal, and :math:`W_1 W_1^\top x` where they are equal (eqs. 8 and
+    10). The map of the individual score is
     :math:`V_1 (I - QQ^\top) w_1 / \lVert (I - QQ^\top) w_1 \rVert`, with individual
     codes :math:`w_1 = V_1^\top x` (proposition 7.2).
 
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Fitted: `LinearCCA`, `ProbabilisticCCA`, `LinearCommonIndividual`, `KernelCCA`
-        with a kernel that scikit-learn names, or a deep estimator.
+        A fitted `LinearCCA`, `ProbabilisticCCA` or `LinearCommonIndividual`, a fitted
+        `KernelCCA` with a kernel that scikit-learn names, or a fitted deep estimator.
     X : array-like of shape (n_samples, n_features_x)
-        First view. If `side` is "x" and there is an `extractor`, its raw samples, of
-        any shape (n_samples, ...).
+        First view. If `side` is "x" and there is an `extractor`: the raw samples for
+        the extractor, of any shape (n_samples, ...).
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-        Second view, paired with `X`. If `side` is "y" and there is an `extractor`, its
-        raw samples.
+        Second view, paired with `X`. If `side` is "y" and there is an `extractor`: the
+        raw samples for the extractor.
     side : {"x", "y"}
-        The view that the map is of.
+        The view whose samples get a map.
     score : {"common", "individual"} or callable, default="common"
-        :func:`skcrl.metrics.common_score` of the common codes;
-        :func:`skcrl.metrics.individual_score` of the individual codes of `side`, for
-        estimators that have them; or a function of yours from tensors of common
-        codes, (n_samples, n_components) of x and of y, to a tensor of scores
-        (n_samples,), each by its own row alone. The codes of the other view are
-        constants.
+        The score. "common" is :func:`skcrl.metrics.common_score` of the common codes.
+        "individual" is :func:`skcrl.metrics.individual_score` of the individual codes
+        of `side`, for estimators that have them. A function of your own takes two
+        tensors of common codes, of x and of y, of shape (n_samples, n_components), and
+        returns a tensor of scores (n_samples,); each score must depend on its own row
+        only. The codes of the other view are treated as constants.
     extractor : torch.nn.Module or None, default=None
-        From raw samples of `side` to what `estimator` takes as that view, such as a
-        pretrained network up to its features. It is copied and not trained.
+        Network that maps raw samples of `side` to what `estimator` takes as that view,
+        such as a pretrained network up to its features. It is copied and not trained.
     method : {"gradient", "gradient_times_input", "grad_cam", "integrated"}
         "gradient" is the default.
 
         - "gradient": :math:`\nabla_x s`.
         - "gradient_times_input": :math:`x \odot \nabla_x s`.
-        - "grad_cam": for images. The feature maps of a convolutional layer, weighed by
-          their mean gradients and added up; what is negative, and lowers the score, is
-          0; at the size of the image [2]_. A map is 0 everywhere if no place raises
-          the score.
+        - "grad_cam": for images. The feature maps of a convolutional layer are weighted
+          by their mean gradients and added up [2]_. Negative values, which lower the
+          score, are set to 0, and the map is scaled to the size of the image. A map is
+          0 everywhere if no part of the image raises the score.
         - "integrated": :math:`(x - b) \odot \int_0^1 \nabla s(b + t (x - b))\, dt`,
           whose sum is :math:`s(x) - s(b)` [3]_.
     layer : str or None, default=None
-        Of "grad_cam": name of the layer, as ``named_modules`` of the `extractor` has
-        it, or else of ``estimator.view(side).module()``; with ``score="individual"`` of
-        the same for the individual encoder. A wrong name lists those there are. None is
-        the last layer that
-        gives feature maps (n_samples, channels, height, width) of more than one pixel.
+        For "grad_cam": name of the layer, as in ``named_modules`` of the `extractor`
+        or, without one, of ``estimator.view(side).module()``; with
+        ``score="individual"``, of the module of the individual encoder. The error for a
+        wrong name lists the names that exist. None means the last layer that returns
+        feature maps (n_samples, channels, height, width) of more than one pixel.
     baseline : array-like of the shape of a sample, or None, default=None
-        Of "integrated": the sample b that has nothing, in the units of the samples.
-        None is zeros, a black image say. For columns far from 0, their means.
+        For "integrated": the sample b that stands for no information, in the units of
+        the samples. None means zeros, such as a black image. For columns whose values
+        are far from 0, pass their means.
     n_steps : int, default=64
-        Of "integrated": gradients that the integral is computed from, by
-        Gauss-Legendre quadrature.
+        For "integrated": number of gradients from which the integral is computed, by
+        Gauss-Legendre quadrature. More of them are more precise and take longer.
 
     Returns
     -------
     maps : ndarray
-        Of the shape of the view of `side` as it is passed, and for "grad_cam" of shape
-        (n_samples, height, width). In float32 if that view is, else in float64.
+        Maps in the shape of the view of `side`, or for "grad_cam" in the shape
+        (n_samples, height, width). In float32 if that view is, otherwise in float64.
 
     Raises
     ------
     ValueError
-        If the views do not fit to the estimator or to each other, the estimator has no
-        such score or no module of torch, the extractor does not give what the estimator
-        takes, there is no such layer, or a map is not finite.
+        If the views do not match the estimator or each other, if the estimator does not
+        have this score or cannot be computed by torch, if the extractor does not return
+        what the estimator takes, if there is no such layer, or if a map is not finite.
 
     See Also
     --------
@@ -134,12 +138,12 @@ def gradient_map(
 
     Notes
     -----
-    Nothing is drawn at random, and estimator and extractor stay as they are: copies of
-    their networks compute, in evaluation mode, in blocks of rows that take
-    a bounded memory.
+    Nothing is drawn at random. The estimator and the extractor are not changed: copies
+    of their networks compute the maps, in evaluation mode, and in blocks of rows to
+    limit the memory.
 
-    The sample must consist of floats: where an encoder looks integers up, or a step
-    makes numbers of texts, there is no gradient before that.
+    The samples must consist of floats. If an encoder looks integers up, or a step turns
+    texts into numbers, there is no gradient before that.
 
     References
     ----------
@@ -161,7 +165,7 @@ def gradient_map(
     >>> maps.shape
     (1797, 32)
 
-    Pixels near the cut tell most of what is on its other side:
+    Pixels near the cut have most information about the other half:
 
     >>> abs(maps).reshape(-1, 8, 4).mean(axis=(0, 1)).round(2)
     array([0.  , 0.05, 0.15, 0.16])
@@ -171,10 +175,10 @@ def gradient_map(
     views = {"x": X, "y": y}
     for name, view in (("X", X), ("y", y)):
         if view is None:
-            raise ValueError(f"gradient_map is of pairs, and {name} is None.")
+            raise ValueError(f"gradient_map needs both views, but {name} is None.")
         if kind_of(view, name).library == "dask":
             raise ValueError(
-                f"{name} is a Dask array, and gradient_map computes maps in memory: "
+                f"{name} is a Dask array, but gradient_map computes maps in memory: "
                 "pass compute() of some rows, or map it over the blocks of rows."
             )
     check_paired(X, y)
@@ -205,16 +209,16 @@ def _require_modules(estimator, score, side):
         inner = ("estimator_", "representation_", "estimator")
         held = next((part for part in inner if hasattr(estimator, part)), None)
         raise ValueError(
-            "gradient_map goes through encoders that torch computes, as those of "
-            f"linear estimators, KernelCCA and deep estimators, and {name} has none."
-            f"{f' Take its {held}, and pass views as that takes them.' if held else ''}"
+            "gradient_map needs an encoder that torch can compute, as linear "
+            f"estimators, KernelCCA and deep estimators have, but {name} has none."
+            f"{f' Use its {held}, and pass views as that takes them.' if held else ''}"
         )
     if score != "individual":
         return
     if not hasattr(estimator, "_as_individual_module"):
         raise ValueError(
-            "score='individual' needs an estimator that has codes of each view's own, "
-            f"and {name} has common codes only: choose score='common'."
+            "score='individual' needs an estimator that has individual codes, but "
+            f"{name} has common codes only: choose score='common'."
         )
     estimator._require_scored(side)
 
@@ -226,20 +230,20 @@ def _samples(estimator, view, side, extractor):
         return _raw_samples(view, name)
     if estimator._integers.get(side):
         raise ValueError(
-            f"{name} is of integers, which {side}_encoder looks up, and which have no "
-            "gradient: fit to what the look-up gives, as floats."
+            f"{name} consists of integers, which {side}_encoder looks up, and integers "
+            "have no gradient: fit the estimator to the looked-up values, as floats."
         )
     checked = estimator._check_view(view, side)
     if sparse.issparse(checked):
         raise ValueError(
-            f"{name} is sparse, and its map would not be: pass some rows of it as an "
+            f"{name} is sparse, but its map would be dense: pass some rows of it as an "
             "array, by toarray()."
         )
     samples = untensored(checked)
     if np.isnan(samples).any():
         raise ValueError(
-            f"{name} has gaps, NaN, where its map would have none: fill them first, by "
-            "impute."
+            f"{name} has gaps (NaN), for which there is no gradient: fill them first, "
+            "by impute."
         )
     return samples
 
@@ -249,8 +253,9 @@ def _raw_samples(view, name):
     kind = kind_of(view, name)
     if kind.holds_integers(view):
         raise ValueError(
-            f"{name} is of integers, which have no gradient: pass floats in the units "
-            "that the extractor takes, as by (images / 255).astype(numpy.float32)."
+            f"{name} consists of integers, which have no gradient: pass floats in the "
+            "units that the extractor takes, such as "
+            "(images / 255).astype(numpy.float32)."
         )
     numbers = kind.numbers(view, name)
     return check_array(
@@ -270,7 +275,7 @@ def _checked_baseline(baseline, samples, view):
     expected = np.shape(view)[1:]
     if baseline.shape != expected:
         raise ValueError(
-            f"baseline must be of the shape of a sample, {expected}, got "
+            f"baseline must have the shape of a sample, {expected}, got "
             f"{baseline.shape}."
         )
     return baseline.reshape(samples.shape[1:])

@@ -1,4 +1,4 @@
-"""Permutation test of a held-out score: for views too wide for in-sample tests."""
+"""Permutation test of a held-out score, for views too wide for other tests."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,11 +29,11 @@ class HeldOutPermutationTestResult(NamedTuple):
     Attributes
     ----------
     score : float
-        Score of the data on held-out folds, the mean over folds.
+        Score of the data on held-out folds, averaged over folds.
     pvalue : float
-        Of the hypothesis that the views share nothing.
+        P-value of the hypothesis that the views share nothing.
     null_scores : ndarray of shape (n_permutations,)
-        The same score of each permutation.
+        The same score for each permutation.
     """
 
     score: float
@@ -86,41 +86,44 @@ def held_out_permutation_test(
     seen. Its score on held-out folds is compared with the scores it gets once the rows
     of `y` are permuted, on the same folds, where each permutation is fitted anew [1]_.
 
-    The p-value is right if the permutations would not change the distribution of the
-    data were the views independent. ``permute="rows"`` needs rows that are
-    independent of each other. Where they hang together, exchange what
-    is exchangeable [2]_: rows ``"within"`` groups, ``"whole"`` groups, or
-    ``"shifts"`` of a time series; :func:`permutation_test` explains them.
+    The p-value is valid if the rows are exchangeable: if the views were independent,
+    the permutations must not change the distribution of the data. ``permute="rows"``
+    needs rows that are independent of each other. For dependent rows, permute what is
+    exchangeable [2]_: rows ``"within"`` groups, ``"whole"`` groups, or ``"shifts"`` of
+    a time series; :func:`permutation_test` explains them.
 
     Parameters
     ----------
     estimator : two-view estimator
-        With a `score`, unless `scoring` is given. Cloned and fitted
-        ``cv * (n_permutations + 1)`` times. If it is random, set its `random_state`.
+        Two-view estimator, with a method `score` unless `scoring` is given. It is
+        cloned and fitted ``cv * (n_permutations + 1)`` times. If it is random, set its
+        `random_state`.
     X : array-like or sparse matrix of shape (n_samples, n_features_x)
         First view, or whatever the estimator takes as one.
     y : array-like or sparse matrix of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`.
     cv : int, splitter or iterable, default=5
-        Folds, which are made once. An integer is a number of contiguous folds, and with
-        ``permute="whole"`` of folds of whole groups. `groups` are passed to a splitter.
+        How to split the rows; the folds are the same for all permutations. An integer
+        is a number of contiguous folds, or of folds of whole groups with
+        ``permute="whole"``. A splitter gets `groups`.
     scoring : str, callable or None, default=None
-        Scorer ``scoring(estimator, X, y)``, higher is better. None stands for the
-        estimator's `score`.
+        Scorer ``scoring(estimator, X, y)``, where higher is better. None means `score`
+        of the estimator.
     n_permutations : int, default=199
-        Permutations. No p-value is below 1 / (n_permutations + 1). Where there are no
-        more than this, each is taken once.
+        Number of permutations. No p-value is below 1 / (n_permutations + 1). If there
+        are no more different permutations than this, each is used once.
     groups : array-like of shape (n_samples,) or None, default=None
-        Group of each row, such as its subject, site or family.
+        Group of each row, such as its subject, site or family. Use it if rows of one
+        group are not independent of each other.
     permute : {"rows", "within", "whole", "shifts"} or None, default=None
-        What changes places. None stands for "within" if `groups` are given, else for
-        "rows".
+        What is permuted, as in :func:`permutation_test`. None means "within" if
+        `groups` are given, otherwise "rows".
     n_jobs : int or None, default=None
-        Processes of joblib. The numbers are the same for any.
+        Number of joblib processes. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Source of the permutations.
+        Seed of the permutations. Pass an int to get the same result at each call.
     verbose : int, default=0
-        Progress, as joblib reports it.
+        Verbosity of joblib: larger values print more about the progress.
 
     Returns
     -------
@@ -140,13 +143,13 @@ def held_out_permutation_test(
 
     Notes
     -----
-    There is no way to take covariates out here: residuals of the views are not
-    exchangeable. :func:`permutation_test` takes covariates, of narrower views.
+    Covariates cannot be removed here, because residuals of the views are not
+    exchangeable. :func:`permutation_test` takes covariates, for narrower views.
 
-    The p-value is :math:`(1 + \#) / (1 + B)`, where :math:`\#` of the B
-    permutations score at least as high as the data [3]_. The test is one of all
-    components of the estimator together: with ``n_components=1`` it has most power for
-    a single strong one.
+    The p-value is :math:`(1 + \#) / (1 + B)`, where :math:`\#` is the number of the B
+    permutations that score at least as high as the data [3]_. It tests all components
+    of the estimator together. If there is a single strong component, ``n_components=1``
+    gives the most power.
 
     References
     ----------
@@ -212,13 +215,13 @@ def _permuted_scores(estimator, scorer, X, y, folds, draw):
 
 
 def _in_order(view, rows):
-    """Rows of a view, with the row names they had in these places before."""
+    """Permuted rows of a view, with its row names in their original order."""
     permuted = kind_of(view).take(view, rows)
     return permuted.set_axis(view.index) if hasattr(view, "iloc") else permuted
 
 
 def _held_out_score(estimator, scorer, X, y, folds):
-    """Mean over folds of the score of what was fitted to the others."""
+    """Mean over folds of the score, each by a fit to the other folds."""
     scores = []
     take_x, take_y = (partial(kind_of(view).take, view) for view in (X, y))
     for train, test in folds:

@@ -19,18 +19,18 @@ _OVERALL = ("Wilks", "Pillai", "Hotelling-Lawley", "Roy")
 
 
 class FTest(NamedTuple):
-    """Statistics with an F approximation; floats, or arrays of one entry a dimension.
+    """Statistics with an F approximation: floats, or one array entry per dimension.
 
     Attributes
     ----------
     statistic : float or ndarray
         The statistic that the test is named after.
     f : float or ndarray
-        Its F value.
+        The F value of the statistic.
     df1, df2 : float or ndarray
-        Degrees of freedom of its numerator and denominator.
+        Degrees of freedom of the numerator and the denominator of F.
     pvalue : float or ndarray
-        Upper tail.
+        P-value: the probability of the upper tail.
     """
 
     statistic: float | np.ndarray
@@ -44,7 +44,7 @@ class FTest(NamedTuple):
 
 
 class Chi2Test(NamedTuple):
-    """Likelihood ratio statistics; one entry a dimension.
+    """Likelihood ratio statistics, with one entry per dimension.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Chi2Test(NamedTuple):
     df : ndarray
         Degrees of freedom.
     pvalue : ndarray
-        Upper tail.
+        P-value: the probability of the upper tail.
     """
 
     statistic: np.ndarray
@@ -70,13 +70,14 @@ class MultivariateTests(NamedTuple):
     Attributes
     ----------
     correlations : ndarray of shape (n_dimensions,)
-        Canonical correlations, largest first; as many as the smaller rank.
+        Canonical correlations, largest first. There are as many as the smaller rank.
     wilks, pillai, hotelling_lawley, roy : FTest
         Tests that no dimension is real.
     sequential : FTest of ndarray of shape (n_dimensions,)
-        For each dimension, Wilks' lambda that it and all later ones are noise.
+        For each dimension, the test by Wilks' lambda that it and all later ones are
+        noise.
     sequential_chi2 : Chi2Test of ndarray of shape (n_dimensions,)
-        The same by chi-squared.
+        The same tests by chi-squared.
     """
 
     correlations: np.ndarray
@@ -130,6 +131,9 @@ def multivariate_tests(
 ) -> MultivariateTests:
     r"""Test that two views are uncorrelated: Wilks, Pillai, Hotelling-Lawley and Roy.
 
+    Use it for the classical tests that statistics programs print. They need
+    independent rows, about normal views, and many more samples than columns.
+
     All four are functions of the squared canonical correlations :math:`r_i^2`:
 
     ================  ==================================  =====================
@@ -139,13 +143,14 @@ def multivariate_tests(
     Roy               :math:`r_1^2 / (1 - r_1^2)`         an upper bound of F
     ================  ==================================  =====================
 
-    They are those of a multivariate regression of one view on the other; with a view
-    of class indicators, of a one-way multivariate analysis of variance. The p-value of
-    Roy's root is a lower bound. For each dimension :math:`k`, Wilks' lambda of the
-    correlations from :math:`k` on tests that no more than the :math:`k - 1` before are
-    real, by Rao's F and by Bartlett's chi-squared with the correction of Lawley [3]_,
-    :math:`-(n - k - (p + q + 1) / 2 + \sum_{i<k} r_i^{-2}) \log \Lambda_k`
-    on n samples.
+    They are the tests of a multivariate regression of one view on the other. If one
+    view consists of class indicators, they are those of a one-way multivariate analysis
+    of variance. The p-value of Roy's root is a lower bound. For each dimension
+    :math:`k`, Wilks' lambda of the correlations from :math:`k` on tests the hypothesis
+    that only the :math:`k - 1` correlations before are real. Its p-value is by Rao's F,
+    and by Bartlett's chi-squared with the correction of Lawley [3]_,
+    :math:`-(n - k - (p + q + 1) / 2 + \sum_{i<k} r_i^{-2}) \log \Lambda_k` on n
+    samples.
 
     Parameters
     ----------
@@ -154,39 +159,41 @@ def multivariate_tests(
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`. Swapping the views changes nothing.
     covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-        What is taken out of both views by least squares. The tests are then those of
-        the residuals, on as many samples fewer as the covariates have dimensions: to
-        pass residuals as views would count those samples still.
+        Variables that are removed from both views by least squares, such as age. The
+        tests are then those of the residuals, with fewer samples: one less for each
+        dimension of the covariates. (If you passed residuals as views, these samples
+        would still be counted.)
 
     Returns
     -------
     tests : MultivariateTests
         Named tuple of `correlations`, `wilks`, `pillai`, `hotelling_lawley`, `roy`,
-        `sequential` and `sequential_chi2`. A correlation of 1 gives Wilks' lambda 0
-        and infinite F.
+        `sequential` and `sequential_chi2`. A correlation of 1 gives a Wilks' lambda of
+        0 and an infinite F.
 
     Raises
     ------
     ValueError
-        If the views or covariates are not finite numbers with paired rows, a view is
-        constant, or explained by covariates, or there are not at least two samples more
-        than the ranks of the views and of the covariates add up to.
+        If the views or covariates are not finite numbers with paired rows, if a view is
+        constant or explained by the covariates, or if there are too few samples: there
+        must be at least two more than the sum of the ranks of the views and of the
+        covariates.
 
     See Also
     --------
-    permutation_test : P-values without normality, also for rows that hang together.
+    permutation_test : P-values without normality, also for dependent rows.
     held_out_permutation_test : For views too wide for these tests.
 
     Notes
     -----
-    Rows must be independent of each other. p and q are the ranks of the views, so that
-    collinear columns do not count. Where sequential tests are read in turn, the first
-    p-value above alpha ends the reading.
+    Rows must be independent of each other. p and q are the ranks of the views, so
+    collinear columns do not count. Read the sequential tests in their order, and stop
+    at the first p-value above alpha.
 
-    The F of Rao is an approximation that finds too much where the samples are not twice
-    the columns or more, and the columns are many: at 0.05, in 0.10 of data sets without
-    correlations of 22 samples of 10 + 10 columns, and in 0.77 of such of 102 samples of
-    50 + 50. `permutation_test` keeps its level.
+    The F of Rao is an approximation. It rejects too often if there are many columns and
+    fewer than twice as many samples as columns: at the level 0.05, in 0.10 of the data
+    sets with 22 samples, 10 + 10 columns and no correlations, and in 0.77 of those with
+    102 samples and 50 + 50 columns. `permutation_test` keeps its level.
 
     References
     ----------
@@ -227,16 +234,17 @@ def multivariate_tests(
         if rank == 0:
             raise ValueError(
                 f"Every column of {name} is constant"
-                f"{', or explained by covariates' * (n_taken > 0)}: nothing to test."
+                f"{', or explained by covariates' * (n_taken > 0)}: there is nothing "
+                "to test."
             )
     n = len(X) - n_taken
     if n < p + q + 2:
         raise ValueError(
-            f"The tests need at least {p + q + 2} samples, two more than the ranks "
-            f"{p} and {q} of the views together, got {n}"
-            f"{' less those that covariates take' * (n_taken > 0)}. Use "
+            f"The tests need at least {p + q + 2} samples, two more than the sum of "
+            f"the ranks {p} and {q} of the views, got {n}"
+            f"{' after the covariates are removed' * (n_taken > 0)}. Use "
             "held_out_permutation_test with a penalised estimator, or reduce the "
-            "views, by PCA say."
+            "views, for example by PCA."
         )
     squares = form.correlations**2
     squares[1 - squares < _ROUNDING] = 1.0

@@ -17,28 +17,29 @@ from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._freed import freed
 from skcrl.inspection._results import data_frame
 
-# Correlations that differ by less are equal: permuting often repeats one exactly.
+# Correlations that differ by less are equal: permutations often repeat one exactly.
 ROUNDING = 1e-10
 
 
 class PermutationTestResult(NamedTuple):
-    """What :func:`permutation_test` returns; one column or entry a dimension.
+    """What :func:`permutation_test` returns, with one column or entry per dimension.
 
     Attributes
     ----------
     correlations : ndarray of shape (n_dimensions,)
         Canonical correlations of the data, largest first.
     pvalues : ndarray of shape (n_dimensions,)
-        For each dimension, of the hypothesis that it and all later ones are noise.
+        For each dimension, p-value of the hypothesis that it and all later ones are
+        noise.
     adjusted_pvalues : ndarray of shape (n_dimensions,)
-        Step-down: the dimensions with at most alpha are all real but for a
-        probability of at most alpha.
+        Step-down p-values. If you take all dimensions with at most alpha as real, then
+        the probability that one of them is noise is at most alpha.
     null_correlations : ndarray of shape (n_permutations, n_dimensions)
-        Largest correlation that was left at each stage once rows were permuted. There
-        are fewer rows where there are fewer permutations.
+        Largest remaining correlation at each stage after the rows were permuted. If
+        fewer permutations exist, there are fewer rows.
     null_weights : ndarray of shape (n_permutations, n_dimensions)
-        Weight of each of them in the null distribution, 1 on average. 1 throughout
-        for the first dimension.
+        Weight of each of them in the null distribution, 1 on average. For the first
+        dimension all weights are 1.
     """
 
     correlations: np.ndarray
@@ -51,7 +52,7 @@ class PermutationTestResult(NamedTuple):
         return short_repr(self)
 
     def to_frame(self) -> Any:
-        """Data frame of a row for each dimension, from 1 on."""
+        """Return a data frame with one row per dimension, counted from 1."""
         return data_frame(
             {
                 "correlation": self.correlations,
@@ -92,114 +93,119 @@ def permutation_test(
 ) -> PermutationTestResult:
     r"""P-value of every canonical correlation, by permuting rows.
 
-    Permuting the rows of one view is a test of the first dimension only: where that
-    one is real, the second correlation of the data is compared with what is left
-    after the largest one was taken from noise, and comes out too significant [1]_. So
-    each dimension has a stage of its own. Stage k permutes only the canonical
-    variates from k on, those of the wider view that have no partner
-    included, removes from them the variates :math:`u_i, v_i, i < k`, to which they
-    were orthogonal before, and takes their largest canonical correlation
+    Use it to find out how many correlations are more than chance. It does not assume
+    normal data, and it can handle dependent rows and covariates.
+
+    A simple permutation of the rows of one view tests the first dimension only. If that
+    dimension is real, the second correlation of the data is compared with the second
+    correlation of noise, which is what is left after its largest was taken, and so it
+    appears too significant [1]_. Therefore each dimension has a stage of its own. Stage
+    k permutes only the canonical variates from k on, including those of the wider view
+    that have no partner. It removes from them the variates :math:`u_i, v_i, i < k`, to
+    which they were orthogonal before, and takes their largest canonical correlation
     :math:`r^*_k` with those of the other view.
 
-    Permuted correlations may exceed :math:`r_{k-1}`, which :math:`r_k` never does.
-    They are therefore weighted by
+    Permuted correlations may exceed :math:`r_{k-1}`, but :math:`r_k` never does.
+    Therefore they are weighted by
     :math:`\prod_{i<k} \prod_{j \ge k} (r_i^2 - r_j^{*2})_+^{1/2}`, the factor by which
-    the real correlations repel the others in their asymptotic
-    joint distribution [2]_. Where the dimensions before k are real, p-values are then
-    uniform; where they are noise too, they are too large, but
-    less so than without weights.
+    the real correlations repel the others in their asymptotic joint distribution [2]_.
+    If the dimensions before k are real, p-values are then uniform. If these are noise
+    too, p-values are too large, but less so than without weights.
 
-    All this holds if the rows are exchangeable: if, were the views independent, the
-    permutations would not change the distribution of the data. Repeated measures
-    of a subject, members of a family and neighbours in time or space are not, and when
-    they are exchanged freely, views that share nothing come out significant more often
-    than alpha, without limit. Then exchange what is exchangeable [5]_ [6]_, by
-    `permute`: within groups, where rows of one group hang together no more with one
-    than with another; whole groups, where the groups are independent of each other; or
-    cyclic shifts, where a series is stationary. Shifts are approximate, since the end
-    of a series does not lead on to its start: better the longer it is.
+    All this holds if the rows are exchangeable: if the views were independent, the
+    permutations must not change the distribution of the data. Repeated measures of a
+    subject, members of a family and neighbours in time or space are not exchangeable.
+    If they are permuted freely, views that share nothing are significant more often
+    than alpha, without limit. In such cases choose by `permute` what is exchangeable
+    [5]_ [6]_: rows within groups, if any two rows of a group depend on each other in
+    the same way; whole groups, if the groups are independent of each other; or cyclic
+    shifts, if a series is stationary. Shifts are approximate, since the end of a series
+    does not continue at its start; they are better the longer the series is.
 
-    Covariates, such as age or sex, are taken out of the views. Their residuals are not
-    exchangeable, since each holds a part of every other, so what is permuted are fewer
-    rows that are: residuals of Theil [7]_, which have the covariances of the errors
-    themselves. They are those of as many rows, or groups, as the covariates leave
-    degrees of freedom [1]_. For free rows the test is exact for normal errors, and
-    approximate for others. Within groups the mean of each group is a covariate too,
-    and the spread is taken to be the same in all. Of whole groups, the mean and each
-    contrast between their rows are regressed by themselves, on that of the covariates;
-    the test is exact for normal errors if rows of one group hang together alike, as
-    they do by a deviation of the subject, and approximate if neighbours do more.
+    Covariates, such as age or sex, are removed from the views. Ordinary residuals are
+    not exchangeable, because each contains a part of every other. So the residuals of
+    Theil [7]_ are permuted, which have the covariances of the errors themselves. There
+    are as many of them as the covariates leave degrees of freedom among the rows or
+    groups [1]_. For free rows the test is exact for normal errors, and approximate for
+    others. Within groups, the mean of each group is a covariate too, and all groups are
+    assumed to have the same variance. For whole groups, the mean of the rows and each
+    contrast between them are regressed on the same mean or contrast of the covariates.
+    The test is then exact for normal errors if all rows of a group are equally
+    correlated, as with a random deviation of the subject, and approximate if
+    neighbouring rows are more correlated.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        First view, or codes of it. Codes must be of other samples than those the
-        estimator was fitted to.
+        First view, or codes of it. Codes must be those of samples to which the
+        estimator was not fitted.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, or codes of it, paired with `X`.
     covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-        What is taken out of the views, with their means, by least squares. Whole groups
-        lose one more group than there are covariates; groups of a size of their own,
-        and lone rows within groups, are left out. Within groups, one must hold three
-        rows at least: of pairs nothing is left that may change places.
+        Variables that are removed from the views by least squares, together with the
+        means. With whole groups, one more group is lost than there are covariates.
+        Groups whose size no other group has, and single rows within groups, are left
+        out. Within groups, at least one group must have three rows, because pairs leave
+        nothing to permute.
     adjust : {"both", "x", "y"}, default="both"
-        Which view the covariates are taken out of.
+        From which view the covariates are removed.
     n_permutations : int, default=999
-        Permutations. Where there are no more than this, each is taken once; drawn ones
-        may repeat. No p-value is below 1 / (n_permutations + 1), nor below one over
-        the number of arrangements: n of shifts of n rows, 120 of five whole groups.
+        Number of permutations. If no more than this exist, each is used once; otherwise
+        they are drawn at random and may repeat. No p-value is below 1 / (n_permutations
+        + 1), or below 1 over the number of possible arrangements, which is n for shifts
+        of n rows and 120 for five whole groups.
     groups : array-like of shape (n_samples,) or None, default=None
-        Group of each row, such as its subject, site or family.
+        Group of each row, such as its subject, site or family. Use it if rows of one
+        group are not independent of each other.
     permute : {"rows", "within", "whole", "shifts"} or None, default=None
-        What changes places. None stands for "within" if `groups` are given, else for
-        "rows".
+        What is permuted. None means "within" if `groups` are given, otherwise "rows".
 
         - "rows": all rows, which must be independent of each other.
-        - "within": rows of one group, such as a site. What the views share because
-          groups differ then counts as noise. Where that is much, centre both views
-          within groups first, or it hides the rest.
+        - "within": rows of the same group, such as a site. What the views share because
+          groups differ then counts as noise. If groups differ much, centre both views
+          within groups first, otherwise their differences hide the rest.
         - "whole": groups of equal size, such as subjects, each as a block whose rows
-          keep their order. Groups of a size of their own stay.
-        - "shifts": all rows of a time series move on by one number of places, and those
-          past the end come to the start; with `groups`, within each of them. Not
-          with `covariates`.
+          keep their order. Groups whose size no other group has stay in place.
+        - "shifts": all rows of a time series move by the same number of places, and
+          those beyond the end come to the start; with `groups`, within each of them.
+          Cannot be combined with `covariates`.
     n_jobs : int or None, default=None
-        Processes of joblib. The numbers are the same for any.
+        Number of joblib processes. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Source of the permutations.
+        Seed of the permutations. Pass an int to get the same result at each call.
     verbose : int, default=0
-        Progress, as joblib reports it.
+        Verbosity of joblib: larger values print more about the progress.
 
     Returns
     -------
     result : PermutationTestResult
         Named tuple of `correlations`, `pvalues`, `adjusted_pvalues`,
         `null_correlations` and `null_weights`, for min(n_features_x, n_features_y)
-        dimensions. Those that the ranks of the views rule out have correlation 0 and
+        dimensions. Dimensions beyond the ranks of the views have correlation 0 and
         p-value 1.
 
     Raises
     ------
     ValueError
-        If the views or covariates are not finite numbers with paired rows, the ranks of
-        the views add up to n_samples or more, groups are missing, do not match the
-        rows, or leave nothing to permute, alone or with the covariates, or these come
-        with shifts.
+        If the views or covariates are not finite numbers with paired rows; if the ranks
+        of the views add up to n_samples or more; if groups are missing, do not match
+        the rows, or leave nothing to permute, alone or with the covariates; or if
+        covariates are passed with shifts.
 
     See Also
     --------
-    held_out_permutation_test : For views too wide for this one.
-    multivariate_tests : The same question under normality, without permutations.
+    held_out_permutation_test : For views that are too wide for this test.
+    multivariate_tests : Tests that assume normality, without permutations.
     select_n_components : How many dimensions to keep.
 
     Notes
     -----
     The p-value of a dimension is
     :math:`(w_0 + \sum_b w_b [r^*_b \ge r]) / (w_0 + \sum_b w_b)`, where
-    :math:`w_0` is the weight of the data themselves: importance sampling that
-    stays conservative with few permutations [3]_; without weights,
-    :math:`(1 + \#) / (1 + B)` [4]_. Adjusted p-values are running maxima: a later
-    dimension can be real only if those before it are.
+    :math:`w_0` is the weight of the data themselves. This is importance sampling, and
+    it stays conservative with few permutations [3]_. Without weights it is
+    :math:`(1 + \#) / (1 + B)` [4]_. Adjusted p-values are running maxima, because a
+    later dimension can be real only if those before it are.
 
     References
     ----------
@@ -229,7 +235,7 @@ def permutation_test(
     >>> result.adjusted_pvalues < 0.1
     array([ True, False, False])
 
-    Codes of an estimator, on samples it has not seen:
+    Codes of an estimator, on samples to which it was not fitted:
 
     >>> from skcrl import LinearCCA
     >>> from skcrl.datasets import make_correlated_views
@@ -239,7 +245,7 @@ def permutation_test(
     >>> permutation_test(*codes, random_state=0).adjusted_pvalues < 0.05
     array([ True,  True, False, False])
 
-    What the views share because both change with age, and no more:
+    Views that share only what changes with age in both:
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -282,10 +288,10 @@ def permutation_test(
 
 
 def _adjusted(X, y, covariates, adjust, exchangeable):
-    """Canonical form in the rows that covariates leave, and their exchange.
+    """Canonical form of the rows that covariates leave, and the exchange of these rows.
 
-    A view that is not adjusted stays as it is, and only the part of its variates
-    counts that those of the other view, permuted, can correlate with [1]_.
+    A view that is not adjusted is not changed; of its variates only the part matters
+    with which the permuted variates of the other view can correlate [1]_.
     """
     rows = freed(exchangeable, covariates)
     if adjust == "y":
@@ -303,20 +309,21 @@ def under_permutation(
 ):
     """Statistics of `form` with the rows of its first view permuted.
 
-    ``statistics(form, permuted)`` returns a tuple of arrays of one row a permutation,
-    from permuted x variates (size, n, p); returned is the tuple of all their rows.
+    ``statistics(form, permuted)`` takes permuted x variates (size, n, p) and returns a
+    tuple of arrays with one row per permutation. The rows of all permutations are
+    returned in one such tuple.
     """
     n, p = form.x_variates.shape
     q = form.y_variates.shape[1]
     if min(p, q) > 0 and n <= p + q:
         raise ValueError(
-            f"X and y have ranks {p} and {q}: on {n} samples, not more than these "
-            "together, some combination of one view equals one of the other however "
-            "rows are permuted. Use held_out_permutation_test with a penalised "
-            "estimator, or reduce the views, by PCA say."
+            f"X and y have ranks {p} and {q}, and the {n} samples are not more than "
+            "their sum: so some combination of one view equals one of the other, "
+            "whatever the permutation. Use held_out_permutation_test with a penalised "
+            "estimator, or reduce the views, for example by PCA."
         )
-    # Batches of 64, or of what fits in 32 MB; each has its own seed, so their size may
-    # not depend on n_jobs.
+    # Batches of 64, or of what fits into 32 MB. Each has its own seed, so their size
+    # must not depend on n_jobs.
     largest = max(1, min(64, 2**22 // (n * max(p, 1))))
     batches = Parallel(n_jobs=n_jobs, verbose=verbose)(
         delayed(_batch)(statistics, form, draw)

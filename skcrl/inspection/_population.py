@@ -1,4 +1,4 @@
-"""Intervals of population canonical correlations, by tests turned round."""
+"""Intervals of population canonical correlations, by inverting tests."""
 
 import numpy as np
 from scipy import stats
@@ -12,10 +12,10 @@ _GRID = 12  # populations between these ends
 def population_intervals(form, kappa, confidence_level, rng):
     """Estimates and ends of intervals of the leading population correlations.
 
-    An interval holds each population value under which the sample correlation lies
-    between the quantiles of the tails; the estimate is the value under which it is the
-    median. Samples of normal views are simulated; their standard deviation is
-    multiplied by `kappa`, one factor for each of the components wanted.
+    An interval contains each population value under which the sample correlation lies
+    between the quantiles of the tails. The estimate is the value under which it is the
+    median. Samples of normal views are simulated, and their standard deviation is
+    multiplied by `kappa`, which has one factor for each component.
 
     Returns an array (3, n_components) of estimates, low and high ends.
     """
@@ -27,13 +27,15 @@ def population_intervals(form, kappa, confidence_level, rng):
     tail = stats.norm.ppf((1 + confidence_level) / 2)
     estimates = np.empty((3, len(observed)))
     for k, z in enumerate(observed):
-        if 1 - form.correlations[k] < _ROUNDING:  # whatever the data, no other is seen
+        if (
+            1 - form.correlations[k] < _ROUNDING
+        ):  # a population correlation of 1 always gives 1
             estimates[:, k] = 1.0
             continue
         reach = _REACH * kappa[k] / np.sqrt(n - p - q)
         lowest = _unbiased(np.tanh(max(z - reach, 0.0)), n, p, q)
         grid = np.linspace(_fisher(lowest), z + reach, _GRID)
-        # The population is in order, so that the others give way to the k-th.
+        # Population correlations are sorted, so the others are moved to fit the k-th.
         population = np.tile(nuisance, (_GRID, 1))
         population[:, :k] = np.maximum(population[:, :k], grid[:, None])
         population[:, k + 1 :] = np.minimum(population[:, k + 1 :], grid[:, None])
@@ -42,8 +44,8 @@ def population_intervals(form, kappa, confidence_level, rng):
         for part, deviations in enumerate((0.0, tail, -tail)):
             curve = np.maximum.accumulate(_quantile(draws, deviations, kappa[k]))
             estimates[part, k] = np.tanh(np.interp(z, curve, grid))
-    # No population correlation exceeds the one before, and so none is real behind one
-    # that is not.
+    # No population correlation exceeds the one before; so none is real after one that
+    # is not.
     return np.minimum.accumulate(estimates, axis=1)
 
 
@@ -96,9 +98,10 @@ def _triangular(df, size, rng):
 
 
 def _quantile(draws, deviations, kappa):
-    """Quantile of each row that is so many deviations of a normal law from its median.
+    """Quantile of each row at a number of normal standard deviations from its median.
 
-    By the first terms of Cornish and Fisher's expansion, which 200 draws suffice for.
+    It is computed by the first terms of the expansion of Cornish and Fisher, for which
+    200 draws are enough.
     """
     mean, deviation = draws.mean(axis=1), draws.std(axis=1)
     skewness = stats.skew(draws, axis=1)

@@ -1,4 +1,4 @@
-"""What the results of all inspections share: names, a data frame."""
+"""Names and data frames for the results of all inspections."""
 
 import numpy as np
 from sklearn.utils.validation import _get_feature_names
@@ -10,14 +10,14 @@ def data_frame(columns, index):
         import pandas as pd
     except ImportError as error:
         raise ImportError(
-            "to_frame() returns a pandas DataFrame, and pandas cannot be imported: "
+            "to_frame() returns a pandas DataFrame, but pandas cannot be imported: "
             "pip install pandas."
         ) from error
     return pd.DataFrame(columns, index=pd.Index(index))
 
 
 def component_names(fitted, n_components):
-    """Names of the codes, as the estimator gives them where it can."""
+    """Names of the components from the estimator, or default ones."""
     if hasattr(fitted, "get_feature_names_out"):
         return np.asarray(fitted.get_feature_names_out(), dtype=object)
     return _default_names("component", n_components)

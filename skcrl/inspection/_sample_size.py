@@ -1,4 +1,4 @@
-"""How many samples a canonical correlation takes to be found, and to be known."""
+"""Numbers of samples needed to find a canonical correlation and its weights."""
 
 from math import ceil
 from numbers import Integral, Real
@@ -28,20 +28,22 @@ class SampleSize(NamedTuple):
     Attributes
     ----------
     n : int
-        Samples that are enough for all that was asked.
+        Number of samples that is enough for everything requested.
     n_power : int
-        Samples for the test to find the first correlation.
+        Number of samples with which the test finds the first correlation.
     n_angle : int or None
-        Samples for the weights to be within `angle`; None if it was not given.
+        Number of samples with which the weights are within `angle`; None if no angle
+        was given.
     sizes : ndarray of shape (n_sizes,)
-        Numbers of samples that were simulated, in order.
+        Numbers of samples that were simulated, sorted.
     power : ndarray of shape (n_sizes,)
         Share of data sets of each size in which the test was significant.
     angle : ndarray of shape (n_sizes,)
-        Degrees that the weights were within in a share `power` of the data sets.
+        Angle in degrees within which the weights were in a share `power` of the data
+        sets.
     held_out : ndarray of shape (n_sizes,)
-        Median over the data sets of the correlation that the first pair of codes,
-        once fitted, has on new samples.
+        Correlation of the first pair of fitted codes on new samples, as the median over
+        the data sets.
     """
 
     n: int
@@ -56,7 +58,7 @@ class SampleSize(NamedTuple):
         return short_repr(self)
 
     def to_frame(self) -> Any:
-        """Data frame of what was simulated, indexed by the number of samples."""
+        """Return the simulated curves as a data frame, indexed by sample size."""
         columns = {name: getattr(self, name) for name in _Row._fields}
         return data_frame(columns, self.sizes)
 
@@ -97,48 +99,51 @@ def sample_size(
     n_simulations: int = 2000,
     random_state: Seed = None,
 ) -> SampleSize:
-    r"""Samples that CCA needs to find a correlation, and for weights to be right.
+    r"""Number of samples that CCA needs to find a correlation and the right weights.
 
-    Fitted to few samples, CCA finds large correlations in noise, and weights that
-    have little to do with those of the population [1]_. Data sets of normal views with
-    the given canonical correlations are simulated at a geometric series of sizes, then
-    at sizes about the one that is looked for, and a law is fitted to the latter: the
-    power is a normal probability that is linear in :math:`\sqrt n`, and the logarithm
-    of the angle is linear in :math:`\log n`. A data set is not made of rows: the
-    Wishart matrix of its products is drawn by Bartlett's decomposition [2]_, which
+    Use it to plan a study. With few samples, CCA finds large correlations in noise, and
+    weights that have little to do with those of the population [1]_. Data sets of
+    normal views with the given canonical correlations are simulated, first with sizes
+    in a geometric series, then with sizes near the required one. A curve is fitted to
+    the latter: the power as a normal probability that is linear in :math:`\sqrt n`, and
+    the logarithm of the angle as linear in :math:`\log n`. Rows are not simulated: the
+    Wishart matrix of their products is drawn by Bartlett's decomposition [2]_, which
     takes as long for a million samples as for a hundred.
 
     Parameters
     ----------
     n_features_x, n_features_y : int
-        Columns of the views, or their ranks.
+        Numbers of columns of the views, or their ranks.
     correlation : float or array-like of shape (n_correlations,)
-        Canonical correlations of the population, between 0 and 1, largest first; those
-        not given are 0.
+        Canonical correlations of the population, between 0 and 1, largest first. Those
+        that are not given are 0.
     power : float in (0, 1), default=0.8
-        Share of data sets in which the test is to be significant and, if `angle` is
-        given, share of those in which the weights are to be within it; each for itself.
+        Share of data sets in which the test should be significant. If `angle` is given,
+        also the share of data sets in which the weights should be within it; the two
+        conditions are separate.
     alpha : float in [0.00025, 1), default=0.05
-        Level of the test of the first correlation, which is Wilks' lambda of all
-        dimensions, as in :func:`multivariate_tests`. Its law without correlations [3]_
-        is drawn, as Rao's F has more than that level where `n` is not twice
-        n_features_x + n_features_y or more.
+        Level of the test of the first correlation. The test is Wilks' lambda of all
+        dimensions, as in :func:`multivariate_tests`. Its distribution without
+        correlations [3]_ is simulated, because Rao's F rejects more often than alpha if
+        `n` is less than twice n_features_x + n_features_y.
     angle : float in (0, 90) or None, default=None
-        Degrees that the first weights of both views may be off by, if that is asked
-        for. The angle is measured in the space of whitened columns, where it does not
-        depend on their units and correlations: its cosine is the correlation that
-        the code of the fitted weights has with the true code on new samples.
+        Largest angle in degrees between the first weights of both views and the true
+        ones. None means that weights are not considered. The angle is measured in the
+        space of whitened columns, where it does not depend on their units and
+        correlations: its cosine is the correlation of the fitted code with the true
+        code on new samples.
     n_simulations : int, default=2000
-        Data sets of each size, at least 100. With 10 + 10 columns the default takes two
-        seconds, with 50 + 50 half a minute.
+        Number of data sets of each size, at least 100. The default takes two seconds
+        with 10 + 10 columns, and half a minute with 50 + 50.
     random_state : int, RandomState instance or None, default=None
-        Source of the data sets.
+        Seed of the simulated data sets. Pass an int to get the same result at each
+        call.
 
     Returns
     -------
     size : SampleSize
-        Named tuple of `n`, `n_power`, `n_angle`, and of the curves `sizes`, `power`,
-        `angle` and `held_out`. Its `to_frame` gives these as a table.
+        Named tuple of `n`, `n_power` and `n_angle`, and of the curves `sizes`, `power`,
+        `angle` and `held_out`. Its method `to_frame` returns the curves as a table.
 
     Raises
     ------
@@ -148,15 +153,16 @@ def sample_size(
 
     See Also
     --------
-    multivariate_tests : The test whose power this is.
-    bootstrap_intervals : How well weights and correlations are known, given data.
+    multivariate_tests : The test that has this power.
+    bootstrap_intervals : Intervals of weights and correlations, from data.
 
     Notes
     -----
-    The answers hold for LinearCCA without a penalty, independent rows and views that
-    are about normal. Heavy tails take more samples; a penalty or fewer columns, by PCA
-    say, take fewer. Half of the work is to say what the correlation is: that of a small
-    study is too large, `value` of :func:`bootstrap_intervals` is not.
+    The results hold for LinearCCA without a penalty, independent rows and about normal
+    views. Heavy tails need more samples. A penalty, or fewer columns (for example by
+    PCA), needs fewer. The difficult part is to choose the correlation: the correlation
+    found in a small study is too large, but `value` of :func:`bootstrap_intervals` is
+    not.
 
     References
     ----------
@@ -181,18 +187,18 @@ def sample_size(
     least_draws = ceil(_TAIL / min(power, 1 - power))
     if n_simulations < least_draws:
         raise ValueError(
-            f"Of {n_simulations} data sets at least {_TAIL} must be on either side of "
-            f"power={power:g}: raise n_simulations to {least_draws}."
+            f"power={power:g} needs at least {_TAIL} simulated data sets on each side, "
+            f"got n_simulations={n_simulations}: raise it to {least_draws}."
         )
     if alpha < _TAIL / _NULL_DRAWS:
         raise ValueError(
-            f"alpha must be at least {_TAIL / _NULL_DRAWS:g}, as the law of the test "
-            f"is drawn {_NULL_DRAWS} times, got {alpha:g}."
+            f"alpha must be at least {_TAIL / _NULL_DRAWS:g}, because the distribution "
+            f"of the test is simulated by {_NULL_DRAWS} draws, got {alpha:g}."
         )
     if angle is not None and len(rho) > 1 and rho[0] == rho[1]:
         raise ValueError(
-            f"The first two correlations are both {rho[0]:g}: no number of samples "
-            "tells their weights apart. Pass angle=None."
+            f"The first two correlations are both {rho[0]:g}, so no number of samples "
+            "can separate their weights: pass angle=None."
         )
     p, q = max(n_features_x, n_features_y), min(n_features_x, n_features_y)
     rng = np.random.default_rng(random_source(random_state).randint(2**31 - 1))
@@ -233,13 +239,13 @@ def _check_correlations(correlation, n_most):
     rho = check_numbers(rho, "correlation", ensure_2d=False)
     if rho.ndim > 1 or len(rho) > n_most:
         raise ValueError(
-            f"correlation must be a number, or at most {n_most} of them, as many as "
-            f"the narrower view has columns, got shape {rho.shape}."
+            f"correlation must be a number, or a sequence of at most {n_most} numbers "
+            f"(the columns of the narrower view), got shape {rho.shape}."
         )
     if not (0 < rho[0] < 1 and rho[-1] >= 0 and (np.diff(rho) <= 0).all()):
         raise ValueError(
-            "correlation must be between 0 and 1, largest first and that above 0, got "
-            f"{np.array2string(rho, threshold=8)}."
+            "correlation must be between 0 and 1, with the largest first and above 0, "
+            f"got {np.array2string(rho, threshold=8)}."
         )
     return rho
 
@@ -253,8 +259,8 @@ def _crossing(value, target, scale, unscale, least):
     while value(n) < target:
         if n > _MOST:
             raise ValueError(
-                f"{_MOST:.0e} samples are not enough: pass a larger correlation, less "
-                "power or a larger angle."
+                f"{_MOST:.0e} samples are not enough: pass a larger correlation, a "
+                "smaller power or a larger angle."
             )
         low, n = n, 2 * n
     if n == least:

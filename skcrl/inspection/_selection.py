@@ -38,11 +38,12 @@ class ComponentSelection(NamedTuple):
     Attributes
     ----------
     n_components : int
-        Leading components with p-values of at most alpha.
+        Number of leading components with p-values of at most alpha.
     correlations : ndarray of shape (n_dimensions,)
-        Of the data; of held-out folds, on average, with ``method="held_out"``.
+        Correlations of the data; with ``method="held_out"``, the mean over held-out
+        folds.
     pvalues : ndarray of shape (n_dimensions,)
-        By the method, as running maxima: none is below the one before.
+        P-values of the method, as running maxima: none is below the one before.
     """
 
     n_components: int
@@ -53,7 +54,7 @@ class ComponentSelection(NamedTuple):
         return short_repr(self)
 
     def to_frame(self) -> Any:
-        """Data frame of a row for each dimension, from 1 on."""
+        """Return a data frame with one row per dimension, counted from 1."""
         return data_frame(
             {"correlation": self.correlations, "pvalue": self.pvalues},
             range(1, len(self.correlations) + 1),
@@ -92,14 +93,14 @@ def select_n_components(
     random_state: Seed = None,
     verbose: int = 0,
 ) -> ComponentSelection:
-    """Count the leading components whose correlation is not chance.
+    """Choose the number of components: count those whose correlation is not chance.
 
-    Rows must be exchangeable: if the views were independent, the permutations would
-    not change the distribution of the data. Where rows hang together, as repeated
-    measures or time series do, `permute` says what is exchanged instead [3]_; the
-    p-values of "held_out" take the rows for independent whatever the folds are, so
-    there use :func:`held_out_permutation_test`. With covariates, count the adjusted
-    p-values of :func:`permutation_test`, which takes them.
+    Rows must be exchangeable: if the views were independent, the permutations must not
+    change the distribution of the data. For dependent rows, such as repeated measures
+    or time series, choose by `permute` what is permuted instead [3]_. The p-values of
+    "held_out" assume independent rows, whatever the folds are; for dependent rows use
+    :func:`held_out_permutation_test` instead. With covariates, use
+    :func:`permutation_test`, and count its adjusted p-values.
 
     Parameters
     ----------
@@ -108,37 +109,40 @@ def select_n_components(
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`.
     method : {"permutation", "parallel", "held_out"}, default="permutation"
-        - "permutation": adjusted p-values of :func:`permutation_test`. More components
-          than are real are found with a probability of at most `alpha`.
-        - "parallel": parallel analysis [1]_. Each canonical correlation is
-          compared with that of its rank once rows are permuted. Known from
-          factor analysis; behind a strong component it finds too many.
+        - "permutation": adjusted p-values of :func:`permutation_test`. The probability
+          of finding more components than are real is at most `alpha`.
+        - "parallel": parallel analysis [1]_, known from factor analysis. Each canonical
+          correlation is compared with the correlation of the same rank after rows are
+          permuted. After a strong component it finds too many.
         - "held_out": each component of `estimator` must correlate on held-out folds.
           The mean of Fisher's z over folds is compared with its standard error under
-          independence, corrected for the training samples that folds share
-          [2]_. For views too wide for the others, and estimators that are not linear.
+          independence, corrected for the training samples that folds share [2]_. Use
+          it for views that are too wide for the others, and for estimators that are not
+          linear.
     alpha : float in (0, 1), default=0.05
         Largest p-value of a component to keep.
     estimator : two-view estimator or None, default=None
-        For "held_out". Its components must be ordered, as they are where it ends in
-        CCA, and its `n_components` bounds the count. None stands for ``LinearCCA``
-        with all components.
+        For "held_out": the estimator to fit. Its components must be sorted, as they are
+        if it ends in CCA, and its `n_components` is the largest possible count. None
+        means ``LinearCCA`` with all components.
     cv : int, splitter or iterable, default=5
-        For "held_out". An integer is a number of contiguous folds. `groups` are passed
-        to a splitter.
+        For "held_out": how to split the rows. An integer is a number of contiguous
+        folds. A splitter gets `groups`.
     n_permutations : int, default=999
-        For the others.
+        For "permutation" and "parallel": number of permutations.
     groups : array-like of shape (n_samples,) or None, default=None
-        Group of each row. For the others it says, with `permute`, what is exchanged.
+        Group of each row. For "permutation" and "parallel", `groups` and `permute`
+        determine what is permuted.
     permute : {"rows", "within", "whole", "shifts"} or None, default=None
-        For the others, what changes places, as in :func:`permutation_test`. None stands
-        for "within" if `groups` are given, else for "rows".
+        For "permutation" and "parallel": what is permuted, as in
+        :func:`permutation_test`. None means "within" if `groups` are given, otherwise
+        "rows".
     n_jobs : int or None, default=None
-        Processes of joblib. The numbers are the same for any.
+        Number of joblib processes. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Source of the permutations.
+        Seed of the permutations. Pass an int to get the same result at each call.
     verbose : int, default=0
-        Progress, as joblib reports it.
+        Verbosity of joblib: larger values print more about the progress.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def select_n_components(
     X, y = check_arrays(X, y)
     if method == "held_out" and permute is not None:
         raise ValueError(
-            f"method='held_out' permutes nothing, so permute must be None, got "
+            "method='held_out' permutes nothing, so permute must be None, got "
             f"{permute!r}: choose another method, or use held_out_permutation_test."
         )
     if method == "permutation":
@@ -237,8 +241,8 @@ def _held_out(estimator, X, y, cv, groups, parallel):
     smallest = min(len(test) for _, test in folds)
     if smallest < 4:
         raise ValueError(
-            f"Each fold must hold out at least 4 samples to tell a correlation from "
-            f"chance, got {smallest}: use fewer folds."
+            "Each fold must hold out at least 4 samples to distinguish a correlation "
+            f"from chance, got {smallest}: use fewer folds."
         )
     found = parallel(
         delayed(_fold_correlations)(estimator, X, y, train, test)
@@ -249,8 +253,8 @@ def _held_out(estimator, X, y, cv, groups, parallel):
     r = np.array([np.pad(of_fold, (0, k - len(of_fold))) for of_fold in found])
     z = np.arctanh(r.clip(-1 + ROUNDING, 1 - ROUNDING)).mean(axis=0)
     # Under independence Fisher's z has variance 1 / (n - 3) in a fold of n. Folds are
-    # alike because they share training samples: Nadeau and Bengio (2003) add the ratio
-    # of test to training samples to 1 / n_folds.
+    # correlated because they share training samples: Nadeau and Bengio (2003) add the
+    # ratio of test to training samples to 1 / n_folds.
     variance = np.mean([1 / (len(test) - 3) for _, test in folds])
     overlap = np.mean([len(test) / len(train) for train, test in folds])
     return r.mean(axis=0), stats.norm.sf(

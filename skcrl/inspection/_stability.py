@@ -1,4 +1,4 @@
-"""How often a column is selected when the samples are others."""
+"""How often each column is selected when the estimator is fitted to subsamples."""
 
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -23,17 +23,18 @@ class StabilitySelection(NamedTuple):
     Attributes
     ----------
     x_frequencies : ndarray of shape (n_features_x,)
-        Share of the subsamples in which a column of the first view has a weight in
+        Fraction of the subsamples in which a column of the first view has a weight in
         some component.
     y_frequencies : ndarray of shape (n_features_y,)
         The same for the second view.
     x_n_selected, y_n_selected : float
-        Columns of either view that are selected in a subsample, on average.
+        Mean number of columns of each view that a subsample selects.
     x_jaccard, y_jaccard : float
-        Mean over pairs of subsamples of the columns that both select, as a share of
-        those that either selects: 1 where all select the same.
+        Mean Jaccard index over pairs of subsamples: the number of columns that both
+        select, divided by the number that at least one selects. It is 1 if all select
+        the same.
     x_names, y_names : ndarray
-        Names of the columns of either view, or their numbers.
+        Names of the columns of each view, or their positions.
     """
 
     x_frequencies: np.ndarray
@@ -49,16 +50,17 @@ class StabilitySelection(NamedTuple):
         return short_repr(self)
 
     def to_frame(self, side: Side = "x") -> Any:
-        """Data frame of one view's columns, with `frequency`, largest first.
+        """Return a data frame of the columns of one view, most frequent first.
 
         Parameters
         ----------
         side : {"x", "y"}, default="x"
-            View.
+            The view.
 
         Returns
         -------
         frame : pandas.DataFrame
+            Its column `frequency` has the selection frequencies.
         """
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
@@ -68,19 +70,20 @@ class StabilitySelection(NamedTuple):
         return data_frame({"frequency": frequencies[order]}, names[order])
 
     def expected_false(self, threshold: float) -> tuple[float, float]:
-        """Most columns of (x, y) to be expected above a threshold by chance.
+        """Upper bound of the expected number of columns selected only by chance.
 
         Parameters
         ----------
         threshold : float in (0.5, 1]
-            Frequency from which on columns are taken.
+            Frequency from which on a column counts as selected.
 
         Returns
         -------
         x, y : float
-            Bounds of Meinshausen and Bühlmann for columns that are selected no more
-            often than by chance, :math:`q^2 / ((2 t - 1) p)` where q of p columns are
-            selected in a subsample and t is the threshold.
+            Bounds of Meinshausen and Bühlmann for both views,
+            :math:`q^2 / ((2 t - 1) p)`, where q of p columns are selected in a
+            subsample and t is the threshold. They hold for columns that are selected no
+            more often than by chance.
         """
         if not 0.5 < threshold <= 1:
             raise ValueError(f"threshold must be in (0.5, 1], got {threshold!r}.")
@@ -112,19 +115,20 @@ def stability_selection(
     random_state: Seed = None,
     verbose: int = 0,
 ) -> StabilitySelection:
-    """Share of subsamples in which each column of both views is selected.
+    """Compute how often each column is selected when fitting to random halves.
 
-    Of two columns that correlate, a sparse estimator takes one or the other, and which
-    one depends on the samples. Columns that most subsamples select are those to report
-    [1]_. A subsample is half of the rows, drawn without replacement, and the next one
-    is the other half, since such pairs tell more than as many draws [2]_.
+    Use it to decide which columns of a sparse fit to report. If two columns correlate,
+    a sparse estimator selects one of them, and which one depends on the samples. Report
+    the columns that most subsamples select [1]_. Each subsample is half of the rows,
+    drawn without replacement, and the next one is the other half: such complementary
+    pairs are more informative than as many independent draws [2]_.
 
     Parameters
     ----------
     estimator : two-view estimator
-        One that selects columns, such as :class:`~skcrl.SparseCCA`, also in a
-        :class:`~skcrl.ViewPipeline` whose steps keep the columns. It is cloned and
-        fitted to each subsample. If it is random, set its `random_state`.
+        Estimator that selects columns, such as :class:`~skcrl.SparseCCA`. It may be
+        inside a :class:`~skcrl.ViewPipeline` whose steps keep the columns. It is cloned
+        and fitted to each subsample. If it is random, set its `random_state`.
     X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
         First view, at least 4 samples. Rows must be independent of each other.
     y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
@@ -132,29 +136,29 @@ def stability_selection(
     n_subsamples : int, default=100
         Number of subsamples, at least 2. An odd number is raised by one.
     n_jobs : int or None, default=None
-        Processes of joblib. The numbers are the same for any.
+        Number of joblib processes. The results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Source of the subsamples.
+        Seed of the subsamples. Pass an int to get the same result at each call.
     verbose : int, default=0
-        Progress, as joblib reports it.
+        Verbosity of joblib: larger values print more about the progress.
 
     Returns
     -------
     result : StabilitySelection
         Named tuple of `x_frequencies`, `y_frequencies`, `x_n_selected`, `y_n_selected`,
-        `x_jaccard`, `y_jaccard`, `x_names` and `y_names`. ``to_frame(side)`` gives a
-        table, ``expected_false(threshold)`` how many columns may be above a
+        `x_jaccard`, `y_jaccard`, `x_names` and `y_names`. ``to_frame(side)`` returns a
+        table. ``expected_false(threshold)`` tells how many columns may exceed a
         threshold by chance.
 
     Raises
     ------
     ValueError
         If the views are not paired or have fewer than 4 rows, or the estimator has no
-        weights of their columns.
+        weights for the columns.
 
     See Also
     --------
-    skcrl.SparseCCA.path : Which columns are selected under which penalty.
+    skcrl.SparseCCA.path : Columns selected under each of several penalties.
 
     References
     ----------
@@ -186,7 +190,7 @@ def stability_selection(
     check_paired(X, y)
     n = _num_samples(X)
     if n < 4:
-        raise ValueError(f"Halves need at least 2 samples each, 4 in all, got {n}.")
+        raise ValueError(f"Each half needs at least 2 samples, so 4 in all, got {n}.")
     seeds = random_source(random_state).randint(2**31 - 1, size=-(-n_subsamples // 2))
     pairs = Parallel(n_jobs=n_jobs, verbose=verbose)(
         delayed(_of_halves)(estimator, X, y, n, seed) for seed in seeds
@@ -225,9 +229,9 @@ def _selected(estimator, X, y, rows):
         weights = getattr(fitted, f"{side}_weights_", None)
         if weights is None or len(weights) != width:
             raise ValueError(
-                f"{type(fitted).__name__} has no weight for each of the {width} "
-                f"columns of {name}: pass an estimator that selects columns, such as "
-                "SparseCCA, without steps that make others of them."
+                f"{type(fitted).__name__} does not have one weight for each of the "
+                f"{width} columns of {name}: pass an estimator that selects columns, "
+                "such as SparseCCA, without steps that change the columns."
             )
         selected.append(np.asarray(weights).any(axis=1))
     return selected

@@ -1,4 +1,4 @@
-"""What a canonical correlation analysis is reported by: loadings, redundancy."""
+"""Summary of a canonical correlation analysis: loadings, redundancy, coefficients."""
 
 from itertools import product
 from typing import Any, Literal, NamedTuple
@@ -20,7 +20,7 @@ from skcrl.inspection._results import (
 )
 from skcrl.inspection._tables import table
 
-# Of the length of a code: what is left of it beside others, or beside its own columns.
+# Largest rest of a code, relative to its length, that counts as explained.
 _ROUNDING = 1e-6
 
 
@@ -32,27 +32,29 @@ class ViewSummary(NamedTuple):
     names : ndarray of str of shape (n_features,)
         Names of the columns.
     coefficients : ndarray of shape (n_features, n_components) or None
-        Standardised: by how many of its standard deviations a code grows when a column
-        grows by one of its own. None if the codes are no linear combinations of the
-        columns, or if the columns do not tell which.
+        Standardised coefficients: the change of a code, in its standard deviations, if
+        a column increases by one of its own standard deviations. None if the codes are
+        not linear combinations of the columns, or if the columns do not determine the
+        coefficients.
     loadings : ndarray of shape (n_features, n_components)
-        Correlations of the columns with the codes of their own view, the canonical
-        structure.
+        Canonical structure: correlations of the columns with the codes of their own
+        view.
     cross_loadings : ndarray of shape (n_features, n_components)
         Correlations of the columns with the codes of the other view.
     multiple : ndarray of shape (n_features, n_components)
         Squared multiple correlation of each column with the codes of the other view up
-        to this one.
+        to this component.
     adequacy : ndarray of shape (n_components,)
-        Share of the variance of the columns that a code of their own view explains,
-        the mean of the squared loadings.
+        Share of the variance of the columns that a code of their own view explains: the
+        mean of the squared loadings.
     redundancy : ndarray of shape (n_components,)
-        Share of it that the code of the other view explains, the mean of the squared
-        cross-loadings: the index of Stewart and Love.
+        Share of this variance that the code of the other view explains: the mean of the
+        squared cross-loadings, which is the index of Stewart and Love.
     total_adequacy, total_redundancy : ndarray of shape (n_components,)
-        The same of all codes up to this one together.
+        The same for all codes up to this one together.
     raw_adequacy, raw_redundancy : ndarray of shape (n_components,)
-        Shares of the variance in the units of the columns, not of each column alike.
+        The same shares for the variance in the original units, where columns with a
+        large variance count more.
     """
 
     names: np.ndarray
@@ -72,14 +74,14 @@ class ViewSummary(NamedTuple):
 
 
 class CanonicalSummary(NamedTuple):
-    """What :func:`summary` returns; ``print`` shows it as tables, and notebooks too.
+    """What :func:`summary` returns; ``print`` and notebooks show it as tables.
 
     Attributes
     ----------
     correlations : ndarray of shape (n_components,)
         Correlations of the codes of the two views.
     x, y : ViewSummary
-        Coefficients, loadings and explained variance of either view.
+        Coefficients, loadings and explained variance of each view.
     component_names : ndarray of str of shape (n_components,)
         Names of the components.
     """
@@ -104,9 +106,9 @@ class CanonicalSummary(NamedTuple):
         Parameters
         ----------
         part : {"components", "x", "y"}, default="components"
-            "components" gives one row a component, with its correlation and the shares
-            of variance of both views; "x" and "y" one row a column and component of
-            that view.
+            "components" gives one row per component, with its correlation and the
+            shares of variance of both views. "x" and "y" give one row per column and
+            component of that view.
 
         Returns
         -------
@@ -187,8 +189,8 @@ _SHARES_OF = {
 }
 _SHARES = sum(_SHARES_OF.values(), ())
 _OF_COLUMNS = {
-    "coefficients": "Standardised coefficients of {side}: deviations that a code grows "
-    "by with one deviation of the column",
+    "coefficients": "Standardised coefficients of {side}: change of a code, in "
+    "standard deviations, per standard deviation of the column",
     "loadings": "Loadings: correlations of columns of {side} with codes of {side}",
     "cross_loadings": "Cross-loadings: correlations of columns of {side} with codes of "
     "{other}",
@@ -208,21 +210,22 @@ _OF_COLUMNS = {
 def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary:
     """Loadings, cross-loadings, redundancy and standardised coefficients of a fit.
 
-    What PROC CANCORR of SAS and candisc of R print of a canonical correlation analysis
-    [1]_, for any fitted two-view estimator. Everything is computed from the rows given:
-    those of training show the fit, whose figures are too large for others; held-out
-    rows show what is left of it.
+    Use it to report a canonical correlation analysis: it computes what PROC CANCORR of
+    SAS and candisc of R print [1]_, for any fitted two-view estimator. Everything is
+    computed from the given rows. Training rows describe the fit itself, and their
+    figures are too large for other rows; held-out rows show what generalises.
 
-    Where codes correlate with each other, as those of a penalised fit, of a network or
-    of held-out rows do, the shares of single components overlap and do not add up. The
-    totals are those of regressions on all codes up to a component, which do.
+    If codes correlate with each other, as those of a penalised fit, of a network or of
+    held-out rows, the shares of single components overlap and do not add up. The totals
+    come from regressions on all codes up to a component, so they are correct.
 
     Parameters
     ----------
     estimator : two-view estimator
-        Fitted. Its codes need not be linear in the columns: loadings are correlations.
+        Fitted two-view estimator. Its codes need not be linear in the columns: loadings
+        are correlations.
     X : array-like of shape (n_samples, n_features_x)
-        First view. A data frame gives its columns their names.
+        First view. Names of columns are taken from a data frame.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`.
 
@@ -231,14 +234,14 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
     summary : CanonicalSummary
         Named tuple of `correlations`, of `x` and `y`, each with `coefficients`,
         `loadings`, `cross_loadings`, `multiple`, `adequacy`, `redundancy` and their
-        totals, and of `component_names`. ``print`` and notebooks show tables,
-        `to_frame` gives data frames.
+        totals, and of `component_names`. ``print`` and notebooks show tables; its
+        method `to_frame` returns data frames.
 
     Raises
     ------
     ValueError
-        If the views are not finite numbers with paired rows, or are not of the columns
-        that the estimator was fitted to.
+        If the views are not finite numbers with paired rows, or do not have the columns
+        to which the estimator was fitted.
 
     See Also
     --------
@@ -247,11 +250,13 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
 
     Notes
     -----
-    There are no covariates here. Of an estimator that was fitted with some, take them
-    out of both views by a regression, fit it to the residuals, and pass these.
+    There are no covariates here. For an estimator that was fitted with covariates,
+    remove them from both views by a regression, fit it to the residuals, and pass
+    these.
 
-    Signs of components are those of the estimator, and may all be the other way round
-    in other programs. Constant columns have loadings of 0, and no part in the shares.
+    Signs of components are those of the estimator, and other programs may have all of
+    them the other way round. Constant columns have loadings of 0, and are not counted
+    in the shares.
 
     References
     ----------

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-# What a table shows of many rows and columns.
+# Largest numbers of rows and columns that a table shows.
 _ROWS, _COLUMNS = 30, 6
 _WIDTH = 22  # of names in plain text
 
 
 class Table(NamedTuple):
-    """Numbers under a title that says what they are; `note` where not all is shown."""
+    """Numbers with a title, and a `note` if some rows or columns are not shown."""
 
     title: str
     rows: list
@@ -50,7 +50,7 @@ class Table(NamedTuple):
 
 
 def table(title, rows, columns, values, whole):
-    """Table of the first rows and columns; `whole` says where all of them are."""
+    """Table of the first rows and columns; `whole` names what shows all of them."""
     values = np.asarray(values, dtype=np.float64)
     hidden = [
         f"{n - shown} more {what}"
@@ -70,6 +70,6 @@ def table(title, rows, columns, values, whole):
 
 
 def short_name(name):
-    """Name on one line; a long one without its middle, for the ends tell it apart."""
+    """Name on one line, with the middle of a long name left out."""
     name = " ".join(str(name).split())
     return name if len(name) <= _WIDTH else f"{name[:9]}...{name[-10:]}"

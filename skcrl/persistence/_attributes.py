@@ -1,4 +1,4 @@
-"""Attributes that a file may give an object: those that its class gives it."""
+"""Attributes that a file may give an object: those that its class sets."""
 
 import dis
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SET_BY_FUNCTIONS = {
     "y_feature_names_in_",
     "y_n_features_in_",
 }
-# What a machine, and not a model, decides: which files it has and how many cores.
+# Settings that depend on the machine and not on the model: its files and its cores.
 _OF_A_MACHINE = {"checkpoint", "memory", "n_jobs"}
 # Parameters that hold parameters of functions, by name, or a pair of such.
 _KEYWORDS = {"kernel_params", "params"}
@@ -37,7 +37,7 @@ def unknown_names(kind, state):
     Returns
     -------
     names : list of str
-        Those that neither are parameters nor are set by a method, or that are methods.
+        Names that are neither parameters nor set by a method, or that are methods.
     """
     return [
         name

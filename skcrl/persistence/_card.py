@@ -1,4 +1,4 @@
-"""What is told of a model beside the model, for people and in plain JSON."""
+"""Description of a model for people, in plain JSON, beside the model itself."""
 
 import re
 import sys
@@ -34,13 +34,14 @@ def card_of(estimator):
     Parameters
     ----------
     estimator : estimator of skcrl
-        It may wrap another, of which the views and the scores are then.
+        If it wraps another estimator, the views and the scores are those of the inner
+        one.
 
     Returns
     -------
     card : dict
-        Plain data, as JSON knows them: class, parameters, views, scores, versions, and
-        the time of writing. What is no plain data is told by what it prints.
+        Plain data, as in JSON: class, parameters, views, scores, versions, and the time
+        of writing. Values that are not plain data are described by their printed form.
     """
     inner = _innermost(estimator)
     card = _named(estimator)

@@ -1,4 +1,4 @@
-"""What a file says of itself, read from its beginning alone."""
+"""The description of a file, read from its beginning alone."""
 
 import os
 from itertools import islice
@@ -14,7 +14,7 @@ _ITEMS, _DEPTH = 200, 6
 
 
 class Card(dict):
-    """What a file says of itself, by name; it prints as a table."""
+    """Description of a file, by name; it prints as a table."""
 
     def __repr__(self):
         return "\n".join(
@@ -29,33 +29,34 @@ class Card(dict):
 
 
 def describe(path: File) -> Card:
-    """What a file of skcrl holds, told without loading it.
+    """Describe what a file of skcrl contains, without loading it.
 
-    The beginning of the file alone is read, and no class of it is imported. It says
-    what whoever wrote the file put there: its arrays, and the digest of it all, are
-    checked by ``load``.
+    Use it to find out what a file is before you load it. Only the beginning of the file
+    is read, and no class in it is imported. The description is what the writer of the
+    file put there; the arrays and the digest of the file are checked only by ``load``.
 
     Parameters
     ----------
     path : str or path-like
-        File of a model or checkpoint of a training.
+        File of a model, or checkpoint of a training.
 
     Returns
     -------
     card : dict
-        It prints as a table. As far as the file tells them: the `class` of the
-        estimator, its `parameters`, the class and parameters of the `estimator` within
-        it; in `views` the number of training samples and the shape of a sample of
-        either view; in `scores` the correlations of the training codes and the last
-        losses; the `versions` of the libraries and the time in UTC when it was
-        `written`. Of the file: its `kind`, the `version` of its format, its `bytes`,
-        the number of its `arrays`, and the `networks` of yours that ``load`` asks for.
-        What was no plain data is told by what it prints, in short.
+        Description, which prints as a table. As far as the file has them: the `class`
+        of the estimator, its `parameters`, and the class and parameters of the
+        `estimator` inside it; in `views`, the number of training samples and the shape
+        of a sample of each view; in `scores`, the correlations of the training codes
+        and the last losses; the `versions` of the libraries, and the time in UTC when
+        the file was `written`. About the file itself: its `kind`, the `version` of its
+        format, its size in `bytes`, the number of its `arrays`, and the `networks` of
+        your own that ``load`` needs. Values that are not plain data are described by
+        their printed form, shortened.
 
     Raises
     ------
     ValueError
-        If the file is none of skcrl, or if `path` is a pipe or a device.
+        If the file is not a file of skcrl, or if `path` is a pipe or a device.
     OSError
         If the file cannot be read.
 

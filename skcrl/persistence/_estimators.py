@@ -1,6 +1,6 @@
-"""Estimators, skcrl's and scikit-learn's, as documents and arrays, and back.
+"""Estimators of skcrl and of scikit-learn as documents and arrays, and back.
 
-A document names classes, of those listed here; their code is theirs, the state is its.
+A document names classes among those listed here, and holds their state but no code.
 """
 
 from importlib import import_module
@@ -310,8 +310,9 @@ def _take_networks(state, taken):
         if name in NETWORKS and value is not None:
             if name in taken:
                 raise ValueError(
-                    f"it holds two estimators with an {name} of yours, and load takes "
-                    "one: save them apart. joblib keeps them together, in a pickle."
+                    f"it holds two estimators with an {name} of your own, but load "
+                    "takes only one: save them separately, or use joblib, which writes "
+                    "a pickle."
                 )
             taken.add(name)
 

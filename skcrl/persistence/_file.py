@@ -1,4 +1,4 @@
-"""One file of arrays and of one document of plain data, with a digest of it all."""
+"""A file with arrays and one document of plain data, and a digest of everything."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def write(path, kind, document, arrays, card=None):
     arrays : dict of str to ndarray
         Arrays of numbers.
     card : dict or None, default=None
-        What ``describe`` tells of the file, plain data as well.
+        What ``describe`` shows about the file, as plain data too.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def write(path, kind, document, arrays, card=None):
     except SafetensorError as error:  # above 100 MB of text
         raise ValueError(
             f"{path} cannot hold a text of {len(text) / 1e6:.0f} MB beside its arrays: "
-            f"{error}. joblib keeps it."
+            f"{error}. Use joblib instead."
         ) from error
     at = _digest_position(content)
     content[at : at + len(_BLANK)] = _digest(content, at)
@@ -77,7 +77,8 @@ def read(path, kind):
     Raises
     ------
     ValueError
-        If the file is none, is damaged, of another kind or of a newer version.
+        If the file is not one of skcrl, is damaged, or has another kind or a newer
+        version.
     OSError
         If it cannot be read.
     """

@@ -1,6 +1,6 @@
-"""Networks of the user's in files, which hold their weights and none of their code.
+"""Networks of the user in files, which contain their weights but not their code.
 
-In their place stands their name and what they print; ``load`` is given them anew.
+A file has their name and printed form instead, and the user passes them to ``load``.
 """
 
 from importlib import import_module
@@ -28,7 +28,7 @@ class Network(NamedTuple):
 
 
 class UnfitNetworkError(ValueError):
-    """A network given to ``load`` is not of the weights in the file."""
+    """A network passed to ``load`` does not have the weights in the file."""
 
 
 def networks_in(document):
@@ -64,8 +64,8 @@ def check_given(path, networks, given):
     if missing:
         asked = ", ".join(f"{name}=..." for name, _ in missing)
         raise ValueError(
-            f"{path} holds the weights of networks of yours and not their code: give "
-            f"them to load, as load(path, {asked}). When it was saved, "
+            f"{path} contains the weights of networks of your own, but not their code: "
+            f"pass them to load, as in load(path, {asked}). When it was saved, "
             + "; ".join(f"{name} was {plain(text)}" for name, text in missing)
             + "."
         )
@@ -73,13 +73,13 @@ def check_given(path, networks, given):
         if name not in networks:
             has = ", ".join(networks) or "none"
             raise ValueError(
-                f"{path} holds no {name} of yours: leave it out. Of networks that load "
-                f"takes it holds {has}."
+                f"{path} contains no {name} of your own: leave it out. The networks "
+                f"that it needs are: {has}."
             )
         if not isinstance(module, import_module("torch").nn.Module):
             raise ValueError(
-                f"{name} must be an nn.Module, to be filled with the weights in {path},"
-                f" got {module!r:.80}."
+                f"{name} must be an nn.Module that can take the weights in {path}, got "
+                f"{module!r:.80}."
             )
 
 

@@ -158,8 +158,8 @@ class Writer:
         """Document of what is no plain data."""
         kind = type(value)
         raise ValueError(
-            f"{where} is of type {kind.__module__}.{kind.__qualname__}, and a file of "
-            "skcrl holds plain data alone. joblib keeps the rest, in a pickle."
+            f"{where} is of type {kind.__module__}.{kind.__qualname__}, but a file of "
+            "skcrl can hold plain data only. Use joblib instead, which writes a pickle."
         )
 
     def _items(self, items, where):
@@ -201,8 +201,8 @@ class Writer:
             return self._objects(array, where)
         if array.dtype.name not in _NUMBERS:
             raise ValueError(
-                f"{where} is an array of {array.dtype}, which a file of skcrl does not "
-                "hold: convert it to float64, say."
+                f"{where} is an array of {array.dtype}, which a file of skcrl cannot "
+                "hold: convert it, for example to float64."
             )
         # The order is kept, for sums along rows and columns round differently.
         is_transposed = array.ndim > 1 and abs(array.strides[0]) < abs(
@@ -237,7 +237,7 @@ class Writer:
         if state["bit_generator"] not in _GENERATORS:
             raise ValueError(
                 f"{where} is a {type(generator).__name__} of {state['bit_generator']}, "
-                f"and a file of skcrl holds those of {' and '.join(_GENERATORS)}."
+                f"but a file of skcrl can hold only {' and '.join(_GENERATORS)}."
             )
         return marked(type(generator).__name__, self._encode(state, where))
 

@@ -1,4 +1,4 @@
-"""What gives an estimator ``save`` and ``load``."""
+"""The methods ``save`` and ``load`` of estimators."""
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -18,35 +18,36 @@ _KIND = "model"
 
 
 class Saved:
-    """Writes a fitted estimator to a file that holds data and no code, and reads it."""
+    """Saves a fitted estimator to a file with data and without code, and loads it."""
 
     def save(self, path: File) -> None:
-        """Write the fitted estimator to a file, from which ``load`` makes it again.
+        """Save the fitted estimator to a file, from which ``load`` restores it.
 
-        The file is of the safetensors format: arrays and a text of JSON, and so no code
-        and no pickles. What is saved transforms the same, bit for bit; where steps of
-        scikit-learn hold parts of larger arrays, up to rounding. Of a network the
-        weights are saved and not the state of the optimizer: after ``load`` further
-        training starts that afresh. Of encoders and decoders of yours, too, the file
-        holds the weights, and none of their code: ``load`` is given them anew.
-        `memory` and `checkpoint`, which name files of this machine, and `n_jobs`, which
-        counts its cores, are saved as None.
+        The file has the safetensors format: arrays and a JSON text, so it contains no
+        code and no pickles. The loaded estimator gives exactly the same results, bit
+        for bit; if steps of scikit-learn hold parts of larger arrays, up to rounding.
+        Of a network, the weights are saved, but not the state of the optimiser: further
+        training after ``load`` starts with a fresh optimiser. Of encoders and decoders
+        of your own the file also has only the weights and not the code, so you pass
+        them to ``load`` again. `memory` and `checkpoint`, which name files of this
+        machine, and `n_jobs`, which depends on its cores, are saved as None.
 
         Parameters
         ----------
         path : str or path-like
-            File to write, by custom ending in ``.skcrl``. Until the new one is
-            complete, and after a crash, it holds what it held before.
+            File to write, whose name usually ends in ``.skcrl``. Until the new file is
+            complete, and after a crash, an earlier file is unchanged.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If a parameter or a step is no plain data, such as a function or a callback,
-            if an attribute is none that its class sets, if a parameter is out of its
-            range, if an encoder or a decoder of yours is not that of ``fit`` any more,
-            or if two estimators in it have one of the same name. It is named.
+            If a parameter or a step is not plain data (for example a function or a
+            callback), if an object has an attribute that its class does not set, if a
+            parameter is out of its range, if an encoder or a decoder of your own is no
+            longer that of ``fit``, or if two estimators inside have a network of the
+            same name. The error names it.
         OSError
             If the file cannot be written.
         """
@@ -66,10 +67,10 @@ class Saved:
         y_decoder: "nn.Module | None" = None,
         encoder: "nn.Module | None" = None,
     ) -> Self:
-        """Make the estimator that ``save`` wrote to a file.
+        """Load the estimator that ``save`` wrote to a file.
 
-        Reading a file and using what it holds runs no code of it, whoever made it.
-        Every `n_jobs` is None: set it anew.
+        Reading a file and using the estimator runs no code from the file, whoever made
+        it. Every `n_jobs` is None: set it again if you need it.
 
         Parameters
         ----------
@@ -77,25 +78,26 @@ class Saved:
             File to read.
         x_encoder, y_encoder, x_decoder, y_decoder, encoder : nn.Module or None, \
                 default=None
-            The networks of yours that the estimator was made with, or the one estimator
-            within it that has such, as in a ViewPipeline. Copies of them take the
-            trained weights of the file, and they themselves become the parameters of
-            those names, from whose weights a new ``fit`` starts. None stands for those
-            that the file does not ask for.
+            The networks of your own with which the estimator, or the estimator inside
+            it (for example in a ViewPipeline), was made. Copies of them get the trained
+            weights from the file. They themselves become the parameters of these names,
+            and a new ``fit`` starts from their weights. None for those that the file
+            does not need.
 
         Returns
         -------
         estimator : object
-            Fitted estimator of the class that was saved, which is this one or derived
+            Fitted estimator of the class that was saved, which is this class or derived
             from it.
 
         Raises
         ------
         ValueError
-            If the file is no model, is damaged or of a newer version, or holds an
-            estimator of another class, or if `path` is a pipe or a device. If a network
-            of yours is missing, is none that the file asks for, is no nn.Module, or has
-            not the weights that are in the file; the first that differ are named.
+            If the file is not a model, is damaged, has a newer version, or contains an
+            estimator of another class, or if `path` is a pipe or a device. Also if a
+            network of your own is missing, is not needed by the file, is not an
+            nn.Module, or does not have the weights that are in the file; the error
+            names the first that differ.
         OSError
             If the file cannot be read.
         """
@@ -115,7 +117,8 @@ class Saved:
         if not issubclass(kind, cls):
             name = kind.__name__
             raise ValueError(
-                f"{path} holds a {name}, not a {cls.__name__}: load it by {name}.load."
+                f"{path} holds a {name}, not a {cls.__name__}: load it with "
+                f"{name}.load."
             )
         check_given(path, asked, networks)
         with _named(path):
@@ -126,7 +129,7 @@ class Saved:
 
 @contextmanager
 def _named(path):
-    """Name the file whatever its content leads to, which may be anything."""
+    """Name the file in every error that its content causes."""
     try:
         yield
     except UnfitNetworkError as error:

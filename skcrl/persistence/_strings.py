@@ -1,4 +1,4 @@
-"""Strings as arrays of bytes: no objects, nor the room of the longest for each."""
+"""Strings as arrays of bytes, without objects and without padding."""
 
 from itertools import pairwise
 

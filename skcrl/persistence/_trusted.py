@@ -1,6 +1,7 @@
-"""Fitted state that compiled routines of scikit-learn trust, checked before they do.
+"""Checks of fitted state that compiled routines of scikit-learn trust.
 
-They write and read at the positions that it holds, beyond an array if these are wrong.
+These routines read and write at the positions in this state, and beyond the end of an
+array if the positions are wrong.
 """
 
 from math import comb

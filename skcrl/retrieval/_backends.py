@@ -33,13 +33,14 @@ _WIDE_DTYPES = ("f64", "f32", "bf16", "float64", "float32", "bfloat16")
 class _Search:
     """Search by another package, which proposes positions.
 
-    A subclass builds in its constructor, of codes, the number of threads, how codes are
-    compared and parameters of its own, and answers `grown` and `_propose`. It never
-    changes after that, so that threads may search it while another makes a grown one.
-    Similarities are computed here from the codes, so that they mean the same whoever
-    proposed: cosines of codes of length one, or Euclidean distances with a minus.
+    A subclass builds its index in the constructor, from codes, the number of threads,
+    how codes are compared, and parameters of its own. It implements `grown` and
+    `_propose`. It never changes after that, so threads may search it while another
+    thread makes a grown one. Similarities are computed here from the codes, so they
+    mean the same for every package: cosines of codes of length one, or minus the
+    Euclidean distances.
 
-    A number of threads is 0 where the package is to decide.
+    A number of threads of 0 lets the package decide.
     """
 
     _index: Any
@@ -67,8 +68,8 @@ class _Search:
         if len(missed):
             raise ValueError(
                 f"{type(self).__name__} found fewer than n_neighbors={k} items for "
-                f"{len(missed)} queries, the first is row {missed[0]}: ask for fewer, "
-                "or let it look further by backend_params."
+                f"{len(missed)} queries, the first is row {missed[0]}: ask for fewer "
+                "items, or let it search further by backend_params."
             )
         return positions
 
@@ -177,8 +178,8 @@ class Binary(_Compact):
     def __init__(self, codes, n_threads, metric="cosine", *, oversampling=80):
         if metric != "cosine":
             raise ValueError(
-                f"bits tell directions and no lengths, which metric={metric!r} "
-                "compares: take backend='int8', or metric='cosine'."
+                f"bits represent directions but not lengths, which metric={metric!r} "
+                "compares: use backend='int8', or metric='cosine'."
             )
         self._start_compact(metric, oversampling, _compact.Binary(codes))
 
@@ -274,8 +275,8 @@ class Usearch(_Search):
         index = _imported("usearch.index", "usearch")
         if metric == "euclidean" and dtype not in _WIDE_DTYPES:
             raise ValueError(
-                f"dtype={dtype!r} holds codes of length one, and those that "
-                "metric='euclidean' compares are of any length: take one of "
+                f"dtype={dtype!r} can represent only codes of length one, but "
+                "metric='euclidean' compares codes of any length: use one of "
                 f"{list(_WIDE_DTYPES)}."
             )
         self._start(codes, metric)

@@ -1,7 +1,7 @@
-"""What the parameters of search packages may be.
+"""Bounds of the parameters of search packages.
 
-A file of an index holds them too, and must choose neither how much memory a search
-takes nor how long.
+They also come from the file of an index, and a file must not be able to make a search
+take any amount of memory or time.
 """
 
 import re
@@ -130,7 +130,8 @@ def _check_factory(factory, n_items, n_components):
     if _PRODUCTS in seen and _GRAPH in seen and _LISTS not in seen:
         raise ValueError(
             f"factory={factory!r:.80} puts PQ behind HNSW, whose table of distances "
-            "may outweigh the codes: take SQ8 or Flat there, or IVF before PQ."
+            "may need more memory than the codes: use SQ8 or Flat there, or IVF before "
+            "PQ."
         )
 
 

@@ -43,9 +43,9 @@ def check_range(codes, source):
     largest = max(codes.max(), -codes.min())
     if largest > _LARGEST:
         raise ValueError(
-            f"{source} gave codes of numbers up to {largest:.1e}, and distances are "
-            f"computed of numbers up to {_LARGEST:.0e}: set metric='cosine', or scale "
-            "the views."
+            f"{source} gave codes with numbers up to {largest:.1e}, but distances can "
+            f"be computed only for numbers up to {_LARGEST:.0e}: set metric='cosine', "
+            "or scale the views."
         )
 
 

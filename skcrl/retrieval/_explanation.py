@@ -1,4 +1,4 @@
-"""Which components of two codes speak for their similarity."""
+"""Contributions of single components to the similarity of two codes."""
 
 from typing import NamedTuple
 
@@ -13,18 +13,19 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     similarity : float
-        Cosine of the codes of the query and of the item, or their Euclidean distance
-        with a minus: the sum of the contributions.
+        Cosine of the codes of the query and of the item, or minus their Euclidean
+        distance. It is the sum of the contributions.
     components : ndarray of shape (n_components,)
-        Columns of ``encode``, from what speaks most for the item to what speaks most
-        against it.
+        Columns of ``encode``, sorted from the one that speaks most for the item to the
+        one that speaks most against it.
     contributions : ndarray of shape (n_components,)
-        What each of them adds to the similarity.
+        Contribution of each of these components to the similarity.
     names : ndarray of str of shape (n_components,) or None
-        Their names, if the estimator has names for its components.
+        Names of these components, if the estimator names its components.
     correction : float
-        What `hubness` takes from the cosine: a search for this query alone finds the
-        item with the sum of the contributions less this. 0 without `hubness`.
+        What `hubness` subtracts from the cosine: a search for this query alone finds
+        the item with the sum of the contributions minus the correction. It is 0 without
+        `hubness`.
     """
 
     similarity: float

@@ -1,4 +1,4 @@
-"""Rows of which a view is missing, and codes of what is there."""
+"""Rows that miss a view, and codes of the views that are there."""
 
 from contextlib import contextmanager
 
@@ -56,8 +56,8 @@ def encode_there(encode, views, there):
         return np.empty((0, 0))
     if len({part.shape[1] for part in parts}) > 1:
         raise ValueError(
-            f"Codes of rows with other views are of {[p.shape[1] for p in parts]} "
-            "components: all must be of as many."
+            "Codes of all rows must have the same number of components, got "
+            f"{[p.shape[1] for p in parts]} for rows with different views."
         )
     codes = np.concatenate(parts)
     order = np.argsort(np.concatenate(places))

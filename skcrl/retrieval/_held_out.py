@@ -1,4 +1,4 @@
-"""Correlations of the components of a fit on samples that it has not seen."""
+"""Correlations of components on samples to which the estimator was not fitted."""
 
 import numpy as np
 from sklearn.base import clone
@@ -24,7 +24,7 @@ def held_out_correlations(estimator, fitted, X, y, n_folds, fit_params):
     n = _num_samples(X)
     if n < _LEAST_ROWS * n_folds:
         raise ValueError(
-            f"cv={n_folds} folds need at least {_LEAST_ROWS} samples each, "
+            f"cv={n_folds} folds need at least {_LEAST_ROWS} samples each, so "
             f"{_LEAST_ROWS * n_folds} in all, got {n}: use fewer folds."
         )
     codes = _codes(fitted, X, y)

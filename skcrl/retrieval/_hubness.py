@@ -1,4 +1,4 @@
-"""Search by cosines less a bias of each item, which is large for hubs."""
+"""Search by cosines minus a bias of each item, which is large for hubs."""
 
 from typing import NamedTuple
 
@@ -85,12 +85,12 @@ class ByQueries(NamedTuple):
 
 
 def nearest_less(search, queries, codes, bias, k, n_threads):
-    """Items of largest cosine less their bias.
+    """Find the items with the largest cosine minus their bias.
 
     Parameters
     ----------
     search : search over the items by cosine
-        An exact one is not asked, another proposes more items than are to be found.
+        An exact search is not used; another proposes more items than are to be found.
     queries : ndarray of shape (n_queries, n_components)
         Of length one or zero.
     codes : ndarray of shape (n_items, n_components)
@@ -159,10 +159,10 @@ def _nearest_of_all(queries, codes, bias, k, largest):
 
 
 class _BestCorrected:
-    """The best items of some queries so far, of blocks of items that come in turn.
+    """The best items for some queries so far, from blocks of items that come in turn.
 
-    Similarities in the precision of the items propose; those of items that rounding
-    leaves among the best are computed anew in float64.
+    Candidates are chosen by similarities in the precision of the items. For items that
+    may be among the best in spite of rounding, they are computed again in float64.
     """
 
     def __init__(self, queries, codes, bias, k, largest):

@@ -1,4 +1,4 @@
-"""How strongly to correct hubs, chosen by pairs that were held out of a fit."""
+"""Choice of the strength of the correction for hubs, by held-out pairs."""
 
 import numpy as np
 from sklearn.base import clone
@@ -50,7 +50,7 @@ def bank_of(retriever, X, y):
 
 
 def chosen(retriever, X, y, fit_params):
-    """Numbers of neighbours and weight by which held-out pairs find each other best.
+    """Choose the number of neighbours and the weight by held-out pairs.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def chosen(retriever, X, y, fit_params):
     )
     if len(complete) < _LEAST_PAIRS:
         raise ValueError(
-            f"hubness={retriever.hubness!r} needs at least {_LEAST_PAIRS} pairs, some "
-            f"of which are held out to choose how hubs are corrected, got "
+            f"hubness={retriever.hubness!r} needs at least {_LEAST_PAIRS} pairs, "
+            "because some are held out to choose the correction, got "
             f"{len(complete)}: pass hubness_params, or more pairs."
         )
     held = held_out(complete)
@@ -91,12 +91,12 @@ def chosen(retriever, X, y, fit_params):
 
 
 def best_numbers(Zx, Zy, bank):
-    """Number of neighbours and the weakest weight that is as good as the best.
+    """Number of neighbours, and the smallest weight that is as good as the best.
 
-    Weights are compared by the mean reciprocal ranks of pairs, each with the number of
+    Weights are compared by the mean reciprocal rank of pairs, each with the number of
     neighbours that is best for it. A weight counts as good as the best if it is worse
-    by no more than the standard error of that difference: with few pairs it is chance
-    which one is best.
+    by no more than the standard error of the difference, because with few pairs the
+    best one is a matter of chance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Names of items: integers or strings, no two equal."""
+"""Names of items: integers or strings, all different."""
 
 from numbers import Integral
 
@@ -16,8 +16,8 @@ def check_ids(ids, n_items):
     values = np.asarray(ids, dtype=None if hasattr(ids, "dtype") else object)
     if values.shape != (n_items,):
         raise ValueError(
-            f"ids must be one for each of the {n_items} items, got an array of shape "
-            f"{values.shape}."
+            f"ids must have one entry for each of the {n_items} items, got an array of "
+            f"shape {values.shape}."
         )
     ids = _uniform(values)
     repeated = _repeated(ids)
@@ -32,13 +32,13 @@ def joined_ids(old, new):
         return None
     if old is None or new is None or old.dtype != new.dtype:
         raise ValueError(
-            f"Items of the index have {_described(old)}, those to add "
-            f"{_described(new)}: all must be of one kind."
+            f"Items of the index have {_described(old)}, but the items to add have "
+            f"{_described(new)}: all must have the same kind of ids."
         )
     joined = np.concatenate([old, new])
     repeated = _repeated(joined)
     if repeated is not None:
-        raise ValueError(f"ids must differ, {repeated!r} is in the index.")
+        raise ValueError(f"ids must differ, but {repeated!r} is already in the index.")
     return joined
 
 
@@ -61,8 +61,7 @@ def positions_of(wanted, ids, n_items):
     """
     if isinstance(wanted, (str, bytes)) or np.ndim(wanted) != 1:
         raise ValueError(
-            f"ids must be a list of those of items, got {wanted!r:.80}: put one alone "
-            "in a list."
+            f"ids must be a list, got {wanted!r:.80}: put a single id into a list."
         )
     if len(wanted) == 0:
         return np.empty(0, dtype=np.int64)
@@ -73,8 +72,8 @@ def positions_of(wanted, ids, n_items):
         if ids is None:
             needed = f"their positions, from 0 to {n_items - 1}"
         raise ValueError(
-            f"Items of the index have {_described(ids)}, got {wanted.tolist()[0]!r:.80}"
-            f": pass {needed}."
+            f"Items of the index have {_described(ids)}, but got "
+            f"{wanted.tolist()[0]!r:.80}: pass {needed}."
         )
     positions = _found(wanted, ids, n_items)
     absent = np.flatnonzero(positions < 0)
@@ -127,7 +126,7 @@ def _uniform(values):
         if not all(map(_is_integer, values)):
             raise ValueError("ids must be all strings or all integers.")
     if max(values.max(), -int(values.min()) - 1) > np.iinfo(np.int64).max:
-        raise ValueError("ids must be integers of 64 bits with sign.")
+        raise ValueError("ids must be signed 64-bit integers.")
     return values.astype(np.int64)
 
 

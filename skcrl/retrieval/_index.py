@@ -71,7 +71,8 @@ class Items:
         before = np.searchsorted(self.lost, position)
         if before < len(self.lost) and self.lost[before] == position:
             raise ValueError(
-                f"Item {name!r:.80} has no view: it is found last by every query."
+                f"Item {name!r:.80} has no view, so no component explains its rank: it "
+                "comes last for every query."
             )
         return position - before
 
@@ -79,16 +80,16 @@ class Items:
         """Raise ValueError for codes of another width."""
         if codes.shape[1] != self.codes.shape[1]:
             raise ValueError(
-                f"Codes have {codes.shape[1]} components, but the index holds codes of "
-                f"{self.codes.shape[1]}."
+                f"Codes have {codes.shape[1]} components, but the codes in the index "
+                f"have {self.codes.shape[1]}."
             )
 
 
 class Index:
-    """Items and a search over them, which change.
+    """Items and a search over them, which can be changed.
 
-    Threads may search it and change it at once: `items` is replaced as a whole, so who
-    reads it once has all that belongs together.
+    Threads may search and change it at the same time: `items` is replaced as a whole,
+    so whoever reads it once has parts that belong together.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ class Index:
         if len(rows) == 0:
             raise ValueError(
                 "No item with a view would be left in the index: call fit_index to "
-                "make another."
+                "make a new index."
             )
         if np.array_equal(rows, np.arange(len(old.codes))):
             return replace(old, lost=lost, ids=ids)

@@ -1,4 +1,4 @@
-"""Pairs of items of two sets, each of which is among the nearest of the other."""
+"""Pairs of items from two sets that are among the nearest of each other."""
 
 from numbers import Integral
 from typing import Literal, NamedTuple
@@ -22,10 +22,10 @@ class MutualNeighbors(NamedTuple):
     Attributes
     ----------
     x, y : ndarray of shape (n_pairs,)
-        Rows of the first and of the second set, pair by pair, in ascending order.
+        Rows of the first and of the second set, one entry per pair, in ascending order.
     similarities : ndarray of shape (n_pairs,)
-        Cosine of each pair, corrected if `hubness` says so, or Euclidean distance with
-        a minus.
+        Similarity of each pair: the cosine, corrected for hubs if `hubness` is set, or
+        minus the Euclidean distance.
     """
 
     x: np.ndarray
@@ -53,10 +53,11 @@ def mutual_nearest_neighbors(
     hubness: Literal["csls"] | None = None,
     backend: str = "exact",
 ) -> MutualNeighbors:
-    """Pairs of codes that are among the nearest of each other, in both directions.
+    """Find pairs of codes that are among the nearest of each other in both directions.
 
-    Between cells of two batches these are the pairs that are likely of one type [1]_.
-    The distances of all pairs are never held at once.
+    Use it to match two sets without known pairs. For cells of two batches, the pairs
+    are probably of the same type [1]_. The distances of all pairs are never in memory
+    at once.
 
     Parameters
     ----------
@@ -65,21 +66,21 @@ def mutual_nearest_neighbors(
     Zy : array-like of shape (n_y, n_components)
         Codes of the second set.
     n_neighbors : int, default=5
-        Number k: the code of either is to be among the k nearest of the other. Where
-        several are equally near, the first rows count. A row of zeros has a cosine of 0
-        with all.
+        Number k: each code of a pair must be among the k nearest of the other. Larger
+        values give more, but less certain, pairs. If several codes are equally near,
+        the first rows are taken. A row of zeros has a cosine of 0 with all codes.
     metric : {"cosine", "euclidean"}, default="cosine"
         How codes are compared.
     hubness : {None, "csls"}, default=None
-        "csls" corrects cosines for hubs, codes that are near to very many of the other
-        set, which would be in too many pairs. The cosine of two codes loses half the
-        mean of the 10 largest cosines of each with the other set. This is half of the
-        similarity of CSLS [2]_.
+        "csls" corrects cosines for hubs, codes that are near to very many codes of the
+        other set and would be in too many pairs. From the cosine of two codes, half of
+        the mean of the 10 largest cosines of each code with the other set is
+        subtracted. This is half of the similarity of CSLS [2]_.
     backend : {"exact", "int8", "binary", "faiss", "hnswlib", "usearch"}, \
             default="exact"
-        Who searches, as in :class:`~skcrl.CrossViewRetriever`. Time of "exact" grows
-        with n_x * n_y; the graphs of "hnswlib" and "usearch" miss a few pairs, and save
-        time where codes are several 100,000.
+        Search algorithm, as in :class:`~skcrl.CrossViewRetriever`. The time of "exact"
+        grows with n_x * n_y. The graphs of "hnswlib" and "usearch" miss a few pairs,
+        and save time if there are several 100,000 codes.
 
     Returns
     -------
@@ -89,8 +90,8 @@ def mutual_nearest_neighbors(
     Raises
     ------
     ValueError
-        If codes are not finite numbers of one width, `n_neighbors` exceeds the smaller
-        set, or `hubness` is to correct distances.
+        If codes are not finite numbers of the same width, if `n_neighbors` exceeds the
+        size of the smaller set, or if `hubness` is combined with distances.
 
     References
     ----------
@@ -113,12 +114,12 @@ def mutual_nearest_neighbors(
     (n_x, width), (n_y, y_width) = (Z.shape for Z in codes)
     if width != y_width:
         raise ValueError(
-            f"Zx has {width} components and Zy {y_width}: they must be codes of one "
-            "space."
+            f"Zx has {width} components and Zy has {y_width}: they must be codes of "
+            "the same space."
         )
     if n_neighbors > min(n_x, n_y):
         raise ValueError(
-            f"n_neighbors must be at most {min(n_x, n_y)}, the codes of the smaller "
+            f"n_neighbors must be at most {min(n_x, n_y)}, the size of the smaller "
             f"set, got {n_neighbors}."
         )
     if metric == "euclidean":

@@ -1,4 +1,4 @@
-"""Search for items of one view by the other."""
+"""Search for items of one view by queries of the other."""
 
 import sys
 from copy import copy
@@ -68,10 +68,11 @@ class Found(NamedTuple):
     Attributes
     ----------
     similarities : ndarray of shape (n_queries, n_neighbors)
-        Cosines of the codes, corrected if `hubness` says so, or Euclidean distances
-        with a minus, largest first; minus infinity for an item without a view.
+        Similarities, largest first: cosines of the codes, corrected for hubs if
+        `hubness` is set, or minus the Euclidean distances. Minus infinity for an item
+        without a view.
     ids : ndarray of shape (n_queries, n_neighbors)
-        Ids of the items; their positions if they have none.
+        Ids of the items, or their positions if they have no ids.
     """
 
     similarities: np.ndarray
@@ -79,119 +80,126 @@ class Found(NamedTuple):
 
 
 class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
-    r"""Search for items of one view by the other, or by both.
+    r"""Search for items of one view by queries of the other view, or of both.
 
-    ``fit`` learns the common space of two views. ``fit_index`` then takes items, of
-    which one view will do, and ``kneighbors`` and ``search`` find those nearest to
-    queries of either view, by the cosine of their codes or by their distance.
+    Use it for cross-view retrieval, such as pictures by words. ``fit`` learns the
+    common space of two views. ``fit_index`` then takes the items to search, for which
+    one view is enough. ``kneighbors`` and ``search`` find the items nearest to queries
+    of either view, by the cosine of their codes or by their Euclidean distance.
 
-    Either view may be missing in some rows of items and queries: a row of NaN, or None
-    in a list. The code of such a row is that of the view that is there. An item
-    without any view comes last for every query, at an infinite distance.
+    In some rows of items and queries one view may be missing: a row of NaN, or None in
+    a list. The code of such a row is computed from the other view. An item without any
+    view comes last for every query, at an infinite distance.
 
-    Canonical variates all have the same variance, whether the views share them
-    or not. Each is weighted by a power of its correlation, so that those count that
-    the views share [1]_: the code :math:`z` is taken for :math:`z \rho^p`.
+    Canonical variates all have the same variance, whether the views share them or not.
+    Therefore each component is weighted by a power of its correlation, so that
+    components which the views share count more [1]_: the code :math:`z` is replaced by
+    :math:`z \rho^p`.
 
     Parameters
     ----------
     estimator : two-view estimator
-        Such as :class:`~skcrl.LinearCCA`. Cloned and fitted; inside a
-        ``FrozenEstimator`` it is taken as it was fitted.
+        Two-view estimator, such as :class:`~skcrl.LinearCCA`. It is cloned and fitted.
+        An estimator inside a ``FrozenEstimator`` is used as it was fitted.
     correlation_power : float, default=1.0
-        The power p, not negative. For the correlations stand the `singular_values_` of
-        an estimator that has them, which a penalty keeps from being near 1 where the
-        fit is loose, else its `correlations_`, of which negative ones count as zero.
-        Codes of an estimator with neither are not weighted. Zero leaves all codes
-        alone: set it where the penalty is much stronger than held-out pairs would have
-        it, and for learned projections, whose components are no canonical variates.
+        The power p, not negative; larger values give more weight to the components with
+        the largest correlations. The correlations are the `singular_values_` of the
+        estimator if it has them (a penalty keeps these below 1 where the fit is loose),
+        otherwise its `correlations_`, with negative ones set to zero. Codes of an
+        estimator with neither are not weighted. With 0 no codes are weighted: use it if
+        the penalty is much stronger than held-out pairs suggest, and for learned
+        projections, whose components are not canonical variates.
     cv : int or None, default=None
-        An integer, at least 2, takes held-out correlations instead: that many folds of
-        consecutive samples are each encoded by a clone fitted to the others, whose
-        components are matched with those of the estimator. It takes as many further
-        fits, and any estimator. Set it for networks and for weak penalties, where
-        training correlations are large for components that the views do not share.
+        Number of folds for held-out correlations, at least 2. Each fold of consecutive
+        samples is encoded by a clone that is fitted to the others, and whose components
+        are matched with those of the estimator. This works with any estimator, and
+        needs as many further fits. Use it for networks and for weak penalties, where
+        training correlations are large even for components that the views do not share.
+        With None the correlations of the fitted estimator are used.
     codes : {"mean", "concatenated", "joint"}, default="mean"
-        What stands for a row of which both views are given. "mean" is the mean of the
-        codes of both views. "concatenated" has them side by side, which keeps what
-        differs in them apart; where a view is missing, the code of the other stands
-        for both. "joint" is ``transform_joint`` of the estimator. With cosines the
-        codes of single views are brought to length one for the first two, so that none
-        outweighs the other; "joint" is taken as it is. Of TiedBidirectional, "joint"
-        are the same two codes side by side, of whatever lengths training gave them.
+        The code of a row with both views. "mean" is the mean of the codes of both
+        views. "concatenated" is both codes side by side, so that differences between
+        them are kept; if one view is missing, the code of the other takes its place.
+        "joint" is ``transform_joint`` of the estimator. With cosines, "mean" and
+        "concatenated" first scale the code of each view to length one, so that both
+        count equally; "joint" codes are used as they are. For TiedBidirectional,
+        "joint" is the same two codes side by side, with the lengths that training gave
+        them.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What is near: a large cosine, or a small Euclidean distance of codes that are
-        taken as they are, weighted if `correlation_power` is set, and not brought to
-        length one.
+        How codes are compared: by their cosine, or by their Euclidean distance. For
+        distances the codes are used as they are, weighted if `correlation_power` is not
+        0, and not scaled to length one.
     hubness : {None, "csls", "bank"}, default=None
-        How cosines are corrected for hubs, items that are near to very many queries.
-        The cosine of a query and an item loses a weight times the mean cosine of the
-        item with those queries that are nearest to it, as
-        :class:`~skcrl.metrics.Hubness` says. "bank" takes training rows of the query's
-        view for these queries, and the mean of both views' where a query has both:
-        what an item loses is computed in ``fit_index`` and ``add``. "csls" takes the
-        queries of the same call of ``kneighbors`` or ``search``, of which there should
-        be many, and needs no training rows. With the backend "exact" all items are
-        compared by corrected cosines. Other backends propose, by plain cosines, five
-        times as many items as are to be found, 100 at least, which are then ranked by
-        corrected ones.
+        Whether and how cosines are corrected for hubs: items that are near to very many
+        queries. A weight times the mean cosine of the item with its nearest queries is
+        subtracted from the cosine of a query and an item, as in
+        :class:`~skcrl.metrics.Hubness`. "bank" uses training rows of the query's view
+        as these queries (for a query with both views, the mean over both); the
+        corrections are computed in ``fit_index`` and ``add``. "csls" uses the queries
+        of the same call of ``kneighbors`` or ``search``, of which there should be many,
+        and needs no training rows. The backend "exact" compares all items by corrected
+        cosines. Other backends first propose items by plain cosines, five times as many
+        as are to be found and at least 100, and these are then ranked by corrected
+        cosines.
     hubness_params : dict or None, default=None
-        Both `n_neighbors` and `weight` of the correction, with the bounds of a Hubness.
-        With None ``fit`` chooses them by pairs that it holds out, a fifth of them and
-        at most 1000: another clone of the estimator is fitted to the rest, and the mean
-        reciprocal rank of these pairs, both ways, decides. Weights of 0, 0.25, 0.5,
-        0.75 and 1 are tried, each with 1, 5, 10, 25 and 100 neighbours, and the
-        smallest weight is taken that is worse than the best by no more than a standard
-        error: with few pairs that is often 0, which corrects nothing. A
-        ``FrozenEstimator`` is not fitted anew, so it should have learned from other
-        pairs.
+        A dict with both `n_neighbors` and `weight` of the correction, in the ranges of
+        :class:`~skcrl.metrics.Hubness`. With None ``fit`` chooses them on held-out
+        pairs, a fifth of all and at most 1000: another clone of the estimator is fitted
+        to the rest, and the mean reciprocal rank of the held-out pairs, in both
+        directions, decides. Weights of 0, 0.25, 0.5, 0.75 and 1 are tried, each with 1,
+        5, 10, 25 and 100 neighbours. The smallest weight is chosen that is worse than
+        the best by no more than one standard error; with few pairs this is often 0,
+        which corrects nothing. A ``FrozenEstimator`` is not fitted again, so it should
+        have been fitted to other pairs.
     n_neighbors : int, default=10
-        Items to find, at least 1.
+        Number of items to find for each query, at least 1.
     backend : str, default="exact"
-        Search over the items: "exact", "int8", "binary", "faiss", "hnswlib" or
-        "usearch". "exact" compares each query with all items: few queries
-        by one product each, many by scikit-learn's ``NearestNeighbors``, which never
-        holds the similarities of all. Distances are those of the differences of codes,
-        computed for all items that rounding leaves among the nearest. "int8" and
-        "binary" compare each query with small stand-ins for the codes of all items, one
-        byte a component or 64 bytes an item, and rank the best of these by the codes
-        themselves; "binary" is for cosines alone. Use them where the codes are too many
-        for memory, with `mmap_mode` of ``load_index``. The others are packages to be
-        installed beside skcrl, by ``pip install`` of faiss-cpu, hnswlib or usearch, or
-        of ``skcrl[search]`` for all: they propose items in float32, and most miss some.
+        Search algorithm: "exact", "int8", "binary", "faiss", "hnswlib" or "usearch".
+        "exact" compares each query with all items: few queries by one product each,
+        many queries by scikit-learn's ``NearestNeighbors``, which never holds all
+        similarities in memory. Its distances are computed from the differences of
+        codes, for all items that may be among the nearest in spite of rounding. "int8"
+        and "binary" compare each query with compressed codes of all items (one byte per
+        component, or 64 bytes per item), and rank the best of these by the full codes;
+        "binary" supports cosines only. Use them if the codes do not fit into memory,
+        with `mmap_mode` of ``load_index``. The others are packages that must be
+        installed, by ``pip install`` of faiss-cpu, hnswlib or usearch, or of
+        ``skcrl[search]`` for all. They propose items in float32, and most of them miss
+        some items.
     backend_params : dict or None, default=None
-        Parameters of the backend. For "int8" and "binary", `oversampling`, how many
-        candidates are ranked for each item to find: 4 and 80 if not given. In
-        ``benchmarks/search_speed.py`` "int8" then finds all of the 10 nearest, and
-        "binary" 99 % of them among 100,000 items and 97 % among a million; with more
-        candidates it finds more. For "faiss", `factory`, a description
-        of an index such as "HNSW32" ("Flat" if not given, which is exhaustive), and
-        `search`, settings such as "efSearch=64". For "hnswlib", `M`,
-        `ef_construction`, `ef` and `random_seed`. For "usearch", `connectivity`,
-        `expansion_add`, `expansion_search` and `dtype`. Each has bounds, for they are
-        in the file of an index too: a graph, for one, has at most 32 links an item, or
-        4 a component of the codes up to 128.
+        Parameters of the backend. For "int8" and "binary": `oversampling`, the number
+        of candidates that are ranked for each item to find, 4 and 80 by default. In
+        ``benchmarks/search_speed.py``, "int8" then finds all of the 10 nearest items,
+        and "binary" finds 99 % of them among 100,000 items and 97 % among a million;
+        more candidates find more. For "faiss": `factory`, the description of an index
+        such as "HNSW32" (the default is "Flat", an exhaustive search), and `search`,
+        settings such as "efSearch=64". For "hnswlib": `M`, `ef_construction`, `ef` and
+        `random_seed`. For "usearch": `connectivity`, `expansion_add`,
+        `expansion_search` and `dtype`. Each parameter is bounded, because it can also
+        come from the file of an index: for example, a graph has at most 32 links per
+        item, or 4 per component of the codes up to 128.
     n_jobs : int or None, default=None
-        Threads with which "hnswlib" and "usearch" build, add and search; None and -1
-        take all cores. On several threads they build a graph that differs a little
-        from call to call. "exact" and "faiss" follow ``OMP_NUM_THREADS`` instead.
-        It is no part of an index, nor of its file.
+        Number of threads with which "hnswlib" and "usearch" build, add and search; None
+        and -1 use all cores. With several threads they build a graph that differs a
+        little from call to call. "exact" and "faiss" follow ``OMP_NUM_THREADS``
+        instead. This parameter is not saved with an index.
 
     Attributes
     ----------
     estimator_ : two-view estimator
         The fitted estimator.
     weights_ : ndarray of shape (n_components,) or None
-        Weights of the components, the largest one; None if nothing is weighted.
+        Weights of the components, scaled so that the largest is 1; None if codes are
+        not weighted.
     hubness_ : Hubness or None
-        The correction that ``score`` and searches make; measures of `skcrl.metrics`
-        take it, too. None if `hubness` is None. A bank holds the codes of 10,000
-        training rows of each view, evenly spread, or of all if there are no more. More
-        of them hardly change the means, and making an index takes longer with them.
+        The correction that ``score`` and searches use, which the measures of
+        `skcrl.metrics` also accept; None if `hubness` is None. A bank holds the codes
+        of 10,000 evenly spread training rows of each view, or of all rows if there are
+        fewer. More rows hardly change the means, and make building an index slower.
     n_items_ : int
-        Number of items in the index, zero after ``fit``.
+        Number of items in the index; 0 after ``fit``.
     n_features_in_ : int
-        Width of the first view, if the estimator has it.
+        Number of features of the first view, if the estimator knows it.
     feature_names_in_ : ndarray of str
         Column names of the first view, if it was a data frame.
 
@@ -201,9 +209,9 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    "concatenated" codes are compared by the mean of the cosines of their halves. For
-    TiedBidirectional this is the joint code of [2]_ with halves of length one: those of
-    the paper need not be of one length, and the longer one then counts for more.
+    The cosine of "concatenated" codes is the mean of the cosines of their halves. For
+    TiedBidirectional this is the joint code of [2]_ with halves of length one. In the
+    paper the halves need not have the same length, and the longer one then counts more.
 
     References
     ----------
@@ -276,19 +284,19 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Rows, y: Rows, **fit_params: Any) -> Self:
-        """Learn the common space of two views; the index is empty after it.
+        """Learn the common space of two views, and empty the index.
 
         Parameters
         ----------
         X : array-like of n_samples rows
-            First view, as the estimator takes it.
+            First view, in the form that the estimator takes.
         y : array-like of n_samples rows
             Second view, paired with `X`.
         **fit_params : dict
-            For ``fit`` of the estimator, such as `labels` of a SemanticMatching,
-            `groups` of a CCALRanker or `sample_weight`; with `cv` each fold gets its
-            rows of them. With metadata routing enabled, what the estimator requested by
-            ``set_fit_request``.
+            Parameters for ``fit`` of the estimator, such as `labels` of a
+            SemanticMatching, `groups` of a CCALRanker or `sample_weight`. With `cv`,
+            each fold gets its rows of them. With metadata routing enabled: the
+            parameters that the estimator requested by ``set_fit_request``.
 
         Returns
         -------
@@ -298,11 +306,12 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the views are no valid input of the estimator, `correlation_power` is not
-            zero and none of the estimator's correlations is above zero, or `codes` is
-            "joint" and it has no ``transform_joint``, or weights of another width, or
-            `hubness` is to correct distances, has parameters out of range, or is to be
-            chosen by fewer than 10 pairs. The retriever is then as it was before.
+            If the views are not valid input of the estimator; if `correlation_power` is
+            not 0 and none of the estimator's correlations is above 0; if `codes` is
+            "joint" and the estimator has no ``transform_joint``, or weights of another
+            width; if `hubness` is combined with distances, has parameters out of range,
+            or has to be chosen by fewer than 10 pairs. The retriever is then as it was
+            before.
         """
         check_hubness(self._given_hubness(), self.metric)
         of_estimator = fit_params
@@ -323,18 +332,18 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y: Rows | None = None,
         ids: ArrayLike | None = None,
     ) -> Self:
-        """Make an index of items, in place of the one that was there.
+        """Make an index of items, which replaces an earlier index.
 
         Parameters
         ----------
         X : array-like of n_items rows or None, default=None
             First view of the items.
         y : array-like of n_items rows or None, default=None
-            Second view of the items. With both views, the code of an item is what
-            `codes` says. A row of NaN, or None in a list, is a view that is
-            missing; an item of which both are is found last.
+            Second view of the items. If both views are given, `codes` determines the
+            code of an item. A row of NaN, or None in a list, is a missing view. An item
+            that misses both views is found last.
         ids : array-like of int or str, of shape (n_items,), or None, default=None
-            Names of the items, no two equal. With None they are their positions.
+            Names of the items, which must be different. None means their positions.
 
         Returns
         -------
@@ -344,9 +353,10 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no view is given, or there in any row, they are no valid input of the
-            estimator, the ids are not one an item or not distinct, or the backend does
-            not take its parameters. The index is then as it was before.
+            If no view is given, or no row has a view; if the views are not valid input
+            of the estimator; if there is not one id for each item, or ids are not
+            distinct; or if the backend does not accept its parameters. The index is
+            then as it was before.
         ImportError
             If the package of `backend` is not installed.
         """
@@ -354,8 +364,8 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         codes, lost = self._encode_items(X, y)
         if len(codes) == 0:
             raise ValueError(
-                f"All {len(lost)} items are without a view, NaN or None: index some "
-                "that have one, and add these."
+                f"All {len(lost)} items have no view (NaN or None): index some items "
+                "that have one, and add these later."
             )
         self._index = Index(
             codes,
@@ -375,10 +385,10 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y: Rows | None = None,
         ids: ArrayLike | None = None,
     ) -> Self:
-        """Append items to the index; nothing is fitted again.
+        """Append items to the index, without fitting again.
 
-        Each call copies the index, in which other threads may search meanwhile: add
-        many items at once.
+        Each call copies the index, so that other threads can search in it meanwhile.
+        Therefore add many items at once.
 
         Parameters
         ----------
@@ -387,7 +397,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y : array-like of n_items rows or None, default=None
             Second view of the items.
         ids : array-like of int or str, of shape (n_items,), or None, default=None
-            Names of the items, if those in the index have them.
+            Names of the items, if the items in the index have names.
 
         Returns
         -------
@@ -397,8 +407,8 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in ``fit_index``, or if ids are in the index already, or `codes` and
-            `metric` are others than when it was made. The index is then as it was
+            As in ``fit_index``; also if ids are already in the index, or if `codes` or
+            `metric` was changed since the index was made. The index is then as it was
             before.
         NotFittedError
             If the index is empty.
@@ -410,19 +420,19 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def remove(self, ids: ArrayLike) -> Self:
-        """Take items out of the index; nothing is fitted again.
+        """Remove items from the index, without fitting again.
 
-        Items without ids of their own go by their positions, and those behind them then
-        move up, as rows of an array do: after ``remove([0])`` the item that was at
-        position 1 is at 0. Give items ids if something else knows them by name.
+        Items without ids are named by their positions, and the items after a removed
+        one move up, as rows of an array do: after ``remove([0])`` the item that was at
+        position 1 is at position 0. Give items ids if something else refers to them.
 
-        Each call copies the index, in which other threads may search meanwhile, and
-        builds the search anew: remove many items at once.
+        Each call copies the index, so that other threads can search in it meanwhile,
+        and builds the search structure again. Therefore remove many items at once.
 
         Parameters
         ----------
         ids : array-like of int or str, of shape (n_removed,)
-            Names of the items; their positions if they have none.
+            Names of the items, or their positions if they have no names.
 
         Returns
         -------
@@ -432,8 +442,8 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no item of some id, two ids are equal, or no item with a view
-            would be left. The index is then as it was before.
+            If there is no item with one of the ids, if two ids are equal, or if no item
+            with a view would be left. The index is then as it was before.
         NotFittedError
             If the index is empty.
         """
@@ -446,22 +456,22 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y: Rows | None = None,
         ids: ArrayLike | None = None,
     ) -> Self:
-        """Give items of the index other views; nothing is fitted again.
+        """Replace the views of items in the index, without fitting again.
 
-        They keep their ids and their positions. Each call copies the index, in which
-        other threads may search meanwhile, and builds the search anew: replace many
-        items at once.
+        The items keep their ids and their positions. Each call copies the index, so
+        that other threads can search in it meanwhile, and builds the search structure
+        again. Therefore replace many items at once.
 
         Parameters
         ----------
         X : array-like of n_replaced rows or None, default=None
             First view of the items.
         y : array-like of n_replaced rows or None, default=None
-            Second view of the items. What is not given is gone: an item that had both
-            views is then found by the code of one.
+            Second view of the items. A view that is not given is removed: an item that
+            had both views is then found by the code of one.
         ids : array-like of int or str, of shape (n_replaced,)
-            Names of the items, which must be in the index; their positions if they
-            have none.
+            Names of the items, which must be in the index, or their positions if they
+            have no names.
 
         Returns
         -------
@@ -471,13 +481,14 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in ``add``, or if `ids` are not given, there is no item of some id, or
-            no item with a view would be left. The index is then as it was before.
+            As in ``add``; also if `ids` are not given, if there is no item with one of
+            the ids, or if no item with a view would be left. The index is then as it
+            was before.
         NotFittedError
             If the index is empty.
         """
         if ids is None:
-            raise ValueError("ids must say which items to replace, got None.")
+            raise ValueError("ids must name the items to replace, got None.")
         index = self._searched_index()
         codes, lost = self._encode_items(X, y)
         index.replace(codes, ids, self._n_threads(), lost, self._hubs(codes))
@@ -518,26 +529,27 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y : array-like of n_queries rows or None, default=None
             Second view of the queries.
         n_neighbors : int or None, default=None
-            Items to find, at most `n_items_`. None takes that of the constructor.
+            Number of items to find, at most `n_items_`. None means that of the
+            constructor.
         return_distance : bool, default=True
             Whether to return the distances.
 
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            One minus the cosine of the codes, corrected if `hubness` says so, or their
-            Euclidean distance, smallest first; infinity for an item without a view.
-            Only if asked for.
+            Distances, smallest first: one minus the cosine of the codes, corrected for
+            hubs if `hubness` is set, or the Euclidean distance. Infinity for an item
+            without a view. Returned only if `return_distance` is True.
         positions : ndarray of shape (n_queries, n_neighbors)
-            Where the items were in ``fit_index``, counted on in ``add``; after
-            ``remove`` those behind have moved up.
+            Positions of the items: their order in ``fit_index``, then in ``add``. After
+            ``remove`` the items behind have moved up.
 
         Raises
         ------
         ValueError
-            If no view is given, or none is there in some row, they are no valid input
-            of the estimator, `n_neighbors` is beyond the index, or `codes` and
-            `metric` are others than when that was made.
+            If no view is given, or a row has none; if the views are not valid input of
+            the estimator; if `n_neighbors` is larger than the index; or if `codes` or
+            `metric` was changed since the index was made.
         NotFittedError
             If the index is empty.
         """
@@ -553,7 +565,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y: Rows | None = None,
         n_neighbors: int | None = None,
     ) -> Found:
-        """Find the items nearest to queries, by name.
+        """Find the items nearest to queries, and return their names.
 
         Parameters
         ----------
@@ -562,19 +574,20 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y : array-like of n_queries rows or None, default=None
             Second view of the queries.
         n_neighbors : int or None, default=None
-            Items to find, at most `n_items_`. None takes that of the constructor.
+            Number of items to find, at most `n_items_`. None means that of the
+            constructor.
 
         Returns
         -------
         found : Found
-            Named tuple of `similarities`, cosines of the codes, corrected if `hubness`
-            says so, or Euclidean distances with a minus, largest first, and `ids`, both
-            of shape (n_queries, n_neighbors).
+            Named tuple of `similarities` and `ids`, both of shape (n_queries,
+            n_neighbors). Similarities are cosines of the codes, corrected for hubs if
+            `hubness` is set, or minus the Euclidean distances, largest first.
 
         Raises
         ------
         ValueError, NotFittedError
-            As ``kneighbors`` does.
+            As in ``kneighbors``.
         """
         items, similarities, positions = self._nearest(X, y, n_neighbors)
         return Found(similarities, items.named(positions))
@@ -582,7 +595,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
     def explain(
         self, X: Rows | None = None, y: Rows | None = None, *, id: int | str
     ) -> Explanation:
-        """Say which components of the codes speak for an item, and which against it.
+        """Explain a result: which components of the codes speak for or against an item.
 
         Parameters
         ----------
@@ -591,28 +604,29 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         y : array-like of one row or None, default=None
             Second view of the query.
         id : int or str
-            Name of the item; its position if it has none.
+            Name of the item, or its position if it has no name.
 
         Returns
         -------
         explanation : Explanation
             Named tuple of `similarity` and `correction`, and of `components`,
-            `contributions` and `names` of shape (n_components,), sorted: what speaks
-            most for the item is first. The contributions add up to the similarity of
-            the codes, up to rounding. A search for this query alone finds the item with
-            that less `correction`, which is what `hubness` takes from the cosine.
-            "csls" then compares the item with this one query, and takes its weight
-            times the similarity. With cosines a contribution is the product of what the
-            two codes have in that component, both weighted and of length one. With
-            distances it is the square of their difference in that component over the
-            distance, with a minus: the first components are then those in which the
-            codes are nearest.
+            `contributions` and `names` of shape (n_components,), sorted so that the
+            component that speaks most for the item comes first. The contributions add
+            up to the similarity of the codes, up to rounding. `correction` is what
+            `hubness` subtracts from the cosine: a search for this query alone finds the
+            item with the similarity minus the correction. ("csls" then compares the
+            item with this one query, so it subtracts its weight times the similarity.)
+            With cosines, a contribution is the product of the two codes in that
+            component, after weighting and scaling to length one. With distances, it is
+            minus the squared difference of the codes in that component, divided by the
+            distance; the first components are then those in which the codes are
+            nearest.
 
         Raises
         ------
         ValueError
-            As ``kneighbors`` does, or if there are more queries than one, or no item of
-            this id, or it has no view.
+            As in ``kneighbors``; also if there is more than one query, if no item has
+            this id, or if the item has no view.
         NotFittedError
             If the index is empty.
 
@@ -634,7 +648,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         if len(queries) != 1:
             raise ValueError(
                 f"explain takes one query, got {len(queries)} rows: pass one of them, "
-                "as in X[:1]."
+                "such as X[:1]."
             )
         items.check_width(queries)
         names = names_of(self.estimator_, self.codes, queries.shape[1])
@@ -646,26 +660,27 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return explained(queries[0], items.codes[row], self.metric, names, taken)
 
     def encode(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
-        """Codes of rows as they are indexed and compared: of length one for cosines.
+        """Encode rows as they are indexed and compared: with length one for cosines.
 
         Parameters
         ----------
         X : array-like of n_samples rows or None, default=None
             First view. A row of NaN, or None in a list, is a missing view.
         y : array-like of n_samples rows or None, default=None
-            Second view, likewise.
+            Second view. A row of NaN, or None in a list, is a missing view.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            Weighted, in the precision of the estimator. A code of zeros stays. With
-            "concatenated" `codes` there are twice as many components.
+            Weighted codes, in the precision of the estimator. A code of zeros stays
+            zero. With ``codes="concatenated"`` there are twice as many components.
 
         Raises
         ------
         ValueError
-            If no view is given, or none is there in some row, they are no valid input
-            of the estimator, or the codes are not finite.
+            If no view is given, or a row has none; if the views are not valid input of
+            the estimator; if `n_neighbors` is larger than the index; or if `codes` or
+            `metric` was changed since the index was made.
         """
         views = self._given(X, y)
         there = rows_there(views)
@@ -675,15 +690,15 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         if len(nowhere):
             raise ValueError(
                 f"{len(nowhere)} rows have no view, the first is row {nowhere[0]}: "
-                "there is nothing to encode. Drop them."
+                "drop these rows, because there is nothing to encode."
             )
         return encode_there(self._encode_whole, views, there)
 
     def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of both views, as they are indexed and compared.
+        """Encode both views as they are indexed and compared.
 
-        With it ``skcrl.metrics.get_scorer`` scores a retriever too, which corrects hubs
-        if it is given `hubness_`.
+        This makes scorers of ``skcrl.metrics.get_scorer`` work with a retriever. Pass
+        them `hubness_` to correct for hubs.
 
         Parameters
         ----------
@@ -700,14 +715,14 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As ``encode`` does, or if one of the views is None, or they are not paired.
+            As in ``encode``; also if one of the views is None, or they are not paired.
         """
         check_is_fitted(self)
         self._require_both(X, y)
         return self._paired(self.encode(X), self.encode(y=y))
 
     def score(self, X: Rows, y: Rows) -> float:
-        """Mean reciprocal rank of the other view of each sample, of both directions.
+        """Mean reciprocal rank of each sample's other view, over both directions.
 
         Parameters
         ----------
@@ -719,14 +734,14 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         score : float
-            At most one, which it is where every sample is found first. The index plays
-            no part, and hubs are corrected if `hubness` says so. Rows of NaN, of which
-            a view is missing, are left out.
+            Between 0 and 1; it is 1 if every sample is found first. The index is not
+            used, and hubs are corrected if `hubness` is set. Rows that miss a view are
+            left out.
 
         Raises
         ------
         ValueError
-            As ``transform_pair`` does, or if no row has both views.
+            As in ``transform_pair``; also if no row has both views.
         """
         check_is_fitted(self)
         self._require_both(X, y)
@@ -736,20 +751,21 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return scorer(self, X, y)
 
     def save_index(self, path: File) -> None:
-        """Write the index to a file, which holds no pickles.
+        """Write the index to a file, without pickles.
 
-        The file appears when it is complete; a link is followed. The estimator is not
-        in it: ``save`` writes the retriever as a whole, index included.
+        The file appears when it is complete; a symbolic link is followed. The file does
+        not contain the estimator. To write the whole retriever with its index, use
+        ``save``.
 
         Parameters
         ----------
         path : str or path-like
-            File to write, by custom ending in ``.npz``.
+            File to write, whose name usually ends in ``.npz``.
 
         Raises
         ------
         OSError
-            If the file cannot be written. What was there before is then as it was.
+            If the file cannot be written. An earlier file is then unchanged.
         NotFittedError
             If the index is empty.
         """
@@ -757,22 +773,22 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         _file.write(path, _file.Stored(**index.__getstate__()))
 
     def load_index(self, path: File, *, mmap_mode: Literal["r"] | None = None) -> Self:
-        """Take the index from a file that ``save_index`` wrote.
+        """Load the index from a file that ``save_index`` wrote.
 
-        Its codes are meaningful only to the estimator that made them.
+        Its codes are meaningful only with the estimator that made them.
 
         Parameters
         ----------
         path : str or path-like
-            File to read. Reading it runs no code of it.
+            File to read. Reading it runs no code from the file.
         mmap_mode : "r" or None, default=None
-            With "r" the codes stay in the file, and a search reads those of the
-            candidates that its `backend` proposes. Memory holds what the backend itself
-            keeps of the items, which is least with "int8" and "binary". "exact" reads
-            all codes for each query and cannot be used so. The file must not be changed
-            while the index is used; ``save_index`` to the same path does no harm, for
-            it writes another file and puts that in its place. ``add``, ``remove`` and
-            ``replace`` bring all codes into memory.
+            With "r" the codes stay in the file, and a search reads only those of the
+            candidates that its `backend` proposes. The memory holds what the backend
+            itself keeps of the items, which is least with "int8" and "binary". "exact"
+            reads all codes for each query, so it cannot be used in this way. The file
+            must not be changed while the index is used. ``save_index`` to the same path
+            is safe, because it writes another file and then replaces this one. ``add``,
+            ``remove`` and ``replace`` load all codes into memory.
 
         Returns
         -------
@@ -782,15 +798,16 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is no index, is damaged or of a newer version, its codes are
-            not as wide as those of the estimator, or it was made with other `codes`,
-            `metric` or a bank of other `hubness_`, which the `hubness` and
-            `hubness_params` of the error make in ``fit``, or `mmap_mode` is given and
-            its backend is "exact". The index is then as it was before.
+            If the file is not an index, is damaged, or has a newer version; if its
+            codes do not have the width of those of the estimator; if it was made with
+            other `codes`, another `metric` or a bank of another `hubness_` (the error
+            names the `hubness` and `hubness_params` to use in ``fit``); or if
+            `mmap_mode` is given and its backend is "exact". The index is then as it was
+            before.
         OSError
             If the file cannot be read.
         ImportError
-            If the package that searched the index is not installed.
+            If the package of the index's backend is not installed.
         """
         check_is_fitted(self)
         if mmap_mode not in (None, "r"):
@@ -798,20 +815,21 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         stored = _file.read(path, maps_codes=mmap_mode is not None)
         if mmap_mode is not None and stored.backend == "exact":
             raise ValueError(
-                f"{path} holds an index of backend='exact', which reads all codes for "
-                "each query: load it without mmap_mode, or make it with "
+                f"{path} holds an index with backend='exact', which reads all codes "
+                "for each query: load it without mmap_mode, or make the index with "
                 "backend='int8'."
             )
         if stored.space != self._space():
             raise ValueError(
-                f"{path} holds an index of {_told(stored.space)}, and this retriever "
-                f"has {_told(self._space())}: {_remedy(stored.space, self._space())}."
+                f"{path} holds an index made with {_told(stored.space)}, but this "
+                f"retriever has {_told(self._space())}: "
+                f"{_remedy(stored.space, self._space())}."
             )
         expected = self._width(stored.space)
         if expected not in (None, stored.codes.shape[1]):
             raise ValueError(
-                f"{path} holds codes of {stored.codes.shape[1]} components, while the "
-                f"estimator gives {expected}."
+                f"{path} holds codes of {stored.codes.shape[1]} components, but the "
+                f"codes of the estimator have {expected}."
             )
         try:
             self._index = Index(**stored._asdict(), n_threads=self._n_threads())
@@ -822,19 +840,20 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Codes of all items and their ids as a table of Arrow, for other databases.
+        """Export the codes and ids of all items as an Arrow table, for other databases.
 
-        ``pyarrow.parquet.write_table`` makes a file of it, which vector databases take.
-        Let the database compare codes as this index does: by inner products where
-        `metric` is "cosine", for codes have length one then, or by Euclidean distances.
-        Give it codes of ``encode`` as queries. The table has no correction of hubs.
+        ``pyarrow.parquet.write_table`` writes it to a file, which vector databases can
+        read. Let the database compare codes as this index does: by inner products if
+        `metric` is "cosine", because codes then have length one, otherwise by Euclidean
+        distances. Encode the queries with ``encode``. The table has no correction for
+        hubs.
 
         Returns
         -------
         table : pyarrow.Table
-            A row for each item, in their order: "id", a string or an integer of 64
-            bits, the position of an item that has no id; and "code", a list of one
-            length of float32, null for an item without a view.
+            One row for each item, in their order. The column "id" has strings or 64-bit
+            integers, and positions for items without ids. The column "code" has lists
+            of float32 of a fixed length, and null for an item without a view.
 
         Raises
         ------
@@ -868,7 +887,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.feature_names_in_
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which parameters go where, for scikit-learn's metadata routing.
+        """Return the metadata routing of this estimator.
 
         Returns
         -------
@@ -922,24 +941,22 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         if weights is None:
             source = "correlations" if self.cv is None else "held-out correlations"
             raise ValueError(
-                f"The {source} {correlations} are none above zero, so the views share "
-                "nothing by which to search: check them, or set correlation_power=0."
+                f"None of the {source} {correlations} is above zero, so the views have "
+                "nothing in common to search by: check the views, or set "
+                "correlation_power=0."
             )
         return weights
 
     def _given_hubness(self):
-        """Hubness with the numbers that are given, or the default ones; None if none.
-
-        Without its bank.
-        """
+        """Hubness with the given or the default numbers, without a bank; or None."""
         if self.hubness is None:
             return None
         if self.hubness_params is None:
             return Hubness()
         if set(self.hubness_params) != {"n_neighbors", "weight"}:
             raise ValueError(
-                "hubness_params must be a dict of n_neighbors and weight, or None, got "
-                f"{self.hubness_params!r:.80}."
+                "hubness_params must be a dict with n_neighbors and weight, or None, "
+                f"got {self.hubness_params!r:.80}."
             )
         return Hubness(**self.hubness_params)
 
@@ -968,8 +985,8 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
     def _held_out_correlations(self, X, y, fit_params):
         if isinstance(self.estimator, FrozenEstimator):
             raise ValueError(
-                f"cv={self.cv} fits the estimator to parts of the samples, and a "
-                "FrozenEstimator is never fitted: set cv=None."
+                f"cv={self.cv} fits the estimator to parts of the samples, but a "
+                "FrozenEstimator is never fitted again: set cv=None."
             )
         return held_out_correlations(
             self.estimator, self.estimator_, X, y, self.cv, fit_params
@@ -982,19 +999,20 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         ):
             raise ValueError(
                 f"correlation_power={self.correlation_power} needs one finite "
-                f"correlation a component, got {correlations}: set correlation_power=0."
+                f"correlation per component, got {correlations}: set "
+                "correlation_power=0."
             )
         return correlations
 
     def _require_joint(self, X, y):
-        """Raise ValueError where joint codes are not to be had, or not to be weighted.
+        """Raise ValueError if there are no joint codes, or if they cannot be weighted.
 
-        They may be wider than those of a view, which only they themselves show.
+        They may be wider than the codes of a view, so one row is encoded to find out.
         """
         if not hasattr(self.estimator_, "transform_joint"):
             raise ValueError(
-                "codes='joint' needs an estimator with transform_joint, which "
-                f"{type(self.estimator_).__name__} has not: set codes='mean'."
+                "codes='joint' needs an estimator with transform_joint, but "
+                f"{type(self.estimator_).__name__} has none: set codes='mean'."
             )
         if self.weights_ is not None:
             first = (kind_of(X, "X").take(X, [0]), kind_of(y, "y").take(y, [0]))
@@ -1014,7 +1032,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         for name, view in (("X", X), ("y", y)):
             if isinstance(view, (str, bytes)):
                 raise ValueError(
-                    f"{name} is one text, {view!r:.40}: put it in a list, as in "
+                    f"{name} is a single text, {view!r:.40}: put it into a list, as in "
                     f"{name}=[text]."
                 )
         if len(views) == 2:
@@ -1058,9 +1076,9 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return Zx
 
     def _compared(self, codes, method):
-        """What a method of the estimator gave, weighted and of length one if it must.
+        """Output of a method, weighted, and scaled to length one for cosines.
 
-        A new array.
+        It is a new array.
         """
         source = f"{method} of {type(self.estimator_).__name__}"
         given = check_codes(codes, source)
@@ -1116,7 +1134,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         index = self._filled_index()
         if index.space != self._space():
             raise ValueError(
-                f"The index was made with {_told(index.space)}, and now the retriever "
+                f"The index was made with {_told(index.space)}, but the retriever now "
                 f"has {_told(self._space())}: call fit_index again."
             )
         return index
@@ -1168,7 +1186,7 @@ def _told(space):
 
 
 def _remedy(wanted, own):
-    """How a retriever comes to make and compare codes as an index does."""
+    """Advice how to make a retriever that makes and compares codes as an index does."""
     if wanted.get("hubness") == own.get("hubness"):
         return "set_params to those of the index"
     uncorrected = "" if "hubness" in wanted else " and hubness=None"

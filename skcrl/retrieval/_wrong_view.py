@@ -1,4 +1,4 @@
-"""Texts that were passed for a view of numbers, and belong to the other view."""
+"""A clear error if texts are passed as the view of numbers."""
 
 from contextlib import contextmanager
 
@@ -7,9 +7,9 @@ from skcrl._views._texts import holds
 
 @contextmanager
 def told_of_texts(estimator, X, y):
-    """Say of an error that a view of numbers was given texts, and the other takes them.
+    """Explain an error if texts were passed as the view that consists of numbers.
 
-    The fitted estimator knows the width of views of numbers, and none of texts.
+    The fitted estimator knows the width of a view of numbers, but not of texts.
     """
     try:
         yield
@@ -23,7 +23,7 @@ def told_of_texts(estimator, X, y):
             is_of_numbers = n_features is not None and of_other is None
             if is_of_numbers and view is not None and holds(view, str):
                 raise ValueError(
-                    f"{name} holds texts, and this view is of {n_features} numbers a "
-                    f"row: if the texts are the {remedy}."
+                    f"{name} contains texts, but this view has {n_features} numbers "
+                    f"per row: if the texts are the {remedy}."
                 ) from error
         raise

@@ -174,7 +174,7 @@ def test_without_routing_nothing_is_wrong_silently(digits):
 
 def test_labels_are_not_taken_for_a_missing_second_view(digits, routing):
     left, _, labels = digits
-    message = "requests second_view, but fit got none and takes no labels for it"
+    message = "requests second_view, but fit got none, and labels cannot replace it"
     with pytest.raises(ValueError, match=message):
         pipeline(1).fit(left, labels)
     with pytest.raises(ValueError, match=message):

@@ -161,7 +161,7 @@ def test_bad_views():
     with pytest.raises(ValueError, match="same number of rows, got 6 and 5"):
         TwoView(X, TEXTS[:-1])
     for bad in ("abcdef", {"a": X}, set(TEXTS)):
-        with pytest.raises(ValueError, match=r"y must hold one sample a row, got a"):
+        with pytest.raises(ValueError, match=r"y must have one row per sample, got a"):
             TwoView(X, bad)
     for bad in (6, 10**400, np.ma.masked, object()):
         with pytest.raises(ValueError, match="y must be array-like, got"):
@@ -171,10 +171,10 @@ def test_bad_views():
 def test_bad_rows():
     views = TwoView(X, TEXTS)
     for bad in (0, np.int64(0), [[0, 1]], X):
-        with pytest.raises(TypeError, match="slices and arrays of rows, got"):
+        with pytest.raises(TypeError, match="a slice or an array of rows, got"):
             views[bad]
     for bad in (np.s_[:3, :1], ([0, 1], [3]), np.s_[:3, None]):
-        with pytest.raises(TypeError, match="has one axis, that of its rows, got"):
+        with pytest.raises(TypeError, match="can be indexed by rows only, got"):
             views[bad]
     assert views[[1, 0], ...].y == ["b", "a"]
     with pytest.raises(IndexError, match="out of bounds"):
@@ -241,18 +241,26 @@ def test_views_from_columns_by_name(kind):
 @pytest.mark.parametrize(
     ("kind", "columns", "message"),
     [
-        ("pandas", "z", r"x names columns that X has not: \['z'\]. It has \['p'"),
-        ("polars", ["p", "z"], r"x names columns that X has not: \['z'\]"),
-        ("pandas", slice("p", "zz"), r"x names columns that X has not: \['zz'\]"),
-        ("ndarray", "p", "names columns, and X, a ndarray, has no names"),
-        ("csr", ["p"], "names columns, and X, a csr_array, has no names"),
-        ("ndarray", [7], r"x=\[7\] are no positions or mask of the 4 columns of X"),
-        ("ndarray", 2**63, r"x=9223.* are no positions or mask of the 4 columns of X"),
-        ("tensor", -5, "x=-5 are no positions or mask of the 4 columns of X"),
-        ("coo", [True], "no positions or mask of the 4 columns of X: boolean"),
-        ("pandas", [1.5], "no positions or mask of the 4 columns of X: only integers"),
-        ("ndarray", True, "x=True names no column: pass a name or position"),
-        ("tensor", np.bool_(False), "x=False names no column"),
+        (
+            "pandas",
+            "z",
+            r"x names .* X does not have: \['z'\]. The columns of X are \['p'",
+        ),
+        ("polars", ["p", "z"], r"x names columns that X does not have: \['z'\]"),
+        ("pandas", slice("p", "zz"), r"x names columns that X does not have: \['zz'\]"),
+        ("ndarray", "p", "by name, but X, a ndarray, has no column names"),
+        ("csr", ["p"], "by name, but X, a csr_array, has no column names"),
+        ("ndarray", [7], r"x=\[7\] are not valid positions, .* for the 4 columns of X"),
+        (
+            "ndarray",
+            2**63,
+            r"x=9223.* are not valid positions, .* for the 4 columns of X",
+        ),
+        ("tensor", -5, "x=-5 are not valid positions, .* for the 4 columns of X"),
+        ("coo", [True], "not a valid mask, for the 4 columns of X: boolean"),
+        ("pandas", [1.5], "not a valid mask, for the 4 columns of X: only integers"),
+        ("ndarray", True, "x=True is not a column: pass a name or position"),
+        ("tensor", np.bool_(False), "x=False is not a column"),
         ("pandas", ["p", 1], "all integers or all strings"),
         ("polars", [], r"x=\[\] selects 0 feature\(s\) of X with n_features = 4"),
         ("ndarray", slice(4, None), r"selects 0 feature\(s\) of X"),

@@ -189,7 +189,7 @@ def test_sparse_and_missing_rows(views):
 
 
 BAD = [
-    (lambda x, y, g: x, "must give a pair .* of tensors like those .*, got Tensor"),
+    (lambda x, y, g: x, "must return a pair .* of tensors like those .*, got Tensor"),
     (lambda x, y, g: (x, y, y), r"got tuple"),
     (lambda x, y, g: (x[:, 1:], y), r"got torch.float32 of shape \(25, 5\)"),
     (lambda x, y, g: (x[1:], y[1:]), r"got torch.float32 of shape \(24, 6\)"),

@@ -221,7 +221,7 @@ def test_pretraining_trains_the_norms(views):
 
 @named([DeepCCA(**SMALL), CCALRanker(**SMALL)])
 def test_line_search_is_refused(estimator, views):
-    with pytest.raises(ValueError, match="batch_norm=True keeps running statistics"):
+    with pytest.raises(ValueError, match="batch_norm=True updates running statistics"):
         clone(estimator).set_params(optimizer="lbfgs").fit(*views)
 
 

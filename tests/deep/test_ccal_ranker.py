@@ -200,7 +200,7 @@ def test_equal_codes_of_all_samples_are_no_pairs():
         ({"early_stopping": True, "validation_fraction": 0}, "needs validation data"),
         (
             {"optimizer": "lbfgs", "running_momentum": 0.5},
-            "running_momentum=0.5 mixes in each batch",
+            "running_momentum=0.5 updates running moments",
         ),
     ],
 )

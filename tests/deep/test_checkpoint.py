@@ -474,10 +474,10 @@ def test_one_file_is_for_one_training(est, views):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"warm_start": True}, "from its beginning, and warm_start=True goes on from"),
+        ({"warm_start": True}, "from nothing, but warm_start=True continues"),
         (
             {"callbacks": [LRScheduler("StepLR", step_size=1)]},
-            "cannot keep the state of the callback LRScheduler, .* leave it out",
+            "cannot save the state of the callback LRScheduler, .* instead",
         ),
         ({"callbacks": [("freeze", Freezer("*"))]}, "of the callback Freezer"),
         ({"callbacks": [EarlyStopping]}, "of the callback EarlyStopping"),
@@ -492,7 +492,9 @@ def test_what_cannot_be_kept_is_refused(est, views, path, parameters, message):
 
 
 def test_partial_fit_keeps_no_checkpoint(est, views, path):
-    with pytest.raises(ValueError, match="partial_fit is one epoch .* checkpoint=None"):
+    with pytest.raises(
+        ValueError, match="partial_fit trains for one epoch .* checkpoint=None"
+    ):
         est.partial_fit(*views)
     assert not path.exists()
 

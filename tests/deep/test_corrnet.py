@@ -218,9 +218,9 @@ def test_pretraining_comes_first_and_only_if_asked_for(digits):
             },
             "pretraining_epochs=2 with both x_encoder and y_encoder: pretrain",
         ),
-        ({"terms": (["self"],)}, "terms must hold some of"),
-        ({"terms": ("from_z",)}, "terms must hold some of .*'self', 'cross'"),
-        ({"terms": (), "correlation_weight": 0.0}, "correlation_weight=0 leaves out"),
+        ({"terms": (["self"],)}, "terms must contain names"),
+        ({"terms": ("from_z",)}, "terms must contain names .*'self', 'cross'"),
+        ({"terms": (), "correlation_weight": 0.0}, "correlation_weight=0 removes"),
         ({"terms": (), "tied": True}, "set tied=False, or name terms"),
         (
             {"reconstruction_weight": (1.0, 0.0)},

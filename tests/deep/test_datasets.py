@@ -272,18 +272,18 @@ def test_what_goes_with_no_dataset(views):
     dataset, est = tensors(views), DeepCCA(**SMALL).fit(*views)
     with pytest.raises(ValueError, match="fit\\(dataset\\), without y"):
         est.fit(dataset, views[1])
-    with pytest.raises(ValueError, match="sample_weight goes with arrays"):
+    with pytest.raises(ValueError, match="sample_weight can be used with arrays"):
         est.fit(dataset, sample_weight=np.ones(250))
-    with pytest.raises(ValueError, match="groups goes with arrays"):
+    with pytest.raises(ValueError, match="groups can be used with arrays"):
         CCALRanker(**SMALL).fit(dataset, groups=np.ones(250))
-    with pytest.raises(ValueError, match="transform_y alone"):
+    with pytest.raises(ValueError, match="transform_y and score accept"):
         est.predict(dataset)
-    with pytest.raises(ValueError, match="transform_y alone"):
+    with pytest.raises(ValueError, match="transform_y and score accept"):
         est.transform_joint(dataset)
     with pytest.raises(ValueError, match="X has 4 features"):
         est.transform(tensors(views[1:]))
     loader = {"iterator_train__num_workers": 1}
-    with pytest.raises(ValueError, match="num_workers', which is for the DataLoader"):
+    with pytest.raises(ValueError, match="num_workers', a setting of the DataLoader"):
         DeepCCA(**SMALL, net_params=loader).fit(*views)
     with pytest.raises(ValueError, match="requires y to be passed"):
         est.fit(views[0])

@@ -284,7 +284,7 @@ def test_gap_says_whether_differences_are_squared(views, gap, power):
         ),
         ({"n_components": 400, "batch_size": 500}, "got training samples=400"),
         ({"reg": 0.0}, "'reg' parameter"),
-        ({"objective": "noi", "optimizer": "lbfgs"}, "running moments of batches"),
+        ({"objective": "noi", "optimizer": "lbfgs"}, "updates running moments"),
         ({"input_dropout": 1.0}, "'input_dropout' parameter"),
         ({"objective": "cca"}, "'objective' parameter"),
         ({"decorrelation_weight": -1.0}, "'decorrelation_weight' parameter"),

@@ -388,7 +388,7 @@ def test_elastic_net_drops_noise_and_keeps_duplicates_together(rng):
     [
         (
             {"common": FrozenEstimator(nn.Linear(1, 1))},
-            "two-view estimator, got Frozen",
+            "two-view estimator, got a Frozen",
         ),
         (
             {"common": ViewPipeline(LinearCCA(2))},
@@ -475,7 +475,7 @@ def test_training_on_other_common_codes_is_not_gone_on_with(views, tmp_path):
 def test_warm_start_goes_on_with_the_same_common_part_only(views):
     est = DeepCommonIndividual(LinearCCA(2), warm_start=True, **SMALL).fit(*views)
     est.set_params(common=LinearCCA(3))
-    with pytest.raises(ValueError, match="with the same common part only"):
+    with pytest.raises(ValueError, match="only with the same common part"):
         est.fit(*views)
 
 

@@ -133,7 +133,7 @@ def test_a_pair_of_equal_sequences_is_that_sequence(estimator, views):
         np.testing.assert_array_equal(code, expected)
     # A training may go on under either name of the same layers.
     pair.set_params(warm_start=True, hidden_layer_sizes=(6, 5)).fit(*views)
-    with pytest.raises(ValueError, match=r" in fit and is .* now: training goes on"):
+    with pytest.raises(ValueError, match=r" in fit and is .* now, but training can"):
         pair.set_params(hidden_layer_sizes=PAIR).fit(*views)
 
 
@@ -203,7 +203,7 @@ def test_either_net_of_the_tied_pair_has_the_layers_of_both_views(views):
 
 def test_joint_layers_have_no_view(views):
     est = MultimodalAutoencoder(layout="concatenated", hidden_layer_sizes=PAIR, **SMALL)
-    with pytest.raises(ValueError, match="layers of both views together, got an .x, y"):
+    with pytest.raises(ValueError, match="layers for both views, got an .x, y"):
         est.fit(*views)
 
 

@@ -480,5 +480,5 @@ def test_blocks_refuse_second_derivatives(monkeypatch, n_kept):
     monkeypatch.setattr(losses, "_KEPT_PAIRS", n_kept)
     x, y = randn(30, 4).requires_grad_(), randn(30, 4, seed=1)
     loss = infonce(TwoBranchOutput(x, y), temperature=0.3, symmetric=True)
-    with pytest.raises(RuntimeError, match="loss of 30 samples .* take fewer samples"):
+    with pytest.raises(RuntimeError, match="loss of 30 samples .* Use smaller batches"):
         torch.autograd.grad(loss, x, create_graph=True)

@@ -269,7 +269,7 @@ def test_batches_of_one_row(views):
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes must hold positive"),
         (
             {"x_encoder": nn.Linear(6, 4), "pretraining_epochs": 2},
-            "up to the joint layers, got pretraining_epochs=2 with x_encoder: pretrain",
+            "can be pretrained, got pretraining_epochs=2 with x_encoder: pretrain",
         ),
     ],
 )

@@ -212,8 +212,8 @@ def _side(est):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"hidden_layer_sizes": (9,)}, r"8.* in fit and is .*9.* now: training"),
-        ({"n_components": 3}, r"2.* in fit and is .*3.* now: training"),
+        ({"hidden_layer_sizes": (9,)}, r"8.* in fit and is .*9.* now, but training"),
+        ({"n_components": 3}, r"2.* in fit and is .*3.* now, but training"),
         ({"activation": "tanh"}, "activation was '.*' in fit and is 'tanh' now"),
         ({"optimizer": "sgd"}, "optimizer was '.*' in fit and is 'SGD' now"),
         (
@@ -549,8 +549,8 @@ BAD_PARAMETERS = [
         {"net_params": {"iterator_train__batch_size": 7}},
         "contradicts the parameter 'batch_size'",
     ),
-    ({"device": "nowhere"}, "device='nowhere' is no device that torch can use"),
-    ({"device": "meta"}, "device='meta' is no device that torch can use"),
+    ({"device": "nowhere"}, "device='nowhere' cannot be used by torch"),
+    ({"device": "meta"}, "device='meta' cannot be used by torch"),
     ({"validation_fraction": 0.995}, "training samples=0"),
     ({"validation_fraction": 0.001}, "validation samples=0"),
     ({"optimizer": "lion"}, "'optimizer' parameter"),
@@ -674,7 +674,7 @@ def test_too_few_complete_rows_for_the_batches(views):
     X, y = views[0], views[1].copy()
     y[:97] = np.nan
     est = CorrNet(max_epochs=1, batch_size=20, random_state=0)
-    message = "at least 2 complete rows, but 3 .* 97 .* leave 0 .*: use 100 or more"
+    message = "at least 2 complete rows, but with 3 .* 97 .* has 0 .*: use 100 or more"
     with pytest.raises(ValueError, match=message):
         est.fit(X, y)
     assert est.set_params(batch_size=100).fit(X, y).n_iter_ == 1

@@ -124,7 +124,7 @@ def test_training_that_goes_on_stays_in_its_units(views):
 )
 def test_bounded_outputs_are_refused(kind, views):
     est = kind(**SMALL, output_activation="sigmoid")
-    with pytest.raises(ValueError, match="'sigmoid' cannot give all .* standardize=F"):
+    with pytest.raises(ValueError, match="'sigmoid' cannot reach all .* standardize=F"):
         est.fit(*views)
     est.set_params(standardize=False).fit(*views)
     X, y = map(sparse.csr_array, views)

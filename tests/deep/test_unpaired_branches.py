@@ -225,8 +225,8 @@ def test_epochs_of_partial_fit_are_those_of_fit(views):
             DeepCCA,
             {"reconstruction_weight": 0.1, "n_components": 4, "batch_size": 10},
             20,
-            "at least 5 complete rows, but 20 of them spread among 33 unpaired ones "
-            "leave 4 to a batch of batch_size=10: use 13 or more",
+            "at least 5 complete rows, but with 20 complete and 33 unpaired rows a "
+            "batch has 4 complete rows, got batch_size=10: use 13 or more",
         ),
         (
             CCALRanker,

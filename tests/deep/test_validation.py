@@ -211,6 +211,6 @@ def test_a_fraction_beside_it_is_refused_but_for_none(views):
     with pytest.raises(ValueError, match="validation_fraction=0.2 sets rows aside"):
         est.fit(*views, validation=views)
     est.set_params(validation_fraction=0, early_stopping=True)
-    with pytest.raises(ValueError, match="set it to 0.1, say, or pass validation"):
+    with pytest.raises(ValueError, match="set it to 0.1, for example, or pass"):
         est.fit(*views)
     est.fit(*views, validation=views)

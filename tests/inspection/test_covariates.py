@@ -194,7 +194,7 @@ def test_wilks_of_one_column_is_the_partial_f_test(rng):
 
 def test_multivariate_tests_name_what_covariates_take(rng):
     X, C = rng.standard_normal((2, 10, 3))
-    with pytest.raises(ValueError, match="7 less those that covariates take"):
+    with pytest.raises(ValueError, match="7 after the covariates are removed"):
         multivariate_tests(X, X[::-1], covariates=C)
     with pytest.raises(ValueError, match="column of y is constant, or explained"):
         multivariate_tests(X, C[:, 0], covariates=C)

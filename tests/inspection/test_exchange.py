@@ -147,7 +147,7 @@ def test_whole_groups_keep_the_level_and_find_what_groups_share(shared):
     [
         (None, "within", "permute='within' needs groups"),
         (None, "whole", "permute='whole' needs groups"),
-        (np.arange(60) // 5, "rows", "permute='rows' exchanges all rows"),
+        (np.arange(60) // 5, "rows", "permute='rows' permutes all rows"),
         (np.arange(60), "within", "one sample, so there is nothing to permute"),
         (np.arange(60), "shifts", "one sample, so there is nothing to permute"),
         (np.zeros(60), "whole", r"no two groups have the same size \(sizes 60\)"),

@@ -428,7 +428,7 @@ def test_views_of_every_container(views):
     np.testing.assert_allclose(
         gradient_map(est, X, sparse.csr_array(y[:, :1]), side="x"), maps
     )
-    with pytest.raises(ValueError, match=r"X is sparse, and its map .* by toarray\(\)"):
+    with pytest.raises(ValueError, match=r"X is sparse, but its map .* by toarray\(\)"):
         gradient_map(est, sparse.csr_array(X), y[:, 0], side="x")
 
 
@@ -452,7 +452,7 @@ def test_maps_through_what_stands_for_a_missing_view(views):
             {"score": "individual"},
             "individual' needs an estimator .* LinearCCA has com",
         ),
-        ({"y": None}, "gradient_map is of pairs, and y is None"),
+        ({"y": None}, "gradient_map needs both views, but y is None"),
         ({"y": np.ones((79, 5))}, r"\[80, 79\]. Rows of X and y must be paired"),
         ({"X": np.ones((80, 7))}, "X has 7 features, but LinearCCA is expecting 6"),
         ({"y": np.ones((80, 4))}, "y has 4 features, but LinearCCA is expecting 5"),
@@ -469,7 +469,7 @@ def test_maps_through_what_stands_for_a_missing_view(views):
         ),
         (
             {"extractor": nn.Identity(), "X": np.ones((80, 6), int)},
-            "X is of integers, which have no gradient: pass floats",
+            "X consists of integers, which have no gradient: pass floats",
         ),
         (
             {"extractor": nn.Identity(), "X": np.full((80, 6), np.nan)},
@@ -484,7 +484,7 @@ def test_maps_through_what_stands_for_a_missing_view(views):
         ),
         (
             {"method": "integrated", "baseline": np.zeros(5)},
-            r"baseline must be of the shape of a sample, \(6,\), got \(5,\)",
+            r"baseline must have the shape of a sample, \(6,\), got \(5,\)",
         ),
         ({"method": "integrated", "n_steps": 0}, "The 'n_steps' parameter"),
     ],
@@ -513,9 +513,9 @@ def test_errors_of_estimators_without_modules(views, linear_parts):
     for est, message in (
         (
             pipeline,
-            "ViewPipeline has none. Take its estimator_, and pass views as that",
+            "ViewPipeline has none. Use its estimator_, and pass views as that",
         ),
-        (RoutedView(LinearCCA(2)).fit(X, y), "RoutedView .* Take its representation_"),
+        (RoutedView(LinearCCA(2)).fit(X, y), "RoutedView .* Use its representation_"),
         (LinearCCA(2).fit(X, y).view("x"), "View has none. Take its estimator, and"),
         (StandardScaler().fit(X), "StandardScaler has none.$"),
     ):
@@ -534,7 +534,9 @@ def test_integers_that_an_encoder_looks_up_have_no_map(views):
     encoder = nn.Sequential(nn.Embedding(9, 2), nn.Flatten(), nn.Linear(8, 2))
     est = DeepCCA(2, x_encoder=encoder, hidden_layer_sizes=(4,), **SMALL)
     est.fit(words, views[1])
-    with pytest.raises(ValueError, match="X is of integers, which x_encoder looks up"):
+    with pytest.raises(
+        ValueError, match="X consists of integers, which x_encoder looks up"
+    ):
         gradient_map(est, words, views[1], side="x")
     # Of the other view there is one.
     assert gradient_map(est, words, views[1], side="y").any()

@@ -213,7 +213,7 @@ def test_progress_is_joblibs(capsys):
         ({"n_permutations": 0}, "'n_permutations' parameter"),
         (
             {"groups": np.zeros(59)},
-            r"group for each of the 60 samples, got shape \(59,\)",
+            r"entry for each of the 60 samples, got shape \(59,\)",
         ),
         ({"groups": np.arange(60)}, "one sample, so there is nothing to permute"),
         ({"groups": np.zeros((60, 2))}, r"got shape \(60, 2\)"),
@@ -240,7 +240,7 @@ def test_bad_parameters(views, parameters, message):
         (np.eye(1), np.eye(1), "minimum of 2 is required"),
         (np.zeros((4, 0)), np.eye(4), "0 feature"),
         ([["a"], ["b"]], [1, 2], "could not convert string"),
-        (np.eye(4)[:, :2], np.eye(4)[:, :2], "ranks 2 and 2: on 4 samples.*PCA"),
+        (np.eye(4)[:, :2], np.eye(4)[:, :2], "ranks 2 and 2, and the 4 samples.*PCA"),
     ],
 )
 def test_bad_input(X, y, message):

@@ -113,13 +113,17 @@ def test_noise_about_few_samples_does_not_turn_the_law_round():
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [
-        ((3, 2, 0.0), {}, "between 0 and 1, largest first"),
+        ((3, 2, 0.0), {}, "between 0 and 1, with the largest first"),
         ((3, 2, 1.0), {}, "between 0 and 1"),
-        ((3, 2, (0.2, 0.4)), {}, r"largest first and that above 0, got \[0.2 0.4\]"),
-        ((3, 2, (0.5, 0.4, 0.1)), {}, r"at most 2 of them.*got shape \(3,\)"),
-        ((3, 2, (0.5, 0.5)), {"angle": 10}, "tells their weights apart"),
+        (
+            (3, 2, (0.2, 0.4)),
+            {},
+            r"with the largest first and above 0, got \[0.2 0.4\]",
+        ),
+        ((3, 2, (0.5, 0.4, 0.1)), {}, r"at most 2 numbers.*got shape \(3,\)"),
+        ((3, 2, (0.5, 0.5)), {"angle": 10}, "can separate their weights"),
         ((3, 2, 1e-7), {"n_simulations": 100}, "samples are not enough"),
-        ((3, 2, 0.5), {"power": 0.999}, "power=0.999: raise n_simulations to 5000"),
+        ((3, 2, 0.5), {"power": 0.999}, "power=0.999 .* raise it to 5000"),
         ((3, 2, 0.5), {"alpha": 1e-4}, "alpha must be at least 0.00025"),
         ((3, 2, 0.5), {"angle": 90}, "'angle' parameter"),
         ((0, 2, 0.5), {}, "'n_features_x' parameter"),

@@ -71,7 +71,9 @@ def test_bad_input(views):
     est = SparseCCA()
     with pytest.raises(ValueError, match="4 in all, got 3"):
         stability_selection(est, X[:3], y[:3])
-    with pytest.raises(ValueError, match="KernelCCA has no weight for each of the 120"):
+    with pytest.raises(
+        ValueError, match="KernelCCA does not have one weight for each of the 120"
+    ):
         stability_selection(KernelCCA(1), X, y, n_subsamples=2)
     with pytest.raises(ValueError, match="'n_components' parameter"):
         stability_selection(LinearCCA(0), X, y, n_subsamples=2)

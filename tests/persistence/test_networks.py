@@ -97,7 +97,7 @@ def test_lazy_networks_take_the_shapes_of_the_file(path):
 def test_the_networks_are_asked_for_by_name(name, path):
     fitted(name).save(path)
     message = (
-        r"model.skcrl holds the weights of networks of yours .*load\(path, "
+        r"model.skcrl contains the weights of networks of your own.*load\(path, "
         r"x_encoder=..., y_decoder=...\).*x_encoder was Sequential\( \(0\): Linear\("
         r"in_features=6, out_features=2.*y_decoder was Sequential"
     )
@@ -139,7 +139,7 @@ def test_another_network_is_refused_and_the_first_difference_named(
 
 def test_networks_that_the_file_does_not_ask_for_are_refused(path):
     own(nn.Linear(6, 2)).save(path)
-    message = "holds no y_encoder of yours: leave it out.*it holds x_encoder"
+    message = "contains no y_encoder of your own: leave it out.*are: x_encoder"
     with pytest.raises(ValueError, match=message):
         DeepCCA.load(path, x_encoder=nn.Linear(6, 2), y_encoder=nn.Linear(4, 2))
     fitted("linear").save(path)
@@ -151,7 +151,7 @@ def test_a_network_replaced_after_fit_is_not_saved(path):
     model = own(nn.Linear(6, 2))
     encoder = model.x_encoder
     for other in (None, nn.Linear(6, 2)):
-        with pytest.raises(ValueError, match="x_encoder of DeepCCA is not the one"):
+        with pytest.raises(ValueError, match="x_encoder of DeepCCA is not the network"):
             model.set_params(x_encoder=other).save(path)
     assert not path.exists()
     model.set_params(x_encoder=encoder).save(path)

@@ -238,7 +238,7 @@ def test_a_base_class_loads_what_derives_from_it(tmp_path):
 
 def test_another_class_is_named(tmp_path):
     fitted("kernel").save(tmp_path / "model")
-    message = "model holds a KernelCCA, not a LinearCCA: load it by KernelCCA.load"
+    message = "model holds a KernelCCA, not a LinearCCA: load it with KernelCCA.load"
     with pytest.raises(ValueError, match=message):
         LinearCCA.load(tmp_path / "model")
 

@@ -192,7 +192,7 @@ def outcome(made, path, mmap_mode=None):
     try:
         made.search(views(5), n_neighbors=1)
     except ValueError as error:
-        known = ("found fewer than", "but the index holds codes")
+        known = ("found fewer than", "but the codes in the index")
         return "narrow" if any(k in str(error) for k in known) else repr(error)
     return "searched"
 

@@ -131,9 +131,9 @@ REFUSED = {
         "have integers as ids, got '3': pass integers",
     ),
     "a mask": (None, lambda made: made.remove([True, False]), "all strings or all int"),
-    "one": ("words", lambda made: made.remove("item 3"), "put one alone in a list"),
+    "one": ("words", lambda made: made.remove("item 3"), "put a single id into a list"),
     "all": (None, lambda made: made.remove(range(20)), "No item with a view would be"),
-    "no ids": (None, lambda made: made.replace(np.eye(8)), "which items to replace"),
+    "no ids": (None, lambda made: made.replace(np.eye(8)), "name the items to replace"),
     "fewer ids": (
         None,
         lambda made: made.replace(np.eye(8), ids=[3]),
@@ -147,7 +147,7 @@ REFUSED = {
     "another width": (
         None,
         lambda made: made.replace(np.eye(7)[:1], ids=[3]),
-        "Codes have 7 components, but the index holds codes of 8",
+        "Codes have 7 components, but the codes in the index have 8",
     ),
 }
 

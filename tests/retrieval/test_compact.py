@@ -142,7 +142,7 @@ def test_distances_of_any_range(scale):
 
 def test_bits_tell_no_distances():
     made = retriever("binary", metric="euclidean")
-    with pytest.raises(ValueError, match="bits tell directions and no lengths"):
+    with pytest.raises(ValueError, match="bits represent directions but not lengths"):
         made.fit_index(np.eye(3))
 
 

@@ -228,7 +228,7 @@ DAMAGE = {
     "equal ids": (lambda path: rewritten(path, ids=np.zeros(50, int)), "must differ"),
     "another width": (
         lambda path: rewritten(path, codes=np.eye(50, 4)),
-        "codes of 4 components, while the estimator gives 3",
+        "codes of 4 components, but the codes of the estimator have 3",
     ),
     "newer": (
         lambda path: rewritten(path, settings={"version": 4}),
@@ -247,7 +247,7 @@ DAMAGE = {
     ),
     "ids of the items with codes alone": (
         lambda path: rewritten(path, lost=np.array([7])),
-        "ids must be one for each of the 51 items",
+        "ids must have one entry for each of the 51 items",
     ),
     **{
         f"space {space}": (
@@ -266,13 +266,13 @@ DAMAGE = {
             codes=np.full((50, 3), 1e16),
             settings={"space": {"codes": "mean", "metric": "euclidean"}},
         ),
-        "is damaged: It gave codes of numbers up to",
+        "is damaged: It gave codes with numbers up to",
     ),
     "another metric": (
         lambda path: rewritten(
             path, settings={"space": {"codes": "mean", "metric": "euclidean"}}
         ),
-        "an index of codes='mean' and metric='euclidean', and this retriever has",
+        "made with codes='mean' and metric='euclidean', but this retriever has",
     ),
     "no backend": (
         lambda path: rewritten(path, settings={"backend": "os"}),

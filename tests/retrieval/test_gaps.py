@@ -277,7 +277,7 @@ def test_refusals_in_words(views):
     X, y, X_new, y_new = views[:4]
     gaps = np.full_like(y_new, np.nan)
     retriever = CrossViewRetriever(LinearCCA(2)).fit(X, y)
-    with pytest.raises(ValueError, match="All 20 items are without a view"):
+    with pytest.raises(ValueError, match="All 20 items have no view"):
         retriever.fit_index(y=gaps)
     retriever.fit_index(*with_gaps(X_new, y_new))
     for call in (retriever.kneighbors, retriever.search, retriever.encode):
@@ -292,7 +292,7 @@ def test_refusals_in_words(views):
     assert caught.value.__notes__ == [
         "Rows are counted without 3 of which other views are there."
     ]
-    with pytest.raises(ValueError, match="transform_joint, which Given has not"):
+    with pytest.raises(ValueError, match="transform_joint, but Given has none"):
         CrossViewRetriever(Given(), codes="joint").fit(X, X)
 
     class Wide(LinearCCA):

@@ -445,7 +445,7 @@ def test_edited_files_of_an_index(views, banked, tmp_path, changes, message):
         ({"hubness": "nnn"}, "The 'hubness' parameter .* Got 'nnn' instead"),
         (
             {"hubness_params": {"weight": 1}},
-            "a dict of n_neighbors and weight, or None",
+            "a dict with n_neighbors and weight, or None",
         ),
         (
             {"hubness_params": {"n_neighbors": 0, "weight": 1}},

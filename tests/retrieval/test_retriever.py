@@ -321,7 +321,7 @@ BAD_CALLS = {
     ),
     "ids too long": (
         lambda r, v: r.fit_index(v[2], ids=[2**63, *range(99)]),
-        "integers of 64 bits",
+        "signed 64-bit integers",
     ),
     "ids to add to none": (
         lambda r, v: r.add(v[2][:1], ids=[0]),
@@ -414,11 +414,11 @@ class Told(Given):
 
 
 BAD_CORRELATIONS = {
-    "NaN": ([np.nan, 0.5, 0.2], "one finite correlation a component, got .*nan"),
-    "infinite": ([np.inf, 0.5, 0.2], "one finite correlation a component, got .*inf"),
-    "a matrix": (np.eye(3), "one finite correlation a component"),
-    "zeros": ([0.0, -0.3, 0.0], "none above zero, so the views share nothing"),
-    "none": ([], "none above zero, so the views share nothing"),
+    "NaN": ([np.nan, 0.5, 0.2], "one finite correlation per component, got .*nan"),
+    "infinite": ([np.inf, 0.5, 0.2], "one finite correlation per component, got .*inf"),
+    "a matrix": (np.eye(3), "one finite correlation per component"),
+    "zeros": ([0.0, -0.3, 0.0], "is above zero, so the views have nothing in common"),
+    "none": ([], "is above zero, so the views have nothing in common"),
 }
 
 
@@ -548,9 +548,9 @@ def test_powers_that_are_no_finite_numbers(views, power):
 def test_a_bare_string_is_one_text(rng):
     X, y = rng.standard_normal((2, 20, 3))
     retriever = CrossViewRetriever(LinearCCA(2)).fit(X, y).fit_index(y=y)
-    with pytest.raises(ValueError, match=r"X is one text, 'a cat': put it in a list"):
+    with pytest.raises(ValueError, match=r"X is a single text, 'a cat': put it"):
         retriever.search("a cat")
-    with pytest.raises(ValueError, match=r"y is one text"):
+    with pytest.raises(ValueError, match=r"y is a single text"):
         retriever.kneighbors(y="a cat")
 
 

@@ -46,7 +46,7 @@ class CorrNetModule(nn.Module):
         Shapes of a sample: a width, where the encoder is dense.
     n_components : int
         Width of the code.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences
         Hidden layers of both encoders, or of either.
     activation, output_activation : str
         f of the encoders and of the code, g of the views rebuilt.

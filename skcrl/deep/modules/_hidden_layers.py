@@ -12,7 +12,7 @@ def hidden_layers(sizes):
 
     Parameters
     ----------
-    sizes : sequence of int, or (x, y) pair of such
+    sizes : sequence of int or (x, y) pair of sequences
         Of both views, or of either. A sequence is a pair if it holds sequences.
 
     Returns

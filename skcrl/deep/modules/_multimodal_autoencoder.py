@@ -72,7 +72,7 @@ class MultimodalAutoencoderModule(nn.Module):
         Width of the code.
     layout : {"split", "concatenated"}
         Whether the hidden layers belong to one view each, or to both together.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences
         Hidden layers of the encoder; the decoder mirrors them. A pair says those of
         either view in the layout "split".
     activation, output_activation : str

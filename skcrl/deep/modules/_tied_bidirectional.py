@@ -24,7 +24,7 @@ class TiedBidirectionalModule(nn.Module):
     ----------
     n_features_x, n_features_y, n_components : int
         Widths of the views and of either net's central layer.
-    hidden_layer_sizes : sequence of int, or (x, y) pair of such
+    hidden_layer_sizes : sequence of int or (x, y) pair of sequences
         Hidden layers between either view and the centre: those from a view to it, and,
         mirrored, those from it to that view.
     activation, output_activation : str
