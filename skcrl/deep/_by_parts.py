@@ -1,10 +1,10 @@
 """The gradient of a loss of a whole batch, whose rows are computed part by part.
 
-A loss such as a correlation belongs to all rows of a batch: it is no sum over parts.
-But the network takes each row by itself. So what the loss looks at, codes and errors,
-is computed first for all rows, then the gradient of the loss in these, and last, part
-by part again, its product with the Jacobian of the network. Parts are as small as
-memory wants them, and other processes have theirs.
+A loss such as a correlation depends on all rows of a batch and is not a sum over parts,
+but the network computes each row by itself. So the input of the loss, codes and errors,
+is computed first for all rows; then the gradient of the loss with respect to these; and
+last, part by part again, its product with the Jacobian of the network. Parts are as
+small as the memory requires, and other processes have parts of their own.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""What the training loop does between epochs: watch, refine, stop, keep."""
+"""Callbacks of the training loop: scores, early stopping, schedules, checkpoints."""
 
 import sys
 from copy import deepcopy
@@ -82,8 +82,7 @@ class Patience(Callback):
         Before stopping, go back to the best weights and divide the learning rate by
         ten, three times over, each with a fifth of the patience.
     tol : float
-        Share of all that the figure has gained that an epoch must add to count as
-        better.
+        Fraction of the whole gain so far that an epoch must add to count as better.
     """
 
     def __init__(self, monitor, patience, refine, tol):
@@ -166,7 +165,8 @@ class Convergence(Callback):
     n_epochs : int
         Epochs whose mean loss is compared with that of as many before.
     tol : float
-        Share of all that the loss fell that it must have fallen between these.
+        Fraction of the whole decrease of the loss that it must have decreased between
+        these.
     begin : int
         Epochs of earlier trainings, which are left out.
     """
@@ -297,8 +297,8 @@ def check_callbacks(callbacks):
     for given in callbacks:
         if not issubclass(_class_of(given), Callback):
             raise TypeError(
-                "callbacks must hold skorch callbacks, objects of a class derived from "
-                f"skorch.callbacks.Callback, got {given!r}."
+                "callbacks must contain skorch callbacks, objects of a class derived "
+                f"from skorch.callbacks.Callback, got {given!r}."
             )
 
 

@@ -1,4 +1,4 @@
-"""The file in which a training is kept while it goes on."""
+"""The file that saves the state of a training while it runs."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from skcrl.persistence._file import read, write
 from skcrl.persistence._plain import decode, encode
 
 _KIND = "checkpoint"
-_REMEDY = "Remove the file to train anew, or name another in checkpoint."
+_REMEDY = "Remove the file to train anew, or set checkpoint to another file."
 # Parameters that no number depends on, and callbacks, whose doings are theirs.
 _UNRELATED = {"checkpoint", "checkpoint_every", "verbose", "callbacks"}
 # Bytes of a view that are made contiguous at a time.
@@ -112,14 +112,16 @@ class Checkpoint:
             yield
         except Exception as error:
             raise ValueError(
-                f"{self.path} holds no training that can go on: {error!r}. {_REMEDY}"
+                f"{self.path} holds no training that can continue: {error!r}. {_REMEDY}"
             ) from error
 
 
 def _check_folder(folder):
     """Raise OSError, before hours of training, if no file can be written there."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"The folder {folder} of the checkpoint is not there.")
+        raise FileNotFoundError(
+            f"The folder {folder} of the checkpoint does not exist."
+        )
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"The folder {folder} of the checkpoint is not writable.")
 

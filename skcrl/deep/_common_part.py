@@ -1,4 +1,4 @@
-"""What gives the common codes while individual ones are learned: frozen, or trained."""
+"""The source of common codes while individual ones are learned: frozen or trained."""
 
 from typing import Any
 

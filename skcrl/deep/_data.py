@@ -481,8 +481,8 @@ def _whole_groups(groups, n_rows, generator):
     if n_chosen >= len(counts):
         raise ValueError(
             f"{len(counts)} groups cannot be divided into {n_rows} validation samples "
-            "and others to train on, as each stays whole: lower validation_fraction, "
-            "or pass smaller groups."
+            "and others to train on, because each group stays whole: lower "
+            "validation_fraction, or pass smaller groups."
         )
     return torch.from_numpy(np.isin(members, order[:n_chosen]))
 

@@ -124,5 +124,5 @@ def _untracked(method, views, kwargs):
     with torch.no_grad():
         out = method(*views, **kwargs)
     if not isinstance(out, torch.Tensor):
-        raise TypeError(f"a network gives a {type(out).__name__}, and not a tensor")
+        raise TypeError(f"a network returns a {type(out).__name__}, and not a tensor")
     return out.detach().cpu()

@@ -79,7 +79,7 @@ class PairScores:
         if not isinstance(scores, Tensor) or scores.shape != (len(samples),):
             got = tuple(getattr(scores, "shape", ())) or type(scores).__name__
             raise ValueError(
-                "score must give a tensor of shape (n_samples,) of codes of shape "
+                "score must return a tensor of shape (n_samples,) for codes of shape "
                 f"(n_samples, n_components), got {got} for {len(samples)} samples."
             )
         return scores
@@ -190,9 +190,9 @@ def _grad_cam(samples, scores, layer):
 def _slopes(scores, at):
     if not scores.requires_grad:
         raise ValueError(
-            "The score has no gradient in the samples: the extractor, an encoder or "
-            "the score computes under torch.no_grad(), detaches what it is given, or "
-            "gives a constant. Let it compute with tensors throughout."
+            "The score has no gradient with respect to the samples: the extractor, an "
+            "encoder or the score computes under torch.no_grad(), detaches its input, "
+            "or returns a constant. Let it compute with tensors throughout."
         )
     # Of what the score does not depend on they are zeros.
     return torch.autograd.grad(scores.sum(), at, materialize_grads=True)[0]
@@ -207,8 +207,8 @@ def _layer_of(scores, name, sample, code):
         return scores.searched_for_layers.get_submodule(name)
     known = ", ".join(map(repr, dict.fromkeys(names))) or "there are none"
     raise ValueError(
-        "method='grad_cam' weighs feature maps (n_samples, channels, height, width) of "
-        "more than one pixel, and "
+        "method='grad_cam' needs feature maps (n_samples, channels, height, width) of "
+        "more than one pixel, but "
         f"{'no layer' if name is None else f'layer={name!r} is no layer that'} gives "
         f"them. Layers that do: {known}."
     )
@@ -258,9 +258,9 @@ def _require_finite(maps, start):
     if not is_finite.all():
         row = start + int((~is_finite).nonzero()[0])
         raise ValueError(
-            f"The map of row {row} is not finite: the score has no derivative there, "
-            "as that of a root at 0, or what it is computed from overflows. Scale the "
-            "samples, or use layers and a score that are smooth."
+            f"The map of row {row} is not finite: the score has no derivative there "
+            "(for example a square root at 0), or a number overflows. Scale the "
+            "samples, or use smooth layers and a smooth score."
         )
 
 

@@ -90,14 +90,15 @@ def check_gradient_penalty(estimator, n_processes):
     ):
         if is_set:
             raise ValueError(
-                f"gradient_penalty cannot be used with {name}, since it needs second "
-                "derivatives over the whole batch: set either to its default."
+                f"gradient_penalty cannot be used with {name}, because it needs second "
+                "derivatives over the whole batch: set one of them to its default."
             )
     if estimator._integer_sides:
         side = estimator._integer_sides[0]
         raise ValueError(
-            "gradient_penalty needs derivatives in both views, and integers that "
-            f"{side}_encoder looks up have none: set gradient_penalty=None."
+            "gradient_penalty needs derivatives with respect to both views, but the "
+            f"integers that {side}_encoder looks up have none: set "
+            "gradient_penalty=None."
         )
 
 
@@ -109,7 +110,7 @@ def _gradient(code, view, in_code, side):
         )
     if found is None:
         raise ValueError(
-            f"gradient_penalty needs the derivative of the codes of {side}, and "
+            f"gradient_penalty needs the derivative of the codes of {side}, but "
             f"{side}_encoder gives none: let it compute with tensors throughout, "
             "without detach and torch.no_grad, or set gradient_penalty=None."
         )

@@ -44,7 +44,7 @@ def warn_of_no_reconstruction(estimator, name, view, rebuilt):
     view, rebuilt = (a.reshape(len(a), -1).astype(np.float64) for a in (view, rebuilt))
     error = np.square(view - rebuilt).sum()
     if not error < np.square(view - view.mean(axis=0)).sum():
-        _warn(estimator, f"{name} is rebuilt no better than by its mean, a constant")
+        _warn(estimator, f"{name} is reconstructed no better than by its mean")
 
 
 def _vary(codes):

@@ -79,8 +79,8 @@ class _Loaded:
             if "default" not in str(error) or "collate" not in str(error):
                 raise
             raise ValueError(
-                f"The dataset gives {type(items[0]).__name__}, of which torch's "
-                f"default_collate makes no batch: {error}. Pass "
+                f"The dataset gives {type(items[0]).__name__}, but torch's "
+                f"default_collate cannot make a batch of it: {error}. Pass "
                 'net_params={"iterator_train__collate_fn": ...}.'
             ) from error
 
@@ -100,8 +100,8 @@ class _Loaded:
             kind = "str" if _holds_strings(view) else type(view).__name__
             raise ValueError(
                 f"{where} of the dataset has {_NAMES[side]} of type {kind}, which is "
-                "no array of numbers: have the dataset, or a collate_fn of its loader, "
-                "make tensors of it, of tokens say."
+                "not an array of numbers: let the dataset, or a collate_fn of its "
+                "loader, make tensors of it, for example of tokens."
             )
         return view[:, None] if side == "y" and view.ndim == 1 else view
 
@@ -128,8 +128,9 @@ class _Loaded:
             if tuple(view.shape[1:]) != self.shapes[side]:
                 raise ValueError(
                     f"{where} of the dataset has samples of {_NAMES[side]} of shape "
-                    f"{tuple(view.shape[1:])}, and the first is of shape "
-                    f"{self.shapes[side]}: all must be of one, so pad or crop them."
+                    f"{tuple(view.shape[1:])}, but the first has shape "
+                    f"{self.shapes[side]}: all must have the same shape, so pad or "
+                    "crop them."
                 )
             views[side] = view.to(self.types[side])
         if len({len(view) for view in views.values()}) > 1:
@@ -170,12 +171,12 @@ class _Loaded:
                 if shape != self.shapes[side]:
                     return ValueError(
                         f"Sample {row} of the dataset has {_NAMES[side]} of shape "
-                        f"{shape}, and the first has {self.shapes[side]}: all must be "
-                        "of one, so pad or crop them."
+                        f"{shape}, but the first has {self.shapes[side]}: all must "
+                        "have the same shape, so pad or crop them."
                     )
         return ValueError(
-            f"Batch {number} of the dataset holds samples of several shapes ({error}): "
-            "all must be of one, so pad or crop them."
+            f"Batch {number} of the dataset has samples of several shapes ({error}): "
+            "all must have the same shape, so pad or crop them."
         )
 
     def _in_lots(self, sizes, generator, joins_rest):
@@ -273,7 +274,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
     def _sides(self, collated):
         if not isinstance(collated, (tuple, list)) or len(collated) != 2:
             raise ValueError(
-                f"The dataset must give pairs (x, y), a tuple of two, and gives "
+                "The dataset must give pairs (x, y), a tuple of two, but it gives "
                 f"{_described(collated)}."
             )
         return dict(zip("xy", collated, strict=True))
@@ -319,8 +320,8 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         for number, views in enumerate(loaded):
             if self.is_stream and _n_rows([views]) < self.fewest_rows:
                 raise ValueError(
-                    f"The iterable dataset gave {_n_rows([views])} pairs, and a batch "
-                    f"needs {self.fewest_rows} at least: give more."
+                    f"The iterable dataset gave {_n_rows([views])} pairs, but a batch "
+                    f"needs at least {self.fewest_rows}: give more."
                 )
             batch = self._batch(views, device, f"Batch {number}")
             if self.is_stream or self._finds_partners:
@@ -467,7 +468,7 @@ def _refuse_masks(item):
     views = item if isinstance(item, (tuple, list)) else (item,)
     if any(isinstance(view, np.ma.MaskedArray) for view in views):
         raise ValueError(
-            "The dataset gives masked arrays, whose masks torch does not know: fill "
+            "The dataset gives masked arrays, but torch ignores their masks: fill "
             "them, or leave the samples out."
         )
 
@@ -499,6 +500,6 @@ def _described(item):
 
 def _empty():
     return ValueError(
-        "The dataset gave no samples. An iterable one must begin anew each time that "
+        "The dataset gave no samples. An iterable dataset must start anew each time "
         "it is iterated over."
     )

@@ -99,8 +99,9 @@ def require_arrays(state):
             is_array = False
         if not is_array:
             raise ValueError(
-                f"{name} of the network is of {dtype}, and a file of skcrl holds arrays"
-                " that NumPy knows, and dense ones. joblib keeps it, in a pickle."
+                f"{name} of the network is of {dtype}, but a file of skcrl can hold "
+                "only dense arrays of types that NumPy knows. Use joblib instead, "
+                "which writes a pickle."
             )
 
 

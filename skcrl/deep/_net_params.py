@@ -1,4 +1,4 @@
-"""What users pass on to skorch, to the optimiser and to torch's DataLoader."""
+"""Parameters that users pass to skorch, to the optimiser and to the DataLoader."""
 
 from inspect import signature
 
@@ -42,12 +42,12 @@ def check_net_params(net_params, optimizer):
             raise TypeError(f"net_params must have strings for keys, got {name!r}.")
         if name in _OWN_PARAMETERS:
             raise ValueError(
-                f"net_params holds {name!r}, which contradicts the parameter "
-                f"{_OWN_PARAMETERS[name]!r}: set that instead."
+                f"net_params contains {name!r}, which contradicts the parameter "
+                f"{_OWN_PARAMETERS[name]!r}: set that parameter instead."
             )
         if not name.startswith(_NET_PREFIXES):
             raise ValueError(
-                "net_params may hold names that begin with "
+                "net_params may contain names that begin with "
                 f"{', '.join(_NET_PREFIXES)}, got {name!r}."
             )
         part, _, parameter = name.partition("__")
@@ -55,6 +55,6 @@ def check_net_params(net_params, optimizer):
         known = list(signature(made).parameters)[1:]  # the first is what it works on
         if parameter not in known and name != "optimizer__param_groups":
             raise ValueError(
-                f"net_params holds {name!r}, and {made.__name__} takes no "
+                f"net_params contains {name!r}, but {made.__name__} takes no "
                 f"{parameter!r}: it takes {', '.join(known)}."
             )

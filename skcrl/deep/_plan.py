@@ -1,4 +1,4 @@
-"""What the parameters of a training that are None stand for, on data of some size."""
+"""The values for parameters of the training that are None, given the size of data."""
 
 from math import ceil, inf, prod
 from typing import NamedTuple

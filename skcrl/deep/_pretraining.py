@@ -50,7 +50,7 @@ def pretrain(net, data, n_epochs, noise):
         except FloatingPointError as error:
             raise FloatingPointError(
                 f"Pretraining diverged in layer {i + 1} of {len(steps)}: {error}. "
-                f"Reduce lr={net.lr}, or bring the views to order one."
+                f"Reduce lr={net.lr}, or scale the views to order 1."
             ) from error
         for norm in step.norms.values():
             # Those behind them see what they give once they are trained.

@@ -1,4 +1,4 @@
-"""The processes of a training that ``torchrun`` started: shares, sums, agreement."""
+"""The processes of a training that was started by ``torchrun``."""
 
 import atexit
 import os
@@ -81,9 +81,9 @@ class Processes(NamedTuple):
         for rank, names in enumerate(of_all):
             if names:
                 raise ValueError(
-                    f"The processes of torchrun train one network together, but "
+                    "The processes of torchrun train one network together, but "
                     f"process {rank} has other {', '.join(names)} than process 0: "
-                    "call fit with the same data and parameters in each."
+                    "call fit with the same data and parameters in each process."
                 )
 
     def _first(self, value):

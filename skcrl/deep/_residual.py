@@ -1,4 +1,4 @@
-"""Individual codes: what is left of a network's outputs without the common codes."""
+"""Individual codes: outputs of a network minus what common codes predict of them."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ _ROUNDING = 1e-10
 
 
 class Regression(NamedTuple):
-    """What a linear regression tells of y by x."""
+    """A linear regression of y on x."""
 
     x_mean: Array  # (p,)
     slopes: Array  # (p, q)
@@ -31,15 +31,15 @@ class Regression(NamedTuple):
         return cls(m.x_mean, slopes, m.y_mean)
 
     def of(self, x):
-        """What rows of x tell of y."""
+        """Predict y from rows of x."""
         return self.y_mean + (x - self.x_mean) @ self.slopes
 
 
 class Residual(NamedTuple):
-    """Outputs less their regression on common codes, in units of their deviation.
+    """Outputs minus their regression on common codes, divided by their deviation.
 
-    So the individual codes of the training set are uncorrelated with the common ones,
-    as the constraint of eq. 5 of MUC2M asks.
+    So the individual codes of the training set are uncorrelated with the common codes,
+    as the constraint of eq. 5 of MUC2M requires.
     """
 
     told: Regression  # outputs by common codes

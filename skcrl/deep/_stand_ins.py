@@ -1,8 +1,8 @@
-"""Modules as they are evaluated: in place, though nothing that they keep stays.
+"""Stand-ins of modules for evaluation, so that nothing they store remains.
 
-A stand-in of a module is an object of its class with the very tensors of the module,
-and attributes, lists and dicts of its own. It takes no memory, several threads may
-each have one, and what it keeps while it computes goes away with it.
+A stand-in of a module is an object of its class that shares the tensors of the module,
+but has attributes, lists and dicts of its own. It takes almost no memory, each thread
+can have one, and whatever it stores while it computes disappears with it.
 """
 
 from collections import OrderedDict, defaultdict

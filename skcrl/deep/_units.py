@@ -19,7 +19,7 @@ _BLOCK = 4096
 
 
 class Units(NamedTuple):
-    """The units of a view: what its columns are centred by, and divided by."""
+    """The units of a view: its columns are centred by `mean` and divided by `scale`."""
 
     mean: Array  # (n_features,)
     scale: Array  # (n_features,)

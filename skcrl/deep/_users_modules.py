@@ -50,7 +50,7 @@ def refusal_named(name, sample_shape, dtype):
         if "int" in str(dtype):
             kind = " of integers"
         if kind and not isinstance(error, LookupError):
-            advice = " If it is to have floats, pass floats: view.astype(float)."
+            advice = " If it needs floats, pass floats: view.astype(float)."
         raise ValueError(
             f"{name} does not take arrays{kind} of shape {_shape(sample_shape)}: "
             f"{error}{advice}"
@@ -60,7 +60,7 @@ def refusal_named(name, sample_shape, dtype):
 def misshapen(name, shape, got, n_rows):
     """ValueError that names a module for outputs of another shape."""
     return ValueError(
-        f"{name} must give arrays of shape {_shape(shape)}, "
+        f"{name} must return arrays of shape {_shape(shape)}, "
         f"got {got} for {n_rows} samples."
     )
 

@@ -157,5 +157,5 @@ def test_batch_norm_needs_two_rows_in_each_part():
         DeepCCA(3, batch_norm=True, micro_batch_size=2, **COMMON).fit(x, y)
     estimator = DeepCCA(3, batch_norm=True, micro_batch_size=3, **COMMON)
     assert np.isfinite(estimator.fit(x[:50], y[:50]).transform(x)).all()
-    with pytest.raises(ValueError, match="Batch normalisation needs two rows"):
+    with pytest.raises(ValueError, match="Batch normalisation needs at least two rows"):
         BatchNorm(4).train()(torch.ones(1, 4), torch.ones(1))

@@ -511,7 +511,9 @@ def test_a_folder_that_is_not_there_shows_before_pretraining(
 ):
     monkeypatch.setattr(DeepCCA, "_prepare", lambda *_: pytest.fail("it pretrains"))
     path = tmp_path / "none" / "file"
-    with pytest.raises(FileNotFoundError, match="none of the checkpoint is not there"):
+    with pytest.raises(
+        FileNotFoundError, match="none of the checkpoint does not exist"
+    ):
         DeepCCA(1, pretraining_epochs=1, checkpoint=path).fit(*views)
 
 
@@ -614,7 +616,9 @@ def test_hostile_files_are_named(views, path, change):
     change(content["state"])
     write(path, "checkpoint", *encode(content, "content"))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="training holds no training that can go on"):
+    with pytest.raises(
+        ValueError, match="training holds no training that can continue"
+    ):
         est.fit(*views)
     assert path.read_bytes() == before
     assert not hasattr(est, "net_")
@@ -623,7 +627,9 @@ def test_hostile_files_are_named(views, path, change):
 @pytest.mark.parametrize("content", [None, [], {}, {"training": {}}, {"state": None}])
 def test_files_that_hold_something_else_are_named(est, views, path, content):
     write(path, "checkpoint", *encode(content, "content"))
-    with pytest.raises(ValueError, match="training holds no training that can go on"):
+    with pytest.raises(
+        ValueError, match="training holds no training that can continue"
+    ):
         est.fit(*views)
 
 
@@ -635,5 +641,7 @@ def test_a_hostile_state_of_lbfgs_is_named(views, path, name):
     content = decode(*read(path, "checkpoint"))
     content["state"]["optimizer"][0][name] = [np.zeros(3, np.float32)]
     write(path, "checkpoint", *encode(content, "content"))
-    with pytest.raises(ValueError, match="training holds no training that can go on"):
+    with pytest.raises(
+        ValueError, match="training holds no training that can continue"
+    ):
         est.fit(*views)

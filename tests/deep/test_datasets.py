@@ -229,17 +229,17 @@ BAD = {
     "longer": (lambda v: Listed(*with_a_longer_sample(v)), r"Sample 7 .* shape \(6,\)"),
     "longer in a stream": (
         lambda v: Sized(*with_a_longer_sample(v)),
-        "Batch 0 of the dataset holds samples of several shapes",
+        "Batch 0 of the dataset has samples of several shapes",
     ),
     "strings": (lambda v: Listed(["a"] * 9, v[1]), "X of type str"),
     "objects": (
         lambda v: Listed([object()] * 9, v[1]),
-        "default_collate makes no batch",
+        "default_collate cannot make a batch",
     ),
     "NaN": (lambda v: Listed(*with_nan(v)), "Block 0 of the dataset has NaN"),
     "no length": (lambda v: NoLength(*v), "has no length"),
     "wrong length": (lambda v: Wrong(*v), "a length of 300 and gave 250"),
-    "no second pass": (lambda v: Once(*v), "begin anew each time"),
+    "no second pass": (lambda v: Once(*v), "start anew each time"),
 }
 
 
@@ -308,7 +308,7 @@ def test_what_holds_pairs_and_is_no_dataset(views):
     masked = [(np.ma.masked_array(x, x > 1), y) for x, y in pairs]
     with pytest.raises(ValueError, match="The dataset gives masked arrays"):
         est.fit(Pairs(masked))
-    with pytest.raises(ValueError, match="gave 1 pairs, and a batch needs 3"):
+    with pytest.raises(ValueError, match="gave 1 pairs, but a batch needs at least 3"):
         est.set_params(batch_size=30).fit(Stream(*(view[:1] for view in views)))
 
 

@@ -58,7 +58,9 @@ def test_a_constant_view_is_named_and_not_the_other(name):
 @pytest.mark.parametrize("estimator", [CorrNet, MultimodalAutoencoder])
 def test_views_rebuilt_no_better_than_by_means_are_warned_of(cancer, estimator):
     far = [1e4 + view for view in cancer]
-    with pytest.warns(DegenerateFitWarning, match="is rebuilt no better than by its"):
+    with pytest.warns(
+        DegenerateFitWarning, match="is reconstructed no better than by its"
+    ):
         estimator(2, standardize=False, max_epochs=2, random_state=0).fit(*far)
 
 
@@ -86,7 +88,7 @@ def test_no_warning_where_something_was_learned():
             ValueError,
             "'optimizer__momentum', and Adam takes no 'momentum': it takes lr, betas",
         ),
-        ({"callbacks": [print]}, TypeError, "callbacks must hold skorch callbacks"),
+        ({"callbacks": [print]}, TypeError, "callbacks must contain skorch callbacks"),
     ],
 )
 def test_parameters_of_the_net_are_named(cancer, parameters, error, message):

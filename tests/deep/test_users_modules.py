@@ -246,7 +246,7 @@ def test_bad_modules(views, kind, parameters, message):
     [
         (
             CorrNet(4, x_encoder=nn.Linear(6, 3)),
-            r"x_encoder must give arrays of shape \(n_samples, 4\), got \(2, 3\)",
+            r"x_encoder must return arrays of shape \(n_samples, 4\), got \(2, 3\)",
         ),
         (
             CorrNet(tied=True, x_encoder=nn.Linear(6, 2), y_decoder=nn.Linear(2, 5)),

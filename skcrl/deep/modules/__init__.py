@@ -1,4 +1,4 @@
-"""Architectures of the deep estimators, one a file."""
+"""Architectures of the deep estimators, one per file."""
 
 from skcrl.deep.modules._batch_norm import BatchNorm
 from skcrl.deep.modules._cca_layer import CCALayer

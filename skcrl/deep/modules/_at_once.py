@@ -4,10 +4,10 @@ import torch
 
 
 def at_once(function, *parts):
-    """`function` of each part that is not None, computed for all rows together.
+    """Apply `function` to all parts that are not None, with all rows together.
 
-    Layers that look along the batch, as batch normalisation does, take no part of one
-    row by itself.
+    Layers that compute across rows, such as batch normalisation, cannot take a part of
+    a single row.
     """
     given = [part for part in parts if part is not None]
     if len(given) == 1:  # It may be sparse.

@@ -12,11 +12,11 @@ _SHARE = 0.1
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Columns of mean 0 and variance 1 over a batch, scaled and shifted as learned.
+    """Batch normalisation with weights of the rows.
 
-    ``nn.BatchNorm1d``, but for weights of the rows. The statistics are those of the
-    rows that pass through it together, and so of a part where a batch comes in parts.
-    In evaluation the running ones of training take their place.
+    It is ``nn.BatchNorm1d`` except that rows may have weights. The statistics are those
+    of the rows that pass through it together; if a batch comes in parts, those of a
+    part. In evaluation the running statistics of the training are used.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class BatchNorm(nn.BatchNorm1d):
         """Normalise; while training, a row of weight w, above 0, counts as w rows."""
         if self.training and len(a) < 2:
             raise ValueError(
-                "Batch normalisation needs two rows at least that go through the "
+                "Batch normalisation needs at least two rows that go through the "
                 f"network together, got {len(a)}: raise batch_size or "
                 "micro_batch_size, or train in fewer processes."
             )

@@ -20,61 +20,62 @@ _RUNNING = (
 class CCALayer(nn.Module):
     r"""Linear CCA of a batch as a layer, with its gradient.
 
-    While training, the projections of Algorithm 1 of [1]_: with
-    :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2} = U
-    \mathrm{diag}(d) V'` over the batch, views are centred and projected on
+    In training, the projections are those of Algorithm 1 of [1]_. With
+    :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2} = U \mathrm{diag}(d) V'`
+    over the batch, the views are centred and projected on
     :math:`\bar\Sigma_{xx}^{-1/2} U` and :math:`\bar\Sigma_{yy}^{-1/2} V`, where
-    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I`. In evaluation, the
-    projections of the last batch, or of the last ``refit``.
+    :math:`\bar\Sigma_{vv} = \Sigma_{vv} + r_v I`. In evaluation, the projections are
+    those of the last batch, or of the last ``refit``.
 
     Parameters
     ----------
     x_width, y_width : int
-        Widths of the views.
+        Numbers of columns of the views.
     n_components : int or None, default=None
-        Components to keep; None stands for min(x_width, y_width).
+        Number of components to keep. None means min(x_width, y_width).
     reg : float or (x, y) pair of float, default=1e-3
-        Ridge :math:`r_v` of both views, or of either, positive.
+        Ridge regularisation :math:`r_v`, positive: one number for both views, or one
+        for each.
     momentum : float in [0, 1), default=0.0
-        Share of the old that running means and covariances keep at each batch, one less
-        the rate of [1]_. With 0 each batch stands for itself, as in the published
-        trainings.
+        Fraction of their old value that running means and covariances keep at each
+        batch, which is 1 minus the rate of [1]_. With 0 each batch is used alone, as in
+        the published trainings.
 
     Attributes
     ----------
     x_mean, y_mean : Tensor of shape (x_width,), (y_width,)
-        Means that the projections go with.
+        Means that are subtracted before the projections.
     x_weights, y_weights : Tensor of shape (x_width, n_components), (y_width, n_components)
         The projections.
 
     Notes
     -----
     Shape: (n_samples, x_width), (n_samples, y_width) -> (n_samples, n_components) each.
-    The algebra is in float64, whatever the views are in.
+    The algebra is in float64, whatever the dtype of the views is.
 
-    With `momentum` :math:`\mu` above 0, as in the layer released with [1]_: first the
-    means, :math:`m_v = \mu\,m_{v,old} + (1 - \mu)\,\bar{v}`; then the covariances of
-    the batch about these,
-    :math:`S_{vw} = \sum_i (v_i - m_v)(w_i - m_w)' / (n - 1)`; then
-    :math:`\Sigma_{vw} = \mu\,\Sigma_{vw,old} + (1 - \mu)\,S_{vw}`. The gradient goes
-    through what the batch adds to either. The old of the first batch are its own means
-    and covariances, where the released layer begins at 0.
+    With `momentum` :math:`\mu` above 0, the running moments are updated as in the layer
+    released with [1]_: first the means,
+    :math:`m_v = \mu\,m_{v,old} + (1 - \mu)\,\bar{v}`; then the covariances of the batch
+    about these means, :math:`S_{vw} = \sum_i (v_i - m_v)(w_i - m_w)' / (n - 1)`; then
+    :math:`\Sigma_{vw} = \mu\,\Sigma_{vw,old} + (1 - \mu)\,S_{vw}`. The gradient passes
+    through the contribution of the batch to both. For the first batch the old values
+    are its own means and covariances, whereas the released layer starts from 0.
 
-    Backward: the gradient goes through Cholesky factors and through the singular
-    vectors. A rotation of one pair of components i, j is split into what turns both
-    views alike, divided by :math:`d_i - d_j`, and what turns them against each other,
-    divided by :math:`d_i + d_j`. A loss that turning both codes alike leaves as it is,
-    as any function of their cosines does, has a first part of 0 among the
-    components kept, so equal correlations do no harm. Both quotients a / b are
-    computed as :math:`ab / (b^2 + \epsilon^2)` with :math:`\epsilon = 10^{-6}`, so
-    that none exceeds :math:`a / 2\epsilon` where correlations coincide or, as those of
-    dead units, are 0. The :math:`r_T` that [1]_ adds to TT' moves its eigenvalues
-    alone, and is left out.
+    Backward: the gradient passes through Cholesky factors and through the singular
+    vectors. A rotation of one pair of components i, j is split into a part that turns
+    both views alike, divided by :math:`d_i - d_j`, and a part that turns them against
+    each other, divided by :math:`d_i + d_j`. A loss that does not change if both codes
+    are turned alike, such as any function of their cosines, has a first part of 0 among
+    the components that are kept, so equal correlations do no harm. Both quotients a / b
+    are computed as :math:`ab / (b^2 + \epsilon^2)` with :math:`\epsilon = 10^{-6}`, so
+    no quotient exceeds :math:`a / 2\epsilon` if correlations coincide or are 0, as
+    those of constant units are. The :math:`r_T` that [1]_ adds to TT' changes only its
+    eigenvalues, and is left out.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or views are of other widths.
+        If a parameter is out of its range, or views have other widths.
 
     References
     ----------
@@ -120,8 +121,9 @@ class CCALayer(nn.Module):
         is_ridge = len(self.reg) == 2 and all(ridge > 0 for ridge in self.reg)
         if not (is_ridge and 0 <= momentum < 1):
             raise ValueError(
-                "reg must be positive, or an (x, y) pair of such, and momentum at "
-                f"least 0 and below 1, got reg={reg} and momentum={momentum}."
+                "reg must be positive, or an (x, y) pair of positive numbers, and "
+                f"momentum at least 0 and below 1, got reg={reg} and "
+                f"momentum={momentum}."
             )
         self.momentum = momentum
         for side, width in (("x", x_width), ("y", y_width)):
@@ -149,7 +151,7 @@ class CCALayer(nn.Module):
         expected = (len(self.x_mean), len(self.y_mean))
         if (x.shape[1], y.shape[1]) != expected:
             raise ValueError(
-                f"Views must be of widths {expected}, got {(x.shape[1], y.shape[1])}."
+                f"Views must have widths {expected}, got {(x.shape[1], y.shape[1])}."
             )
         if not self.training:
             return self.project(x, "x"), self.project(y, "y")

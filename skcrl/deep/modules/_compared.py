@@ -1,4 +1,4 @@
-"""What objectives look at: codes of a batch, and how far its views were missed."""
+"""The input of objectives: codes of a batch, and reconstruction errors of its views."""
 
 from typing import Any, NamedTuple
 
@@ -9,10 +9,11 @@ from skcrl.deep.modules._running import CodeMoments
 
 
 class ComparedOutput(NamedTuple):
-    """Codes of a batch, and the squared error of each row of each view rebuilt.
+    """Codes of a batch, and the squared reconstruction error of each row and view.
 
-    A row has one number where it had a view, so that the rows of a large batch, or of
-    several processes, can be put together. None stands for what a module does not give.
+    Errors are one number per row instead of a view, so that the rows of a large batch,
+    or of several processes, can be put together. None stands for an output that the
+    module does not have.
     """
 
     x_code: Tensor | None = None  # (n_samples, n_components)
@@ -30,23 +31,23 @@ class ComparedOutput(NamedTuple):
 
 
 def compared(outputs: Any, **views: Any) -> ComparedOutput:
-    r"""Outputs of a module, with errors in the place of the views that it rebuilt.
+    r"""Replace the reconstructed views in the outputs of a module by their errors.
 
-    The error of a row is :math:`\|x - \hat x\|^2`, added up over the sources that the
-    view was rebuilt from, if there are several.
+    The error of a row is :math:`\|x - \hat x\|^2`, summed over the sources from which
+    the view was reconstructed, if there are several.
 
     Parameters
     ----------
     outputs : NamedTuple
-        What a module of ``skcrl.deep.modules`` returns, such as RebuiltViews: fields of
-        ComparedOutput, and views whose names end in ``_rebuilt``.
+        Output of a module of ``skcrl.deep.modules``, such as RebuiltViews, with fields
+        of ComparedOutput, and views whose names end in ``_rebuilt``.
     **views : Tensor of shape (n_samples, ...)
-        The batch: `x`, `y`, and `x_only`, `y_only` where there are unpaired rows.
+        The batch: `x`, `y`, and `x_only`, `y_only` if there are unpaired rows.
 
     Returns
     -------
     outputs : ComparedOutput
-        What objectives take.
+        The input of objectives.
 
     Examples
     --------

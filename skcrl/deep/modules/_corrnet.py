@@ -1,4 +1,4 @@
-"""The correlational network: one joint code from both views, or from either."""
+"""The correlational network: one joint code from both views, or from one of them."""
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -38,34 +38,35 @@ class CorrNetOutput(NamedTuple):
 
 
 class CorrNetModule(nn.Module):
-    """Correlational autoencoder; a missing view enters it as zeros.
+    """Correlational autoencoder, in which zeros stand for a missing view.
 
     Parameters
     ----------
     x_shape, y_shape : tuple of int
-        Shapes of a sample: a width, where the encoder is dense.
+        Shapes of a sample; a width if the encoder is dense.
     n_components : int
         Width of the code.
     hidden_layer_sizes : sequence of int or (x, y) pair of sequences
-        Hidden layers of both encoders, or of either.
+        Hidden layers of both encoders, or of each.
     activation, output_activation : str
-        f of the encoders and of the code, g of the views rebuilt.
+        Activation f of the encoders and of the code, and g of the reconstructed views.
     combine : {"pre", "post"}
         The joint code is f(Wx + Vy + b), or f(Wx + b) + f(Vy + c).
     decoder : {"linear", "mirrored"}
         No hidden layers, or those of the encoder in reverse.
     tied : bool
-        Decode by the transposed weights of the encoder; asks for a mirrored decoder,
-        and for no module of the user's.
+        Whether to decode with the transposed weights of the encoder. This needs a
+        mirrored decoder, and no module of the user's.
     sources : sequence of str, keys of SOURCES
-        What ``forward`` rebuilds the views from. () is the codes of either view, for
-        decoders that are trained alone: no gradient reaches the codes.
+        From which codes ``forward`` reconstructs the views. () means the code of each
+        single view, for decoders that are trained separately: no gradient reaches the
+        codes.
     x_encoder, y_encoder : nn.Module or None, default=None
-        The user's encoders, copied, in place of all layers before f.
+        The user's encoders, which are copied and used instead of all layers before f.
     x_decoder, y_decoder : nn.Module or None, default=None
-        The user's decoders, copied.
+        The user's decoders, which are copied.
     integer_sides : sequence of {"x", "y"}, default=()
-        Sides of which views are integers, which the user's encoder looks up.
+        Sides whose views are integers that the user's encoder looks up.
 
     Notes
     -----

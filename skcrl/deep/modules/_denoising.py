@@ -57,7 +57,7 @@ def side_by_side(stacks: dict[str, Any]) -> Iterator[LayerStep]:
 
 
 def through(stack: Any, n_layers: int, view: Any) -> Any:
-    """A view behind the first layers of a stack."""
+    """A view after the first layers of a stack."""
     for i in range(n_layers):
         view = stack.layers[i](view)
         if i < len(stack.norms):
@@ -82,7 +82,7 @@ class DenoisingPair(nn.Module):
     noise : float
         Standard deviation of the noise.
     norms : dict of BatchNorm, default=()
-        What stands between a layer and its activation, where there is something. They
+        Batch normalisation between a layer and its activation, if there is any. They
         are not copied.
 
     Notes

@@ -13,7 +13,8 @@ def hidden_layers(sizes):
     Parameters
     ----------
     sizes : sequence of int or (x, y) pair of sequences
-        Of both views, or of either. A sequence is a pair if it holds sequences.
+        Widths for both views, or for each. A sequence is a pair if it contains
+        sequences.
 
     Returns
     -------
@@ -22,13 +23,13 @@ def hidden_layers(sizes):
     Raises
     ------
     ValueError
-        If these are no widths.
+        If these are not valid widths.
     """
     pair = tuple(sizes) if is_pair(sizes) else (sizes, sizes)
     if len(pair) != 2 or not all(map(_are_widths, pair)):
         raise ValueError(
-            "hidden_layer_sizes must hold positive integers, or be an (x, y) pair of "
-            f"sequences that do, as ((), (64,)) is, got {sizes!r}."
+            "hidden_layer_sizes must contain positive integers, or be an (x, y) pair "
+            f"of sequences of positive integers, such as ((), (64,)), got {sizes!r}."
         )
     return {
         side: tuple(int(width) for width in widths)

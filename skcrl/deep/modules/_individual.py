@@ -50,7 +50,7 @@ class IndividualBranches(nn.Module):
     Attributes
     ----------
     common : object with ``by_rows`` and ``across``, or None
-        What gives the common codes in a training, as a TwoBranch does.
+        Source of the common codes in training, such as a TwoBranch.
 
     Notes
     -----

@@ -36,12 +36,12 @@ class LabelEmbeddingModule(nn.Module):
     activation : str
         Activation of the dense encoder.
     metric : {"euclidean", "cosine"}
-        The score of a class: less the squared distance of its embedding from the code,
+        The score of a class: minus the squared distance of its embedding from the code,
         or the cosine of both.
     encoder : nn.Module or None, default=None
-        The user's encoder, copied, in place of the dense one.
+        The user's encoder, which is copied and used instead of the dense one.
     input_dropout : float, default=0.0
-        Share of the entries of the samples that is dropped in training.
+        Fraction of the entries of the samples that is dropped in training.
 
     Notes
     -----

@@ -12,9 +12,9 @@ from skcrl.deep.modules._mlp import dense
 
 
 class LearnedProjection(nn.Module):
-    """Linear projections that are learned, in the place of :class:`CCALayer`.
+    """Learned linear projections, instead of :class:`CCALayer`.
 
-    While training, views are centred on the mean of the batch; in evaluation on that of
+    In training, views are centred on the mean of the batch; in evaluation, on that of
     the last batch, or of the last ``refit``.
 
     Parameters
@@ -24,9 +24,9 @@ class LearnedProjection(nn.Module):
     n_components : int
         Width of the codes.
     mapped_sides : sequence of {"x", "y"}, default=("x", "y")
-        Views that have a projection. The others, `n_components` wide, are centred
-        alone: behind a linear layer that is learned, a second one adds nothing but a
-        slower training.
+        Views that have a projection. The others must be `n_components` wide, and are
+        only centred: after a learned linear layer, a second one would only make the
+        training slower.
 
     Notes
     -----

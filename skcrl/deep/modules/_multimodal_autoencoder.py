@@ -18,12 +18,12 @@ from skcrl.deep.modules._rebuilt import RebuiltViews
 
 
 class ModalityDropout(RandomLayer):
-    """Take one of its two views from a share of the rows while training.
+    """Remove one of the two views from some of the rows in training.
 
     Parameters
     ----------
     share : float in [0, 1]
-        Probability of a row to lose a view, which is either with half of it.
+        Probability that a row loses a view; both views have the same chance.
 
     Notes
     -----
@@ -62,33 +62,35 @@ class _Beside(nn.Module):
 
 
 class MultimodalAutoencoderModule(nn.Module):
-    """Autoencoder of two views; a missing one enters it as zeros.
+    """Autoencoder of two views, in which zeros stand for a missing view.
 
     Parameters
     ----------
     x_shape, y_shape : tuple of int
-        Shapes of a sample: a width, where the encoder is dense.
+        Shapes of a sample; a width if the encoder is dense.
     n_components : int
         Width of the code.
     layout : {"split", "concatenated"}
         Whether the hidden layers belong to one view each, or to both together.
     hidden_layer_sizes : sequence of int or (x, y) pair of sequences
-        Hidden layers of the encoder; the decoder mirrors them. A pair says those of
-        either view in the layout "split".
+        Hidden layers of the encoder, which the decoder mirrors. A pair gives each view
+        its own in the layout "split".
     activation, output_activation : str
-        f of the hidden layers and of the code, g of the views rebuilt.
+        Activation f of the hidden layers and of the code, and g of the reconstructed
+        views.
     modality_dropout : float
-        Probability of a row to lose one of its two views while training.
+        Probability that a row loses one of its two views in training.
     noise : float
         Standard deviation of the noise on the inputs while training.
     x_encoder, y_encoder : nn.Module or None, default=None
-        The user's encoders, copied, in place of the hidden layers of one view.
+        The user's encoders, which are copied and used instead of the hidden layers of
+        one view.
     x_width, y_width : int or None, default=None
-        Widths of what those encoders give.
+        Widths of the outputs of these encoders.
     x_decoder, y_decoder : nn.Module or None, default=None
-        The user's decoders, copied, from the code to one view.
+        The user's decoders from the code to one view, which are copied.
     integer_sides : sequence of {"x", "y"}, default=()
-        Sides of which views are integers, which the user's encoder looks up.
+        Sides whose views are integers that the user's encoder looks up.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Layers that draw random numbers, each from a stream of its own."""
+"""Layers that draw random numbers, each from its own generator."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -13,16 +13,16 @@ from skcrl.deep.modules._sparse_rows import SparseRows
 class RandomLayer(nn.Module):
     """Layer that draws from its own generator, never from torch's global one.
 
-    The training loop calls ``reseed`` before every epoch, so that training can go on
-    from any epoch with the numbers it would have had. A layer is called once for each
-    batch, or for each part of it in the order of the rows; then its parts have the
-    numbers that they have in the whole batch.
+    The training loop calls ``reseed`` before every epoch, so that training can continue
+    from any epoch with the same random numbers. A layer is called once for each batch,
+    or once for each part of a batch in the order of the rows; the parts then get the
+    same numbers as in the whole batch.
 
     Attributes
     ----------
     margins : tuple of int
-        Rows of the batch before and after those that the layer sees, for which it draws
-        too: other processes hold them.
+        Numbers of rows of the batch before and after those that the layer sees. It
+        draws numbers for them too, because other processes hold them.
     """
 
     # Rows that it sees, by the name of their view in a batch.
@@ -67,12 +67,12 @@ def by_view(layer, names):
 
 
 class Dropout(RandomLayer):
-    """Set a share of the entries to zero while training, and scale up the others.
+    """Set a fraction of the entries to zero in training, and scale up the others.
 
     Parameters
     ----------
     share : float in [0, 1)
-        Probability of each entry to be dropped.
+        Probability that an entry is dropped.
 
     Notes
     -----
@@ -104,7 +104,7 @@ class Dropout(RandomLayer):
 
 
 class GaussianNoise(RandomLayer):
-    """Add normal noise while training.
+    """Add normal noise in training.
 
     Parameters
     ----------

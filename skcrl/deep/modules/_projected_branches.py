@@ -1,4 +1,4 @@
-"""Two encoders whose codes a last layer brings into one space, as in CCAL."""
+"""Two encoders whose codes are projected into one space, as in CCAL."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,21 +11,22 @@ from skcrl.deep.modules._two_branch import TwoBranch
 
 
 class ProjectedBranches(TwoBranch):
-    """An encoder per view, and a layer that projects both on the common space.
+    """One encoder per view, and a layer that projects both into the common space.
 
     Parameters
     ----------
     projection : {"cca", "learned"}
         The last layer, CCALayer or LearnedProjection.
     reg : float or (x, y) pair of float
-        Ridge of CCALayer.
+        Ridge regularisation of CCALayer.
     running_momentum : float
-        Share of the old that CCALayer keeps at each batch.
+        Fraction of their old value that the running moments of CCALayer keep at each
+        batch.
     mapped_sides : sequence of {"x", "y"}, default=("x", "y")
-        Views that LearnedProjection has maps of. The encoders of the others are to end
-        with a linear layer.
+        Views for which LearnedProjection has a map. The encoders of the others should
+        end with a linear layer.
     **kwargs : object
-        What TwoBranch takes.
+        Parameters of TwoBranch.
 
     Notes
     -----

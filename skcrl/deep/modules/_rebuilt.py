@@ -1,4 +1,4 @@
-"""What modules that only rebuild views return."""
+"""The output of modules that only reconstruct views."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 class RebuiltViews(NamedTuple):
-    """Views of the complete rows, and the one view of each unpaired row.
+    """Reconstructed views of the complete rows, and the one view of each unpaired row.
 
-    None stands for what the module does not rebuild.
+    None stands for a view that the module does not reconstruct.
     """
 
     x_rebuilt: Tensor | None = None  # (n_samples, *x_shape)

@@ -16,19 +16,19 @@ class CodeMoments(NamedTuple):
 
 
 class RunningMoments(nn.Module):
-    r"""Moments of the batches so far, the older the less they weigh.
+    r"""Running moments of the batches so far, in which older batches weigh less.
 
-    :math:`C = \rho\,C_{old} + (1 - \rho)\,C_{batch}`, divided by the sum of the weights
-    of the batches as in Adam, so that the first ones are not drawn towards 0. The
-    gradient goes through the batch alone. In evaluation a batch counts just so, and
-    leaves no trace.
+    They are :math:`C = \rho\,C_{old} + (1 - \rho)\,C_{batch}`, divided by the sum of
+    the weights of the batches as in Adam, so that the first ones are not biased towards
+    0. The gradient passes through the current batch only. In evaluation a batch counts
+    in the same way, but the moments are not updated.
 
     Parameters
     ----------
     width : int
         Width of the codes.
     momentum : float in [0, 1)
-        :math:`\rho`, the share of the old that is kept.
+        Fraction :math:`\rho` of the old moments that is kept.
 
     Notes
     -----

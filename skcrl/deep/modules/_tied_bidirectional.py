@@ -1,4 +1,4 @@
-"""Two nets that translate either view to the other, one weight matrix tied twice."""
+"""Two networks that translate each view to the other, with tied central weights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,25 +14,26 @@ from skcrl.deep.modules._rebuilt import RebuiltViews
 
 
 class TiedBidirectionalModule(nn.Module):
-    """Net 1 from x to y and net 2 from y to x, symmetrical in the centre.
+    """Network 1 from x to y and network 2 from y to x, symmetrical in the centre.
 
-    Net 1 enters the centre by W2 and leaves it by W3; net 2 enters it by the transpose
-    of W3 and leaves it by that of W2. `centre` holds W2 for "x" and the transpose of W3
-    for "y", each with the bias of the net that enters by it.
+    Network 1 enters the centre by W2 and leaves it by W3. Network 2 enters it by the
+    transpose of W3 and leaves it by the transpose of W2. `centre` holds W2 for "x" and
+    the transpose of W3 for "y", each with the bias of the network that enters by it.
 
     Parameters
     ----------
     n_features_x, n_features_y, n_components : int
-        Widths of the views and of either net's central layer.
+        Widths of the views, and of the central layer of each network.
     hidden_layer_sizes : sequence of int or (x, y) pair of sequences
-        Hidden layers between either view and the centre: those from a view to it, and,
-        mirrored, those from it to that view.
+        Hidden layers between each view and the centre. They are used from the view to
+        the centre and, mirrored, from the centre to the view.
     activation, output_activation : str
-        After every hidden layer and the centre, and of the views rebuilt.
+        Activation after every hidden layer and the centre, and activation of the
+        reconstructed views.
     dropout : float
-        Share of the central activations dropped while training.
+        Fraction of the central activations that is dropped in training.
     input_dropout : float, default=0.0
-        Share of the entries of the views dropped while training.
+        Fraction of the entries of the views that is dropped in training.
 
     Notes
     -----

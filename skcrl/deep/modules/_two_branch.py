@@ -18,9 +18,9 @@ _VIEWS = ("x", "y", "x_only", "y_only")
 
 
 class TwoBranchOutput(NamedTuple):
-    """Codes of a batch, and what is made of them where the module is set up to.
+    """Codes of a batch, and reconstructed views and moments if the module has them.
 
-    Of an unpaired row that is its one view, rebuilt.
+    For an unpaired row there is only the reconstruction of its one view.
     """
 
     x_code: Tensor  # (n_samples, n_components)
@@ -34,7 +34,7 @@ class TwoBranchOutput(NamedTuple):
 
 
 class TwoBranch(nn.Module):
-    """An encoder per view, with decoders and running moments if asked for.
+    """One encoder per view, with decoders and running moments if requested.
 
     Parameters
     ----------
@@ -43,22 +43,23 @@ class TwoBranch(nn.Module):
     activation : str
         Activation of the dense encoders and decoders.
     x_shape, y_shape : sequence of int or None, default=None
-        Shapes of a sample, for the decoders of mirrored widths. None stands for rows.
+        Shapes of a sample, for decoders with mirrored widths. None means rows.
     x_encoder, y_encoder : nn.Module or None, default=None
-        The user's encoders, copied, in place of the dense ones.
+        The user's encoders, which are copied and used instead of the dense ones.
     x_decoder, y_decoder : nn.Module or None, default=None
-        The user's decoders, copied.
+        The user's decoders, which are copied.
     autoencoding : bool, default=False
-        Whether decoders pull at the encoders: then a side without a decoder of the
-        user's gets the dense one of mirrored widths. Else decoders see detached codes.
+        Whether decoders also train the encoders. If True, a side without a decoder of
+        the user's gets a dense decoder with mirrored widths. If False, decoders see
+        detached codes.
     running : {"codes", "standardised codes"} or None, default=None
-        What to keep running moments of.
+        The outputs whose running moments are kept.
     running_momentum : float, default=0.2
-        Share of the old moments that is kept at each batch.
+        Fraction of their old value that the running moments keep at each batch.
     input_dropout : float, default=0.0
-        Share of the entries of the views that is dropped in training.
+        Fraction of the entries of the views that is dropped in training.
     batch_norm : bool, default=False
-        Whether hidden layers of dense encoders and decoders are normalised.
+        Whether hidden layers of dense encoders and decoders use batch normalisation.
 
     Notes
     -----
