@@ -349,7 +349,7 @@ def in_steps(**steps):
 def test_what_is_no_plain_data_is_refused_by_name(estimator, x, message, tmp_path):
     estimator.fit(x, Y)
     (tmp_path / "model").write_bytes(b"what was there")
-    with pytest.raises(ValueError, match=f"{message}.*joblib keeps it"):
+    with pytest.raises(ValueError, match=f"{message}.*Use joblib"):
         estimator.save(tmp_path / "model")
     assert (tmp_path / "model").read_bytes() == b"what was there"
 
