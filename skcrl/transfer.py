@@ -385,7 +385,7 @@ class CrossViewClassifier(
         tags = super().__sklearn_tags__()
         no_instance = isinstance(self.classifier, type)
         if no_instance or not hasattr(self.classifier, "__sklearn_tags__"):
-            return tags  # fit will say that it is no classifier
+            return tags  # fit will raise the error that it is not a classifier
         of_classifier = get_tags(self.classifier)
         tags.classifier_tags = of_classifier.classifier_tags
         tags.target_tags = of_classifier.target_tags

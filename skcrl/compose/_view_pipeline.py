@@ -254,7 +254,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         return steps, behind
 
     def _validation_behind(self, validation):
-        """A validation set behind the steps; if it is no pair, fit will say so."""
+        """A validation set after the steps; fit refuses it if it is not a pair."""
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             return validation
         check_paired(*validation)
@@ -619,7 +619,7 @@ def _list_of(view, first):
 
 
 def _require_list(view, first, items, name):
-    """Raise ValueError for a table, and for what is no string among strings."""
+    """Raise ValueError for a table, and for items that are no strings among strings."""
     kind = getattr(getattr(view, "dtype", None), "kind", "O")
     if hasattr(view, "columns") or kind not in "OSTU":
         reads = "dicts" if get_tags(first).input_tags.dict else "strings"

@@ -1,4 +1,4 @@
-"""Rows that share a partner, and so are no negatives of each other."""
+"""Rows that share a partner, and so are not negatives of each other."""
 
 import hashlib
 from copy import copy

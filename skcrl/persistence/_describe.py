@@ -101,7 +101,7 @@ def describe(path: File) -> Card:
             return card
         except Exception as error:
             raise ValueError(
-                f"{path} is no file of a model that skcrl wrote, or is damaged: "
+                f"{path} is not a model file that skcrl wrote, or is damaged: "
                 f"{plain(str(error))}"
             ) from error
 

@@ -126,9 +126,9 @@ class EstimatorWriter(Writer):
             instead = "; or replace it first, by set_params if it is a parameter"
             raise ValueError(
                 f"{where or 'the estimator'} is of type "
-                f"{kind.__module__}.{kind.__qualname__}: a file of skcrl can hold plain "
-                "data and known estimators, but no code. Use joblib instead, which "
-                f"writes a pickle{instead if where else ''}."
+                f"{kind.__module__}.{kind.__qualname__}: a file of skcrl can hold "
+                "plain data and known estimators, but no code. Use joblib instead, "
+                f"which writes a pickle{instead if where else ''}."
             )
         _check_parameters(value)
         parameters = signature(kind).parameters

@@ -99,13 +99,13 @@ def read(path, kind):
             return document, load(whole)
     except Exception as error:
         raise ValueError(
-            f"{path} is no {kind} that skcrl wrote, or is damaged: {error}"
+            f"{path} is not a {kind} that skcrl wrote, or is damaged: {error}"
         ) from error
     if found != kind:
         raise ValueError(f"{path} holds a {found}, not a {kind}.")
     raise ValueError(
-        f"{path} is of version {version} of the format, and this skcrl reads up to "
-        f"{VERSION}: update skcrl."
+        f"{path} has version {version} of the format, but this skcrl reads versions "
+        f"up to {VERSION}: update skcrl."
     )
 
 

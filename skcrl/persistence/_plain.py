@@ -350,7 +350,7 @@ class Reader:
             raise ValueError(f"its sparse matrix is of shape {shape!r:.50}")
         # Its compiled routines trust both.
         if indices.dtype != indptr.dtype or indices.dtype not in (np.int32, np.int64):
-            raise ValueError("the indices of its sparse matrix are no such")
+            raise ValueError("the indices of its sparse matrix are not valid")
         known, _ = self._sparse.setdefault(tuple(map(id, parts)), ({}, parts))
         if (kind, shape) not in known:
             # Each may be a copy: a document must not ask for more than a few.

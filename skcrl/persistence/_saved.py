@@ -136,5 +136,5 @@ def _named(path):
         raise ValueError(f"{path} holds weights of another network: {error}") from None
     except Exception as error:
         raise ValueError(
-            f"{path} is no model that skcrl saved, or is damaged: {error}"
+            f"{path} is not a model that skcrl saved, or is damaged: {error}"
         ) from error

@@ -83,11 +83,11 @@ def read(path, *, maps_codes=False):
                 return _checked(arrays, settings)
         except Exception as error:
             raise ValueError(
-                f"{path} is no index that save_index wrote, or is damaged: {error}"
+                f"{path} is not an index that save_index wrote, or is damaged: {error}"
             ) from error
     raise ValueError(
-        f"{path} is of version {version!r:.80} of the format, and this skcrl reads up "
-        f"to {_VERSION}: update skcrl."
+        f"{path} has version {version!r:.80} of the format, but this skcrl reads "
+        f"versions up to {_VERSION}: update skcrl."
     )
 
 

@@ -18,8 +18,8 @@ def held_out_correlations(estimator, fitted, X, y, n_folds, fit_params):
 
     Each fold is encoded by a clone of `estimator` fitted to the others. Its
     components are matched with those of `fitted`, one to one and with signs, by the
-    codes of the rows that both were fitted to. Of `fit_params` those that are one a row
-    are cut as the rows are.
+    codes of the rows that both were fitted to. Those of `fit_params` that have one
+    entry per row are divided as the rows are.
     """
     n = _num_samples(X)
     if n < _LEAST_ROWS * n_folds:

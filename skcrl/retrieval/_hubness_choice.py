@@ -59,7 +59,8 @@ def chosen(retriever, X, y, fit_params):
     X, y : array-like
         Paired views.
     fit_params : dict
-        For its ``fit``: those that are one a row are cut as the rows are.
+        Parameters for its ``fit``. Those with one entry per row are divided as the rows
+        are.
 
     Returns
     -------

@@ -532,7 +532,7 @@ def test_damaged_files_are_named(est, views, path, share):
     flipped[at] ^= 1
     for damaged in (content[:at], bytes(flipped), b""):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="training is no checkpoint that skcrl"):
+        with pytest.raises(ValueError, match="training is not a checkpoint that skcrl"):
             est.fit(*views)
         assert path.read_bytes() == damaged
 

@@ -158,7 +158,7 @@ for _ in range(500):
 def test_cards_of_strangers_print_no_control_characters(card, path):
     with_card(path, card)
     if not isinstance(card, dict):
-        with pytest.raises(ValueError, match="model.skcrl is no file of a model"):
+        with pytest.raises(ValueError, match="model.skcrl is not a model file"):
             describe(path)
         return
     told = describe(path)
@@ -185,7 +185,7 @@ def test_cards_of_strangers_print_no_control_characters(card, path):
 )
 def test_what_is_no_file_of_skcrl_is_named(content, path):
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="model.skcrl is no file of a model that skc"):
+    with pytest.raises(ValueError, match="model.skcrl is not a model file that skc"):
         describe(path)
 
 

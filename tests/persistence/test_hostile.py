@@ -89,7 +89,7 @@ def test_two_thousand_damaged_files(files, tmp_path):
         content = mutated(rng, files, i)
         assert content not in files
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"model is no model that skcrl"):
+        with pytest.raises(ValueError, match=r"model is not a model that skcrl"):
             Saved.load(path)
     assert set(sys.modules) == modules
 
@@ -514,7 +514,7 @@ def test_documents_made_with_malice(case, tmp_path):
             Saved.load(path)
         else:
             with pytest.raises(
-                ValueError, match=rf"(?s)model is no model.*({message})"
+                ValueError, match=rf"(?s)model is not a model.*({message})"
             ):
                 Saved.load(path)
     new = {m for m in set(sys.modules) - modules if not m.startswith("sklearn.")}

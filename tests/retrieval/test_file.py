@@ -232,7 +232,7 @@ DAMAGE = {
     ),
     "newer": (
         lambda path: rewritten(path, settings={"version": 4}),
-        "is of version 4 of the format, and this skcrl reads up to 3: update",
+        "has version 4 of the format, but this skcrl reads versions up to 3: update",
     ),
     **{
         f"lost {lost}": (
