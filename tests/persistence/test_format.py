@@ -36,6 +36,6 @@ def test_files_of_version_1(name):
 def test_they_are_of_version_1(monkeypatch):
     monkeypatch.setattr(_file, "VERSION", 0)
     for path in FOLDER.glob("*.skcrl"):
-        with pytest.raises(ValueError, match="of version 1 of the format"):
+        with pytest.raises(ValueError, match="has version 1 of the format"):
             Saved.load(path)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 200_000

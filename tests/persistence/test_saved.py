@@ -262,7 +262,7 @@ def test_a_newer_format_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(_file, "VERSION", 2)
     fitted("linear").save(tmp_path / "model")
     monkeypatch.setattr(_file, "VERSION", 1)
-    with pytest.raises(ValueError, match=r"of version 2 of the format.*update skcrl"):
+    with pytest.raises(ValueError, match=r"has version 2 of the format.*update skcrl"):
         LinearCCA.load(tmp_path / "model")
 
 
