@@ -61,7 +61,7 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lbfgs": (torch.optim.LBFGS, {"line_search_fn": "strong_wolfe"}),
 }
 
-# Activations that give any number.
+# Activations that can return any number.
 _UNBOUNDED = {"identity", "leaky_relu"}
 
 TRAINING_CONSTRAINTS: dict[str, list] = {
@@ -106,17 +106,17 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
     """
 
     net_: TwoViewNet
-    # What `standardize` was in fit; models of files that do not say go on.
+    # The value of `standardize` in fit; True for models of files that do not have it.
     _standardized = True
 
     _accepts_sparse = True
     _accepts_tensors = True
     _accepts_dask = False
-    # What estimators that have no such parameter do.
+    # For estimators that do not have this parameter.
     gradient_penalty: Any = None
-    # Share of the entries that is dropped where rows are few.
+    # Fraction of the entries that is dropped if there are few rows.
     _few_dropout = 0.2
-    # The same where columns outnumber the rows.
+    # The same if there are more columns than rows.
     _wide_dropout = 0.5
 
     @property
@@ -126,20 +126,20 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _min_batch_rows(self):
-        """Fewest rows that the objective means anything on."""
+        """Smallest number of rows for which the objective is defined."""
         return 2
 
     @property
     def _min_validation_rows(self):
-        """Fewest validation rows that it can be watched on."""
+        """Smallest number of validation rows for which it can be computed."""
         return self._min_batch_rows
 
     def _batch_rows(self, n_rows):
-        """Rows of a batch, of data of `n_rows`, if the user names none."""
+        """Default number of rows of a batch, for data of `n_rows` rows."""
         return 100
 
     def _complete_batch_rows(self, n_complete):
-        """Complete rows of a batch among unpaired ones, if the user names no size."""
+        """Default number of complete rows of a batch that also has unpaired rows."""
         return self._min_batch_rows
 
     @abstractmethod
@@ -152,15 +152,15 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _has_own_module(self, side):
-        """Whether a view goes in as it comes, and not in units of the training."""
+        """Whether a view enters unchanged, and not in the units of the training."""
 
     @abstractmethod
     def _held_out_score(self, net, train, valid):
-        """Score on validation data of the estimator that training would end in now."""
+        """Score on validation data of the estimator as if training ended now."""
 
     @abstractmethod
     def _warn_of_nothing_learned(self, X, y):
-        """Warn where the codes of the first rows say nothing of them."""
+        """Warn if the codes of the first rows carry no information about them."""
 
     @abstractmethod
     def _module(self, plan):
@@ -177,11 +177,11 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         """Raise ValueError for an untrained net that does not suit the data."""
 
     def _also_trained_on(self, data):
-        """What the training goes by beside the data, as arrays by name."""
+        """Further arrays that the training depends on beside the data, by name."""
         return {}
 
     def _prepare(self, net, data):
-        """Give a fresh net better weights than those drawn, before it is trained."""
+        """Improve the random weights of a fresh net before training."""
 
     def _finish(self, data, like):
         """Compute fitted state from the trained `net_` and the training data.
@@ -221,8 +221,8 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         pandas = check_pandas_support("history_frame")
         return pandas.DataFrame(self.history_).set_index("epoch")
 
-    # Writers of logs hold locks and files, which cannot be copied: copies of the
-    # estimator share its callbacks.
+    # Callbacks that write logs hold locks and files, which cannot be copied, so copies
+    # of the estimator share its callbacks.
 
     def __sklearn_clone__(self):
         without = copy(self)
@@ -285,7 +285,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _equip(self, net, units, plan):
-        """Give a net what it has in training alone."""
+        """Give a net the parts that it has only in training."""
         if self.augment is not None:
             net.augmentation = Augmentation(self.augment, units, net.seed)
         if self.gradient_penalty is not None:
@@ -355,7 +355,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return {side: of.units() for side, of in seen.items()}
 
     def _find_partners(self, data, groups):
-        """Find out which rows of the data share a partner, if anyone asks."""
+        """Find which rows of the data share a partner, if the estimator needs it."""
 
     def _run_epochs(self, net, data, plan, checkpoint):
         callbacks = self._callbacks(net, plan)
@@ -526,7 +526,7 @@ def _drawn_from(random_state):
 
 
 def _lasting_parameters(net):
-    """Parameters that the state of a net depends on; modules by what they print."""
+    """Parameters that the state of a net depends on; modules by their printed form."""
     parameters = {"optimizer": net.optimizer.__name__}
     for name, value in net.get_params_for("module").items():
         is_module = isinstance(value, torch.nn.Module)

@@ -23,9 +23,9 @@ class _Cast(NamedTuple):
 class Casts:
     """Tensors in another precision, each cast when it is first asked for.
 
-    A tensor that has changed since is cast again. Torch counts changes but for those
-    through ``.data`` and NumPy: they show where one of a thousand values that are seen
-    here, all of a small tensor, is another.
+    A tensor that has changed since is cast again. Torch counts changes, except those
+    through ``.data`` and NumPy. These are detected if one of about a thousand values
+    that are compared here (all values of a small tensor) has changed.
 
     Parameters
     ----------

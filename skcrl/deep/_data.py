@@ -1,4 +1,4 @@
-"""Pairs of rows that can be had by their numbers, and batches: sliced, not collated."""
+"""Data sets of paired rows, and their batches, which are slices of the views."""
 
 import warnings
 from copy import copy
@@ -32,9 +32,9 @@ class PairBatch:
     Parameters
     ----------
     about : dict of str to Tensor or None, default=None
-        What else the loss is to know of the rows, by the names of its arguments:
-        `weights` of the complete rows, `x_only_weights` and `y_only_weights` of the
-        others, and `partners`. None stands for nothing.
+        Further arguments of the loss, by name: `weights` of the complete rows,
+        `x_only_weights` and `y_only_weights` of the others, and `partners`. None means
+        that there are none.
     **views : Tensor of shape (n_rows, ...)
         `x` and `y`, which are paired, and perhaps `x_only` and `y_only`, rows of which
         the other view is missing.
@@ -42,13 +42,15 @@ class PairBatch:
     Attributes
     ----------
     weights : dict of str to Tensor of shape (n_rows,)
-        Those of the rows that are here: of the complete ones as "x", of others by the
-        name of their view. Empty where each counts as one.
+        Weights of the rows that are here: those of complete rows as "x", those of
+        others by the name of their view. Empty if each row counts as one.
     n_before, n_after : dict of str to int
-        Rows of each view that come before and after those that are here, in the whole
-        batch, about which `about` tells; where none do, a view is not named.
+        Numbers of rows of each view that come before and after those that are here, in
+        the whole batch that `about` describes. Views for which there are none are not
+        named.
     entries_around : dict of str to (int, int)
-        Of sparse views, the stored entries before and after those that are here.
+        For sparse views: the numbers of stored entries before and after those that are
+        here.
     """
 
     def __init__(self, about=None, **views):
@@ -103,9 +105,9 @@ class PairBatch:
             self.n_after[name] = n_rows - share.stop
 
     def parts(self, n_rows):
-        """The rows in even parts of `n_rows` at most, in order, each without `about`.
+        """Divide the rows into even parts of at most `n_rows`, each without `about`.
 
-        There are as many as complete rows at most. With None all are one part.
+        There are at most as many parts as complete rows. With None there is one part.
         """
         n_here = sum(len(view) for name, view in self.views.items() if name != "y")
         n_parts = 1 if n_rows is None else min(ceil(n_here / n_rows), len(self["x"]))
@@ -148,13 +150,14 @@ class PairDataset(torch.utils.data.Dataset):
     x, y : Tensor of shape (n_samples, ...), CSR array or DaskRows
         The views: in memory, in a map of a file, or in blocks of Dask's.
     rows : Tensor of int of shape (n_rows,) or None, default=None
-        Complete rows of the data set; None stands for all.
+        Complete rows of the data set; None means all.
     x_only, y_only : Tensor of int of shape (n_rows,) or None, default=None
-        Rows of which the other view is missing; None stands for none.
+        Rows of which the other view is missing; None means none.
     weights : Tensor of shape (n_samples,) or None, default=None
-        How many samples each row stands for; None is one each.
+        Weight of each row: the number of samples that it stands for. None means 1 for
+        each row.
     partners : Partners or None, default=None
-        Which rows share a partner; None stands for none.
+        Rows that share a partner; None means none.
 
     Attributes
     ----------
@@ -191,9 +194,10 @@ class PairDataset(torch.utils.data.Dataset):
         X, y : ndarray of shape (n_samples, ...), CSR array or DaskRows
             The views.
         has_x, has_y : ndarray of bool, shape (n_samples,), or None, default=None
-            Rows that are there; None stands for all.
+            Rows that are there; None means all.
         weights : ndarray of shape (n_samples,) or None, default=None
-            How many samples each row stands for; rows of weight 0 are left out.
+            Weight of each row: the number of samples that it stands for. Rows of weight
+            0 are left out.
         partners : Partners or None, default=None
             Which rows share a partner.
         """
@@ -233,9 +237,9 @@ class PairDataset(torch.utils.data.Dataset):
         return {"x": tuple(self.x.shape[1:]), "y": tuple(self.y.shape[1:])}
 
     def in_units(self, units):
-        """The same rows, which batches and blocks give in these units.
+        """The same rows, with batches and blocks in these units.
 
-        Arrays in memory are brought to them at once, others row by row.
+        Arrays in memory are converted at once, others row by row.
         """
         data = copy(self)
         data.units = {s: of for s, of in units.items() if s not in self.sides_in_memory}
@@ -257,7 +261,7 @@ class PairDataset(torch.utils.data.Dataset):
     ):
         """Some of the complete, the x-only and the y-only rows, on `device`.
 
-        Of several processes each gets its share of them.
+        If there are several processes, each gets its share of the rows.
         """
         numbers = {"x": self.rows[rows], "y": self.rows[rows]}
         if x_only is not None and len(self.x_only):
@@ -325,7 +329,7 @@ class PairDataset(torch.utils.data.Dataset):
         return self._weights_of(self.rows)
 
     def content(self):
-        """What the data are, by name, without what others add to them."""
+        """The data by name, as given by the user."""
         return {
             "X": _as_array(self.x),
             "y": _as_array(self.y),
@@ -333,7 +337,7 @@ class PairDataset(torch.utils.data.Dataset):
         }
 
     def find_partners(self, groups=None):
-        """Find out which rows share a partner, by their values as trained on."""
+        """Find the rows that share a partner, by the values used in training."""
         blocks = (
             [self._take(side, rows, "cpu", keep_csr=True) for side in ("x", "y")]
             for rows in self._row_blocks(self.rows)
@@ -344,7 +348,7 @@ class PairDataset(torch.utils.data.Dataset):
         self.partners = found and found.numbered(rows, self.x.shape[0])
 
     def relevant(self):
-        """CSR of bool: which y a complete row is to find; None where its own alone."""
+        """CSR of bool: the y that each row should find; None if only its own."""
         return self.partners and self.partners.among(self.rows.numpy())
 
     @property
@@ -447,7 +451,7 @@ class PairSplit:
     Parameters
     ----------
     fraction : float in (0, 1)
-        Share of the rows.
+        Fraction of the rows.
     seed : int
         Seed of the choice.
     """
@@ -499,7 +503,7 @@ def stream(*what_for):
 
 
 def trained_on(rows):
-    """Rows as networks take them: integers, which are looked up, stay such."""
+    """Rows as networks take them: integers stay integers, others are float32."""
     return rows.to(_TRAINED_IN if rows.is_floating_point() else torch.int64)
 
 

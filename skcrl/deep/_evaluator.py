@@ -15,10 +15,10 @@ _ROUNDING = 1e-4
 class Evaluator:
     """Applies methods of a module in place, and leaves the module as it is.
 
-    Our modules keep nothing while they compute. Those of users may keep what they like,
-    which stays in a stand-in that each call makes anew. They may also change their own
-    tensors, or be of a kind that has no stand-in: so they compute in copies until this
-    has been tried with the trained network.
+    Modules of skcrl store nothing while they compute. Modules of users may store
+    anything; it stays in a stand-in that each call makes anew. They may also change
+    their own tensors, or be of a kind that has no stand-in. Therefore they compute in
+    copies until the stand-ins have been tried with the trained network.
 
     Parameters
     ----------

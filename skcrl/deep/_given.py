@@ -1,4 +1,4 @@
-"""What a training is given: rows by their numbers, of whatever the user passes."""
+"""The training data, made from whatever the user passes."""
 
 import numpy as np
 from torch.utils.data import DataLoader
@@ -89,7 +89,7 @@ def check_samples(estimator, loaded, reset):
 
 
 def content_of(data, groups):
-    """What a training goes by, by name."""
+    """The data that a training depends on, by name."""
     content = {**data.content(), "groups": groups}
     if data.validation is not None:
         held = data.validation.content()
@@ -125,7 +125,7 @@ def require_views(views):
 
 
 def dask_type(estimator, view, side):
-    """Type that the rows of a Dask array are to be of."""
+    """Type to which the rows of a Dask array are converted."""
     if side in estimator._integer_sides:
         return np.int64
     return np.float32 if view.dtype == np.float32 else np.float64

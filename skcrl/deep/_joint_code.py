@@ -1,4 +1,4 @@
-"""What estimators with one joint code share: a missing view enters it as zeros."""
+"""Base class of estimators with one joint code, with zeros for a missing view."""
 
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep._two_view import BaseDeepTwoView

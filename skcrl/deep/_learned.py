@@ -1,4 +1,4 @@
-"""A look at what came out of a training: codes that vary, views that were rebuilt."""
+"""Checks of the result of a training: codes that vary, views that are reconstructed."""
 
 import warnings
 

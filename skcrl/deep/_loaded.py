@@ -111,7 +111,7 @@ class _Loaded:
         return self._sides(self._first)["y"].ndim == 1
 
     def keep_types(self, integer_sides):
-        """Have integers of these sides stay such; other numbers are floats."""
+        """Keep integers of these sides as integers; all other numbers become floats."""
         for side, dtype in self.types.items():
             if dtype.is_floating_point:
                 is_wide = dtype == torch.float64
@@ -141,7 +141,7 @@ class _Loaded:
         return views
 
     def _load(self, generator, numbers=None, batch_size=None):
-        """Views by side of batches: rows of these numbers, or so many of a stream."""
+        """Views by side of batches: of these rows, or the next ones of a stream."""
         loader = DataLoader(
             self.dataset,
             batch_size=1 if batch_size is None else batch_size,
@@ -180,9 +180,9 @@ class _Loaded:
         )
 
     def _in_lots(self, sizes, generator, joins_rest):
-        """Views by side of consecutive samples of a stream, so many at a time.
+        """Views by side of consecutive samples of a stream, in lots of these sizes.
 
-        A short rest goes with the last lot, or is one of its own.
+        A short rest is joined to the last lot, or is a lot of its own.
         """
         sizes = iter(sizes)
         first = next(sizes)
@@ -212,7 +212,7 @@ class _Loaded:
             yield _joined(waiting)
 
     def _counted(self, loaded):
-        """The same batches of a stream, which must be as many pairs as it says."""
+        """The same batches of a stream, whose length must be the one that it has."""
         n_seen = 0
         for views in loaded:
             n_seen += _n_rows([views])
@@ -288,7 +288,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return None
 
     def in_units(self, units):
-        """The same pairs, which batches and blocks give in these units."""
+        """The same pairs, with batches and blocks in these units."""
         data = copy(self)
         data.units = units
         return data
@@ -304,9 +304,9 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return torch.randperm(len(rows), generator=generator)
 
     def batches(self, parts, device, sparse_sides, generator, processes):
-        """Batches of these parts of the pairs: positions of theirs, or sizes.
+        """Batches of these parts of the pairs, given as positions or as sizes.
 
-        Of several processes each loads its share, unless it has to see all pairs.
+        If there are several processes, each loads its share, unless it needs all pairs.
         """
         if self.is_stream:
             loaded = self._in_lots(parts, generator, joins_rest=True)
@@ -380,11 +380,11 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return None
 
     def find_partners(self, groups=None):
-        """Have batches say which of their own rows share a partner."""
+        """Let each batch find which of its rows share a partner."""
         self._finds_partners = True
 
     def relevant(self):
-        """CSR of bool: which y a pair is to find; None where its own alone."""
+        """CSR of bool: the y that each pair should find; None if only its own."""
         if not self._relevant:
             found = Partners.in_blocks(
                 map(torch.from_numpy, pair[:2]) for pair in self.blocks()
@@ -393,7 +393,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return self._relevant[0]
 
     def content(self):
-        """What tells the data from others, as far as a look at both ends can."""
+        """What identifies the data, as far as their first and last samples show."""
         last = self._first
         if not self.is_stream:
             last = self._collate([self.dataset[self.n_complete - 1]])
@@ -420,7 +420,7 @@ class LoadedSide(_Loaded):
     settings : dict
         Parameters of the DataLoader.
     side : {"x", "y"}
-        Which of a pair.
+        The side to take of a pair.
     """
 
     def __init__(self, dataset, settings, side):

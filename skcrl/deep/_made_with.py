@@ -1,6 +1,6 @@
-"""What a net was made with, as plain data, and back.
+"""The arguments that a net was made with, as plain data, and back.
 
-Names stand for the module, the loss and the optimizer, of those that skcrl has.
+The module, the loss and the optimizer, which are those of skcrl, are stored by name.
 """
 
 from numbers import Real
@@ -42,7 +42,7 @@ _OTHER_ITEMS = 16
 
 
 def made_with(net):
-    """What `net` was made with; the modules of the user's alone are no plain data."""
+    """The arguments of `net`, all plain data except for modules of the user."""
     parameters = net.get_params(deep=False)
     split, hyper = parameters["train_split"], parameters["criterion__hyper"]
     return {

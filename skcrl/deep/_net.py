@@ -61,9 +61,9 @@ class Objective(nn.Module):
 class TwoViewNet(NeuralNet):
     """A skorch net whose input is a pair and whose loss sees all outputs.
 
-    Its module is initialised from `seed` and its batches are drawn from it. Its pickle
-    holds plain data and NumPy arrays, and so no bytes that unpickle further code when
-    they are loaded, but for modules that the user brought.
+    Its module is initialised and its batches are drawn from `seed`. Its pickle contains
+    plain data and NumPy arrays only, so loading it unpickles no further code, except
+    for modules that the user brought.
 
     Parameters
     ----------
@@ -75,23 +75,24 @@ class TwoViewNet(NeuralNet):
         Weight of half the squared weights in the training loss, for optimisers that
         have no weight decay.
     mixed_precision : bool, default=False
-        Whether the forward pass computes in bfloat16 where torch deems that safe. The
-        loss is computed in float32.
+        Whether the forward pass computes in bfloat16 where torch considers this safe.
+        The loss is computed in float32.
     compiled : bool, default=False
         Whether torch compiles what the module does by rows.
     micro_batch_size : int or None, default=None
-        Rows that go through the module at once in training; None stands for a batch.
+        Number of rows that go through the module at once in training; None means a
+        batch.
     **kwargs : object
-        What else skorch takes.
+        Further parameters of skorch.
     """
 
-    # Of the views by their sides, once training is over: it is done in these units.
+    # Units of the views by side, in which the net was trained; set after training.
     units: dict[str, Units] = {}  # noqa: RUF012
-    # That train it together.
+    # The processes that train it together.
     processes = ALONE
-    # What changes its batches, while it is trained.
+    # Augmentation of its batches during training.
     augmentation: Augmentation | None = None
-    # What is added to its loss, while it is trained.
+    # Penalty that is added to its loss during training.
     gradient_penalty: GradientPenalty | None = None
 
     def __init__(
@@ -263,10 +264,10 @@ class TwoViewNet(NeuralNet):
     def train_epochs(
         self, dataset, n_epochs, callbacks=(), cycle_rate=False, checkpoint=None
     ):
-        """Train on.
+        """Train for further epochs.
 
-        skorch's own ``fit`` would swallow KeyboardInterrupt and pass a half-trained net
-        for a fitted one.
+        skorch's own ``fit`` would suppress KeyboardInterrupt and present a half-trained
+        net as a fitted one.
 
         Parameters
         ----------
@@ -318,10 +319,10 @@ class TwoViewNet(NeuralNet):
     def evaluate(self, method, *views, **kwargs):
         """Apply a method of the module to arrays, in blocks of rows.
 
-        Views enter, and leave ``decode``, in the units of the user.
+        Views are passed in, and returned by ``decode``, in the units of the user.
 
-        Weights are cast to the precision of the arrays: in float32 the same row would
-        come out differently by 1e-6 alone and in a batch, which float64 users notice.
+        Weights are cast to the precision of the arrays: in float32 the result for a row
+        would depend by 1e-6 on the other rows of a batch, which float64 users notice.
 
         Parameters
         ----------
@@ -348,7 +349,7 @@ class TwoViewNet(NeuralNet):
         into, back = self._units_around(method, side, len(views))
         n_values = max(_values_per_row(view, keep_sparse) for view in given)
         n_rows = block_rows(n_values)
-        # Integers, which encoders look up, have no say in it.
+        # Integers, which encoders look up, do not determine the precision.
         is_wide = any(view.dtype == np.float64 for view in given)
         dtype = torch.float64 if is_wide else torch.float32
         apply = self._evaluator.method(method, dtype, **kwargs)

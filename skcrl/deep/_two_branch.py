@@ -1,4 +1,4 @@
-"""What the estimators with one encoder a view and a linear projection share."""
+"""Base class of estimators with one encoder per view and a linear projection."""
 
 from abc import abstractmethod
 from math import prod
@@ -25,9 +25,9 @@ _DECODER_RIDGE = 1e-6
 class BaseTwoBranch(BaseDeepTwoView):
     """Codes that are linear projections of the outputs of a TwoBranch.
 
-    A final class answers one more question: which projections follow from the
-    moments of the encoded training views. Its parameter `reconstruction_weight` says
-    whether decoders pull at the encoders, which rows of one view then train as well.
+    A final class also computes the projections from the moments of the encoded training
+    views. If its parameter `reconstruction_weight` is positive, decoders train the
+    encoders too, and then rows with one view are used for training as well.
     """
 
     @property
@@ -54,7 +54,7 @@ class BaseTwoBranch(BaseDeepTwoView):
             )
 
     def _dense_layers(self):
-        """What the module is to know of the dense encoders."""
+        """Parameters of the module for the dense encoders."""
         hidden = hidden_layers(self.hidden_layer_sizes)
         return {
             **{

@@ -1,4 +1,4 @@
-"""What the deep two-view estimators offer."""
+"""Base class of the deep two-view estimators."""
 
 from copy import copy
 from typing import Any, Self
@@ -45,11 +45,11 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
 
     @property
     def _integer_sides(self):
-        """Sides whose integers an encoder of the user's looks up."""
+        """Sides whose integers are looked up by an encoder of the user."""
         return tuple(side for side in NAMES if self._integers.get(side))
 
     def _has_own_module(self, side):
-        """Whether a view goes through a module of the user's, made for its units."""
+        """Whether a view goes through a module of the user, made for its own units."""
         parts = (f"{side}_encoder", f"{side}_decoder")
         return any(getattr(self, part, None) is not None for part in parts)
 
@@ -154,7 +154,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         return self._train(X, y, sample_weight, groups, going_on, is_part=True)
 
     def _warn_of_nothing_learned(self, X, y):
-        """Warn where codes are constant, or views rebuilt no better than by means."""
+        """Warn of constant codes, and of reconstructions no better than the means."""
         codes = {"X": self._encode(X, "x"), "y": self._encode(y, "y")}
         warn_of_constant_codes(self, {"X": X, "y": y}, codes)
         for name, view, rebuilt in self._rebuilt_in_training(X, y):
@@ -198,7 +198,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         return super()._check_available(X, y)
 
     def _rebuilt_in_training(self, X, y):
-        """Names of views, the views, and what the objective had them rebuilt as."""
+        """Names of views, the views, and their reconstructions by the objective."""
         return ()
 
     def _check_pair(self, X, y):

@@ -1,10 +1,10 @@
-"""Which codes are left when items go or are replaced, told without the codes."""
+"""Which codes remain when items are removed or replaced, computed without the codes."""
 
 import numpy as np
 
 
 def removed(lost, n_items, positions):
-    """What stays of the items when those at `positions` go.
+    """What remains of the items when those at `positions` are removed.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def removed(lost, n_items, positions):
 
 
 def replaced(lost, n_items, positions, new_lost):
-    """Where the codes of the items are when some are given anew.
+    """Where the codes of the items are when some are replaced.
 
     Parameters
     ----------

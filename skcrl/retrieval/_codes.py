@@ -1,4 +1,4 @@
-"""What estimators give for codes, checked."""
+"""Checks of the codes that estimators return."""
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -19,7 +19,7 @@ _AT_ONCE = 2**18
 
 
 def check_codes(codes, source):
-    """`codes` as a matrix of finite floats; `source` is what gave them, in words."""
+    """`codes` as a matrix of finite floats; `source` names their origin in errors."""
     codes = to_numpy(codes)
     if codes.ndim != 2:
         raise ValueError(f"{source} gave codes of shape {codes.shape}, not a matrix.")
@@ -76,7 +76,7 @@ def _check_some_indexed(codes, metric):
 
 
 def check_space(space):
-    """What a file says of how its codes were made and are compared, checked."""
+    """Check how, according to a file, its codes were made and are compared."""
     known = {"codes": CODES, "metric": METRICS}
     if (
         not isinstance(space, dict)

@@ -1,16 +1,16 @@
-r"""Small stand-ins for codes, by which near items are proposed.
+r"""Compressed codes, by which near items are proposed.
 
-Either is made block by block, so that codes on disk are never all in memory.
+Both kinds are made block by block, so that codes on disk are never all in memory.
 
-With ``int8`` a component :math:`c` of a code is held as the integer nearest to
+With ``int8`` a component :math:`c` of a code is stored as the integer nearest to
 :math:`(c - o) / s`, where :math:`o` is the middle of the component's range and
-:math:`254\,s` its width; codes of few components are held in two bytes each.
+:math:`254\,s` its width. Codes with few components use two bytes per component.
 
-With ``binary`` a code is held as the signs of its products with directions, in sets
-that are orthogonal within. For each direction the signs of two codes differ with a
-chance of their angle over :math:`\pi`, so that few of them differ for codes of a large
-cosine (Ji, Li, Yan, Zhang and Tian, Super-bit locality-sensitive hashing, NeurIPS
-2012).
+With ``binary`` a code is stored as the signs of its products with random directions,
+which are orthogonal within sets. For each direction the signs of two codes differ with
+a probability of their angle divided by :math:`\pi`, so few signs differ for codes with
+a large cosine (Ji, Li, Yan, Zhang and Tian, Super-bit locality-sensitive hashing,
+NeurIPS 2012).
 """
 
 import numpy as np

@@ -1,12 +1,12 @@
-r"""Which items may be the nearest by Euclidean distance, told by products.
+r"""Which items may be the nearest by Euclidean distance, found by products.
 
-About an origin amid the items the nearest of a query :math:`a` have the largest
-:math:`2 a^\top b - \lVert b \rVert^2`. Of :math:`d` dimensions, rounded with
-:math:`u = \varepsilon / 2`, this errs by at most
-:math:`(d + 6)\,u\,(\lVert a \rVert + \lVert b \rVert)^2`, the rounding of the codes
-about their origin included, which is no more than
+With an origin in the middle of the items, the items nearest to a query :math:`a` have
+the largest :math:`2 a^\top b - \lVert b \rVert^2`. In :math:`d` dimensions and with
+rounding by :math:`u = \varepsilon / 2`, the error of this is at most
+:math:`(d + 6)\,u\,(\lVert a \rVert + \lVert b \rVert)^2`, including the rounding of the
+codes about their origin, which is no more than
 :math:`(d + 6)\,\varepsilon\,(\lVert a \rVert^2 + \lVert b \rVert^2)`. The bounds below
-are thrice that and more, so that what is left out is farther for certain.
+are at least three times that, so items that are left out are certainly farther away.
 """
 
 import numpy as np

@@ -44,7 +44,7 @@ class ByBank(NamedTuple):
         return similarities, positions
 
     def taken_from(self, queries, code, hubs):
-        """What the cosine of one query (1, n_components) with an item loses."""
+        """What is subtracted from the cosine of one query (1, n_components)."""
         return self.weight * float(hubs @ self.shares[0].astype(hubs.dtype))
 
 
@@ -67,7 +67,7 @@ class ByQueries(NamedTuple):
         return _best_of(queries, codes, proposed, bias, k)
 
     def taken_from(self, queries, code, hubs):
-        """What the cosine of one query (1, n_components) with an item loses."""
+        """What is subtracted from the cosine of one query (1, n_components)."""
         near = code[None].astype(queries.dtype, copy=False)
         return self.weight * float(mean_of_nearest(near, queries, self.n_neighbors)[0])
 

@@ -21,7 +21,7 @@ from skcrl.retrieval._ids import check_ids, joined_ids, positions_of
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """Items at one moment: nothing in it ever changes."""
+    """Items at one moment; it never changes."""
 
     codes: np.ndarray  # of the items that are not lost
     lost: np.ndarray  # ascending positions of items without a view, ranked last
