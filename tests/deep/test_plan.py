@@ -88,7 +88,7 @@ def test_is_falling(losses, falls):
 def test_training_that_is_cut_short_warns():
     views = make_correlated_views(200, 6, 5, correlations=(0.9, 0.8), random_state=0)
     est = CorrNet(2, max_epochs=4, random_state=0)
-    with pytest.warns(ConvergenceWarning, match="CorrNet ended after 4 epochs, with"):
+    with pytest.warns(ConvergenceWarning, match="CorrNet ended after 4 epochs, but"):
         est.fit(*views)
     est.set_params(max_epochs=None, warm_start=True).fit(*views)
     assert 30 < est.n_iter_ < 304

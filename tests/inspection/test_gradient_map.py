@@ -516,7 +516,7 @@ def test_errors_of_estimators_without_modules(views, linear_parts):
             "ViewPipeline has none. Use its estimator_, and pass views as that",
         ),
         (RoutedView(LinearCCA(2)).fit(X, y), "RoutedView .* Use its representation_"),
-        (LinearCCA(2).fit(X, y).view("x"), "View has none. Take its estimator, and"),
+        (LinearCCA(2).fit(X, y).view("x"), "View has none. Use its estimator, and"),
         (StandardScaler().fit(X), "StandardScaler has none.$"),
     ):
         with pytest.raises(ValueError, match=message):

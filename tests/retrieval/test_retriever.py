@@ -602,13 +602,17 @@ def test_texts_for_a_view_of_numbers_are_sent_to_the_other(views):
         lambda: made.fit_index(["row cat", None]),
         lambda: made.fit_index(np.array(["row cat"])),
     ):
-        with pytest.raises(ValueError, match="X holds texts, .* of 8 numbers .* y=tex"):
+        with pytest.raises(
+            ValueError, match="X contains texts, .* has 8 numbers .* y=tex"
+        ):
             call()
     swapped = CrossViewRetriever(
         make_view_pipeline(LinearCCA(2), x=CountVectorizer(), y=StandardScaler())
     )
     swapped.fit(texts, numbers).fit_index(y=numbers)
-    with pytest.raises(ValueError, match="y holds texts, .* of 8 numbers .* X=texts"):
+    with pytest.raises(
+        ValueError, match="y contains texts, .* has 8 numbers .* X=texts"
+    ):
         swapped.search(y=["row cat"])
     with pytest.raises(ValueError, match="9 features"):  # of no texts
         made.search(np.ones((1, 9)))
