@@ -918,7 +918,9 @@ def test_tables_to_steps_that_read_none(texts, views, container):
     with pytest.raises(ValueError, match=r"X is a .* FunctionTransformer reads a list"):
         model.transform(table)
     frame = pd.DataFrame({"text": english})
-    with pytest.raises(ValueError, match=r"X is a table of shape \(60, 1\); its first"):
+    with pytest.raises(
+        ValueError, match=r"X is a table of shape \(60, 1\), but its first"
+    ):
         ViewPipeline(LinearCCA(2), x=TfidfVectorizer()).fit(frame, numbers)
 
 

@@ -80,7 +80,9 @@ BAD = [
 @pytest.mark.parametrize("sizes", BAD, ids=repr)
 @pytest.mark.parametrize("estimator", [DeepCCA, CorrNet])
 def test_other_sizes_are_refused(sizes, estimator, views):
-    message = r"hidden_layer_sizes must hold positive integers, or be an \(x, y\) pair"
+    message = (
+        r"hidden_layer_sizes must contain positive integers, or be an \(x, y\) pair"
+    )
     with pytest.raises(ValueError, match=f"{message} of .* got "):
         estimator(hidden_layer_sizes=sizes, **SMALL).fit(*views)
 

@@ -54,5 +54,5 @@ def test_a_batch_has_a_row_for_each_process():
     few = CorrNet(2, batch_size=4)
     plan = plan_of(few, data, is_part=False)
     check_batches(few, data, plan, n_processes=4)
-    with pytest.raises(ValueError, match="5 processes share .* got 4 in training"):
+    with pytest.raises(ValueError, match="5 processes share .* got 4 rows in training"):
         check_batches(few, data, plan, n_processes=5)

@@ -123,7 +123,7 @@ REFUSED = {
     "numbers for words": (
         "words",
         lambda made: made.remove([3]),
-        "have strings as ids, got 3: pass strings",
+        "have strings as ids, but got 3: pass strings",
     ),
     "words for other numbers": (
         "numbers",

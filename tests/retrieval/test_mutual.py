@@ -91,12 +91,12 @@ def test_no_matrix_of_all_pairs_is_made():
 @pytest.mark.parametrize(
     ("Zx", "Zy", "parameters", "message"),
     [
-        (np.ones((4, 2)), np.ones((4, 3)), {}, "Zx has 2 components and Zy 3"),
+        (np.ones((4, 2)), np.ones((4, 3)), {}, "Zx has 2 components and Zy has 3"),
         (
             np.ones((4, 2)),
             np.ones((3, 2)),
             {"n_neighbors": 4},
-            "n_neighbors must be at most 3, the codes of the smaller set, got 4",
+            "n_neighbors must be at most 3, the size of the smaller set, got 4",
         ),
         (np.ones((4, 2)), np.full((4, 2), np.nan), {}, "Zy gave codes that are NaN"),
         (np.ones((4, 2)), np.ones(4), {}, "Zy gave codes of shape"),

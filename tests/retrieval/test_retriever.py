@@ -356,7 +356,7 @@ def test_bad_calls_are_named_and_change_nothing(filled, views, case):
 @pytest.mark.parametrize(
     ("ids", "more", "message"),
     [
-        (list("abc"), ["d", "b"], "ids must differ, 'b' is in the index"),
+        (list("abc"), ["d", "b"], "ids must differ, but 'b' is already in the index"),
         (list("abc"), ["d", "d"], "ids must differ, got 'd' more than once"),
         (list("abc"), [1, 2], "have strings as ids, those to add integers as ids"),
         (list("abc"), None, "have strings as ids, those to add no ids of their own"),
@@ -390,7 +390,9 @@ def test_codes_of_another_width(views):
     Z = views[2]
     retriever = CrossViewRetriever(Given()).fit(Z, Z).fit_index(Z)
     for call in (retriever.add, retriever.kneighbors):
-        with pytest.raises(ValueError, match="3 components, but the index holds .* 8"):
+        with pytest.raises(
+            ValueError, match="3 components, but the codes in the index have 8"
+        ):
             call(Z[:, :3])
     with pytest.raises(ValueError, match="codes of 8 components for X and of 3 for y"):
         retriever.encode(Z, Z[:, :3])
@@ -436,7 +438,7 @@ def test_correlations_that_give_no_weights(filled, views, case):
 
 def test_a_constant_view_shares_nothing(views):
     retriever = CrossViewRetriever(LinearCCA(3), correlation_power=2)
-    with pytest.raises(ValueError, match="the views share nothing"):
+    with pytest.raises(ValueError, match="the views have nothing in common"):
         retriever.fit(views[0], np.ones_like(views[1]))
 
 
