@@ -73,8 +73,8 @@ def check_given(path, networks, given):
         if name not in networks:
             has = ", ".join(networks) or "none"
             raise ValueError(
-                f"{path} contains no {name} of your own: leave it out. The networks "
-                f"that it needs are: {has}."
+                f"{path} contains no {name} of your own: leave it out. Networks of "
+                f"your own in this file: {has}."
             )
         if not isinstance(module, import_module("torch").nn.Module):
             raise ValueError(

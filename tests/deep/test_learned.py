@@ -86,7 +86,7 @@ def test_no_warning_where_something_was_learned():
         (
             {"net_params": {"optimizer__momentum": 0.9}},
             ValueError,
-            "'optimizer__momentum', and Adam takes no 'momentum': it takes lr, betas",
+            "'optimizer__momentum', but Adam takes no 'momentum': it takes lr, betas",
         ),
         ({"callbacks": [print]}, TypeError, "callbacks must contain skorch callbacks"),
     ],

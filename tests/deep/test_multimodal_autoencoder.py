@@ -266,7 +266,7 @@ def test_batches_of_one_row(views):
         ({"layout": "joint"}, "'layout' parameter"),
         ({"modality_dropout": 1.1}, "'modality_dropout' parameter"),
         ({"noise": -0.1}, "'noise' parameter"),
-        ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes must hold positive"),
+        ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes must contain positive"),
         (
             {"x_encoder": nn.Linear(6, 4), "pretraining_epochs": 2},
             "can be pretrained, got pretraining_epochs=2 with x_encoder: pretrain",

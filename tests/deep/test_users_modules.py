@@ -254,7 +254,7 @@ def test_bad_modules(views, kind, parameters, message):
         ),
         (
             MultimodalAutoencoder(y_encoder=nn.Linear(5, 2), layout="concatenated"),
-            "'concatenated' has no.*which y_encoder could.*set layout='split'",
+            "'concatenated' has no.*that y_encoder could.*set layout='split'",
         ),
     ],
 )

@@ -139,11 +139,13 @@ def test_another_network_is_refused_and_the_first_difference_named(
 
 def test_networks_that_the_file_does_not_ask_for_are_refused(path):
     own(nn.Linear(6, 2)).save(path)
-    message = "contains no y_encoder of your own: leave it out.*are: x_encoder"
+    message = "contains no y_encoder of your own: leave it out.*in this file: x_encoder"
     with pytest.raises(ValueError, match=message):
         DeepCCA.load(path, x_encoder=nn.Linear(6, 2), y_encoder=nn.Linear(4, 2))
     fitted("linear").save(path)
-    with pytest.raises(ValueError, match="no x_encoder of your own.*are: none"):
+    with pytest.raises(
+        ValueError, match="no x_encoder of your own.*in this file: none"
+    ):
         LinearCCA.load(path, x_encoder=nn.Linear(6, 2))
 
 

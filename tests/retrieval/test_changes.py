@@ -118,7 +118,7 @@ REFUSED = {
     "words for numbers": (
         None,
         lambda made: made.remove(["3"]),
-        "have no ids of their own, got '3': pass their positions, from 0 to 19",
+        "have no ids of their own, but got '3': pass their positions, from 0 to 19",
     ),
     "numbers for words": (
         "words",
@@ -128,7 +128,7 @@ REFUSED = {
     "words for other numbers": (
         "numbers",
         lambda made: made.remove(["3"]),
-        "have integers as ids, got '3': pass integers",
+        "have integers as ids, but got '3': pass integers",
     ),
     "a mask": (None, lambda made: made.remove([True, False]), "all strings or all int"),
     "one": ("words", lambda made: made.remove("item 3"), "put a single id into a list"),

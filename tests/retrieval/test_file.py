@@ -223,7 +223,7 @@ DAMAGE = {
     "equal words": (renamed, "is damaged: ids must differ, got 'a'"),
     "ids of others": (
         lambda path: rewritten(path, ids=np.arange(3)),
-        "one for each of the 50 items",
+        "one entry for each of the 50 items",
     ),
     "equal ids": (lambda path: rewritten(path, ids=np.zeros(50, int)), "must differ"),
     "another width": (
