@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-_ONE_THREAD = dict.fromkeys(
+ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
 
@@ -15,7 +15,7 @@ def in_fresh_process(script, *arguments, python=sys.executable):
     """What a script prints, run on one thread."""
     run = subprocess.run(
         [python, script, *map(str, arguments)],
-        env=os.environ | _ONE_THREAD,
+        env=os.environ | ONE_THREAD,
         capture_output=True,
         text=True,
     )

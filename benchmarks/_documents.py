@@ -1,0 +1,5 @@
+"""x"""
+
+
+def rewrite_documents(store, root):
+    pass

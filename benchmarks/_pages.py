@@ -1,0 +1,322 @@
+"""Pages of the results book, written from stored results and nothing else."""
+
+import numpy as np
+from _book_methods import METHODS
+from _book_tasks import TASKS
+from scipy.stats import rankdata
+
+SEEDS = range(3)
+# Of each measure its heading, decimals, whether more is better, and its meaning.
+MEASURES = {
+    "canonical_total": (
+        "canonical", 3, True,
+        "Total correlation of the codes of test rows, under a CCA that was fitted to the "
+        "codes of training rows (`skcrl.metrics.canonical_total`). At most the number of "
+        "components.",
+    ),
+    "pearson_sum": (
+        "pearson", 3, True,
+        "Sum over dimensions of the correlation of test codes "
+        "(`skcrl.metrics.pearson_sum`). It counts what codes repeat as often as they do.",
+    ),
+    "effective_rank": (
+        "rank", 2, True,
+        "How many dimensions the test codes of the first view fill "
+        "(`skcrl.metrics.effective_rank`).",
+    ),
+    "accuracy_x_to_y": (
+        "x->y", 3, True,
+        "Share of test rows that a linear classifier gets right which learned from codes "
+        "of x and reads codes of y (`skcrl.transfer_score`, five folds of test rows).",
+    ),
+    "accuracy_y_to_x": ("y->x", 3, True, "The same from y to x."),
+    "accuracy": ("accuracy", 3, True, "The mean of these two."),
+    "accuracy_within_x": (
+        "within x", 3, True, "The same classifier, trained and tested on codes of x.",
+    ),
+    "accuracy_within_y": ("within y", 3, True, "The same of y."),
+    "mrr_x_to_y": (
+        "mrr x->y", 3, True,
+        "Mean reciprocal rank of the right partner among all test rows of y, searched by "
+        "the cosine of codes (`skcrl.metrics.mean_reciprocal_rank`): 1 where each is found "
+        "first.",
+    ),
+    "mrr_y_to_x": ("mrr y->x", 3, True, "The same from y to x."),
+    "mrr": ("mrr", 3, True, "The mean of these two."),
+    "error_x": (
+        "error x", 3, False,
+        "Squared error of x rebuilt from y alone, as a share of its variance "
+        "(`skcrl.metrics.reconstruction_error`): 1 is what the mean costs.",
+    ),
+    "error_y": ("error y", 3, False, "The same of y rebuilt from x."),
+    "recovery": (
+        "recovery", 3, True,
+        "Share of the variance of the true common factors that codes of test rows tell by "
+        "a linear map, which was fitted to training rows: the mean of both views. 1 is all "
+        "of it.",
+    ),
+    "fit_seconds": ("seconds", 1, False, "CPU time of `fit`, on one thread."),
+}  # fmt: skip
+NOTE = "<!-- Written by `make results`. Do not edit. -->"
+
+
+def grid_name(task, method, seed):
+    """Name of the result of one run."""
+    return f"grid/{task}/{method} {seed}"
+
+
+def page_name(task):
+    """File of the page of a task."""
+    return f"{task.replace(' ', '-')}.md"
+
+
+def pages(store):
+    """Text of each page by the name of its file."""
+    read = {name: read_task(store, name) for name in TASKS}
+    done = {name: rows for name, rows in read.items() if complete(name, rows)}
+    texts = {page_name(name): task_page(name, rows) for name, rows in done.items()}
+    return {"index.md": index_page(done), **texts}
+
+
+def write_pages(store, folder):
+    """Write all pages, and remove those that no result is left for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = pages(store)
+    for path in folder.glob("*.md"):
+        if path.name not in texts:
+            path.unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def read_task(store, task):
+    """Results of the seeds of each method."""
+    return {
+        method: [store.read(grid_name(task, method, seed)) for seed in SEEDS]
+        for method in METHODS
+    }
+
+
+def complete(task, rows):
+    """Whether all is there that can be run."""
+    expected = [rows[name] for name, m in METHODS.items() if m.only in task]
+    return all(None not in runs for runs in expected)
+
+
+def values(runs, measure):
+    """Values of a measure, one a seed; none where a run failed or does not have it."""
+    found = [run and run.get("measures", {}).get(measure) for run in runs]
+    return [] if None in found else found
+
+
+def cell(runs, measure, spread=False):
+    """Mean over the seeds, with their standard deviation if it is asked for."""
+    found = values(runs, measure)
+    if not found:
+        return "-"
+    decimals = MEASURES[measure][1]
+    mean = f"{np.mean(found):.{decimals}f}"
+    return f"{mean} ±{np.std(found, ddof=1):.{decimals}f}" if spread else mean
+
+
+def standing(task, rows):
+    """Rank of each method on the main measure of a task, as the page rounds it."""
+    main = TASKS[task].main
+    sign = -1 if MEASURES[main][2] else 1
+    means = {name: cell(runs, main) for name, runs in rows.items()}
+    names = [name for name, mean in means.items() if mean != "-"]
+    ranks = rankdata([sign * float(means[name]) for name in names])
+    return dict(zip(names, ranks, strict=True))
+
+
+def index_page(done):
+    """What the book holds, and how methods stand over all tasks."""
+    ranks = {task: standing(task, rows) for task, rows in done.items()}
+    lines = [
+        NOTE,
+        "",
+        "# The results book",
+        "",
+        "Each page of this book is one task: two views of the same samples, divided into "
+        "rows to learn from and rows to be tested on. Every method learns from the same "
+        "rows with the same number of components, at its defaults. Where a penalty must be "
+        "chosen, three folds of the training rows choose it, and the name of the method "
+        'ends in "cv". Three seeds draw the data or the division of the rows, and the '
+        "random numbers of the method. Methods of other packages have their name in "
+        "front.",
+        "",
+        "The numbers come from files in `benchmarks/results/`, one a run, which also name "
+        "the versions, the commit, the machine and the time. `make results` makes what is "
+        "missing or has changed, and writes these pages. Each page says how one row is "
+        "run again.",
+        "",
+        "What becomes of the claims of the documents that skcrl was built after stands on "
+        "a page of its own: [what becomes of the sources' tables](../sources.md). Tables "
+        "that single benchmarks print are [the longer tables](../numbers.md).",
+        "",
+        "## How methods stand",
+        "",
+        "The rank of each method on each task, by the measure that the list below names. "
+        "1 is best, methods whose means are equal as printed share a rank, and a dash says "
+        "that the method failed or cannot do the task. `mean` is the mean over the tasks "
+        "that a method did. Defaults suit some data and not others: look at the task that "
+        "is like yours, and not at the mean.",
+        "",
+        *code(rank_table(ranks)),
+        "",
+        "## Tasks",
+        "",
+        "| | task | ranked by | best | |",
+        "|---|---|---|---|---|",
+    ]
+    for number, (task, rows) in enumerate(done.items(), 1):
+        main = TASKS[task].main
+        best = min(ranks[task], key=ranks[task].get)
+        lines.append(
+            f"| {number} | [{task}]({page_name(task)}) | {MEASURES[main][0]} | {best} | "
+            f"{cell(rows[best], main)} |"
+        )
+    lines += ["", "```{toctree}", ":hidden:", "", *(page_name(t)[:-3] for t in done)]
+    return "\n".join([*lines, "../numbers", "```", ""])
+
+
+def rank_table(ranks):
+    """Lines of a table: methods by their mean rank, one column a task."""
+    found = {
+        name: [of.get(name, np.nan) for of in ranks.values()]
+        for name in METHODS
+        if any(name in of for of in ranks.values())
+    }
+    means = {name: np.nanmean(row) for name, row in found.items()}
+    heads = "".join(f"{number:>5}" for number in range(1, len(ranks) + 1))
+    lines = [f"{'':24}{'mean':>6} {heads}"]
+    for name in sorted(found, key=means.get):
+        row = "".join(f"{'-' if np.isnan(r) else f'{r:g}':>5}" for r in found[name])
+        lines.append(f"{name:24}{means[name]:6.1f} {row}")
+    return lines
+
+
+def task_page(task, rows):
+    """One task: what it is, the table, what is missing in it, and how it is repeated."""
+    about = TASKS[task]
+    shown = [m for m in MEASURES if any(values(runs, m) for runs in rows.values())]
+    shown.remove(about.main)
+    shown.insert(0, about.main)
+    ranks = standing(task, rows)
+    there = [name for name, runs in rows.items() if None not in runs]
+    order = sorted(there, key=lambda name: ranks.get(name, np.inf))
+    table = [f"{'':24}{MEASURES[about.main][0]:>14}"]
+    table[0] += "".join(f"{MEASURES[m][0]:>11}" for m in shown[1:])
+    for name in order:
+        main = cell(rows[name], about.main, spread=True)
+        others = "".join(f"{cell(rows[name], m):>11}" for m in shown[1:])
+        table.append(f"{name:24}{main:>14}{others}")
+    of_one = rows[order[0]][0]
+    repeat = f'--tables --tasks "{task}" --methods "{order[0]}"'
+    return "\n".join(
+        [
+            NOTE,
+            "",
+            f"# {task[0].upper()}{task[1:]}",
+            "",
+            about.about,
+            "",
+            f"Codes have {about.n_components} component"
+            f"{'s' * (about.n_components > 1)}. Methods are in the order of "
+            f"`{MEASURES[about.main][0]}`, whose standard deviation over three seeds stands "
+            "behind the ±; all other numbers are means.",
+            "",
+            *code(table),
+            "",
+            *failures(task, rows),
+            "What the columns are:",
+            "",
+            *(f"- `{MEASURES[m][0]}` ({m}): {MEASURES[m][3]}" for m in shown),
+            "",
+            "To run a row again, remove its files from "
+            f"`benchmarks/results/grid/{page_name(task)[:-3]}/`, and:",
+            "",
+            "```sh",
+            f"python benchmarks/results_book.py {repeat}",
+            "```",
+            "",
+            provenance(rows, of_one),
+            "",
+        ]
+    )
+
+
+def failures(task, rows):
+    """What methods could not do, by name."""
+    found = {}
+    for name, runs in rows.items():
+        for run in runs:
+            if run is None:
+                continue
+            if "failed" in run:
+                found.setdefault(f'failed with the words "{run["failed"]}"', []).append(
+                    name
+                )
+            for measure, reason in run.get("cannot", {}).items():
+                what = MEASURES[measure][0] if measure in MEASURES else measure
+                found.setdefault(f"has no {what}: {reason}", []).append(name)
+    if "missing" not in task:
+        return [*(_named(found))]
+    unable = [name for name, m in METHODS.items() if not m.takes_gaps]
+    found["learned from the rows with both views alone"] = unable
+    return _named(found)
+
+
+def _named(found):
+    lines = ["What methods could not do:", ""]
+    for what, names in found.items():
+        counts = {name: names.count(name) for name in names}
+        times = {
+            n: f" ({c} of {len(SEEDS)} seeds)" if "failed" in what else ""
+            for n, c in counts.items()
+        }
+        listed = ", ".join(f"{name}{times[name]}" for name in counts)
+        lines.append(f"- {listed}: {what}.")
+    return [*lines, ""] if found else []
+
+
+def provenance(rows, run):
+    """Where the numbers of a page come from."""
+    commits = sorted({r["commit"] for runs in rows.values() for r in runs if r})
+    seconds = sum(r["seconds"]["wall"] for runs in rows.values() for r in runs if r)
+    packages = {}
+    for runs in rows.values():
+        packages |= {k: v for r in runs if r for k, v in r["versions"].items()}
+    listed = ", ".join(
+        f"{name} {version}" for name, version in sorted(packages.items())
+    )
+    return (
+        f"All runs together took {seconds / 60:.0f} minutes, on one thread each of "
+        f"{run['machine']['cpu']}. Commit {', '.join(commits)}; {listed}."
+    )
+
+
+def code(lines):
+    """A literal block."""
+    return [f"    {line}".rstrip() for line in lines]
+
+
+IN_README = {
+    "digits halves": ("accuracy_x_to_y", "accuracy_y_to_x", "canonical_total"),
+    "emoji names": ("mrr",),
+}
+
+
+def readme_table(store):
+    """The small table of README: halves of digits, and names found by their translation."""
+    read = {task: read_task(store, task) for task in IN_README}
+    if not all(complete(task, rows) for task, rows in read.items()):
+        return None
+    columns = [(task, m) for task, measures in IN_README.items() for m in measures]
+    lines = [f"{'':24}{'digits, halves':>33}{'emoji':>11}"]
+    lines.append(f"{'':24}" + "".join(f"{MEASURES[m][0]:>11}" for _, m in columns))
+    for name in METHODS:
+        cells = [cell(read[task][name], m) for task, m in columns]
+        if any(c != "-" for c in cells):
+            lines.append(f"{name:24}" + "".join(f"{c:>11}" for c in cells))
+    return lines
