@@ -6,7 +6,7 @@ OLDEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 LOWEST := .venv-lowest
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test fuzz test-lowest bench docs
+.PHONY: demo test fuzz test-lowest bench results docs
 
 demo: .venv/installed-plot
 	$(BIN)/python benchmarks/transfer_halves.py --data digits --picture out/reconstructions.png
@@ -72,6 +72,12 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 	$(BIN)/python benchmarks/noisy_mnist.py
 	$(BIN)/python benchmarks/common_individual.py
 	$(BIN)/python benchmarks/common_individual.py --mnist --seeds 1
+
+# The results book and the tables of the documents: what is missing or has changed. Scripts
+# that take more than so many minutes are left out.
+LONGEST ?= 10
+results: .venv/installed-peers .venv/installed-dask
+	$(BIN)/python benchmarks/results_book.py --jobs 2 --longest $(LONGEST)
 
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W docs docs/_build

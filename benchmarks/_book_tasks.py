@@ -300,9 +300,10 @@ CAPTIONS = tuple(
 TASKS = {
     "exercises": Task(
         exercises, 1, "canonical_total",
-        "Twenty people: how many chin-ups, sit-ups and jumps they do, and their weight, "
-        "waist and pulse (Linnerud). 14 rows to learn from, 6 to be tested on: hardly "
-        "anything can be learned, and a method that says otherwise is wrong.",
+        "Twenty people: how many chin-ups, sit-ups and jumps they do, and their "
+        "weight, waist and pulse (Linnerud). 14 rows to learn from, 6 to be tested "
+        "on: hardly anything can be learned, and a method that says otherwise is "
+        "wrong.",
     ),
     "body and blood": Task(
         body_and_blood, 2, "canonical_total",
@@ -321,13 +322,14 @@ TASKS = {
     ),
     "planted private": Task(
         lambda seed: planted(500, 40, 30, 3, seed, n_private=5), 3, "recovery",
-        "Made: 500 rows of 40 and 30 columns with three common factors, and five in each "
-        "view of its own that are twice as strong. What is loud is not what is common.",
+        "Made: 500 rows of 40 and 30 columns with three common factors, and five in "
+        "each view of its own that are twice as strong. What is loud is not what is "
+        "common.",
     ),
     "planted sparse": Task(
         lambda seed: planted(150, 200, 200, 2, seed, columns=10), 2, "recovery",
-        "Made: 150 rows of 200 and 200 columns. Two common factors are in 10 columns of "
-        "each view; the others are noise.",
+        "Made: 150 rows of 200 and 200 columns. Two common factors are in 10 columns "
+        "of each view; the others are noise.",
     ),
     "planted wide": Task(
         lambda seed: planted(100, 400, 300, 3, seed, noise=3.0), 3, "recovery",
@@ -345,8 +347,9 @@ TASKS = {
     ),
     "missing views": Task(
         missing_views, 5, "recovery",
-        "Made: the data of the task \"planted linear\", of which 100 rows have both views, "
-        "and 400 have one. Methods that cannot take such rows learn from the 100.",
+        "Made: the data of the task \"planted linear\", of which 100 rows have both "
+        "views, and 400 have one. Methods that cannot take such rows learn from the "
+        "100.",
     ),
     "nonlinear": Task(
         nonlinear, 3, "recovery",
@@ -355,8 +358,8 @@ TASKS = {
     ),
     "folded": Task(
         folded, 3, "recovery",
-        "Made: 1,000 rows. One view holds two factors, the other their squares and their "
-        "product, so that the linear correlation of the views is zero.",
+        "Made: 1,000 rows. One view holds two factors, the other their squares and "
+        "their product, so that the linear correlation of the views is zero.",
     ),
     "digits halves": Task(
         digits_halves, 10, "accuracy",
@@ -380,17 +383,20 @@ TASKS = {
     ),
     "numerals zer mor": Task(
         mfeat("zer", "mor"), 5, "accuracy",
-        "The same numerals: 47 Zernike moments, and six numbers that describe the shape.",
+        "The same numerals: 47 Zernike moments, and six numbers that describe the "
+        "shape.",
         MFEAT,
     ),
     "emoji names": Task(
         emoji_names, 32, "mrr",
-        "Names of 1,849 emoji in English and in German, as 300 columns of the TF-IDF of "
+        "Names of 1,849 emoji in English and in German, as 300 columns of the TF-IDF "
+        "of "
         "parts of words. 1,400 to learn from.", search=True,
     ),
     "emoji pictures": Task(
         emoji_pictures, 32, "mrr",
-        "Pictures of emoji as 192 blocks of colour, and their names and keywords as 200 "
+        "Pictures of emoji as 192 blocks of colour, and their names and keywords as "
+        "200 "
         "columns of TF-IDF. 1,400 to learn from.", search=True,
     ),
     "audio sheet": Task(
@@ -400,8 +406,9 @@ TASKS = {
     ),
     "captions": Task(
         captions, 64, "mrr",
-        "3,000 English and German captions of the same images, written independently of "
-        "each other (Multi30k, task 2), as 400 columns of TF-IDF each; 1,000 others are "
+        "3,000 English and German captions of the same images, written independently "
+        "of each other (Multi30k, task 2), as 400 columns of TF-IDF each; 1,000 "
+        "others are "
         "searched.", CAPTIONS, 300, True,
     ),
     "noisy MNIST": Task(

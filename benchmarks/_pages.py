@@ -1,61 +1,84 @@
 """Pages of the results book, written from stored results and nothing else."""
 
+from typing import NamedTuple
+
 import numpy as np
 from _book_methods import METHODS
 from _book_tasks import TASKS
 from scipy.stats import rankdata
 
+# Columns of a table of their own, where it is not that methods are ranked by them.
+EACH_WAY = {
+    "accuracy_x_to_y",
+    "accuracy_y_to_x",
+    "accuracy_within_x",
+    "accuracy_within_y",
+    "mrr_x_to_y",
+    "mrr_y_to_x",
+}
 SEEDS = range(3)
-# Of each measure its heading, decimals, whether more is better, and its meaning.
+
+
+class Measure(NamedTuple):
+    """A column of the tables."""
+
+    heading: str
+    decimals: int
+    more_is_better: bool
+    meaning: str
+
+
 MEASURES = {
-    "canonical_total": (
+    "canonical_total": Measure(
         "canonical", 3, True,
-        "Total correlation of the codes of test rows, under a CCA that was fitted to the "
-        "codes of training rows (`skcrl.metrics.canonical_total`). At most the number of "
-        "components.",
+        "Total correlation of the codes of test rows, under a CCA that was fitted to "
+        "the codes of training rows (`skcrl.metrics.canonical_total`). At most the "
+        "number of components.",
     ),
-    "pearson_sum": (
+    "pearson_sum": Measure(
         "pearson", 3, True,
         "Sum over dimensions of the correlation of test codes "
-        "(`skcrl.metrics.pearson_sum`). It counts what codes repeat as often as they do.",
+        "(`skcrl.metrics.pearson_sum`). It counts what codes repeat as often as they "
+        "do.",
     ),
-    "effective_rank": (
+    "effective_rank": Measure(
         "rank", 2, True,
         "How many dimensions the test codes of the first view fill "
         "(`skcrl.metrics.effective_rank`).",
     ),
-    "accuracy_x_to_y": (
+    "accuracy_x_to_y": Measure(
         "x->y", 3, True,
-        "Share of test rows that a linear classifier gets right which learned from codes "
-        "of x and reads codes of y (`skcrl.transfer_score`, five folds of test rows).",
+        "Share of test rows that a linear classifier gets right which learned from "
+        "codes of x and reads codes of y (`skcrl.transfer_score`, five folds of test "
+        "rows).",
     ),
-    "accuracy_y_to_x": ("y->x", 3, True, "The same from y to x."),
-    "accuracy": ("accuracy", 3, True, "The mean of these two."),
-    "accuracy_within_x": (
+    "accuracy_y_to_x": Measure("y->x", 3, True, "The same from y to x."),
+    "accuracy": Measure("accuracy", 3, True, "The mean of `x->y` and `y->x`."),
+    "accuracy_within_x": Measure(
         "within x", 3, True, "The same classifier, trained and tested on codes of x.",
     ),
-    "accuracy_within_y": ("within y", 3, True, "The same of y."),
-    "mrr_x_to_y": (
+    "accuracy_within_y": Measure("within y", 3, True, "The same of y."),
+    "mrr_x_to_y": Measure(
         "mrr x->y", 3, True,
-        "Mean reciprocal rank of the right partner among all test rows of y, searched by "
-        "the cosine of codes (`skcrl.metrics.mean_reciprocal_rank`): 1 where each is found "
-        "first.",
+        "Mean reciprocal rank of the right partner among all test rows of y, searched "
+        "by the cosine of codes (`skcrl.metrics.mean_reciprocal_rank`): 1 where each "
+        "is found first.",
     ),
-    "mrr_y_to_x": ("mrr y->x", 3, True, "The same from y to x."),
-    "mrr": ("mrr", 3, True, "The mean of these two."),
-    "error_x": (
+    "mrr_y_to_x": Measure("mrr y->x", 3, True, "The same from y to x."),
+    "mrr": Measure("mrr", 3, True, "The mean of `mrr x->y` and `mrr y->x`."),
+    "error_x": Measure(
         "error x", 3, False,
         "Squared error of x rebuilt from y alone, as a share of its variance "
         "(`skcrl.metrics.reconstruction_error`): 1 is what the mean costs.",
     ),
-    "error_y": ("error y", 3, False, "The same of y rebuilt from x."),
-    "recovery": (
+    "error_y": Measure("error y", 3, False, "The same of y rebuilt from x."),
+    "recovery": Measure(
         "recovery", 3, True,
-        "Share of the variance of the true common factors that codes of test rows tell by "
-        "a linear map, which was fitted to training rows: the mean of both views. 1 is all "
-        "of it.",
+        "Share of the variance of the true common factors that codes of test rows "
+        "tell by a linear map, which was fitted to training rows: the mean of both "
+        "views. 1 is all of it.",
     ),
-    "fit_seconds": ("seconds", 1, False, "CPU time of `fit`, on one thread."),
+    "fit_seconds": Measure("seconds", 2, False, "CPU time of `fit`, on one thread."),
 }  # fmt: skip
 NOTE = "<!-- Written by `make results`. Do not edit. -->"
 
@@ -114,7 +137,7 @@ def cell(runs, measure, spread=False):
     found = values(runs, measure)
     if not found:
         return "-"
-    decimals = MEASURES[measure][1]
+    decimals = MEASURES[measure].decimals
     mean = f"{np.mean(found):.{decimals}f}"
     return f"{mean} ±{np.std(found, ddof=1):.{decimals}f}" if spread else mean
 
@@ -122,7 +145,7 @@ def cell(runs, measure, spread=False):
 def standing(task, rows):
     """Rank of each method on the main measure of a task, as the page rounds it."""
     main = TASKS[task].main
-    sign = -1 if MEASURES[main][2] else 1
+    sign = -1 if MEASURES[main].more_is_better else 1
     means = {name: cell(runs, main) for name, runs in rows.items()}
     names = [name for name, mean in means.items() if mean != "-"]
     ranks = rankdata([sign * float(means[name]) for name in names])
@@ -137,30 +160,32 @@ def index_page(done):
         "",
         "# The results book",
         "",
-        "Each page of this book is one task: two views of the same samples, divided into "
-        "rows to learn from and rows to be tested on. Every method learns from the same "
-        "rows with the same number of components, at its defaults. Where a penalty must be "
-        "chosen, three folds of the training rows choose it, and the name of the method "
+        "Each page of this book is one task: two views of the same samples, divided "
+        "into rows to learn from and rows to be tested on. Every method learns from "
+        "the same rows with the same number of components, at its defaults. Where a "
+        "penalty must be chosen, three folds of the training rows choose it, and the "
+        "name of the method "
         'ends in "cv". Three seeds draw the data or the division of the rows, and the '
         "random numbers of the method. Methods of other packages have their name in "
         "front.",
         "",
-        "The numbers come from files in `benchmarks/results/`, one a run, which also name "
-        "the versions, the commit, the machine and the time. `make results` makes what is "
-        "missing or has changed, and writes these pages. Each page says how one row is "
-        "run again.",
+        "The numbers come from files in `benchmarks/results/`, one a run, which also "
+        "name the versions, the commit, the machine and the time. `make results` "
+        "makes what is missing or has changed, and writes these pages. Each page says "
+        "how one row is run again.",
         "",
-        "What becomes of the claims of the documents that skcrl was built after stands on "
-        "a page of its own: [what becomes of the sources' tables](../sources.md). Tables "
-        "that single benchmarks print are [the longer tables](../numbers.md).",
+        "What becomes of the claims of the documents that skcrl was built after "
+        "stands on a page of its own: [what becomes of the sources' "
+        "tables](../sources.md). Tables that single benchmarks print are [the longer "
+        "tables](../numbers.md).",
         "",
         "## How methods stand",
         "",
-        "The rank of each method on each task, by the measure that the list below names. "
-        "1 is best, methods whose means are equal as printed share a rank, and a dash says "
-        "that the method failed or cannot do the task. `mean` is the mean over the tasks "
-        "that a method did. Defaults suit some data and not others: look at the task that "
-        "is like yours, and not at the mean.",
+        "The rank of each method on each task, by the measure that the list below "
+        "names. 1 is best, methods whose means are equal as printed share a rank, and "
+        "a dash says that the method failed or cannot do the task. `mean` is the mean "
+        "over the tasks that a method did. Defaults suit some data and not others: "
+        "look at the task that is like yours, and not at the mean.",
         "",
         *code(rank_table(ranks)),
         "",
@@ -172,10 +197,9 @@ def index_page(done):
     for number, (task, rows) in enumerate(done.items(), 1):
         main = TASKS[task].main
         best = min(ranks[task], key=ranks[task].get)
-        lines.append(
-            f"| {number} | [{task}]({page_name(task)}) | {MEASURES[main][0]} | {best} | "
-            f"{cell(rows[best], main)} |"
-        )
+        link, measure = f"[{task}]({page_name(task)})", f"`{MEASURES[main].heading}`"
+        value = cell(rows[best], main)
+        lines.append(f"| {number} | {link} | {measure} | {best} | {value} |")
     lines += ["", "```{toctree}", ":hidden:", "", *(page_name(t)[:-3] for t in done)]
     return "\n".join([*lines, "../numbers", "```", ""])
 
@@ -189,15 +213,15 @@ def rank_table(ranks):
     }
     means = {name: np.nanmean(row) for name, row in found.items()}
     heads = "".join(f"{number:>5}" for number in range(1, len(ranks) + 1))
-    lines = [f"{'':24}{'mean':>6} {heads}"]
+    lines = [f"{'':26}{'mean':>6} {heads}"]
     for name in sorted(found, key=means.get):
         row = "".join(f"{'-' if np.isnan(r) else f'{r:g}':>5}" for r in found[name])
-        lines.append(f"{name:24}{means[name]:6.1f} {row}")
+        lines.append(f"{name:26}{means[name]:6.1f} {row}")
     return lines
 
 
 def task_page(task, rows):
-    """One task: what it is, the table, what is missing in it, and how it is repeated."""
+    """One task: what it is, its table and what misses in it, and how it is repeated."""
     about = TASKS[task]
     shown = [m for m in MEASURES if any(values(runs, m) for runs in rows.values())]
     shown.remove(about.main)
@@ -205,14 +229,13 @@ def task_page(task, rows):
     ranks = standing(task, rows)
     there = [name for name, runs in rows.items() if None not in runs]
     order = sorted(there, key=lambda name: ranks.get(name, np.inf))
-    table = [f"{'':24}{MEASURES[about.main][0]:>14}"]
-    table[0] += "".join(f"{MEASURES[m][0]:>11}" for m in shown[1:])
-    for name in order:
-        main = cell(rows[name], about.main, spread=True)
-        others = "".join(f"{cell(rows[name], m):>11}" for m in shown[1:])
-        table.append(f"{name:24}{main:>14}{others}")
+    first = [m for m in shown[1:] if m not in EACH_WAY]
+    each_way = [m for m in shown[1:] if m in EACH_WAY]
+    tables = [*columns(rows, order, first, about.main)]
+    if each_way:
+        tables += ["", *columns(rows, order, each_way)]
     of_one = rows[order[0]][0]
-    repeat = f'--tables --tasks "{task}" --methods "{order[0]}"'
+    repeat = f'--again --tables --tasks "{task}" --methods "{order[0]}"'
     return "\n".join(
         [
             NOTE,
@@ -223,18 +246,17 @@ def task_page(task, rows):
             "",
             f"Codes have {about.n_components} component"
             f"{'s' * (about.n_components > 1)}. Methods are in the order of "
-            f"`{MEASURES[about.main][0]}`, whose standard deviation over three seeds stands "
-            "behind the ±; all other numbers are means.",
+            f"`{MEASURES[about.main].heading}`, whose standard deviation over three "
+            "seeds stands behind the ±; all other numbers are means.",
             "",
-            *code(table),
+            *code(tables),
             "",
             *failures(task, rows),
             "What the columns are:",
             "",
-            *(f"- `{MEASURES[m][0]}` ({m}): {MEASURES[m][3]}" for m in shown),
+            *(f"- `{MEASURES[m].heading}` ({m}): {MEASURES[m].meaning}" for m in shown),
             "",
-            "To run a row again, remove its files from "
-            f"`benchmarks/results/grid/{page_name(task)[:-3]}/`, and:",
+            "To run a row again:",
             "",
             "```sh",
             f"python benchmarks/results_book.py {repeat}",
@@ -246,38 +268,47 @@ def task_page(task, rows):
     )
 
 
+def columns(rows, order, measures, main=None):
+    """Lines of a table of means; the main measure stands first, with its spread."""
+    heads = [f"{MEASURES[m].heading:>11}" for m in measures]
+    yield (
+        f"{'':26}" + (f"{MEASURES[main].heading:>14}" if main else "") + "".join(heads)
+    )
+    for name in order:
+        cells = [f"{cell(rows[name], m):>11}" for m in measures]
+        if main:
+            cells.insert(0, f"{cell(rows[name], main, spread=True):>14}")
+        if any(text.strip() != "-" for text in cells):
+            yield f"{name:26}" + "".join(cells)
+
+
 def failures(task, rows):
     """What methods could not do, by name."""
     found = {}
     for name, runs in rows.items():
-        for run in runs:
-            if run is None:
-                continue
+        for run in filter(None, runs):
             if "failed" in run:
-                found.setdefault(f'failed with the words "{run["failed"]}"', []).append(
-                    name
-                )
+                words = f'failed with the words "{run["failed"]}"'
+                found.setdefault(words, []).append(name)
             for measure, reason in run.get("cannot", {}).items():
-                what = MEASURES[measure][0] if measure in MEASURES else measure
-                found.setdefault(f"has no {what}: {reason}", []).append(name)
-    if "missing" not in task:
-        return [*(_named(found))]
-    unable = [name for name, m in METHODS.items() if not m.takes_gaps]
-    found["learned from the rows with both views alone"] = unable
-    return _named(found)
-
-
-def _named(found):
+                what = (
+                    f"`{MEASURES[measure].heading}`" if measure in MEASURES else measure
+                )
+                found.setdefault(f"no {what}, as {reason}", []).append(name)
+    if "missing" in task:
+        unable = [name for name, method in METHODS.items() if not method.takes_gaps]
+        found["learned from the rows with both views alone"] = unable
+    if not found:
+        return []
     lines = ["What methods could not do:", ""]
     for what, names in found.items():
-        counts = {name: names.count(name) for name in names}
-        times = {
-            n: f" ({c} of {len(SEEDS)} seeds)" if "failed" in what else ""
-            for n, c in counts.items()
+        seeds = {
+            name: f" ({names.count(name)} of {len(SEEDS)} seeds)" for name in names
         }
-        listed = ", ".join(f"{name}{times[name]}" for name in counts)
+        counted = "failed" in what
+        listed = ", ".join(f"{n}{seeds[n] if counted else ''}" for n in seeds)
         lines.append(f"- {listed}: {what}.")
-    return [*lines, ""] if found else []
+    return [*lines, ""]
 
 
 def provenance(rows, run):
@@ -301,22 +332,14 @@ def code(lines):
     return [f"    {line}".rstrip() for line in lines]
 
 
-IN_README = {
-    "digits halves": ("accuracy_x_to_y", "accuracy_y_to_x", "canonical_total"),
-    "emoji names": ("mrr",),
-}
+README_TASK = "digits halves"
+README_COLUMNS = ("accuracy_x_to_y", "accuracy_y_to_x", "canonical_total", "mrr")
 
 
 def readme_table(store):
-    """The small table of README: halves of digits, and names found by their translation."""
-    read = {task: read_task(store, task) for task in IN_README}
-    if not all(complete(task, rows) for task, rows in read.items()):
+    """The small table of README: one task, methods from best to worst."""
+    rows = read_task(store, README_TASK)
+    if not complete(README_TASK, rows):
         return None
-    columns = [(task, m) for task, measures in IN_README.items() for m in measures]
-    lines = [f"{'':24}{'digits, halves':>33}{'emoji':>11}"]
-    lines.append(f"{'':24}" + "".join(f"{MEASURES[m][0]:>11}" for _, m in columns))
-    for name in METHODS:
-        cells = [cell(read[task][name], m) for task, m in columns]
-        if any(c != "-" for c in cells):
-            lines.append(f"{name:24}" + "".join(f"{c:>11}" for c in cells))
-    return lines
+    ranks = standing(README_TASK, rows)
+    return [*columns(rows, sorted(ranks, key=ranks.get), README_COLUMNS)]

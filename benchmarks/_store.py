@@ -64,6 +64,14 @@ class Store:
         self._dump(self.path(listed), files)
         self._dump(self.path(name), {"name": name, **result, "code": code})
 
+    def prune(self):
+        """Remove the lists of files that no result names any more."""
+        paths = [p for p in self.folder.rglob("*/*.json") if p.parent.name != "code"]
+        results = [json.loads(path.read_text("utf-8")) for path in paths]
+        named = {self.path(result["code"]["files"]) for result in results}
+        for path in set(self.folder.glob("code/*.json")) - named:
+            path.unlink()
+
     def _dump(self, path, value):
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)

@@ -56,6 +56,7 @@ def parse(argv):
         "--longest", type=float, default=10, help="minutes of a script that is run"
     )
     parser.add_argument("--jobs", type=int, default=1, help="runs of the grid at once")
+    parser.add_argument("--again", action="store_true", help="run what is there, too")
     parser.add_argument("--missing", action="store_true", help="say what would be run")
     parser.add_argument("--pages", action="store_true", help="write the pages alone")
     parser.add_argument(
@@ -92,6 +93,7 @@ def main(argv=None):
                 print(line, flush=True)
         for name in tables:
             print(run_table(store, name), flush=True)
+        store.prune()
     write_pages(store, args.root / "docs" / "results")
     rewrite_documents(store, args.root)
 
@@ -120,7 +122,7 @@ def missing_runs(store, args):
     return {
         name: run
         for name, run in planned.items()
-        if not store.holds(name, run["parameters"], run["data"])
+        if args.again or not store.holds(name, run["parameters"], run["data"])
     }
 
 
@@ -207,12 +209,12 @@ def measured(task_name, method_name, seed):
 
 
 def missing_tables(store, args):
-    """Names of scripts' outputs that are missing or not up to date, quick ones first."""
+    """Names of scripts' outputs that are missing or have changed, quick ones first."""
     found = {}
     for name in args.tables:
         table = TABLES[name]
         data = file_digests(table.needs)
-        if store.holds(table.result, table.parameters(), data):
+        if not args.again and store.holds(table.result, table.parameters(), data):
             continue
         minutes = minutes_of(store, table)
         if minutes > args.longest:
@@ -234,8 +236,8 @@ def run_table(store, name):
     """Run the commands of a table one after the other, and store what they print."""
     table = TABLES[name]
     lines, files, used = [], set(), {}
-    begin, cpu = time.monotonic(), os.times()
-    for argv in table.commands:
+    begin, cpu = time.monotonic(), cpu_of_children()
+    for argv in table.command_lines():
         with tempfile.TemporaryDirectory() as folder:
             note = Path(folder) / "used.json"
             try:
@@ -243,17 +245,11 @@ def run_table(store, name):
             except RuntimeError as error:
                 return f"{name}: failed: {str(error).splitlines()[-1]}"
             imported = json.loads(note.read_text())
-        lines += (
-            ["", *text.rstrip().splitlines()] if lines else text.rstrip().splitlines()
-        )
+        lines += [""] * bool(lines) + text.strip("\n").splitlines()
         files |= set(imported["files"])
         used |= imported["versions"]
-    now = os.times()
     seconds = {
-        "cpu": now.children_user
-        + now.children_system
-        - cpu.children_user
-        - cpu.children_system,
+        "cpu": cpu_of_children() - cpu,
         "wall": time.monotonic() - begin,
     }
     if "benchmarks/_fresh_process.py" in files:  # its processes import more
@@ -268,6 +264,12 @@ def run_table(store, name):
     }
     store.write(table.result, result, sorted(files))
     return f"{name}: done, {seconds['wall']:.0f} s"
+
+
+def cpu_of_children():
+    """CPU seconds of all processes that this one has waited for."""
+    now = os.times()
+    return now.children_user + now.children_system
 
 
 def print_script(note, script, *argv):
