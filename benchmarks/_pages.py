@@ -200,8 +200,25 @@ def index_page(done):
         link, measure = f"[{task}]({page_name(task)})", f"`{MEASURES[main].heading}`"
         value = cell(rows[best], main)
         lines.append(f"| {number} | {link} | {measure} | {best} | {value} |")
+    waiting = ", ".join(task for task in TASKS if task not in done)
+    if waiting:
+        lines += ["", f"Not yet run with every method and seed: {waiting}."]
+    lines += ["", *settings(done)]
     lines += ["", "```{toctree}", ":hidden:", "", *(page_name(t)[:-3] for t in done)]
     return "\n".join([*lines, "../numbers", "```", ""])
+
+
+def settings(done):
+    """What each method is, as a list."""
+    if not done:
+        return []
+    task = next(reversed(done))
+    lines = ["## Methods", "", f'As they were fitted to the task "{task}", seed 0:', ""]
+    for name, runs in done[task].items():
+        if runs[0]:
+            estimator = " ".join(runs[0]["parameters"]["estimator"].split())
+            lines.append(f"- {name}: `{estimator}`")
+    return lines
 
 
 def rank_table(ranks):

@@ -242,7 +242,8 @@ def test_a_page_has_means_spreads_ranks_and_failures(tmp_path, monkeypatch):
                 "commit": "abc",
                 "seconds": {"wall": 1},
             }
-            what |= {"machine": {"cpu": "a CPU"}, "parameters": {}, "data": "d"}
+            what |= {"parameters": {"estimator": f"{name}(\n  3)"}, "data": "d"}
+            what |= {"machine": {"cpu": "a CPU"}}
             store.write(_pages.grid_name("exercises", name, seed), what, [])
     written = _pages.pages(store)
     assert [*written] == ["index.md", "exercises.md"]
@@ -256,6 +257,8 @@ def test_a_page_has_means_spreads_ranks_and_failures(tmp_path, monkeypatch):
         line.split() for line in written["index.md"].splitlines() if "   1.0 " in line
     ]
     assert ranks == [["CorrNet", "1.0", "1"]]
+    assert "\n- DeepCCA: `DeepCCA( 3)`\n" in written["index.md"]
+    assert "every method and seed: body and blood, " in written["index.md"]
     store.path("grid/exercises/DeepCCA 2").unlink()
     assert [*_pages.pages(store)] == ["index.md"]
 
