@@ -268,15 +268,14 @@ def test_a_table_is_run_and_written_into_its_document(documents, monkeypatch):
     monkeypatch.setitem(TABLES, "demo", table)
     store = Store(documents / "benchmarks" / "results")
     shutil.copytree(STORE.folder, store.folder)
-    readme = documents / "README.md"
-    text = readme.read_text("utf-8")
+    page = documents / "docs" / "numbers.md"
+    text = page.read_text("utf-8")
     assert results_book.run_table(store, "demo").startswith("demo: done")
-    assert "README.md, line" in next(faults(store, documents))
+    assert "numbers.md, line" in next(faults(store, documents))
     rewrite_documents(store, documents)
     assert list(faults(store, documents)) == []
     (output,) = [store.read("tables/demo")["output"]]
-    assert "\n".join(f"    {line}".rstrip() for line in output) in readme.read_text(
-        "utf-8"
-    )
-    assert readme.read_text("utf-8") != text
-    assert "README.md, demo" not in _documents.pasted(store)
+    expected = "\n".join(f"    {line}".rstrip() for line in output)
+    assert expected in page.read_text("utf-8")
+    assert page.read_text("utf-8") != text
+    assert "numbers.md, demo" not in _documents.pasted(store)
