@@ -301,7 +301,7 @@ class Samples(torch.utils.data.Dataset):
         ({"validation": (Samples(), NAMES)}, "takes no torch Dataset"),
         ({"validation": (np.zeros((2, 6)), ["rot", "gelb"])}, "refused: y .* 'gelb'"),
         ({"hidden_layer_sizes": ((8,), (8,))}, "of the one encoder"),
-        ({"encoder": nn.Linear(6, 5)}, r"encoder must give .* \(n_samples, 3\)"),
+        ({"encoder": nn.Linear(6, 5)}, r"encoder must return .* \(n_samples, 3\)"),
         ({"margin": 0.0}, "margin"),
     ],
 )

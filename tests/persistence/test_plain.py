@@ -177,7 +177,7 @@ def _itself():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (print, r"value is of type builtins\.builtin_function_or_method, and a file"),
+        (print, r"value is of type builtins\.builtin_function_or_method, but a file"),
         (
             {"a": [1, lambda: 0]},
             r"item 1 of item 'a' of value is of type",

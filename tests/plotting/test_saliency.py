@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused(halves):
     with pytest.raises(ValueError, match="LinearCCA has common codes only"):
         draw(cca, left, right, shape=(8, 4), scores=["individual"])
     pipeline = make_view_pipeline(LinearCCA(2, reg=1.0)).fit(*halves)
-    with pytest.raises(ValueError, match="ViewPipeline has none. Take its estimator_"):
+    with pytest.raises(ValueError, match="ViewPipeline has none. Use its estimator_"):
         draw(pipeline, left, right, shape=(8, 4))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SaliencyDisplay.from_maps(np.ones((3, 4, 4)), {"common": np.ones((2, 4, 4))})

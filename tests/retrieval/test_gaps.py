@@ -250,7 +250,7 @@ def test_the_index_goes_through_files(views, tmp_path):
         (lambda: retriever.search(views[4]), "call fit_index again"),
         (lambda: retriever.add(views[4]), "call fit_index again"),
     ):
-        with pytest.raises(ValueError, match=f"metric='euclidean', and .*{message}"):
+        with pytest.raises(ValueError, match=f"metric='euclidean', but .*{message}"):
             call()
 
 
