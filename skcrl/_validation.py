@@ -203,7 +203,7 @@ def per_view(name, value, is_valid, expected):
     pair = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(pair) != 2 or not all(map(is_valid, pair)):
         raise ValueError(
-            f"`{name}` must be {expected}, or an (x, y) pair of such, got {value!r}."
+            f"`{name}` must be {expected}, or an (x, y) pair of these, got {value!r}."
         )
     return pair
 

@@ -47,9 +47,9 @@ from skcrl.inspection import (
     select_n_components,
 )
 
-# Turns of sparse CCA on few rows of noise may not end, which is said by a warning.
+# Sparse CCA of few rows of noise may not converge, and then warns.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:The weights still change:sklearn.exceptions.ConvergenceWarning"
+    "ignore:The weights of a component still:sklearn.exceptions.ConvergenceWarning"
 )
 
 
@@ -185,7 +185,7 @@ def test_uncentred_constants_whose_squares_overflow():
     # Found: their variance about 0 was infinite, and kept.
     X, y = Views(6, 2, 2, x_look="constant", x_scale=1e160).made()
     for solver in ("covariance", "gram"):
-        with pytest.raises(ValueError, match="variances of X or y overflow: scale the"):
+        with pytest.raises(ValueError, match="variances of X or y overflow. Scale the"):
             LinearCCA(center=False, solver=solver).fit(X, y)
 
 
@@ -238,7 +238,7 @@ def test_what_is_not_finite_is_named_and_changes_nothing(
     seed=st.integers(0, 99),
 )
 @pytest.mark.filterwarnings(
-    "ignore:EM ended after:sklearn.exceptions.ConvergenceWarning"
+    "ignore:EM did not converge:sklearn.exceptions.ConvergenceWarning"
 )
 def test_gaps_anywhere_are_filled_with_finite_numbers(
     estimator, views, share_lost, seed

@@ -1,4 +1,4 @@
-"""Nonlinear reconstruction of the views from the codes of either, or of both."""
+"""Nonlinear reconstruction of the views from the codes of one view or of both."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,19 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from skcrl.kernel._feature_maps import NystroemMap
 from skcrl.kernel._kernels import Kernel
 
-# Training rows that maps are fitted to, and codes that are centres of their kernel.
+# Largest numbers of training rows in the regression, and of centres of its kernel.
 _MAX_ROWS = 10_000
 _MAX_CENTRES = 100
-# Ridges to choose from, beside codes of variance 1 and a kernel that is at most 1.
+# Ridges to choose from, for codes of variance 1 and a kernel of at most 1.
 _RIDGES = np.logspace(-6, 1, 15)
 
 
 class KernelDecoder(NamedTuple):
-    """Ridge regression of both views on codes, linear and kernel features together.
+    """Ridge regression of both views on linear and kernel features of codes.
 
-    The features are the codes themselves and Nyström features of their rbf kernel:
-    what is linear needs no kernel, and does not fade away from the training codes.
+    The features are the codes themselves and Nyström features of their rbf kernel. The
+    linear part needs no kernel, and stays useful far from the training codes, where the
+    kernel is 0.
     """
 
     features: "CodeFeatures"
@@ -32,10 +33,8 @@ class KernelDecoder(NamedTuple):
     def fit(cls, codes, views, centres, weights=None):
         """Fit to codes (n, d) and the rows of both views, a dict by side.
 
-        The codes of the rows `centres` are those of the kernel.
-
-        The ridge of each view is the one with the least generalised
-        cross-validation error.
+        The codes of the rows `centres` are the centres of the kernel. The ridge of each
+        view is the one with the smallest generalised cross-validation error.
         """
         features = CodeFeatures.fit(codes[centres])
         F = features(codes)
@@ -61,13 +60,13 @@ class KernelDecoder(NamedTuple):
 
 
 class CodeFeatures(NamedTuple):
-    """Codes beside Nyström features of their rbf kernel."""
+    """Codes, with Nyström features of their rbf kernel beside them."""
 
     nystroem: NystroemMap
 
     @classmethod
     def fit(cls, centres):
-        """Features about some of the codes."""
+        """Features with some of the codes as centres of the kernel."""
         # Squared distances between codes of variance 1 are about twice their number.
         kernel = Kernel("rbf", {"gamma": 0.5 / centres.shape[1]})
         return cls(NystroemMap.fit(kernel, centres))
@@ -78,9 +77,11 @@ class CodeFeatures(NamedTuple):
 
 
 def _best_ridge(eigenvalues, cross, variance, n):
-    """Ridge of least mean squared residual over the square of its degrees of freedom.
+    """Ridge with the smallest generalised cross-validation error.
 
-    Features are in the axes of their covariance, which has these `eigenvalues`.
+    This error is the mean squared residual over the squared share of the degrees of
+    freedom that are left. The covariance of the features is diagonal, with these
+    `eigenvalues`.
     """
     shrunk = 1.0 / (eigenvalues + _RIDGES[:, None])  # (n_ridges, m)
     energy = np.einsum("ij,ij->i", cross, cross)
@@ -96,11 +97,11 @@ def _against(view, features, weights):
         mean, variances = mean_variance_axis(
             view.astype(np.float64, copy=False), axis=0, weights=weights
         )
-        # The features are centred, so the view need not be, and stays sparse.
+        # The features are centred, so the view stays sparse and is not centred.
         return mean, variances.sum(), (view.T @ features).T
     share = weights / weights.sum()
     mean = share @ view
     view = view - mean
-    error = share @ view  # of the mean, where it is large
+    error = share @ view  # rounding error of a large mean
     view -= error
     return mean + error, share @ np.square(view).sum(axis=1), features.T @ view

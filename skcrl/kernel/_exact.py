@@ -13,25 +13,25 @@ from skcrl._eigen import top_eigenpairs
 from skcrl._moments import Covariances
 from skcrl.kernel._kernels import NOISE, range_eigenpairs
 
-# In units of the trace. Above, a kernel is lost in the rounding of the shift.
+# In units of the trace. A larger shift would lose the kernel to rounding.
 _LARGEST_SHIFT = 1e4
-# Keeps the metric of the eigenproblem positive where the kernel is singular.
+# Keeps the metric of the eigenproblem positive if the kernel is singular.
 _JITTER = 1e-11
-# Residuals of the squared correlations: the correlations themselves err by 1e-12 or so.
+# Residuals of the squared correlations. The correlations have errors of about 1e-12.
 _TOL = 1e-8
-# Correlations that differ by no more than the rounding of kernels are equal.
+# Correlations that differ by less, by the rounding of kernels, count as equal.
 _TIED = 1e-9
-# What to do about kernels that correlate anything with everything.
+# The remedy if kernels correlate for any data.
 LARGER_RIDGE = "Set a larger reg"
-# What to do about a kernel that hardly varies.
+# The remedy if a kernel hardly varies.
 NO_MEAN = (
-    "pass a view that varies between samples, and take its mean away first where that "
-    "is far larger, by StandardScaler in a ViewPipeline"
+    "pass a view that varies between samples. If its mean is far larger than its "
+    "variation, centre it first, by StandardScaler in a ViewPipeline"
 )
 
 
 class KernelSolution(NamedTuple):
-    """Dual weights, one column a component, training codes and singular values."""
+    """Dual weights and training codes, a column for each component, and the rest."""
 
     x_weights: np.ndarray  # (n, k)
     y_weights: np.ndarray  # (n, k)
@@ -50,32 +50,32 @@ def kernel_cca(Kx, Ky, sizes, n_components, ridge, random_state, weights=None):
     .. math:: G_x t = \rho s, \qquad G_y s = \rho t,
 
     so t are eigenvectors of :math:`G_y G_x`, which is symmetric in the inner product
-    of :math:`G_x`. A product with :math:`G = I - c (K + c I)^{-1}` takes a Cholesky
-    factor and nothing else, so the kernels are factorised in place. A kernel without
-    a ridge that exceeds its rounding, or with one that drowns it, is decomposed in
-    full instead.
+    of :math:`G_x`. A product with :math:`G = I - c (K + c I)^{-1}` needs only a
+    Cholesky factor, so the kernels are factorised in place. If a ridge is smaller than
+    the rounding error of its kernel, or so large that the kernel is lost to rounding,
+    full eigendecompositions are computed instead.
 
-    A row of weight w counts as w rows. Kernels and codes are multiplied by
-    :math:`\sqrt{w}` in all of the above, and so is the constant vector, which they are
-    orthogonal to.
+    A row of weight w counts as w rows. In all formulas above, kernels and codes are
+    then multiplied by :math:`\sqrt{w}`, and so is the constant vector, to which they
+    are orthogonal.
 
     Parameters
     ----------
     Kx, Ky : ndarray of shape (n, n)
         Centred kernels, overwritten.
     sizes : pair of float
-        Traces of the kernels before they were centred, by the weights.
+        Weighted traces of the kernels before they were centred.
     n_components : int
         At most n.
     ridge : pair of float
     random_state : RandomState
     weights : ndarray of shape (n,) or None, default=None
-        Of the rows, all above 0; the kernels are centred by them.
+        Weights of the rows, all above 0. The kernels are centred with them.
 
     Returns
     -------
     solution : KernelSolution
-        Each column of weights adds up to 0, and is 0 past the rank.
+        Each column of weights adds up to 0. Columns beyond the rank are 0.
     """
     n = len(Kx)
     root = np.ones(n) if weights is None else np.sqrt(weights)
@@ -97,8 +97,8 @@ def kernel_cca(Kx, Ky, sizes, n_components, ridge, random_state, weights=None):
         for size, shift, trace in zip(sizes, shifts, traces, strict=True)
     ):
         return _by_features(Kx, Ky, sizes, n_components, ridge, root)
-    # Kx is singular along the constant vector, which would have no length in its
-    # metric. This gives it some, and leaves it an eigenvector of no correlation.
+    # Kx is singular along the constant vector, which would have length 0 in its metric.
+    # Adding a constant gives it a length. It stays an eigenvector without correlation.
     constant = traces[0] / n / n_samples
     constant = constant if weights is None else constant * np.outer(root, root)
     Kx += constant
@@ -106,14 +106,14 @@ def kernel_cca(Kx, Ky, sizes, n_components, ridge, random_state, weights=None):
     try:
         x_factor, y_factor = _factor(Kx, shifts[0]), _factor(Ky, shifts[1])
     except linalg.LinAlgError:
-        # An indefinite kernel: its negative part is left out.
+        # The kernel is indefinite: leave out its negative part.
         for K, diagonal in zip((Kx, Ky), diagonals, strict=True):
             K.flat[:: n + 1] = diagonal
         Kx -= constant
         return _by_features(Kx, Ky, sizes, n_components, ridge, root)
-    # No less than the norm of either hat matrix.
+    # Upper bounds of the norms of the hat matrices.
     norms = [t / (t + c) for c, t in zip(shifts, traces, strict=True)]
-    # A direction of rounding, which is a share of the size, has a hat of that / shift.
+    # In a direction of rounding error, the hat matrix has this error / shift.
     rounding = max(size / shift for size, shift in zip(sizes, shifts, strict=True))
     least = 10 * max(_JITTER, np.finfo(np.float64).eps * rounding)
     return _by_factors(
@@ -137,7 +137,7 @@ def _solve(factor, block):
 def _by_factors(
     x_factor, y_factor, shifts, norms, least, n_components, random_state, root
 ):
-    """Leading components, but for those of squared correlations below the `least`."""
+    """Leading components, without those of squared correlations below `least`."""
     n = len(x_factor)
     x_shift, y_shift = shifts
 
@@ -155,8 +155,8 @@ def _by_factors(
     squares = np.where(determined, squares * norms[0] * norms[1], 1.0)
     rho = np.sqrt(squares.clip(0.0, 1.0))
     V /= norms[0] ** 0.5
-    # s = Gx t / rho for t = rho V. What of V vanishes in the metric is undetermined,
-    # so t is computed afresh: G t = K (K + c)^-1 t = t - c (K + c)^-1 t.
+    # s = Gx t / rho for t = rho V. The part of V that has length 0 in the metric is not
+    # determined, so compute t again: G t = K (K + c)^-1 t = t - c (K + c)^-1 t.
     s = V - x_shift * _solve(x_factor, V)
     b = _solve(y_factor, s) / rho
     t = s / rho - y_shift * b
@@ -170,7 +170,7 @@ def _by_factors(
 
 
 def _by_features(Kx, Ky, sizes, n_components, ridge, root):
-    """Linear CCA of the principal components of either kernel."""
+    """Linear CCA of the principal components of both kernels."""
     x_values, x_vectors = range_eigenpairs(Kx, sizes[0])
     y_values, y_vectors = range_eigenpairs(Ky, sizes[1])
     Fx, Fy = x_vectors * x_values**0.5, y_vectors * y_values**0.5
@@ -201,10 +201,10 @@ def _by_features(Kx, Ky, sizes, n_components, ridge, root):
 
 
 def _ties_broken(solution):
-    """Components of equal correlations, as an infinitely small ridge parts them.
+    """Order components of equal correlations as an infinitely small ridge would.
 
-    It lowers a correlation by the squared lengths of both weights. Without one,
-    kernels of full rank correlate in many components alike.
+    A ridge lowers a correlation by the squared lengths of both weights. Without a
+    ridge, kernels of full rank have many components with equal correlations.
     """
     weights = np.vstack(solution[:2])[:, : solution.rank]
     steps = np.diff(solution.singular_values[: solution.rank], prepend=2.0)
@@ -220,12 +220,13 @@ def _ties_broken(solution):
 
 
 def _solution(weights, codes, singular_values, rank, root):
-    """Weights that add up to 0, the largest of each x component positive.
+    """Weights that add up to 0, with signs that make the largest x weight positive.
 
-    Weights and codes come multiplied by the roots of the weights of the rows. A weight
-    is compared by the sample, since it is that of all samples that a row stands for.
+    The given weights and codes are multiplied by the square roots of the row weights. A
+    dual weight belongs to all samples that its row stands for, so the comparison is by
+    sample.
     """
-    # The constant vector changes no code, and without it kernels need no centring.
+    # The constant vector changes no code. Without it, new kernels need no centring.
     weights = weights - root[:, None] * (root @ weights / (root @ root))[:, None]
     codes = codes / root[:, None]
     a = weights[0] / root[:, None]

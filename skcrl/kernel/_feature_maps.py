@@ -1,4 +1,4 @@
-"""Feature maps of finite width whose inner products approximate a kernel."""
+"""Feature maps whose inner products approximate a kernel."""
 
 from typing import Any, NamedTuple
 
@@ -11,10 +11,10 @@ from skcrl.kernel._kernels import Kernel, range_eigenpairs
 
 
 class NystroemMap(NamedTuple):
-    """Kernel with landmarks Z, whitened: k(x, Z) K(Z, Z)^-1/2, in the range of K.
+    """Whitened kernel with landmarks Z: k(x, Z) K(Z, Z)^-1/2, in the range of K.
 
-    Unlike scikit-learn's ``Nystroem`` it leaves the directions out in which the
-    landmarks' kernel is rounding alone, where that scales them up.
+    Directions in which the kernel of the landmarks is only rounding error are left out.
+    scikit-learn's ``Nystroem`` would scale them up.
     """
 
     kernel: Kernel
@@ -27,7 +27,7 @@ class NystroemMap(NamedTuple):
         K = kernel(landmarks)
         eigenvalues, eigenvectors = range_eigenpairs(K, K.trace())
         if eigenvectors.size:
-            # So that the order of landmarks decides no sign.
+            # The order of the landmarks must not change the signs.
             largest = abs(eigenvectors).argmax(axis=0)
             columns = np.arange(len(largest))
             eigenvectors = eigenvectors * np.sign(eigenvectors[largest, columns])
@@ -43,8 +43,8 @@ class NystroemMap(NamedTuple):
 class FourierMap(NamedTuple):
     """Random Fourier features of the rbf kernel: cosines along random directions.
 
-    Rahimi and Recht (2007). scikit-learn's ``RBFSampler`` would give data frames under
-    ``set_config(transform_output="pandas")``.
+    See Rahimi and Recht (2007). scikit-learn's ``RBFSampler`` cannot be used, because
+    it returns data frames under ``set_config(transform_output="pandas")``.
     """
 
     directions: np.ndarray  # (n_features, m)
@@ -53,7 +53,7 @@ class FourierMap(NamedTuple):
 
     @classmethod
     def draw(cls, n_features, gamma, size, random_state, origin=None):
-        """Draw `size` features for exp(-gamma |x - x'|^2); None is 1 / n_features."""
+        """Draw features for exp(-gamma |x - x'|^2); gamma None is 1 / n_features."""
         gamma = 1.0 / n_features if gamma is None else gamma
         directions = random_state.standard_normal((n_features, size))
         return cls(
@@ -68,7 +68,7 @@ class FourierMap(NamedTuple):
             angles = shifted(view, self.origin) @ self.directions + self.phases
         if not np.isfinite(angles).all():
             raise ValueError(
-                "Random Fourier features of the view overflow: scale it down."
+                "Random Fourier features of the view overflow. Scale the view down."
             )
         return np.cos(angles) * (2 / len(self.phases)) ** 0.5
 
@@ -79,7 +79,7 @@ def random_rows(n_samples, size, random_state):
 
 
 def distinct_rows(views, size, random_state):
-    """Indices of `size` rows, no two equal in all views; of all there are, if fewer."""
+    """Indices of `size` rows, or fewer, of which no two are equal in all views."""
     n, rows, seen = views[0].shape[0], [], set()
     for i in random_state.permutation(n):
         row = b"".join(_bytes(view[[i]]) for view in views)
@@ -98,7 +98,7 @@ def _bytes(row):
 
 
 def cluster_centres(view, size, random_state, origin, weights=None):
-    """Centres of `size` clusters of the rows of a view, or all rows that differ."""
+    """Centres of `size` clusters of the rows of a view, or all rows if fewer differ."""
     rows = distinct_rows([view], size + 1, random_state)
     if len(rows) <= size:
         return view[rows]

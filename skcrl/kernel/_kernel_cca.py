@@ -44,7 +44,7 @@ from skcrl.kernel._feature_maps import (
 )
 from skcrl.kernel._kernels import Encoder, Kernel, KernelRows, centre, is_diagonal
 
-# Rows that approximate feature maps are applied to at once.
+# Number of rows that approximate feature maps are applied to at once.
 _BLOCK_ROWS = 4096
 _SIDES = ("x", "y")
 _NAMES = {"x": "X", "y": "y"}
@@ -53,107 +53,116 @@ _NAMES = {"x": "X", "y": "y"}
 class KernelCCA(TwoViewTransformer):
     r"""Kernel canonical correlation analysis with a ridge on each view.
 
-    Linear CCA in the feature spaces of two kernels [1]_: with centred kernels
-    :math:`K_x, K_y` the dual weights a, b of a component maximise
+    Use it if the views are related in a nonlinear way, or if you have a measure of
+    similarity of rows instead of features. It is linear CCA in the feature spaces of
+    two kernels [1]_. With centred kernels :math:`K_x, K_y`, the dual weights a, b of a
+    component maximise
 
     .. math:: \frac{1}{n-1} a^\top K_x K_y b \quad \text{subject to} \quad
         \frac{1}{n-1} a^\top K_x^2 a + r_x\, a^\top K_x a = 1
 
-    and the same for b, each component uncorrelated with those before. The ridge is in
-    units of covariances, so that a linear kernel gives what `LinearCCA` with the same
-    `reg` gives.
+    and the same for b. Each component is uncorrelated with the earlier ones. The ridge
+    is in the units of covariances, so a linear kernel gives the same result as
+    `LinearCCA` with the same `reg`.
 
-    Exact kernel CCA takes two Cholesky factorisations, a block Lanczos solver for the
-    leading components alone, and memory for about three kernels. Where n is too large
-    for that, `approximation` maps the views to features of fixed width, a block of
-    rows at a time, and solves linear CCA of those: memory does not grow with n.
+    The exact solution needs two Cholesky factorisations, a block Lanczos solver for the
+    leading components, and memory for about three kernel matrices. If there are too
+    many samples for this, use `approximation`. It maps the views to a fixed number of
+    features, one block of rows at a time, and solves linear CCA on these features. The
+    memory then does not grow with the number of samples.
 
     Parameters
     ----------
     n_components : int, default=2
-        Number of components, at most the number of samples and, if that is fewer, of
-        the features of an `approximation`.
+        Number of components, at most the number of samples. With an `approximation` it
+        is also at most the number of approximate features.
     kernel : str, callable or pair of them, default="rbf"
-        Kernel of both views, or an (x, y) pair: a name that
-        :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, a callable from two
-        samples to a number, or "precomputed". It must be positive semidefinite:
-        of one that is not, as "sigmoid" often is, the negative part is left out. Those
-        by distances ask for columns of one scale, and "poly", "sigmoid" and "cosine",
-        which are not about the mean, for columns near 0.
+        Kernel of both views, or a pair (x, y). It is a name that
+        :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, a function of two
+        samples that returns a number, or "precomputed". A kernel should be positive
+        semidefinite; the negative part of other kernels, such as "sigmoid", is ignored.
+        If the kernel depends on distances, bring the columns to one scale first. For
+        "poly", "sigmoid" and "cosine", which do not subtract the mean, centre them.
     gamma : float, None or pair of them, default=None
-        Coefficient of the rbf, polynomial, sigmoid, laplacian and chi2 kernels. None
-        is 1 / n_features of the view, but for chi2, where it is 1.
+        Coefficient of the rbf, polynomial, sigmoid, laplacian and chi2 kernels. With a
+        larger gamma, rows must be closer to count as similar. None means 1 for chi2 and
+        1 / n_features for the others.
     degree : float or pair of float, default=3
         Degree of the polynomial kernel.
     coef0 : float or pair of float, default=1
-        Constant of the polynomial and sigmoid kernels.
+        Constant term of the polynomial and sigmoid kernels.
     kernel_params : dict, None or pair of them, default=None
-        Parameters of a kernel that is a callable.
+        Parameters that are passed to a kernel that is a callable.
     reg : float or pair of float, default=1e-3
-        Ridge :math:`(r_x, r_y)`, not negative, in units of the kernels, which for
-        the rbf kernel are 1. With 0 and a kernel of full rank, as the rbf kernel of
-        different rows is, `correlations_` are 1 whatever the data. Where
-        (n_samples - 1) times the ridge is less than 1.5e-8 of the trace of the kernel
-        before it is centred, directions with eigenvalues below that share are left
-        out, since rounding decides what codes new rows have in them.
+        Ridge :math:`(r_x, r_y)`, at least 0, in the units of the kernels; the rbf
+        kernel has unit 1. A larger ridge prevents overfitting. With 0 and a kernel of
+        full rank, such as the rbf kernel of different rows, `correlations_` are 1 for
+        any data. If (n_samples - 1) times the ridge is less than 1.5e-8 of the trace of
+        the kernel before centring, directions with eigenvalues below that share are
+        left out. In such directions, rounding would decide the codes of new rows.
     approximation : {"nystroem", "rbf_sampler"} or None, default=None
-        None is exact. "nystroem" spans features by the kernel with some landmarks,
-        for any kernel; "rbf_sampler" takes random Fourier features of the rbf kernel.
+        None solves the problem exactly. "nystroem" works for any kernel; its features
+        are the kernel with some landmarks. "rbf_sampler" uses random Fourier features,
+        for the rbf kernel only.
     approximation_size : int, default=500
-        Width of the approximate features: landmarks, no more than there are samples,
-        or Fourier features.
+        Number of approximate features: the number of landmarks (at most the number of
+        samples), or of Fourier features. A larger number is more accurate, and takes
+        more time.
     landmarks : {"random", "kmeans"}, default="random"
-        Landmarks of "nystroem": the same random rows of both views, or the centres of
-        clusters of each, which takes longer and serves kernels of distances
-        better. Rows that are the same are taken once, and where no more rows differ
-        than landmarks are asked for, they are the landmarks.
+        Landmarks for "nystroem". "random" takes the same random rows of both views.
+        "kmeans" takes cluster centres of each view; this takes longer, and is better
+        for kernels that depend on distances. Equal rows are taken only once. If there
+        are fewer different rows than landmarks, all different rows are landmarks.
     random_state : int, RandomState or None, default=None
-        Draws landmarks, Fourier features and the training codes that `reconstruct` is
-        fitted to, and starts the eigensolver.
+        Seed for the landmarks, the Fourier features, the start of the eigensolver, and
+        the training rows that `reconstruct` is fitted to.
 
     Attributes
     ----------
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Pearson correlation of each pair of training codes. 0 past `rank_`. A small
-        ridge makes them large even for noise: ``score`` on held-out views says what
-        is real. They need not fall: `singular_values_` put the components in order.
+        Pearson correlation of each pair of codes of the training views. They are 0
+        beyond `rank_`. They are not always in decreasing order, but `singular_values_`
+        are. With a small ridge they are large even for noise. To see what is real, use
+        ``score`` on held-out views.
     singular_values_ : ndarray of shape (n_components,)
-        Value :math:`\rho` of the objective with its ridge for each pair, largest
-        first, which puts the components in order.
+        Value :math:`\rho` of the objective, with its ridge, for each pair, largest
+        first. They give the components their order.
     x_dual_coef_, y_dual_coef_ : ndarray of shape (n_samples, n_components)
-        Dual weights a and b; each column adds up to 0. The largest of each column of
-        `x_dual_coef_` is positive. Zero past `rank_`. Without an approximation only.
+        Dual weights a and b. Each column adds up to 0, and columns beyond `rank_` are
+        0. The entry of largest absolute value in each column of `x_dual_coef_` is
+        positive. They exist only without an approximation.
     X_fit_, y_fit_ : ndarray or CSR array of shape (n_samples, n_features)
-        Training rows, which codes of other rows are computed from. Without
-        an approximation only, and not for a precomputed kernel.
+        Training rows, which are needed to compute codes of new rows. They exist only
+        without an approximation, and not for a precomputed kernel.
     x_weights_, y_weights_ : ndarray of shape (n_map_features, n_components)
-        Weights of the approximate features. With an approximation only.
+        Weights of the approximate features. They exist only with an approximation.
     rank_ : int
-        Number of components whose weights are not 0: `n_components_`, or fewer where
-        the training data determine no more.
+        Number of components whose weights are not 0. It is less than `n_components_` if
+        the training data determine fewer components.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of each view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of each view, if it was a data frame.
 
     See Also
     --------
-    LinearCCA : The same with linear kernels, in primal form.
-    DeepCCA : Learned nonlinear encoders before the same CCA.
+    LinearCCA : CCA with linear kernels, computed from the features.
+    DeepCCA : Nonlinear CCA, with encoders that are neural networks.
 
     Notes
     -----
-    ``reconstruct`` rebuilds views by a ridge regression on the codes and on Nyström
-    features of their rbf kernel, with at most 100 training codes as centres, fitted to
-    at most 10000 training rows. Its ridge is chosen by generalised cross-validation.
+    ``reconstruct`` rebuilds views by ridge regression. The predictors are the codes and
+    Nyström features of their rbf kernel, with at most 100 training codes as centres. It
+    is fitted to at most 10000 training rows. Its ridge is chosen by generalised
+    cross-validation.
 
-    A precomputed kernel is square in ``fit``, (n_samples, n_samples), and of shape
-    (n_queries, n_samples) with the training samples afterwards; ``reconstruct`` then
-    gives estimates of its rows. scikit-learn cross-validates such an `X` by taking
-    the training columns too, but does that to `X` alone: a precomputed `y` has to be
-    split by hand.
+    A precomputed kernel is square in ``fit``: (n_samples, n_samples). In other methods
+    it holds the kernel with the training samples, of shape (n_queries, n_samples), and
+    ``reconstruct`` returns estimates of its rows. When scikit-learn cross-validates
+    with a precomputed `X`, it selects the training columns as well as the rows. It does
+    this only for `X`: if `y` is precomputed, you have to split it yourself.
 
     References
     ----------
@@ -218,7 +227,7 @@ class KernelCCA(TwoViewTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit to paired views.
+        """Fit the model to two paired views.
 
         Parameters
         ----------
@@ -228,8 +237,9 @@ class KernelCCA(TwoViewTransformer):
 (n_samples,)
             Second view, paired with `X`, or its kernel.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. They
-            must add up to more than 1. Rows of weight 0 are left out.
+            Number of samples that each row stands for, at least 0. The weights must
+            add up to more than 1. None gives every row the weight 1. Rows of weight 0
+            are left out.
 
         Returns
         -------
@@ -239,19 +249,20 @@ class KernelCCA(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If the views are not finite numbers with paired rows, at least two of
-            them, `n_components` exceeds what there is, a precomputed kernel is not
-            square, squares of values overflow, weights are out of their range, or
-            parameters contradict each other. The estimator is then as it was before.
+            If the views are not finite numbers with paired rows, have fewer than two
+            rows, or have squares that overflow; if `n_components` is larger than
+            possible; if a precomputed kernel is not square; if weights are out of
+            range; or if parameters contradict each other. The estimator then stays as
+            it was before.
 
         Warns
         -----
         DegenerateFitWarning
-            If a kernel is constant; if it tells no two rows alike, as that of columns
-            of large units does, so that the correlations of training codes are 1
-            whatever the data; or if the ranks of both add up to more than
-            n_samples - 1 and the ridge is next to nothing, which does the same to the
-            first `correlations_`.
+            In three cases. The first is that a kernel is constant. The second is that
+            no two rows are similar under a kernel, for example because columns have
+            large units; all `correlations_` are then 1 for any data. The third is that
+            the ranks of both kernels add up to more than n_samples - 1 and the ridge is
+            almost 0; the first `correlations_` are then 1 for any data.
         """
         with restored_on_error(self):
             kernels, ridge = self._kernels(), check_ridge(self.reg)
@@ -314,7 +325,7 @@ class KernelCCA(TwoViewTransformer):
         )
         coefs = {"x": solution.x_weights, "y": solution.y_weights}
         for side, view in views.items():
-            if kernels[side] is None:  # its rows go on having a column for each sample
+            if kernels[side] is None:  # new rows have a column for every sample, too
                 coefs[side] = _spread(coefs[side], kept, view.shape[1])
                 means[side] = _spread(means[side], kept, view.shape[1])
         self._encoders = {
@@ -444,18 +455,18 @@ class KernelCCA(TwoViewTransformer):
             if self.approximation is not None:
                 raise ValueError(
                     f"approximation={self.approximation!r} needs the samples of "
-                    f"{_NAMES[side]}, but its kernel is 'precomputed': use "
+                    f"{_NAMES[side]}, but its kernel is 'precomputed'. Use "
                     "approximation=None or another kernel."
                 )
             return None
         if self.approximation == "rbf_sampler" and kernel != "rbf":
             raise ValueError(
-                "approximation='rbf_sampler' is of the kernel 'rbf' only, got "
-                f"{kernel!r} for {_NAMES[side]}: use 'nystroem'."
+                "approximation='rbf_sampler' works only with the kernel 'rbf', but the "
+                f"kernel of {_NAMES[side]} is {kernel!r}. Use 'nystroem'."
             )
         if callable(kernel):
             return Kernel(kernel, dict(kernel_params or {}))
-        # chi2 alone does not take None for its default.
+        # Only chi2 does not accept None for its default.
         return Kernel(kernel, {k: v for k, v in params.items() if v is not None})
 
     def _check_n_components(self, bound, name):
@@ -469,8 +480,8 @@ class KernelCCA(TwoViewTransformer):
         for side, view in (("x", X), ("y", y)):
             if kernels[side] is None and view.shape[0] != view.shape[1]:
                 raise ValueError(
-                    f"A precomputed kernel of {_NAMES[side]} must be square in fit, "
-                    f"(n_samples, n_samples), got {view.shape}."
+                    f"A precomputed kernel of {_NAMES[side]} must be square in fit, of "
+                    f"shape (n_samples, n_samples). Got {view.shape}."
                 )
 
     def _as_module(self, side):
@@ -483,9 +494,9 @@ class KernelCCA(TwoViewTransformer):
             if kernel is None or callable(kernel.metric):
                 raise ValueError(
                     f"The kernel of {_NAMES[side]} is "
-                    f"{'precomputed' if kernel is None else 'a callable'}, and torch "
-                    "computes only those that scikit-learn names: serve the view by "
-                    "transform, or fit KernelCCA with such a kernel."
+                    f"{'precomputed' if kernel is None else 'a callable'}, but a torch "
+                    "module exists only for kernels that scikit-learn has a name for. "
+                    "Use transform, or fit KernelCCA with such a kernel."
                 )
         return KernelModule(self._encoders[side])
 
@@ -526,12 +537,12 @@ class KernelCCA(TwoViewTransformer):
         return tags
 
     def _kernel_names(self):
-        """Kernels of both sides as they were set, valid or not."""
+        """Kernels of both sides as the user set them, valid or not."""
         kernel = self.kernel
         return kernel if isinstance(kernel, (tuple, list)) else (kernel, kernel)
 
 
-# What one way to fit sets and the other does not.
+# Attributes that only the exact fit or only the approximate fit sets.
 _FITTED_EITHER_WAY = (
     "x_dual_coef_",
     "y_dual_coef_",
@@ -543,7 +554,7 @@ _FITTED_EITHER_WAY = (
 
 
 def _spread(values, kept, n):
-    """Values of the rows that are kept among n rows, and 0 of the others."""
+    """Values for all n rows: those given for the kept rows, and 0 for the others."""
     spread = np.zeros((n, *values.shape[1:]))
     spread[kept] = values
     return spread

@@ -1,4 +1,4 @@
-"""Kernels of one view, their centring, and the codes that they give."""
+"""Kernels of one view, how they are centred, and codes from kernels."""
 
 from typing import Any, NamedTuple
 
@@ -11,38 +11,40 @@ from sklearn.utils.extmath import row_norms
 
 from skcrl._origins import column_medians, shifted
 
-# Kernel rows of new samples that are held at once.
+# Memory for kernel rows of new samples that are held at once.
 _BLOCK_BYTES = 2**25
-# Kernels that change with an origin by no more than what centring takes away again.
+# Kernels for which the origin of the rows does not matter after centring.
 _WITHOUT_ORIGIN = "rbf", "laplacian", "linear"
-# Of the trace of a kernel before it is centred: codes in directions of less err by more
-# than the root of the rounding when they are computed again.
+# As a share of the trace of a kernel before centring. Codes in directions with smaller
+# eigenvalues have a relative rounding error above the square root of eps.
 NOISE = np.finfo(np.float64).eps ** 0.5
-# Frobenius norm of a kernel over that of its diagonal, where no rows are alike.
+# If no rows are alike, the Frobenius norm of a kernel over the norm of its diagonal is
+# at most this.
 _NEXT_TO = 1.005
-# Squares of lengths, times gamma, whose rounding is no longer far below 1.
+# If gamma times a squared length is larger, its rounding error is not far below 1.
 _LONG = 1e5
 
 
 class Kernel(NamedTuple):
-    """One of scikit-learn's kernels, or the user's, with its parameters."""
+    """A kernel of scikit-learn or of the user, with its parameters."""
 
     metric: Any  # name or callable
     params: dict
-    origin: Any = None  # (n_features,), of kernels that need not be about 0
+    origin: Any = None  # (n_features,), for kernels in `_WITHOUT_ORIGIN`
 
     def about(self, view, weights=None):
-        """The kernel about the medians of a view, if its origin means nothing.
+        """The kernel with the medians of a view as origin, if its origin is arbitrary.
 
-        Far from 0 the squares of lengths drown those of distances. A median of a
-        column that is mostly 0 is 0, so that sparse views stay sparse.
+        Far from 0, rounding errors of squared lengths would be larger than squared
+        distances. The median of a column that is mostly 0 is 0, so sparse views stay
+        sparse.
         """
         is_free = isinstance(self.metric, str) and self.metric in _WITHOUT_ORIGIN
         return self._replace(origin=column_medians(view, weights)) if is_free else self
 
     def __call__(self, A, B=None):
-        """Kernel (len(A), len(B)) in float64; B is A if it is not given."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
+        """Kernel (len(A), len(B)) in float64; without B it is that of A with A."""
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow raises below
             A = shifted(A, self.origin)
             B = A if B is None else shifted(B, self.origin)
             K = pairwise_kernels(
@@ -57,13 +59,13 @@ class Kernel(NamedTuple):
             is_finite = np.isfinite(K.sum())
         if not is_finite:
             raise ValueError(
-                f"The kernel {self.metric!r} is not finite on these samples, it "
-                "overflows: scale the view down or change the parameters of the kernel."
+                f"The kernel {self.metric!r} overflows on these samples. Scale the "
+                "view down, or change the parameters of the kernel."
             )
         return K
 
     def _mend(self, K, A, B):
-        """Compute the rbf kernel of long rows by differences, not by products."""
+        """Compute the rbf kernel of long rows again, from differences of rows."""
         gamma = self.params.get("gamma", 1 / A.shape[1])
         a_long, b_long = (
             np.flatnonzero(~(gamma * row_norms(view, squared=True) <= _LONG))
@@ -79,9 +81,9 @@ class Kernel(NamedTuple):
 
 
 class KernelRows(NamedTuple):
-    """Features of a sample: its kernel with fixed rows, or the row as it came."""
+    """Features of a sample: its kernel with fixed rows, or its own precomputed row."""
 
-    kernel: Kernel | None  # None if the user passes kernels
+    kernel: Kernel | None  # None for a precomputed kernel
     rows: Any  # (m, n_features)
 
     def __call__(self, view):
@@ -90,7 +92,7 @@ class KernelRows(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """Linear codes of features that a view is mapped to, a block of rows at a time."""
+    """Maps a view to features and these to linear codes, a block of rows at a time."""
 
     features: Any  # callable, (n, n_features) to (n, m)
     mean: np.ndarray  # (m,)
@@ -107,28 +109,28 @@ class Encoder(NamedTuple):
                 codes[i : i + step] = block @ self.weights
         if not np.isfinite(codes).all():
             raise ValueError(
-                f"Codes of the view overflow {codes.dtype}: scale it down."
+                f"Codes of the view overflow {codes.dtype}. Scale the view down."
             )
         return codes
 
 
 def is_diagonal(K):
-    """Whether a kernel before it is centred has next to nothing beside its diagonal."""
-    # Squares of large entries would overflow; BLAS takes none. It counts in 32 bits.
+    """Whether a kernel, before centring, is almost 0 outside its diagonal."""
+    # BLAS avoids overflow of squares. It counts entries in 32 bits, so go row by row.
     of_diagonal = blas.dnrm2(K.diagonal())
     of_all = blas.dnrm2([blas.dnrm2(row) for row in K])
     return of_all <= _NEXT_TO * of_diagonal
 
 
 def centre(K, weights=None):
-    """Centre the kernel of a sample with itself in feature space, in place.
+    """Centre the kernel of training samples in feature space, in place.
 
-    What rounding leaves of a constant becomes exactly 0. Returns the means of the
-    columns and the trace before, by the weights of the rows.
+    A kernel that is constant up to rounding becomes exactly 0. Returns the weighted
+    means of the columns, and the weighted trace before centring.
     """
     mean, trace = np.average(K, axis=0, weights=weights), _trace(K, weights)
     deviation = (mean - np.average(mean, weights=weights))[:, None]
-    step = max(1, 2**16 // len(K))  # rows that stay in the cache
+    step = max(1, 2**16 // len(K))  # number of rows that stay in the cache
     for i in range(0, len(K), step):
         K[i : i + step] -= mean
         K[i : i + step] -= deviation[i : i + step]
@@ -142,9 +144,9 @@ def _trace(K, weights):
 
 
 def range_eigenpairs(K, trace):
-    """Eigenvalues (r,) of a kernel that rounding leaves, and their vectors (n, r).
+    """Eigenvalues (r,) of a kernel that are above rounding, and eigenvectors (n, r).
 
-    `trace` is that of the kernel before it was centred.
+    `trace` is the trace of the kernel before it was centred.
     """
     eigenvalues, eigenvectors = np.linalg.eigh(K)
     keep = eigenvalues > NOISE * max(trace, 0.0)
@@ -152,7 +154,7 @@ def range_eigenpairs(K, trace):
 
 
 def _blocks(rows, columns, n_features):
-    """Blocks of rows and columns, of each as many as fit into memory when dense."""
+    """Blocks of rows and columns that fit into memory when dense."""
     step = max(1, _BLOCK_BYTES // (8 * n_features))
     for i in range(0, len(rows), step):
         for j in range(0, len(columns), step):

@@ -1,29 +1,31 @@
-"""Ranks of noisy views and of what they share, from their spectra alone.
+"""Ranks of the signals of two noisy views, and of what they share, by AJIVE.
 
 Feng, Jiang, Hannig and Marron (2018) draw random matrices with a row for each sample.
-Here no rows are needed, because the laws of the bounds depend on the spectra alone.
+Here the rows are not needed, because the distributions of the bounds depend only on the
+spectra of the views.
 """
 
 import numpy as np
 
-# Draws from which each bound is a quantile, and the share of them that exceeds it.
+# Number of draws that each bound is a quantile of, and the share that exceeds it.
 _N_DRAWS = 200
 _EXCEEDED = 0.05
-# 99.9 % quantile of the Tracy-Widom law of order 1.
+# 99.9 % quantile of the Tracy-Widom distribution of order 1.
 _TRACY_WIDOM = 3.2724
-# Correlations err by this much at most where the views share a direction exactly.
+# Largest error of a correlation if the views share a direction exactly.
 _ROUNDING = 1e-8
-# Random numbers that are drawn at once.
+# Number of random numbers that are drawn at once.
 _BLOCK_ENTRIES = 2**20
 
 
 def signal_rank(values, n_free, n_features):
-    """Number of eigenvalues of a covariance that white noise alone does not explain.
+    """Number of eigenvalues of a covariance that are too large to be white noise.
 
-    As Kritchman and Nadler (2008) do, each is compared with the largest eigenvalue of
-    noise in the dimensions that those before it leave. The variance of the noise is
-    that by which the median of the rest is the median of the Marchenko-Pastur law.
-    Without noise that is 0, and the rank is the rank of the view.
+    As in Kritchman and Nadler (2008), each eigenvalue is compared with the largest
+    eigenvalue that noise has in the dimensions which remain after the earlier ones. The
+    variance of the noise is estimated from the median of the remaining eigenvalues,
+    which should be the median of the Marchenko-Pastur distribution. Without noise the
+    estimate is 0, and the result is the rank of the view.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def signal_rank(values, n_free, n_features):
 
 
 def common_bounds(values, n_features, n_free, ranks, random_state):
-    """Correlations that directions must exceed for the views to share them.
+    """Correlations that a pair of directions must exceed to count as shared.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def n_common(correlations, wedin, random):
 
 
 def individual_directions(values, common, n_individual):
-    """Principal directions of principal components without their common directions.
+    """Principal directions of what is left of a signal without its common directions.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def individual_directions(values, common, n_individual):
     Returns
     -------
     directions : ndarray of shape (s, n_individual)
-        Orthonormal, and orthogonal to the common ones; of most variance first.
+        Orthonormal, and orthogonal to the common ones; largest variance first.
     """
     roots = values**0.5
     rest = np.diag(roots) - common @ (common.T * roots)
@@ -111,7 +113,7 @@ def individual_directions(values, common, n_individual):
 
 
 def _squared_sines(values, n_features, n_free, rank, random_state):
-    """Draws of a bound on the squared sine by which noise turns a signal (Wedin)."""
+    """Draws of Wedin's bound on the squared sine of the angle that noise causes."""
     if rank == min(n_features, n_free):
         return np.ones(_N_DRAWS)  # no direction is left to show the noise
     noise, least = values[rank:], values[rank - 1]
@@ -125,7 +127,7 @@ def _squared_sines(values, n_features, n_free, rank, random_state):
 def _squared_norms(squares, dimension, n_columns, random_state):
     """Draws (n_draws,) of the squared norm of diag(squares)^(1/2) Q.
 
-    Q are the first rows of random orthonormal columns of that dimension.
+    Q holds the first rows of random orthonormal columns of that dimension.
     """
     n_columns, n = min(n_columns, dimension), len(squares)
     if n == 0 or n_columns == 0:
@@ -143,7 +145,7 @@ def _squared_norms(squares, dimension, n_columns, random_state):
 
 
 def _triangles(count, n_rows, n_columns, random_state):
-    """Matrices whose products have the law of those of n normal rows (Bartlett)."""
+    """Matrices M for which M'M is distributed as for n normal rows (Bartlett)."""
     size = min(n_rows, n_columns)
     normal = random_state.standard_normal((count, size, n_columns))
     if n_rows <= n_columns:
@@ -156,7 +158,7 @@ def _triangles(count, n_rows, n_columns, random_state):
 def _largest_of_noise(n, p):
     """Largest eigenvalue of noise of n rows and p columns, in units of the median."""
     a, b = n**0.5, p**0.5
-    # Johnstone (2001): its centre, and its scale times the quantile.
+    # Johnstone (2001): the centre, plus the scale times the quantile.
     largest = (a + b) ** 2 + _TRACY_WIDOM * (a + b) * (1 / a + 1 / b) ** (1 / 3)
     return largest / (max(n, p) * _marchenko_pastur_median(min(n, p) / max(n, p)))
 

@@ -15,11 +15,11 @@ from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
 class CovarianceViews(NamedTuple):
-    """Two views by their covariances, as the solvers take them."""
+    """Covariances of two views, as the solvers take them."""
 
     x_mean: Array  # (p,), zero if the views are not centred
     y_mean: Array  # (q,)
-    x_scale: Array  # (p,), that the columns are multiplied by
+    x_scale: Array  # (p,), factors of the columns
     y_scale: Array  # (q,)
     centred: Covariances  # about the means of the columns
     cov: Covariances  # about x_mean and y_mean
@@ -29,9 +29,10 @@ class CovarianceViews(NamedTuple):
 
 
 def adjusted_views(m, n_covariates, settings, adjust, fourth):
-    """Views of moments of [X, covariates] and y, and the `Adjustment` that they lost.
+    """`CovarianceViews` from moments of [X, covariates] and y, and the `Adjustment`.
 
-    It is None without covariates. `fourth` as from ``fourth_moments``, or None.
+    The adjustment is None without covariates. `fourth` is None, or a function that
+    ``fourth_moments`` returned.
     """
     adjustment, lost = None, 0
     if n_covariates:
@@ -42,9 +43,9 @@ def adjusted_views(m, n_covariates, settings, adjust, fourth):
 
 
 def covariance_views(m, settings, fourth, lost=0):
-    """Views of moments `m`; `fourth` as from ``fourth_moments``.
+    """`CovarianceViews` from moments `m`; `fourth` comes from ``fourth_moments``.
 
-    `lost` are degrees of freedom that covariates took.
+    `lost` is the number of degrees of freedom that the covariates take.
     """
     cov = _moments.covariances(m, lost)
     x_scale, y_scale = (
@@ -83,7 +84,7 @@ def covariance_views(m, settings, fourth, lost=0):
 
 
 def fit_by_covariance(views, n_components, random_state):
-    """Solve from covariances; the top components by Lanczos, given a RandomState."""
+    """Solve CCA from covariances, by Lanczos iterations if `random_state` is given."""
     x, y = views.x_penalty, views.y_penalty
     solution = _linalg.cca(
         views.within, n_components, (x.ridge, y.ridge), (x.keep, y.keep), random_state
@@ -92,7 +93,7 @@ def fit_by_covariance(views, n_components, random_state):
 
 
 def fit_of_weights(views, solution):
-    """What weights of the scaled columns come to, in units of the views."""
+    """The `Fit` of weights of the scaled columns, in the units of the views."""
     x, y, cov, within = views.x_penalty, views.y_penalty, views.cov, views.within
     x_weights = solution.x_weights * views.x_scale[:, None]
     y_weights = solution.y_weights * views.y_scale[:, None]
@@ -132,9 +133,10 @@ def moments_of(X, y, C, weights):
 
 
 def fourth_moments(X, y, weights, covariates=None):
-    """Function that adds up fourth powers of the lengths of centred, scaled rows.
+    """Make a function that sums the fourth powers of the lengths of the rows.
 
-    With `covariates` of the rows and an `adjustment`, of what these leave.
+    The rows are centred and scaled. With `covariates` and an `adjustment`, they are the
+    residuals.
     """
 
     def total(side, mean, scale, adjustment=None):

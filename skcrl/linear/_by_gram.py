@@ -15,9 +15,9 @@ from skcrl.linear._shrinkage import ESTIMATED, Penalty, Scatter, penalty
 
 
 def fit_by_gram(X, Y, weights, n_components, settings, bases=(None, None), lost=0):
-    """Solve from the rows themselves, in time n² (p + q) + n³.
+    """Solve CCA from the rows themselves, in time n² (p + q) + n³.
 
-    `bases` and `lost` as of ``gram_views``.
+    `bases` and `lost` are those of ``gram_views``.
     """
     x, y = gram_views(X, Y, weights, settings, bases, lost)
     solution, codes = solve_views(x, y, n_components)
@@ -26,10 +26,10 @@ def fit_by_gram(X, Y, weights, n_components, settings, bases=(None, None), lost=
 
 
 def gram_views(X, Y, weights, settings, bases=(None, None), lost=0):
-    """Both views by the spectra of their Gram matrices.
+    """Spectra of the Gram matrices of both views.
 
-    `bases` are orthonormal columns (n, r) that span the covariates of either view, and
-    `lost` the degrees of freedom that they take.
+    `bases` holds, for each view, orthonormal columns (n, r) that span its covariates.
+    `lost` is the number of degrees of freedom that they take.
     """
     return (
         side_of(X, weights, settings, 0, bases[0], lost),
@@ -56,7 +56,7 @@ def covariate_bases(X, Y, covariates, weights, center, adjust):
 
 
 def solve_views(x, y, n_components):
-    """Solution of the views of ``gram_views``, and the codes that it gives."""
+    """Solve CCA for the views from ``gram_views``; also return the codes."""
     left, singular_values, right, rank = directions(x, y, n_components)
     x_weights, y_weights = x.weights(left), y.weights(right)
     sign = _linalg.signs(x_weights, x.deviations())
@@ -68,7 +68,7 @@ def solve_views(x, y, n_components):
 
 
 def fit_of_codes(x, y, weights, solution, codes):
-    """What weights come to that give codes (n, 2k) of the rows times sqrt(weights)."""
+    """The `Fit` of a solution with codes (n, 2k), multiplied by sqrt(weights)."""
     return Fit(
         solution,
         x.origin + x.rows.mean,
@@ -86,12 +86,12 @@ def fit_of_codes(x, y, weights, solution, codes):
 
 
 def directions(x, y, n_components):
-    """Directions (r, k) of the whitened rows, in which two sides agree the most.
+    """Directions (r, k) of the whitened rows in which the two sides agree most.
 
     Returns
     -------
-    left, singular_values, right : as of the product of the whitened rows
-        Components past the rank are zero.
+    left, singular_values, right : singular triplets of the product of whitened rows
+        Components beyond the rank are zero.
     rank : int
     """
     T = x.whitened().T @ y.whitened()
@@ -108,18 +108,18 @@ def _correlations(codes, weights):
     """Correlations of pairs of codes, whose rows are multiplied by sqrt(weights)."""
     root, squares = weights[:, None] ** 0.5, (codes * codes).sum(axis=0)
     codes = codes - root * (root.T @ codes / weights.sum())
-    # A code of which hardly anything is left without its mean is constant.
+    # A code is constant if hardly anything is left of it after centring.
     rounding = (100 * np.finfo(np.float64).eps) ** 2 * squares
     codes *= (codes * codes).sum(axis=0) > rounding
     return _linalg.pair_correlations(codes.T @ codes)
 
 
 class GramView(NamedTuple):
-    """One view A by the spectral decomposition AA' / freedom = U diag(l) U'."""
+    """Spectral decomposition AA' / freedom = U diag(l) U' of one view A."""
 
     rows: Rows
     freedom: float  # n - 1, less what covariates take
-    origin: np.ndarray | float  # (p,) or 0, that was taken from the rows
+    origin: np.ndarray | float  # (p,) or 0, subtracted from the rows
     var: np.ndarray  # (p,), of the columns of the view
     var_about_mean: np.ndarray  # (p,), the same but for views that are not centred
     values: np.ndarray  # (r,), l, all above 0
@@ -143,7 +143,7 @@ class GramView(NamedTuple):
         return W
 
     def without_vectors(self):
-        """The same less an n x n matrix, for what needs none."""
+        """A copy without the n x n matrix of vectors, to save memory."""
         return self._replace(vectors=np.empty((0, 0)))
 
     def free_rank(self):
@@ -165,10 +165,10 @@ class GramView(NamedTuple):
 
 
 def side_of(view, weights, settings, i, basis=None, lost=0, **taken):
-    """View `i` by the spectrum of its rows; `taken` as of :func:`rows_of`.
+    """`GramView` of view `i`; `taken` is passed on to :func:`rows_of`.
 
-    `basis` are orthonormal columns (n, r) that are taken out, and `lost` the degrees of
-    freedom that covariates take.
+    `basis` holds orthonormal columns (n, r) that are projected out. `lost` is the
+    number of degrees of freedom that the covariates take.
     """
     p, freedom = view.shape[1], weights.sum() - 1 - lost
     reg, shrinkage = settings.reg[i], settings.shrinkage[i]
@@ -192,9 +192,9 @@ def side_of(view, weights, settings, i, basis=None, lost=0, **taken):
             var_about_mean = np.where(left > ROUNDING * var, left, 0.0)
         scale = _linalg.unit_scale(var_about_mean) if settings.scale else scale
     if reg == 0 and shrinkage == 0:
-        # Weights without a penalty lie in the range of the columns in their own units.
+        # Without a penalty, weights lie in the range of the standardised columns.
         scale = _linalg.unit_scale(var)
-    # A constant column is there in rounding alone.
+    # What is left of a constant column is rounding error.
     rows = replace(rows, scale=scale * (var > 0))
     gram = rows.gram() / freedom
     lengths = gram.diagonal() * freedom / weights
@@ -214,13 +214,13 @@ def side_of(view, weights, settings, i, basis=None, lost=0, **taken):
 
 
 def _spectrum(rows, gram, freedom):
-    """Eigenvalues (r,) of the Gram matrix that rounding leaves, and vectors (n, r)."""
+    """Eigenvalues (r,) of the Gram matrix above rounding, and eigenvectors (n, r)."""
     eps = 10 * len(gram) * np.finfo(np.float64).eps
-    # Centring takes the smallest, and covariates as many as they span.
+    # Centring makes one eigenvalue 0, and each direction of the covariates another.
     n_taken = 1 if rows.basis is None else 1 + rows.basis.shape[1]
     if len(rows.mean) >= len(gram) > n_taken:
         values, vectors = linalg.eigh(gram, check_finite=False)
-        # If others are small too, squares cost digits.
+        # If further ones are small too, squaring has lost too many digits.
         if values[n_taken] > 1e-8 * values[-1]:
             live = values > max(eps * values[-1], _linalg.LEAST_VARIANCE)
             return values[live], vectors[:, live]

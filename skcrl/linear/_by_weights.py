@@ -1,4 +1,4 @@
-"""What estimators share whose codes are a view's columns times weights."""
+"""Base of the estimators whose codes are the columns of a view times weights."""
 
 from typing import Any
 
@@ -41,35 +41,36 @@ class ByWeights(AdjustedViews):
 
     @property
     def x_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of X that each x code accounts for."""
+        """Share of the variance of X that each x code explains."""
         return self._explained("x")
 
     @property
     def y_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of y that each y code accounts for."""
+        """Share of the variance of y that each y code explains."""
         return self._explained("y")
 
     def loadings_frame(self, side: Side = "x") -> Any:
-        """Loadings of one view as a data frame, with the names of its columns.
+        """Loadings of one view as a data frame, labelled with its column names.
 
         Parameters
         ----------
         side : {"x", "y"}, default="x"
-            View whose loadings to take: `x_loadings_` or `y_loadings_`.
+            The view: "x" gives `x_loadings_`, "y" gives `y_loadings_`.
 
         Returns
         -------
         loadings : DataFrame of shape (n_features, n_components)
-            A row for each column of the view, under its name in the frame that was
-            fitted, or else x0, x1 and so on, y0, y1 for the second view; a column for
-            each component, under its name in ``get_feature_names_out()``.
+            There is one row for each column of the view. The rows have the names of the
+            columns, if the view was a data frame in fit. Otherwise they are called x0,
+            x1 and so on, or y0, y1 for the second view. There is one column for each
+            component, with its name from ``get_feature_names_out()``.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `side` is another.
+            If `side` is neither "x" nor "y".
         ImportError
             If pandas is not installed.
 
@@ -166,6 +167,6 @@ def require_library_of_fit(estimator, view, side):
     if _arrays.is_tensor(view) != _arrays.is_tensor(fitted):
         raise ValueError(
             f"This {type(estimator).__name__} was fitted to "
-            f"{type(fitted).__name__}s, got {type(view).__name__} as {NAMES[side]}: "
-            "convert it."
+            f"{type(fitted).__name__}s, but got a {type(view).__name__} as "
+            f"{NAMES[side]}. Convert it."
         )

@@ -1,14 +1,15 @@
-r"""Shrinkage by cross-validation: held-out pairs are to stand out from other rows.
+r"""Shrinkage by cross-validation: held-out pairs should stand out from other rows.
 
-CCA of the training folds makes rows x and y as similar as :math:`x^\top M y`, with
-:math:`M = \bar\Sigma_{xx}^{-1} \Sigma_{xy} \bar\Sigma_{yy}^{-1}`: it is the product of
-their codes in all components, weighted by the singular values. Over the pairs of the
-held-out fold, of covariances C, it is :math:`\operatorname{tr}(M^\top C_{xy})` on
-average, about that of any x with any y, whose variance is
-:math:`\operatorname{tr}(M^\top C_{xx} M C_{yy})`. The ratio of the first to the root of
-the second is what is made the largest. In the basis of the eigenvectors of the training
-covariances only the diagonals by which M is divided change with the share, so that one
-decomposition of either view serves all shares of a fold.
+CCA of the training folds defines the similarity :math:`x^\top M y` of two rows x and y,
+with :math:`M = \bar\Sigma_{xx}^{-1} \Sigma_{xy} \bar\Sigma_{yy}^{-1}`. It is the inner
+product of their codes in all components, weighted by the singular values. Let C be the
+covariances of the held-out fold. The mean similarity of its pairs exceeds that of any x
+with any y by :math:`\operatorname{tr}(M^\top C_{xy})`. The similarity of any x with any
+y has the variance :math:`\operatorname{tr}(M^\top C_{xx} M C_{yy})`. The criterion is
+the first number divided by the square root of the second, and the best shrinkage
+maximises it. In the basis of the eigenvectors of the training covariances, M is divided
+by diagonal matrices, and only these change with the shrinkage. So one decomposition of
+each view serves all shrinkages of a fold.
 """
 
 from functools import reduce
@@ -31,11 +32,11 @@ from skcrl._views import common_kind
 from skcrl.linear._by_gram import gram_views
 from skcrl.linear._fit import require_finite
 
-# Shares that are closer to each other differ little in the criterion.
+# A finer grid would change the criterion little.
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
 N_FOLDS = 5
 _LEAST_ROWS = 2
-# Of a criterion that is about 1 for each component that the views share.
+# The criterion is about 1 for each shared component; differences below this are noise.
 _ROUNDING = 1e-9
 
 
@@ -44,16 +45,16 @@ def check_folds(n_samples):
     if n_samples < _LEAST_ROWS * N_FOLDS:
         raise ValueError(
             f"shrinkage='cv' divides the samples into {N_FOLDS} folds of at least "
-            f"{_LEAST_ROWS}, and needs {_LEAST_ROWS * N_FOLDS} of them, got "
-            f"{n_samples}: set a number, such as shrinkage=0.5."
+            f"{_LEAST_ROWS}, and so needs {_LEAST_ROWS * N_FOLDS} samples. Got "
+            f"{n_samples}. Set a number instead, such as shrinkage=0.5."
         )
 
 
 def shrinkage_by_moments(X, y, covariates, weights, settings, adjust):
-    """Share of the identity, for both views, through the covariances of the columns.
+    """Best shrinkage for both views, computed with covariances of the columns.
 
-    Covariates are taken out by the slopes of all rows. The `shrinkage` of the settings
-    is of no effect.
+    Covariates are regressed out with slopes from all rows. The `shrinkage` of the
+    settings has no effect.
     """
     n_covariates = 0
     if covariates is not None:
@@ -72,10 +73,10 @@ def shrinkage_by_moments(X, y, covariates, weights, settings, adjust):
 
 
 def shrinkage_by_gram(X, y, weights, settings, bases, lost):
-    """The same for views of more columns than rows, through what their rows span.
+    """Best shrinkage for views with more columns than rows.
 
-    Arguments are those of ``gram_views``. The rows are turned into as many columns as
-    they span, which changes no product of theirs.
+    The arguments are those of ``gram_views``. The rows are rotated into the space that
+    they span, which has fewer columns. Inner products of the rows do not change.
     """
     # side_of() scales columns to unit variance when reg == 0 and shrinkage == 0.
     settings = settings._replace(shrinkage=(0.5, 0.5))
@@ -111,13 +112,13 @@ def _best(folds, total, widths, settings):
         ],
         axis=0,
     )
-    # Of equally good shares the largest, such as where the views share nothing, or are
-    # of one column each: then all are equal up to rounding.
+    # Take the largest of equally good values. All are equal up to rounding if the views
+    # share nothing, or have one column each.
     return SHARES[np.flatnonzero(found >= found.max() - _ROUNDING)[-1]]
 
 
 def _standing_out(train, test, scales, widths, settings):
-    """How far held-out pairs stand out, for each share."""
+    """The criterion for each shrinkage: how far held-out pairs stand out."""
     if not settings.center:
         train = about(train, 0 * train.x_mean, 0 * train.y_mean)
     freedom = max(train.n - 1, 1)
@@ -134,7 +135,7 @@ def _standing_out(train, test, scales, widths, settings):
                 (x_values, y_values), widths, settings.reg, strict=True
             )
         )
-        # Of directions without variance there is nothing to say.
+        # Directions without variance are left out.
         M = joint / np.where(x_drawn > 0, x_drawn, np.inf)[:, None]
         M /= np.where(y_drawn > 0, y_drawn, np.inf)
         variance = np.sum((xx @ M) * (M @ yy))
@@ -143,6 +144,6 @@ def _standing_out(train, test, scales, widths, settings):
 
 
 def _spectrum(products, scale):
-    """Eigenvalues, none below 0, of scaled columns; eigenvectors times the scale."""
+    """Eigenvalues of scaled columns, clipped at 0, and eigenvectors times the scale."""
     values, vectors = np.linalg.eigh(products * scale[:, None] * scale)
     return values.clip(0), vectors * scale[:, None]

@@ -9,16 +9,19 @@ from skcrl._origins import shifted
 from skcrl.linear._by_gram import directions, side_of
 from skcrl.linear._fit import Settings, require_finite
 
-# Full shrinkage takes the covariance within a view for a multiple of the identity.
+# Full shrinkage replaces the covariance within a view by a multiple of the identity.
 _DIAGONAL = Settings(center=True, scale=True, reg=(0.0, 0.0), shrinkage=(1.0, 1.0))
 
-# Of the variance: a square of the mean that would drown it in sparse products.
+# If the squared mean of a row is larger than this times its variance, sparse products
+# would lose the variance to rounding.
 _FAR = 1e4
-_ENTRIES = 2**20  # of a sparse view at a time
+_ENTRIES = 2**20  # entries of a sparse view that are read at a time
 
 
 def diagonal_cca(X, Y, n_components):
-    """Leading singular triplets of A'B, whose rows and then columns are standardised.
+    """Leading singular triplets of A'B, with A and B the standardised views.
+
+    First the rows of each view are standardised, and then its columns.
 
     Parameters
     ----------
@@ -31,8 +34,8 @@ def diagonal_cca(X, Y, n_components):
     Returns
     -------
     left : ndarray of shape (p, n_components)
-        Zero past the rank. Either side may be multiplied by a number a row and one for
-        all: its rows are right in direction alone.
+        Zero beyond the rank. On each side only the directions of the rows are exact:
+        their lengths are not scaled.
     singular_values : ndarray of shape (n_components,)
         Divided by the largest.
     right : ndarray of shape (q, n_components)
@@ -49,7 +52,7 @@ def diagonal_cca(X, Y, n_components):
 
 
 def _standardised(view, weights, i):
-    """Rows of mean 0 and variance 1, a sparse view by its products."""
+    """View with rows of mean 0 and variance 1; a sparse view stays sparse."""
     mean, var = row_moments(view)
     if not sparse.issparse(view):
         rows = _about(view, mean)
@@ -65,9 +68,9 @@ def _standardised(view, weights, i):
 
 
 def row_moments(view):
-    """Mean and variance of each row (n,), the variance over one less than columns.
+    """Mean and variance of each row (n,), the variance normalised by n_columns - 1.
 
-    It is 0 for a row that is constant up to rounding.
+    The variance is 0 for a row that is constant up to rounding.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         moments = _sparse_moments if sparse.issparse(view) else _dense_moments
@@ -84,7 +87,7 @@ def _dense_moments(view):
 
 
 def _about(view, mean):
-    """Rows without their mean, nor what its rounding leaves of it."""
+    """Rows minus their means, twice, to remove the rounding error of the first time."""
     rows = view - mean[:, None]
     rows -= rows.mean(axis=1, keepdims=True)
     return rows
@@ -94,7 +97,7 @@ def _sparse_moments(view):
     p = view.shape[1]
     n_missing = p - _entry_sums(view, lambda entries, _: np.ones(len(entries)))
     mean = _entry_sums(view, lambda entries, _: entries) / p
-    # Adding up many entries errs; adding up their residuals does not.
+    # A sum of many entries has a rounding error, which the residuals correct.
     rest = _entry_sums(view, lambda entries, rows: entries - mean[rows])
     mean += (rest - n_missing * mean) / p
     squares = _entry_sums(view, lambda entries, rows: (entries - mean[rows]) ** 2)
@@ -102,7 +105,7 @@ def _sparse_moments(view):
 
 
 def _entry_sums(view, function):
-    """Sum over each row of a function of its stored entries, and of their rows."""
+    """Sums over each row of function(stored entries, row numbers of the entries)."""
     n = view.shape[0]
     sums = np.zeros(n)
     for part in gen_batches(view.nnz, _ENTRIES):

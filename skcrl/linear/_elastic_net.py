@@ -1,18 +1,19 @@
-"""One view's sparse weights for a target: the elastic net, by active columns."""
+"""Sparse weights of one view for a target: the elastic net, by active columns."""
 
 import numpy as np
 
-# Gradients beyond the penalty by less than this share of the target are rounding.
+# A gradient may exceed the penalty by this share of the target because of rounding.
 _ROUNDING = 1e-10
 
 
 def elastic_net(side, target, alpha, weights, positive=False):
-    """Minimise w'Sw / 2 - target'w + alpha |w|_1 over w, or over w not below 0.
+    """Minimise w'Sw / 2 - target'w + alpha |w|_1 over w, or over w of at least 0.
 
-    S is the penalised covariance of the columns of `side`, positive definite. The
-    columns with a weight are solved for exactly, those whose gradient exceeds alpha
-    join them, and those whose weight would change its sign leave. Each round ends in a
-    lower minimum than the one before, or is the last, so that the search ends.
+    S is the penalised covariance of the columns of `side`; it is positive definite. The
+    active columns are those with a nonzero weight. Their weights are computed exactly.
+    Then columns whose gradient exceeds alpha become active, and columns whose weight
+    would change its sign become inactive. Each round ends with a lower objective than
+    the one before, or is the last one, so the search always ends.
 
     Parameters
     ----------
@@ -20,15 +21,15 @@ def elastic_net(side, target, alpha, weights, positive=False):
     target : ndarray of shape (p,)
     alpha : float
     weights : ndarray of shape (p,)
-        Where to start. Those of most columns do not count, nor those below 0 if that
-        is ruled out.
+        Starting point. It is ignored if most weights are nonzero. Negative weights are
+        ignored if `positive`.
     positive : bool, default=False
     """
     if alpha == 0 and not positive:
         return side.solve(np.arange(len(target)), target)
     bound = alpha + _ROUNDING * abs(target).max(initial=0.0)
     if 2 * np.count_nonzero(weights) > len(weights):
-        weights = 0 * weights  # most would leave one by one
+        weights = 0 * weights  # else most would become inactive one by one
     if positive:
         weights = weights.clip(0.0)
     weights = _settle(side, target, alpha, weights, np.sign(weights))
@@ -39,7 +40,7 @@ def elastic_net(side, target, alpha, weights, positive=False):
         joining = np.flatnonzero((slack > bound) & (weights == 0))
         if len(joining) == 0:
             return weights
-        # Of very many, most would only leave again.
+        # Most of very many new columns would only become inactive again.
         room = 1 if one_by_one else max(10, int((weights != 0).sum()))
         if len(joining) > room:
             largest = np.argpartition(-slack[joining], room - 1)[:room]
@@ -47,7 +48,7 @@ def elastic_net(side, target, alpha, weights, positive=False):
         signs = np.sign(weights)
         signs[joining] = np.sign(gradient[joining])
         settled = _settle(side, target, alpha, weights, signs)
-        # Several that join can all leave again; the one furthest out cannot.
+        # Several new columns can all become inactive again; the steepest alone cannot.
         stuck = _minimum(target, alpha, settled) >= _minimum(target, alpha, weights)
         if stuck and one_by_one:
             return weights
@@ -57,12 +58,12 @@ def elastic_net(side, target, alpha, weights, positive=False):
 
 
 def _minimum(target, alpha, weights):
-    """Twice what is minimised, at weights that solve for the columns that have one."""
+    """Twice the objective, at weights that are exact for the active columns."""
     return alpha * abs(weights).sum() - target @ weights
 
 
 def _settle(side, target, alpha, weights, signs):
-    """Minimum over the columns with a sign, or over as many of them as keep theirs."""
+    """Minimum over the columns with a sign, without those that would change it."""
     weights = weights.copy()
     active = np.flatnonzero(signs)
     while len(active):
@@ -75,7 +76,7 @@ def _settle(side, target, alpha, weights, signs):
         now = weights[active]
         moved = np.where(crosses, 0.0, solved)
         if not _lowers(side, active, pull, now, moved):
-            # Go as far as the first weight that reaches 0, if any is on its way there.
+            # Stop where the first of the weights that move towards 0 reaches it.
             share = np.where(crosses, 0.0, np.inf)
             np.divide(now, now - solved, out=share, where=crosses & (now != solved))
             first = share.min()
@@ -87,10 +88,10 @@ def _settle(side, target, alpha, weights, signs):
 
 
 def _lowers(side, active, pull, now, moved):
-    """Whether the minimum is lower after a move of weights that keep their signs."""
+    """Whether a move of weights that keep their signs lowers the objective."""
     step = np.zeros(side.n_features)
     step[active] = moved - now
     middle = np.zeros_like(step)
     middle[active] = (moved + now) / 2
-    # w'Sw / 2 of both differs by the step times S times the middle.
+    # The two values of w'Sw / 2 differ by step' S middle.
     return step @ side.product(middle) < pull @ step[active]

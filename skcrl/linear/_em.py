@@ -1,9 +1,10 @@
 """Maximum likelihood of a Gaussian of two views whose cross-covariance has rank k.
 
-With covariances S over n - 1 of whole rows, the log-likelihood with the penalty
--(n - 1)/2 tr(R Sigma^-1), R of the ridges, is largest where Sigma is (n - 1)/n times
-S + R, but with the k leading canonical pairs of S + R alone between the views. Where
-rows have gaps the expected S takes its place, which makes an exact step of EM.
+Let S be the covariances of complete rows, normalised by n - 1, and R the diagonal
+matrix of the ridges. The log-likelihood with the penalty -(n - 1)/2 tr(R Sigma^-1) has
+its maximum where Sigma is (n - 1)/n times S + R, except that its covariances between
+the views keep only the k leading canonical pairs of S + R. If rows have gaps, the
+expected S takes the place of S, and the same formula is the M step of EM.
 """
 
 from typing import NamedTuple
@@ -15,14 +16,14 @@ from skcrl.linear._by_covariance import covariance_views, fit_by_covariance
 from skcrl.linear._fit import Settings, require_finite
 from skcrl.linear._gaussian import Gaussian, batches_of
 
-# Share of the variance of each column that is added where columns are collinear.
+# Share of the variance of each column that is added if columns are collinear.
 _LEAST = 1e-8
-# Share of a variance that the other columns must leave of it for none to be added.
+# Nothing is added if the other columns leave at least this share of each variance.
 _SAFE = 1e-10
 
 
 class Likeliest(NamedTuple):
-    """The Gaussian of largest likelihood, and its canonical pairs."""
+    """The Gaussian with the largest likelihood, and its canonical pairs."""
 
     mean: np.ndarray  # (p + q,)
     cov: np.ndarray  # (p + q, p + q)
@@ -32,16 +33,16 @@ class Likeliest(NamedTuple):
 
 
 class _Expected(NamedTuple):
-    """What a step makes of the rows."""
+    """Expected moments of the rows, from an E step."""
 
     n: float
     mean: np.ndarray  # (d,)
-    products: np.ndarray  # (d, d), about it, expected and added up
-    log_likelihood: float  # under the Gaussian that expected them
+    products: np.ndarray  # (d, d), expected sums of products about the mean
+    log_likelihood: float  # under the Gaussian of the E step
 
 
 def fit_whole(V, p, weights, k, reg, scale):
-    """Closed form for rows without gaps, whose solution is that of linear CCA.
+    """Closed form for rows without gaps: the solution is that of linear CCA.
 
     Returns
     -------
@@ -64,12 +65,12 @@ def fit_whole(V, p, weights, k, reg, scale):
 
 
 def fit_with_gaps(V, p, weights, k, reg, scale, tol, max_iter):
-    """EM from uncorrelated columns, until a step adds less than `tol` to a row."""
+    """EM, starting from uncorrelated columns, until a step adds less than `tol`."""
     weights = np.ones(len(V)) if weights is None else weights
     batches = batches_of(np.isnan(V))
     origin, var = _seen_moments(V, weights)
     require_finite(float(var.sum()))
-    V = V - origin  # means far from 0 would round what they differ by
+    V = V - origin  # else means far from 0 would cause large rounding errors
     ridges = _ridges(var, p, reg, scale)
     ridges += _LEAST * _or_one(var + ridges)
     start = Gaussian.of(np.zeros(len(var)), np.diag(var + ridges))
@@ -91,10 +92,10 @@ def fit_with_gaps(V, p, weights, k, reg, scale, tol, max_iter):
 
 
 def _seen_moments(V, weights):
-    """Means and variances of the columns, each over the rows where it is seen."""
+    """Means and variances of the columns, each over its observed cells."""
     seen = weights[:, None] * ~np.isnan(V)
     total = seen.sum(axis=0)
-    # About its least value a constant column is 0, wherever it lies.
+    # Minus its smallest value, a constant column is exactly 0.
     origin = np.nanmin(V, axis=0)
     V = np.where(seen > 0, V - origin, 0.0)
     mean = (seen * V).sum(axis=0) / total
@@ -103,7 +104,7 @@ def _seen_moments(V, weights):
 
 
 def _ridges(var, p, reg, scale):
-    """Ridge (d,) of each column, in its squared units."""
+    """Ridge (d,) of each column, in the squared units of the column."""
     ridges = np.repeat(np.array(reg, dtype=float), [p, len(var) - p])
     return ridges * _or_one(var) if scale else ridges
 
@@ -127,18 +128,18 @@ def _joint(cov, solution, n):
 
 
 def _positive(cov):
-    """The covariance, with some variance more if columns are collinear or constant."""
+    """The covariance, with larger variances if columns are collinear or constant."""
     unit = _or_one(cov.diagonal()) ** 0.5
     try:
         left = np.linalg.cholesky(cov / unit / unit[:, None]).diagonal() ** 2
     except np.linalg.LinAlgError:
         left = np.zeros(1)
-    # The square of a pivot is what the columns before it leave of a column.
+    # A squared pivot is the variance that the earlier columns leave of a column.
     return cov if left.min() > _SAFE else cov + np.diag(_LEAST * unit**2)
 
 
 def _expect(gaussian, V, batches, weights):
-    """Expected moments of rows with gaps, and the log-likelihood of their cells."""
+    """E step: expected moments of rows with gaps, and their log-likelihood."""
     d = len(gaussian.mean)
     extra, log_dets = np.zeros((d, d)), np.zeros(len(V))
     filled = gaussian.centred(V)

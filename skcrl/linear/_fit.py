@@ -1,4 +1,4 @@
-"""What LinearCCA solves, and what either of its solvers gives back."""
+"""The settings that the solvers of LinearCCA take, and the fit that they return."""
 
 from collections.abc import Callable
 from math import isfinite
@@ -11,7 +11,7 @@ from skcrl._linalg import CCASolution
 
 
 class Settings(NamedTuple):
-    """Parameters of LinearCCA that decide what is solved, with pairs for (x, y)."""
+    """Parameters of LinearCCA that define the problem; pairs are for (x, y)."""
 
     center: bool
     scale: bool
@@ -20,7 +20,7 @@ class Settings(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Solution in units of the views, and what its codes covary with."""
+    """Solution in the units of the views, and covariances of its codes."""
 
     solution: CCASolution
     x_mean: Array  # (p,), zero if the views were not centred
@@ -33,7 +33,7 @@ class Fit(NamedTuple):
     y_cross_cov: Array  # (2k, q)
     shrinkage: tuple[float, float]  # of (x, y), as it was given, estimated or chosen
     constant: list[str]  # names of the views that do not vary about their means
-    free_ranks: Callable  # gives the ranks of (x, y) that no penalty holds back
+    free_ranks: Callable  # returns the ranks of (x, y) that no penalty affects
 
 
 def leading(fit, k):
@@ -53,16 +53,16 @@ def leading(fit, k):
 
 
 def constant_views(x_var, y_var):
-    """Names of the views of which no column has a variance."""
+    """Names of the views in which all columns are constant."""
     return [name for name, var in (("X", x_var), ("y", y_var)) if not (var > 0).any()]
 
 
 def overflow_told_by_error():
-    """Silence about what overflows in a block, which ``require_finite`` then finds."""
+    """Silence NumPy's warnings of overflow; ``require_finite`` raises an error."""
     return np.errstate(over="ignore", invalid="ignore")
 
 
 def require_finite(total_variance):
     """Raise ValueError if the squares of finite views are not finite."""
     if not isfinite(total_variance):
-        raise ValueError("The variances of X or y overflow: scale the views down.")
+        raise ValueError("The variances of X or y overflow. Scale the views down.")

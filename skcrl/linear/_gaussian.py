@@ -1,8 +1,9 @@
-"""Rows of a Gaussian of which some cells are not seen.
+"""Rows of a Gaussian in which some cells are missing.
 
-Let P be the inverse of the covariance, and v a row, centred, with 0 for its missing
-cells m. Given the others they have mean -P_mm^-1 (P v)_m and covariance P_mm^-1: a row
-costs an inverse of the size of its gaps, and not of what is seen.
+Let P be the inverse of the covariance, and v a centred row with 0 in its missing cells
+m. Given the observed cells, the missing ones have mean -P_mm^-1 (P v)_m and covariance
+P_mm^-1. So the matrix to invert is as large as the number of missing cells of a row,
+and not as the number of observed cells.
 """
 
 from typing import NamedTuple
@@ -12,30 +13,30 @@ from scipy.linalg import solve_triangular
 
 from skcrl import _linalg
 
-# Entries of covariances of missing cells that are in memory at one time.
+# Number of entries of covariances of missing cells that are held at one time.
 _ENTRIES = 2**21
 
 
 class Batch(NamedTuple):
-    """Patterns of gaps that miss as many cells, each in as many rows."""
+    """Patterns of gaps with equally many missing cells and equally many rows each."""
 
     rows: np.ndarray  # (n_patterns, n_rows)
     cells: np.ndarray  # (n_patterns, n_missing)
 
 
 class Gaussian(NamedTuple):
-    """A Gaussian, and what is needed of it in units of its deviations."""
+    """A Gaussian, and matrices for columns divided by their standard deviations."""
 
     mean: np.ndarray  # (d,)
     cov: np.ndarray  # (d, d)
-    unit: np.ndarray  # (d,), deviations
-    root: np.ndarray  # (d, d), L^-1 of the correlations L L'
-    precision: np.ndarray  # (d, d), their inverse
-    log_det: float  # of them
+    unit: np.ndarray  # (d,), standard deviations
+    root: np.ndarray  # (d, d), L^-1 for the correlations L L'
+    precision: np.ndarray  # (d, d), inverse of the correlations
+    log_det: float  # of the correlations
 
     @classmethod
     def of(cls, mean, cov):
-        """Gaussian of a covariance, which rounding may have made singular."""
+        """Gaussian with a covariance that rounding may have made singular."""
         unit = cov.diagonal() ** 0.5
         lower = _linalg.factor(cov / unit / unit[:, None])
         root = solve_triangular(lower, np.eye(len(lower)), lower=True)
@@ -43,7 +44,7 @@ class Gaussian(NamedTuple):
         return cls(mean, cov, unit, root, root.T @ root, float(log_det))
 
     def fill(self, centred, batches):
-        """Put the expected values into centred rows, where 0 stands for missing cells.
+        """Write expected values into centred rows, in place of the 0 of missing cells.
 
         Yields each batch with the covariances (n_patterns, n_missing, n_missing) of its
         missing cells, and the logarithms (n_patterns,) of their determinants.
@@ -59,7 +60,7 @@ class Gaussian(NamedTuple):
             yield batch, cov, -np.linalg.slogdet(among)[1]
 
     def centred(self, V):
-        """Rows about the mean, in deviations, with 0 for missing cells."""
+        """Rows minus the mean, in standard deviations, with 0 for missing cells."""
         return np.where(np.isnan(V), 0.0, (V - self.mean) / self.unit)
 
     def expected(self, V):
@@ -70,15 +71,15 @@ class Gaussian(NamedTuple):
         return filled * self.unit + self.mean
 
     def log_densities(self, filled, missing, log_dets):
-        """Logarithms (n,) of the densities of the seen cells of centred, filled rows.
+        """Log-densities (n,) of the observed cells of centred, filled rows.
 
         Parameters
         ----------
         filled : ndarray of shape (n, d)
-            Rows as `fill` leaves them, at which the density of a whole row is largest.
+            Rows after `fill`: the density of a whole row is largest at these values.
         missing : ndarray of bool of shape (n, d)
         log_dets : ndarray of shape (n,)
-            Of the covariances of the missing cells, given the seen ones.
+            Of the covariances of the missing cells, given the observed ones.
         """
         squares = np.square(filled @ self.root.T).sum(axis=1)
         units = ~missing @ (np.log(2 * np.pi) + 2 * np.log(self.unit))
@@ -86,7 +87,7 @@ class Gaussian(NamedTuple):
 
 
 def batches_of(missing):
-    """Rows with missing cells, by their patterns, in batches that fit into memory."""
+    """Rows with missing cells, grouped by pattern, in batches that fit into memory."""
     rows = np.flatnonzero(missing.any(axis=1))
     if rows.size == 0:
         return []

@@ -46,116 +46,136 @@ from skcrl.linear._shrinkage import ESTIMATED, check_shrinkage
 class LinearCCA(ByWeights):
     r"""Linear canonical correlation analysis, with a ridge or shrinkage on each view.
 
-    Finds pairs of directions along which the views correlate most, each pair
-    uncorrelated with the others. With covariances :math:`\Sigma` over n - 1 the weights
-    are :math:`W_x = \bar\Sigma_{xx}^{-1/2} U` and
+    CCA looks for one direction in each view such that the projections of the two views
+    on them correlate as strongly as possible. It then looks for the next pair of
+    directions, whose projections are uncorrelated with the earlier ones. The
+    projections are the canonical variates; this package calls them codes. Use it first
+    on any two tables whose rows belong together: it is fast, exact and easy to read.
+
+    Let :math:`\Sigma` be the covariances, normalised by n - 1. The weights are
+    :math:`W_x = \bar\Sigma_{xx}^{-1/2} U` and
     :math:`W_y = \bar\Sigma_{yy}^{-1/2} V`, where :math:`U, V` are the singular vectors
     of :math:`T = \bar\Sigma_{xx}^{-1/2} \Sigma_{xy} \bar\Sigma_{yy}^{-1/2}` [1]_ [2]_
-    and :math:`\bar\Sigma_{vv} = (1 - s_v) \Sigma_{vv} + (s_v \mu_v + r_v) I`, with
-    ridge :math:`r_v`, shrinkage :math:`s_v` and mean variance :math:`\mu_v` of the
-    columns of view v.
+    and :math:`\bar\Sigma_{vv} = (1 - s_v) \Sigma_{vv} + (s_v \mu_v + r_v) I`. Here
+    :math:`r_v` is the ridge of view v, :math:`s_v` is its shrinkage and :math:`\mu_v`
+    is the mean variance of its columns.
 
-    Views may be dense or sparse, and sparse ones are centred without becoming dense.
-    Of Dask arrays in chunks of rows, the moments are added up by the scheduler that is
-    set, and `transform` gives a Dask array.
+    Views may be dense or sparse; a sparse view is centred without becoming dense. Views
+    may also be Dask arrays in chunks of rows. Their moments are then added up by the
+    current Dask scheduler, and `transform` returns a Dask array.
 
-    With `covariates` in ``fit``, such as age, sex or batch, both views or one are
-    replaced by their residuals after least squares on these, whose covariances are over
-    the degrees of freedom that are left. `transform` and all methods like it then take
-    the covariates of their rows, of which what was learned in ``fit`` is taken out.
+    Pass `covariates` to ``fit``, such as age, sex or batch, to remove their effect.
+    Each adjusted view is replaced by its residuals from a least-squares regression on
+    the covariates, and covariances are normalised by the remaining degrees of freedom.
+    Afterwards `transform` and the other methods take the covariates of the new rows,
+    and remove their effect with the regression that was learned in ``fit``.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of components, at most min(n_features_x, n_features_y). None stands for
-        as many as the training data determine, `rank_`, and one at least.
+        Number of components, at most min(n_features_x, n_features_y). None keeps as
+        many as the training data determine (see `rank_`), but at least one.
     reg : float or pair of float, default=1e-4
-        Ridge :math:`(r_x, r_y)`, not negative, in squared units of the views. With 0,
-        collinear columns and fewer samples than features still give finite answers,
-        though columns that are collinear only up to the rounding of float32 count
-        as independent.
+        Ridge :math:`(r_x, r_y)`: a constant added to the variance of every column. It
+        is at least 0, and has the squared units of the view. A larger ridge gives
+        weights that are smaller and more stable. With 0, the result is still finite if
+        columns are collinear or there are fewer samples than features. However,
+        columns that are collinear only up to the rounding of float32 count as
+        independent.
     shrinkage : float, {"ledoit_wolf", "oas"} or pair of these, or "cv", default=0.0
-        Shrinkage :math:`(s_x, s_y)` between 0 and 1, which knows no units. With 1 the
-        directions are those of partial least squares; "ledoit_wolf" [3]_ and "oas" [4]_
-        estimate it from each view of the training data alone. "cv" chooses one for both
-        views by what they share: it tries twelve from 0.001 to 0.97, holds out five
-        folds of consecutive rows in turn, and takes the one with which held-out pairs
-        stand out the most from rows that are no pairs. Take it for few samples or wide
-        views, and above all for search; it costs about as much as ten fits.
+        Shrinkage :math:`(s_x, s_y)` between 0 and 1. It moves the covariance of a view
+        towards a multiple of the identity, and does not depend on units. With 1, the
+        directions are those of partial least squares. "ledoit_wolf" [3]_ and "oas"
+        [4]_ estimate the shrinkage of each view from that view alone. "cv" chooses one
+        shrinkage for both views by cross-validation. It tries twelve values from 0.001
+        to 0.97 on five folds of consecutive rows, and keeps the value with which the
+        held-out pairs are easiest to tell from rows that do not belong together. Use
+        "cv" if there are few samples or many features, and above all for retrieval. It
+        takes about as long as ten fits.
     center : bool, default=True
         Whether to subtract the means of the training views.
     scale : bool, default=False
-        Whether to divide the columns by their standard deviations, which makes `reg`
-        independent of units.
+        Whether to divide the columns by their standard deviations. The effect of `reg`
+        then does not depend on units.
     solver : {"auto", "covariance", "gram", "lanczos"}, default="auto"
-        "covariance" solves exactly through the covariances of the columns; "lanczos"
-        finds the top components alone through the same covariances, by iterations to
-        the precision of rounding, if both views have a penalty, and leaves correlations
-        below 1e-4 to "covariance"; "gram" solves exactly through products of the rows,
-        and makes no matrix of n_features x n_features, but has fewer exact digits
-        where columns differ by many powers of ten. "auto" takes "gram" for views with
-        more than twice as many features as samples; "lanczos" for a tenth of the
-        components or fewer of views with 500 features or more; else "covariance".
+        How the problem is solved:
+
+        - "covariance" is exact, and uses the covariances of the columns.
+        - "gram" is exact, and uses the inner products of the rows. It never stores a
+          matrix of n_features x n_features. It has fewer exact digits if columns differ
+          by many powers of ten.
+        - "lanczos" computes only the leading components. It iterates on the covariances
+          of the columns until only rounding errors are left. It needs a penalty on both
+          views, and falls back to "covariance" if a correlation is below 1e-4.
+        - "auto" chooses "gram" for views with more than twice as many features as
+          samples. It chooses "lanczos" if both views have a penalty and 500 features or
+          more, and at most a tenth of the components are wanted. Otherwise it chooses
+          "covariance".
     adjust : {"both", "x", "y"}, default="both"
-        Which view covariates are taken out of, where there are any. Of one view alone
-        the correlations are semipartial, of both partial.
+        The view or views from which the effect of the covariates is removed, if there
+        are covariates. With "both" the correlations are partial correlations, with "x"
+        or "y" they are semipartial.
     random_state : int, RandomState instance or None, default=None
-        Start of the iterations of "lanczos"; the result depends on it in the last
-        digits alone.
+        Seed for the start of "lanczos". It changes only the last digits of the result.
 
     Attributes
     ----------
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Pearson correlation of each pair of codes of the training views, with their
-        weights. 0 past `rank_`. With a penalty they need not fall from one to the next:
-        `singular_values_` do. They say how well the training views were fitted, and
-        on few samples they are large even for noise: ``score`` on held-out views and
-        :mod:`skcrl.inspection` say what is real.
+        Canonical correlations: the Pearson correlation of each pair of codes of the
+        training views. They are 0 beyond `rank_`. With a penalty they are not always in
+        decreasing order, but `singular_values_` are. These are training values, and
+        with few samples they are large even for noise. To see what is real, use
+        ``score`` on held-out views, or :mod:`skcrl.inspection`.
     singular_values_ : ndarray of shape (n_components,)
-        Singular values of T, largest first, which put the components in order. Without
-        a penalty they are `correlations_`; a ridge makes them smaller, and `shrinkage`
-        larger, up to :math:`1 / \sqrt{(1 - s_x)(1 - s_y)}`.
+        Singular values of T, largest first. They give the components their order.
+        Without a penalty they equal `correlations_`. A ridge makes them smaller;
+        `shrinkage` makes them larger, up to :math:`1 / \sqrt{(1 - s_x)(1 - s_y)}`.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
-        Projections of the centred views, whose codes are uncorrelated and of unit
-        variance but for ridge and shrinkage. Zero past `rank_`.
+        Canonical weights, which map the centred views to codes. Without a penalty, the
+        codes of a view are uncorrelated and have variance 1. The weights are 0 beyond
+        `rank_`.
     x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
-        Correlation of each column of a view with each of its codes; 0 for a constant.
+        Loadings: the correlation of each column of a view with each code of that view.
+        The loading of a constant column is 0.
     x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray
-        Share of a view's total variance that each code accounts for, (n_components,).
+        Share of the total variance of a view that each of its codes explains, of shape
+        (n_components,).
     x_mean_, y_mean_ : ndarray of shape (n_features,)
-        Means of the training views; 0 without centring.
+        Means of the training views; 0 if the views were not centred.
     x_var_, y_var_ : ndarray of shape (n_features,)
-        Variances of the training views, about 0 without centring. These, loadings and
-        explained variances are of residuals, if there were covariates.
+        Variances of the training views; mean squares if the views were not centred. If
+        there were covariates, these variances, the loadings and the explained variances
+        are those of the residuals.
     covariate_mean_ : ndarray of shape (n_covariates,)
-        Means of the covariates, if there were any; 0 without centring.
+        Means of the covariates, if there were any; 0 if the views were not centred.
     x_slopes_, y_slopes_ : ndarray of shape (n_covariates, n_features) or None
-        What a view gains with each covariate, if there were any: residuals are
-        ``X - (covariates - covariate_mean_) @ x_slopes_``. None for a view that is not
-        adjusted.
+        Regression coefficients of a view on the covariates, if there were any. The
+        residuals are ``X - (covariates - covariate_mean_) @ x_slopes_``. None for a
+        view that is not adjusted.
     covariate_names_in_ : ndarray of str
         Column names of the covariates, if they were a data frame.
     rank_ : int
-        Components that the training data determine, at most `n_components_`.
+        Number of components that the training data determine, at most `n_components_`.
     solver_ : str
-        Solver that was chosen.
+        The solver that was used.
     shrinkage_ : pair of float
-        Shrinkage of either view: as given, estimated or chosen.
+        Shrinkage of each view, whether it was given, estimated or chosen.
     moments_ : Moments
-        Sums that `partial_fit` continues from; not there after solver "gram".
+        Sums that `partial_fit` continues from. It does not exist after solver "gram".
     n_samples_seen_ : int
-        Number of samples of the last ``fit`` and of every ``partial_fit`` since.
+        Number of samples in the last ``fit`` and in every ``partial_fit`` after it.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of each view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of each view, if it was a data frame.
 
     See Also
     --------
-    KernelCCA : The same in the feature spaces of kernels.
-    DeepCCA : Learned nonlinear encoders before the same CCA.
+    KernelCCA : Nonlinear CCA, in the feature spaces of kernels.
+    DeepCCA : Nonlinear CCA, with encoders that are neural networks.
+    SparseCCA : CCA with weights that are mostly 0.
 
     References
     ----------
@@ -182,7 +202,7 @@ class LinearCCA(ByWeights):
     >>> cca.reconstruct(exercise, to="y").shape
     (20, 3)
 
-    What exercise shares with weight and waist beyond the pulse:
+    What do exercise and weight and waist share, once the pulse is accounted for?
 
     >>> body, pulse = physiology[:, :2], physiology[:, 2]
     >>> partial = LinearCCA(reg=0).fit(exercise, body, covariates=pulse)
@@ -193,7 +213,7 @@ class LinearCCA(ByWeights):
     """
 
     _accepts_sparse = True
-    # A copy of wide CSC views, of cells say, would take as much memory as the fit.
+    # Converting a wide CSC view, such as single cells, would double the memory.
     _sparse_formats = ("csr", "csc")
     _accepts_tensors = True
     _accepts_dask = True
@@ -242,7 +262,7 @@ class LinearCCA(ByWeights):
         sample_weight: ArrayLike | None = None,
         covariates: Rows | None = None,
     ) -> Self:
-        """Fit to paired views.
+        """Fit the model to two paired views.
 
         Parameters
         ----------
@@ -252,12 +272,13 @@ class LinearCCA(ByWeights):
                 (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. They
-            must add up to more than 1.
+            Number of samples that each row stands for, at least 0. The weights must
+            add up to more than 1. None gives every row the weight 1.
         covariates : {array-like, Dask array} of shape (n_samples, n_covariates) or \
                 (n_samples,) or None, default=None
-            What is taken out of the views that `adjust` names, with an intercept if
-            `center`. Collinear and constant ones are no error.
+            Variables whose effect is removed from the views that `adjust` names. The
+            regression has an intercept if `center` is True. Covariates may be collinear
+            or constant.
 
         Returns
         -------
@@ -267,22 +288,28 @@ class LinearCCA(ByWeights):
         Raises
         ------
         ValueError
-            If the views are not finite numbers with paired rows, at least two of
-            them, or ten for ``shrinkage="cv"``, which takes no Dask array; if one is a
-            Dask array, or a tensor, and the other is not, or a Dask array is divided
-            along its features; if variances overflow; if
-            `n_components` exceeds the narrower view, `reg`, `shrinkage` or
-            `sample_weight` is out of its range, `solver` does not take such views, or
-            covariates are not finite numbers of paired rows or leave no degree of
-            freedom. The estimator is then as it was before.
+            If the input cannot be used. The estimator then stays as it was before. The
+            possible reasons are:
+
+            - The views are not finite numbers with paired rows, have fewer than two
+              rows, or have variances that overflow.
+            - Only one of the views is a Dask array, or only one is a tensor; or a Dask
+              array is split along its features; or `solver` cannot use such views.
+            - `n_components` is larger than the number of features of the narrower view,
+              or `reg`, `shrinkage` or `sample_weight` is out of range.
+            - The views have fewer than ten rows, or are Dask arrays, with
+              ``shrinkage="cv"``.
+            - The covariates are not finite numbers with paired rows, or leave no degree
+              of freedom.
 
         Warns
         -----
         DegenerateFitWarning
-            If a view is constant, or if the ranks of the views add up to more than the
-            samples leave, n_samples - 1 with centring, less those that covariates take:
-            the first `correlations_` are then 1 whatever the data. Directions of which
-            the penalty is a hundredth of the variance or more do not count.
+            If a view is constant, or if the ranks of the two views add up to more than
+            the degrees of freedom. In the second case the first `correlations_` are 1
+            for any data. With centring there are n_samples - 1 degrees of freedom, less
+            those that the covariates take. A direction does not count towards the rank
+            if its penalty is at least a hundredth of its variance.
         """
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
@@ -318,8 +345,8 @@ class LinearCCA(ByWeights):
         ):
             if value in np.atleast_1d(np.asarray(getattr(self, parameter), object)):
                 raise AttributeError(
-                    f"partial_fit adds up moments, and {parameter}={value!r} needs all "
-                    "rows at once: use fit, or choose another."
+                    f"partial_fit adds up moments, but {parameter}={value!r} needs all "
+                    "rows at once. Use fit, or choose another value."
                 )
         return True
 
@@ -332,7 +359,10 @@ class LinearCCA(ByWeights):
         sample_weight: ArrayLike | None = None,
         covariates: Rows | None = None,
     ) -> Self:
-        """Add paired rows: any division of the data into calls gives the same fit.
+        """Update the fit with more paired rows.
+
+        Use it if the data do not fit into memory, or arrive in parts. The result does
+        not depend on how the rows are divided between the calls.
 
         Parameters
         ----------
@@ -342,30 +372,32 @@ class LinearCCA(ByWeights):
                 (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each.
+            Number of samples that each row stands for, at least 0. None gives every row
+            the weight 1.
         covariates : {array-like, Dask array} of shape (n_samples, n_covariates) or \
                 (n_samples,) or None, default=None
-            As in ``fit``, in every call or in none.
+            As in ``fit``. Pass covariates in every call or in none.
 
         Returns
         -------
         self : LinearCCA
-            Fitted to the rows of the last ``fit`` and of every ``partial_fit`` since.
+            Estimator, fitted to the rows of the last ``fit`` and of every
+            ``partial_fit`` after it.
 
         Raises
         ------
         ValueError
-            As for `fit`, and if the last one was solved by "gram", which leaves no sums
-            to continue from.
+            As for `fit`. Also if the last ``fit`` used solver "gram", which keeps no
+            sums that could be continued.
         AttributeError
-            With solver "gram", or shrinkage "ledoit_wolf" or "cv", which need all rows
-            at once.
+            If `solver` is "gram", or `shrinkage` is "ledoit_wolf" or "cv". These need
+            all rows at once.
         """
         first = not hasattr(self, "n_samples_seen_")
         if not first and not hasattr(self, "moments_"):
             raise ValueError(
-                "Solver 'gram' fitted this estimator, and leaves no moments to "
-                "add to: fit it with solver='covariance'."
+                "This estimator was fitted with solver 'gram', which keeps no moments "
+                "that partial_fit could add to. Fit it with solver='covariance'."
             )
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
@@ -386,7 +418,10 @@ class LinearCCA(ByWeights):
         return self
 
     def _solve(self, m, n_covariates, settings, fourth=None):
-        """Fit to moments of [X, covariates] and y; the freedom that these take, too."""
+        """Fit to moments of [X, covariates] and y.
+
+        Returns the fit and the degrees of freedom that the covariates take.
+        """
         require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
         k = self._n_components(m.n)
         lanczos = self._by_lanczos(m, k, settings)
@@ -437,7 +472,7 @@ class LinearCCA(ByWeights):
             (self.n_features_in_, self.y_n_features_in_),
             fit.free_ranks,
             self.n_samples_seen_ - self.center - lost,
-            "Set shrinkage, to 0.5 or 'ledoit_wolf' say, or a larger reg",
+            "Set shrinkage, for example to 0.5 or 'ledoit_wolf', or a larger reg",
         )
 
     def _n_components(self, n_samples):
@@ -446,8 +481,9 @@ class LinearCCA(ByWeights):
             return min(bound, max(self.n_samples_seen_, int(n_samples)))
         if self.n_components > bound:
             raise ValueError(
-                f"`n_components` upper bound is {bound}, the width of the narrower "
-                f"view. Got {self.n_components} instead. Reduce `n_components`."
+                f"`n_components` upper bound is {bound}, the number of features of the "
+                f"narrower view. Got {self.n_components} instead. Reduce "
+                "`n_components`."
             )
         return self.n_components
 
@@ -456,7 +492,7 @@ class LinearCCA(ByWeights):
         if self.solver in ("gram", "lanczos") and not is_numpy:
             raise ValueError(
                 f"solver={self.solver!r} takes NumPy arrays and sparse matrices, got "
-                f"{type(X).__module__}.{type(X).__name__}: use solver='covariance'."
+                f"{type(X).__module__}.{type(X).__name__}. Use solver='covariance'."
             )
         widest = max(self.n_features_in_, self.y_n_features_in_)
         return self.solver == "gram" or (
@@ -480,8 +516,8 @@ class LinearCCA(ByWeights):
             return settings
         if kind_of(X).library == "dask":
             raise ValueError(
-                "shrinkage='cv' takes no Dask arrays: choose it on a part of the rows "
-                "in memory, fit to these, and pass its shrinkage_ as shrinkage."
+                "shrinkage='cv' cannot use Dask arrays. First fit a part of the rows "
+                "in memory, and pass the shrinkage_ of that fit as shrinkage."
             )
         check_folds(self.n_samples_seen_)
         chosen = shrinkage_by_moments(X, y, C, weights, settings, self.adjust)
@@ -500,7 +536,7 @@ class LinearCCA(ByWeights):
 
 
 def _n_rows(X, weights, m):
-    """Rows that weigh something; Dask may have learnt it only by adding them up."""
+    """Number of rows with a weight, which Dask may know only after adding them up."""
     if weights is not None:
         return int((weights > 0).sum())
     return int(m.n) if np.isnan(X.shape[0]) else X.shape[0]

@@ -38,122 +38,128 @@ _NAMES = {"x": "X", "y": "y"}
 class LinearCommonIndividual(CommonIndividual):
     r"""Common, individual and residual parts of two tables, by linear projections.
 
-    Tells what two noisy tables share from what each of them has alone, by the angles
-    between their signals, as AJIVE does [1]_:
+    Use it to separate what two noisy tables share from what each table has alone. As in
+    AJIVE [1]_, the angles between the signals of the two tables decide what is shared:
 
-    1. The signal of a table is spanned by its leading `n_signal_` principal components,
-       standardised, :math:`U_x` and :math:`U_y`.
-    2. The singular value decomposition :math:`U_x^\top U_y / (n - 1) = A R B^\top`
-       gives common codes :math:`Z_x = U_x A` and :math:`Z_y = U_y B` of the pairs of
-       directions whose correlation exceeds both bounds of AJIVE.
-    3. Individual codes are the principal components of what those common codes leave
-       of the signal. The rest of the table is residual.
+    1. The signal of each table is spanned by its leading `n_signal_` principal
+       components. Standardised, these are :math:`U_x` and :math:`U_y`.
+    2. The singular value decomposition is :math:`U_x^\top U_y / (n - 1) = A R B^\top`.
+       The common codes are :math:`Z_x = U_x A` and :math:`Z_y = U_y B`, for the pairs
+       of directions whose correlation is larger than both bounds of AJIVE.
+    3. The part of the signal that the common codes do not explain is the individual
+       part. Its principal components are the individual codes. The rest of the table is
+       the residual.
 
-    Each code is a linear projection of its own table, so that new samples may have one
-    table alone, and all codes of a table are uncorrelated in fit: the variances of the
-    three parts add up. The joint scores of AJIVE, the same for both tables, are
-    ``transform_joint``, up to scale.
+    Each code is a linear projection of its own table, so a new sample needs only one of
+    the two tables. On the training data all codes of a table are uncorrelated, so the
+    variances of the three parts add up. ``transform_joint`` gives the joint scores of
+    AJIVE, which are the same for both tables, up to scale.
 
-    Columns count by their variance, and noise is taken to be equal in all of them.
-    Bring columns of unlike units to one scale before, by StandardScaler in a
-    ViewPipeline. That makes their noise unequal, and then too many directions look like
-    a signal: give `n_signal`, or `n_components` and `n_individual`.
+    Columns with a large variance have more influence, and the noise is assumed to be
+    equal in all columns. If columns have different units, bring them to one scale
+    first, with StandardScaler in a ViewPipeline. This makes their noise unequal, and
+    too many directions then look like signal. In that case set `n_signal`, or both
+    `n_components` and `n_individual`.
 
-    Views may be sparse, or Dask arrays in chunks of rows. Views of more than twice as
-    many columns as rows are solved through n x n matrices, all others through the
-    covariances of their columns.
+    Views may be sparse, or Dask arrays in chunks of rows. If a view has more than twice
+    as many columns as rows, the problem is solved with n x n matrices, otherwise with
+    the covariances of the columns.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of common components, at most the width of the narrower view. None stands
-        for as many as exceed both bounds.
+        Number of common components, at most the number of features of the narrower
+        view. None keeps the directions whose correlation is larger than both bounds.
     n_individual : int, None or pair of these, default=None
-        Number of individual components of both views, or (x, y), at most the width of
-        the view less the common components. None stands for what the common components
-        leave of `n_signal_`.
+        Number of individual components, one number for both views or a pair (x, y). It
+        is at most the number of features minus the number of common components. None
+        keeps all of the signal that is not common: `n_signal_` minus the number of
+        common components.
     n_signal : int, None or pair of these, default=None
-        Rank of the signals of both views, or (x, y), from `n_components` to the width
-        of the view. None stands for the directions that stand out of noise which is
-        equal in all columns, by the tests of [2]_: one at least, and no fewer than the
-        `n_components` and `n_individual` that are given. Give it where noise differs
-        between columns, as it does behind StandardScaler, or where the signal fills the
-        view. The eigenvalues of the covariance of a view show it: those of the signal
-        lie above a slope of the others.
+        Rank of the signal, one number for both views or a pair (x, y), from
+        `n_components` to the number of features. None counts the directions that have
+        more variance than noise explains, by the tests of [2]_, which assume the same
+        noise in all columns. It counts at least one, and at least as many as
+        `n_components` and `n_individual` ask for. Set the rank yourself if the noise
+        differs between columns, as after StandardScaler, or if the signal fills the
+        view. To find it, plot the eigenvalues of the covariance of the view: those of
+        the signal lie above the slow decline of the others.
     random_state : int, RandomState instance or None, default=None
-        Draws the bounds. Directions near a bound may be common by one seed and not by
-        another.
+        Seed for the random matrices from which the bounds are estimated. A direction
+        close to a bound may be common with one seed and not with another.
 
     Attributes
     ----------
     n_components_ : int
-        Number of columns of common codes, one at least.
+        Number of columns of the common codes, at least one.
     rank_ : int
-        Number of common components that were found. Codes past it are 0; it is 0 where
-        no direction exceeds the bounds.
+        Number of common components that were found; 0 if no direction exceeds the
+        bounds. Codes beyond `rank_` are 0.
     n_individual_ : tuple of int
-        Number of individual components of either view, (x, y).
+        Number of individual components of each view, (x, y).
     n_signal_ : tuple of int
-        Rank of the signal of either view, (x, y).
+        Rank of the signal of each view, (x, y).
     correlations_ : ndarray of shape (n_components,)
-        Pearson correlation of each pair of common codes in fit, largest first. 0 past
-        `rank_`.
+        Pearson correlation of each pair of common codes of the training views, largest
+        first. They are 0 beyond `rank_`.
     signal_correlations_ : ndarray of shape (n_pairs,)
-        Correlations of all pairs of directions of the signals, common or not; as many
-        as the smaller of both `n_signal_`.
+        Correlations of all pairs of directions of the signals, common or not. There are
+        as many as the smaller `n_signal_`.
     wedin_bound_, random_bound_ : float
-        Correlation that a shared direction keeps under the noise, and largest
-        correlation of random signals of these ranks, each at 5 %. The first is 0 where
-        the noise of a view could not be estimated, because its signal fills it. (The
-        squared singular values of [1]_ are one more than these correlations.) Only
-        with ``n_components=None``.
+        The two bounds, each at a level of 5 %. The first is the correlation that a
+        shared direction keeps under the noise. It is 0 if the signal fills a view, so
+        that the noise of the view cannot be estimated. The second is the largest
+        correlation of random signals of the same ranks. (The squared singular values of
+        [1]_ are these correlations plus one.) They exist only with
+        ``n_components=None``.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
-        Projections of the centred views to common codes, which have variance 1.
+        Weights, which map the centred views to common codes. These have variance 1.
     x_individual_weights_, y_individual_weights_ : ndarray (n_features, n_individual)
-        Projections to individual codes, which have variance 1 and are ordered by the
-        variance that they account for.
+        Weights, which map the centred views to individual codes. These have variance 1.
+        They are ordered by the variance that they explain, largest first.
     x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
-        Correlation of each column of a view with each of its common codes; 0 for a
-        constant.
+        Loadings: the correlation of each column of a view with each of its common
+        codes. The loading of a constant column is 0.
     x_individual_loadings_, y_individual_loadings_ : ndarray (n_features, n_individual)
-        The same for individual codes.
+        Loadings on the individual codes.
     x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray (n_components,)
-        Share of a view's total variance that each of its common codes accounts for.
+        Share of the total variance of a view that each of its common codes explains.
     x_individual_explained_variance_ratio_ : ndarray of shape (n_individual,)
-        The same for individual codes of x. What both leave of 1 is residual.
+        Share of the total variance of x that each of its individual codes explains. The
+        residual has the share that is missing to 1.
     y_individual_explained_variance_ratio_ : ndarray of shape (n_individual,)
-        The same of y.
+        Share of the total variance of y that each of its individual codes explains.
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the training views.
     x_var_, y_var_ : ndarray of shape (n_features,)
         Variances of the training views.
     moments_ : Moments
-        Sums that `partial_fit` continues from; not there after ``fit`` of views of more
-        than twice as many columns as rows.
+        Sums that `partial_fit` continues from. They do not exist after a ``fit`` to
+        views with more than twice as many columns as rows.
     n_samples_seen_ : int
-        Number of samples of the last ``fit`` and of every ``partial_fit`` since.
+        Number of samples in the last ``fit`` and in every ``partial_fit`` after it.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of each view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of each view, if it was a data frame.
 
     See Also
     --------
-    LinearCCA : Common codes alone, of all directions of the views.
+    LinearCCA : Common codes only, from all directions of the views.
 
     Notes
     -----
-    ``reconstruct(X, y, to="x", parts="common")`` is the common part of X, with its
-    mean, "individual" its individual part, and X less "all" the residual. Where both
-    views are given, the common part is rebuilt from the mean of both common codes,
-    which errs less than either: within the signal it is the joint part of AJIVE. Where
-    a view is missing, its common codes are predicted by those of the other, times
-    `correlations_`.
+    ``reconstruct(X, y, to="x", parts="common")`` returns the common part of X, with its
+    mean. ``parts="individual"`` returns the individual part, and X minus the result of
+    ``parts="all"`` is the residual. If both views are given, the common part is rebuilt
+    from the mean of both common codes, which is more accurate than either of them.
+    Within the signal this is the joint part of AJIVE. If a view is missing, its common
+    codes are predicted as those of the other view times `correlations_`.
 
-    D-CCA [3]_ shrinks the common part where its directions are only partly correlated,
-    and leaves the rest to the individual part. On planted tables, where noise alone
-    lowers the correlations, that individual part is further from the truth than the one
-    here: ``benchmarks/linear_common_individual.py`` prints the errors of both.
+    D-CCA [3]_ shrinks the common part if its directions are only partly correlated, and
+    adds the difference to the individual part. In simulated tables where only noise
+    lowers the correlations, the individual part of D-CCA is further from the truth than
+    the one here: ``benchmarks/linear_common_individual.py`` prints the errors of both.
 
     References
     ----------
@@ -216,7 +222,7 @@ class LinearCommonIndividual(CommonIndividual):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Rows, y: Rows) -> Self:
-        """Fit to paired views.
+        """Fit the model to two paired views.
 
         Parameters
         ----------
@@ -234,18 +240,17 @@ class LinearCommonIndividual(CommonIndividual):
         Raises
         ------
         ValueError
-            If the views are not finite numbers with paired rows, at least two of
-            them; if one is a Dask array and the other is not; if variances overflow;
-            or if a number of components is out of its range. The estimator is then as
-            it was before.
+            If the views are not finite numbers with paired rows, have fewer than two
+            rows, or have variances that overflow; if only one of them is a Dask array;
+            or if a number of components is out of range. The estimator then stays as it
+            was before.
 
         Warns
         -----
         DegenerateFitWarning
-            If a view is constant; if no direction is common, so that common codes are
-            0; or if the signals have more directions than the samples leave degrees of
-            freedom, so that the first of a given `n_components` correlate whatever the
-            data.
+            If a view is constant; if no direction is common, so that all common codes
+            are 0; or if the signals have more directions together than there are
+            degrees of freedom, so that the first components correlate for any data.
         """
         with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=True, min_samples=2)
@@ -258,7 +263,10 @@ class LinearCommonIndividual(CommonIndividual):
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Rows, y: Rows) -> Self:
-        """Add paired rows: any division of the data into calls gives the same fit.
+        """Update the fit with more paired rows.
+
+        Use it if the data do not fit into memory, or arrive in parts. The result does
+        not depend on how the rows are divided between the calls.
 
         Parameters
         ----------
@@ -271,20 +279,22 @@ class LinearCommonIndividual(CommonIndividual):
         Returns
         -------
         self : LinearCommonIndividual
-            Fitted to the rows of the last ``fit`` and of every ``partial_fit`` since,
-            always through covariances; the first call takes two rows or more.
+            Estimator, fitted to the rows of the last ``fit`` and of every
+            ``partial_fit`` after it. The first call needs at least two rows. The
+            problem is always solved with covariances.
 
         Raises
         ------
         ValueError
-            As for `fit`, and if the last one was of views with more than twice as many
-            columns as rows, which leaves no sums to continue from.
+            As for `fit`. Also if the last ``fit`` was to views with more than twice as
+            many columns as rows, because it keeps no sums that could be continued.
         """
         first = not hasattr(self, "n_samples_seen_")
         if not first and not hasattr(self, "moments_"):
             raise ValueError(
-                "This estimator was fitted through the rows of wide views, which "
-                "leaves no moments to add to: begin with partial_fit in place of fit."
+                "The views in fit had more than twice as many columns as rows. Such a "
+                "fit keeps no moments that partial_fit could add to. Start with "
+                "partial_fit instead of fit."
             )
         with restored_on_error(self), overflow_told_by_error():
             X, y = check_pair(self, X, y, reset=first)
@@ -343,7 +353,7 @@ class LinearCommonIndividual(CommonIndividual):
         self._warn()
 
     def _n_common(self, spectra, n_free):
-        """Number of common components, of those that the signals can have."""
+        """Number of common components, at most as many as the signals have."""
         self.__dict__.pop("wedin_bound_", None)
         self.__dict__.pop("random_bound_", None)
         if self.n_components is not None:
@@ -389,12 +399,12 @@ class LinearCommonIndividual(CommonIndividual):
         if self.rank_ == 0 and 0 not in self.n_signal_:
             largest = self.signal_correlations_[0]
             warnings.warn(
-                "The views have no common component, and common codes are 0: the "
+                "The views have no common component, so all common codes are 0. The "
                 f"largest correlation of their signals, {largest:.2f}, does not exceed "
-                f"both bounds, {self.wedin_bound_:.2f} of noise and "
-                f"{self.random_bound_:.2f} of chance. Give n_components to take the "
-                "most correlated ones all the same, or n_signal if the ranks of the "
-                f"signals, {self.n_signal_[0]} and {self.n_signal_[1]}, are others.",
+                f"both bounds, {self.wedin_bound_:.2f} for noise and "
+                f"{self.random_bound_:.2f} for chance. Set n_components to keep the "
+                "most correlated directions anyway. Set n_signal if the ranks of the "
+                f"signals, {self.n_signal_[0]} and {self.n_signal_[1]}, are wrong.",
                 DegenerateFitWarning,
                 stacklevel=2,
             )
@@ -413,11 +423,11 @@ class LinearCommonIndividual(CommonIndividual):
         k = self.n_components or 1
         if k > min(widths):
             raise ValueError(
-                f"`n_components` upper bound is {min(widths)}, the width of the "
-                f"narrower view. Got {k} instead. Reduce `n_components`."
+                f"`n_components` upper bound is {min(widths)}, the number of features "
+                f"of the narrower view. Got {k} instead. Reduce `n_components`."
             )
         n_individual, n_signal = (
-            per_view(name, value, _is_count, "a whole number that is not negative")
+            per_view(name, value, _is_count, "a whole number of at least 0")
             for name, value in (
                 ("n_individual", self.n_individual),
                 ("n_signal", self.n_signal),
@@ -428,7 +438,7 @@ class LinearCommonIndividual(CommonIndividual):
         ):
             if own is not None and own > p - (self.n_components or 0):
                 raise ValueError(
-                    f"`n_individual` of {name} must be at most n_features={p} less the "
+                    f"`n_individual` of {name} must be at most n_features={p} minus "
                     f"n_components={self.n_components}. Got {own} instead."
                 )
             if rank is not None and not k <= rank <= p:
@@ -444,66 +454,66 @@ class LinearCommonIndividual(CommonIndividual):
 
     @property
     def x_loadings_(self) -> np.ndarray:
-        """Correlation of each column of X with each common code of it."""
+        """Correlation of each column of X with each common code of X."""
         return self._loadings("x", 0)
 
     @property
     def y_loadings_(self) -> np.ndarray:
-        """Correlation of each column of y with each common code of it."""
+        """Correlation of each column of y with each common code of y."""
         return self._loadings("y", 0)
 
     @property
     def x_individual_loadings_(self) -> np.ndarray:
-        """Correlation of each column of X with each individual code of it."""
+        """Correlation of each column of X with each individual code of X."""
         return self._loadings("x", 1)
 
     @property
     def y_individual_loadings_(self) -> np.ndarray:
-        """Correlation of each column of y with each individual code of it."""
+        """Correlation of each column of y with each individual code of y."""
         return self._loadings("y", 1)
 
     @property
     def x_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of X that each common code accounts for."""
+        """Share of the variance of X that each common code explains."""
         return self._explained("x", 0)
 
     @property
     def y_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of y that each common code accounts for."""
+        """Share of the variance of y that each common code explains."""
         return self._explained("y", 0)
 
     @property
     def x_individual_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of X that each individual code accounts for."""
+        """Share of the variance of X that each individual code explains."""
         return self._explained("x", 1)
 
     @property
     def y_individual_explained_variance_ratio_(self) -> np.ndarray:
-        """Share of the variance of y that each individual code accounts for."""
+        """Share of the variance of y that each individual code explains."""
         return self._explained("y", 1)
 
     def loadings_frame(self, side: Side = "x") -> Any:
-        """Loadings of one view as a data frame, with the names of its columns.
+        """Loadings of one view as a data frame, labelled with its column names.
 
         Parameters
         ----------
         side : {"x", "y"}, default="x"
-            View whose loadings to take.
+            The view.
 
         Returns
         -------
         loadings : DataFrame of shape (n_features, n_components + n_individual)
-            Correlations of the columns of the view with its common codes and then with
-            its individual codes. A row for each column of the view, under its name in
-            the frame that was fitted, or else x0, x1 and so on, y0, y1 for the second
-            view.
+            Correlations of the columns of the view with its common codes, and then with
+            its individual codes. There is one row for each column of the view. The rows
+            have the names of the columns, if the view was a data frame in fit.
+            Otherwise they are called x0, x1 and so on, or y0, y1 for the second view.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If `side` is another.
+            If `side` is neither "x" nor "y".
         ImportError
             If pandas is not installed.
 
@@ -617,7 +627,7 @@ class _Projections(NamedTuple):
 
 
 def _signal_rank(spectrum, n_free, given, least):
-    """Rank of the signal of a view, as given or found, of those that it has."""
+    """Rank of the signal of a view, given or estimated, at most the rank of it."""
     rank = given
     if given is None:
         found = signal_rank(spectrum.values, n_free, spectrum.n_distinct)
@@ -626,7 +636,7 @@ def _signal_rank(spectrum, n_free, given, least):
 
 
 def _signs(principal, i, directions):
-    """1 or -1 a direction, which makes its largest standardised weight positive."""
+    """Signs, 1 or -1, that make the largest standardised weight of each positive."""
     spectrum, size = principal.spectra[i], len(directions)
     weights = principal.axes(i, size) @ (
         directions / spectrum.values[:size, None] ** 0.5
@@ -635,7 +645,7 @@ def _signs(principal, i, directions):
 
 
 def _padded(columns, n_columns):
-    """Zero columns on the right, up to `n_columns`."""
+    """`columns` with columns of zeros added on the right, `n_columns` in all."""
     return np.pad(columns, ((0, 0), (0, n_columns - columns.shape[1])))
 
 

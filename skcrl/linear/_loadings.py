@@ -4,7 +4,7 @@ from sklearn.utils._optional_dependencies import check_pandas_support
 
 
 def loadings_frame(estimator, side, loadings, columns):
-    """Frame of loadings, with a row for each column of the view, under its name.
+    """Data frame of loadings, with one named row for each column of the view.
 
     Parameters
     ----------

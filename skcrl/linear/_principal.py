@@ -1,4 +1,4 @@
-"""The principal components of two views, by their covariances or by their rows."""
+"""Principal components of two views, from their covariances or from their rows."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -11,31 +11,31 @@ from skcrl._origins import about_medians
 from skcrl.linear._fit import require_finite
 from skcrl.linear._rows import Rows, rows_of
 
-# What correlations of columns that are multiples of each other miss of 1, at most.
+# Largest distance from 1 of the correlation of columns that are multiples of another.
 _ROUNDING = 1e-9
 
 
 class Spectrum(NamedTuple):
-    """A view by the spectrum of its covariance over n - 1, V diag(l) V'."""
+    """Spectrum of the covariance of a view, V diag(l) V', normalised by n - 1."""
 
     mean: np.ndarray  # (p,)
     var: np.ndarray  # (p,), 0 for a constant
     values: np.ndarray  # (r,), l, largest first, all above rounding
-    vectors: np.ndarray  # (p, r), V, or of rows (n, r), their left singular vectors
+    vectors: np.ndarray  # V (p, r), or for `ByRows` left singular vectors (n, r)
     n_distinct: int  # columns that are not constant, equal ones counted once
 
 
 @dataclass(frozen=True)
 class ByCovariance:
-    """Through p x p matrices, whose sums of products do not grow with the rows."""
+    """Principal components from p x p matrices, whose size does not depend on n."""
 
     n: int
     spectra: tuple[Spectrum, Spectrum]
-    xy: Any  # (p, q), covariances between the views, sparse perhaps
+    xy: Any  # (p, q), covariances between the views, may be sparse
 
     @classmethod
     def of(cls, moments):
-        """From moments of both views."""
+        """Make it from moments of both views."""
         cov = _moments.covariances(moments)
         require_finite(float(cov.xx.diagonal().sum() + cov.yy.diagonal().sum()))
         n = int(moments.n)
@@ -59,7 +59,7 @@ class ByCovariance:
 
 @dataclass(frozen=True)
 class ByRows:
-    """Through n x n matrices, for views of more columns than rows."""
+    """Principal components from n x n matrices, for more columns than rows."""
 
     n: int
     spectra: tuple[Spectrum, Spectrum]
@@ -67,7 +67,7 @@ class ByRows:
 
     @classmethod
     def of(cls, X, y):
-        """From the checked views themselves."""
+        """Make it from the checked views themselves."""
         (x_rows, x), (y_rows, y) = (_of_rows(view) for view in (X, y))
         return cls(X.shape[0], (x, y), (x_rows, y_rows))
 
@@ -91,7 +91,7 @@ def _of_rows(view):
     rows = replace(rows, mean=rows.weighted_sums() / n)
     var = rows.sums_of_squares() / (n - 1)
     require_finite(var.sum())
-    # A constant column is there in rounding alone.
+    # What is left of a constant column is rounding error.
     rows = replace(rows, scale=(var > 0).astype(np.float64))
     gram = rows.gram() / (n - 1)
     return rows, _spectrum(
@@ -100,7 +100,7 @@ def _of_rows(view):
 
 
 def _n_distinct(cov):
-    """Number of columns that vary, of which none is a multiple of one before."""
+    """Number of columns that vary, without multiples of earlier columns."""
     var = cov.diagonal()
     scale = _linalg.unit_scale(var)
     correlations = abs(_moments.dense(cov) * scale[:, None] * scale)
@@ -109,9 +109,9 @@ def _n_distinct(cov):
 
 
 def _n_distinct_of_rows(rows, var):
-    """The same of wide views, by products of the columns with two random vectors.
+    """Number of distinct columns, by products of the columns with two random vectors.
 
-    Multiples of a column have multiples of its products, and no others do.
+    Multiples of a column have multiples of its products, and other columns do not.
     """
     vectors = np.random.RandomState(0).standard_normal((rows.view.shape[0], 2))
     products = rows.back(vectors) * _linalg.unit_scale(var)[:, None]
@@ -127,6 +127,6 @@ def _spectrum(mean, var, products, n, n_distinct):
     values, vectors = linalg.eigh(products, check_finite=False)
     rounding = 10 * len(products) * np.finfo(np.float64).eps * values[-1]
     live = np.flatnonzero(values > max(rounding, _linalg.LEAST_VARIANCE))
-    # Past n - 1 there is rounding alone.
+    # Beyond n - 1 there is only rounding error.
     order = live[::-1][: n - 1]
     return Spectrum(mean, var, values[order], vectors[:, order], n_distinct)

@@ -39,87 +39,99 @@ class Posterior(NamedTuple):
 
 
 class ProbabilisticCCA(TwoViewTransformer):
-    r"""Canonical correlation analysis of two tables in which cells are missing.
+    r"""Probabilistic canonical correlation analysis, for tables with missing cells.
+
+    Use it if single cells of the tables are missing (NaN): to fit CCA to all the cells
+    that are there, to fill the gaps, or to know how certain a code is. Use it also to
+    choose the number of components by :meth:`bic` or :meth:`aic`.
 
     The model [1]_ is :math:`x = W_x z + \mu_x + e_x` and
-    :math:`y = W_y z + \mu_y + e_y` with :math:`z \sim N(0, I)` shared by the views, and
-    noise :math:`e_x \sim N(0, \Psi_x)`, :math:`e_y \sim N(0, \Psi_y)` of either view
-    alone, of any covariance. Its maximum likelihood is CCA: with canonical weights
-    :math:`U_x` and correlations :math:`P`, :math:`W_x = \Sigma_{xx} U_x P^{1/2}` and
+    :math:`y = W_y z + \mu_y + e_y`. The latent variables :math:`z \sim N(0, I)` are
+    shared by both views. The noise :math:`e_x \sim N(0, \Psi_x)` and
+    :math:`e_y \sim N(0, \Psi_y)` belongs to one view, and may have any covariance. The
+    maximum-likelihood solution is CCA: with canonical weights :math:`U_x` and canonical
+    correlations :math:`P`, it is :math:`W_x = \Sigma_{xx} U_x P^{1/2}` and
     :math:`\Psi_x = \Sigma_{xx} - W_x W_x^T`, and the same for y.
 
-    Rows without gaps are fitted in closed form, and codes are those of
-    :class:`LinearCCA`. Where cells are missing, NaN, EM [2]_ maximises the likelihood
-    of those that are there, and every method takes such rows. A gap is filled with what
-    is expected of it given all cells of its row, in both views. That holds where
-    cells are missing at random: whether one is may depend on cells that are there, and
-    not on its own value.
+    If no cell is missing, the solution has a closed form, and the codes are those of
+    :class:`LinearCCA`. If cells are missing, the EM algorithm [2]_ maximises the
+    likelihood of the observed cells. Every method takes rows with gaps. A gap is filled
+    with its expected value, given all observed cells of its row in both views. This is
+    valid if cells are missing at random: whether a cell is missing may depend on the
+    observed cells, but not on its own value.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of components, at most min(n_features_x, n_features_y). None stands for
-        as many as the training data determine, one at least: any covariance.
+        Number of components, at most min(n_features_x, n_features_y). None keeps as
+        many as the training data determine, but at least one. The covariance of the
+        model is then not restricted.
     reg : float or pair of float, default=1e-4
-        Ridge :math:`(r_x, r_y)`, not negative, in squared units of the views, as in
-        LinearCCA. What is maximised is the log-likelihood less
-        :math:`\frac{n-1}{2} \sum_j r_j (\Sigma^{-1})_{jj}`. Of few rows, or of columns
-        that are nearly collinear, a larger one fills gaps better.
+        Ridge :math:`(r_x, r_y)`, at least 0, in the squared units of the views, as in
+        LinearCCA. The objective is the log-likelihood minus
+        :math:`\frac{n-1}{2} \sum_j r_j (\Sigma^{-1})_{jj}`. A larger ridge fills gaps
+        better if there are few rows, or if columns are nearly collinear.
     scale : bool, default=False
-        Whether `reg` is a share of the variance of each column, which makes it
-        independent of units. Nothing else depends on units.
+        If True, `reg` is a share of the variance of each column, and so does not depend
+        on units. Nothing else in the model depends on units.
     tol : float, default=1e-5
-        EM ends when a step adds less to the log-likelihood of a row, in the mean.
+        EM stops when a step increases the mean log-likelihood of a row by less than
+        this.
     max_iter : int, default=500
-        Number of steps at most.
+        Largest number of EM steps.
 
     Attributes
     ----------
     n_components_ : int
         Number of components.
     correlations_ : ndarray of shape (n_components,)
-        Canonical correlations of the model, largest first: without gaps the
+        Canonical correlations of the model, largest first. Without gaps they are the
         `singular_values_` of LinearCCA.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
-        Projections of the centred views to codes, in which the model has covariance I
-        over n - 1.
+        Canonical weights, which map the centred views to codes. Under the model, the
+        codes of a view have the identity as covariance, normalised by n - 1.
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the model.
     covariance_ : ndarray of shape (n_features_both, n_features_both)
-        Covariance of the model of both views side by side, over n.
+        Covariance of the model for both views side by side, normalised by n.
     rank_ : int
-        Components that the training data determine, at most `n_components_`.
+        Number of components that the training data determine, at most `n_components_`.
     n_parameters_ : int
-        Number of free parameters: means, covariances within either view, and of the
-        k components :math:`k (p + q - k)`, as many as a p x q matrix of rank k has.
+        Number of free parameters: the means, the covariances within each view, and
+        :math:`k (p + q - k)` for the k components, which is the number of free entries
+        of a p x q matrix of rank k.
     n_iter_ : int
-        Steps of EM; 1 without gaps.
+        Number of EM steps; 1 without gaps.
     loglike_ : ndarray of shape (n_iter,)
-        What EM maximises after each step, mean over the rows. It never falls.
+        Value of the objective after each step, as a mean over the rows. It never
+        decreases.
     n_samples_seen_ : int
-        Number of samples in ``fit``, those of weight 0 left out.
+        Number of samples in ``fit``. Samples of weight 0 are not counted.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of each view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of each view, if it was a data frame.
 
     See Also
     --------
-    LinearCCA : The same without gaps, for large, wide, sparse or streamed views.
+    LinearCCA : CCA without gaps, for large, wide, sparse or streamed views.
     CorrNet, MultimodalAutoencoder : Networks that train on rows without one view.
 
     Notes
     -----
-    The model is a Gaussian whose covariance between the views has rank k. So each step
-    of EM is the closed form for expected moments, and z is nothing to wait for.
+    The model is a Gaussian whose covariance between the views has rank k. The M step of
+    EM is therefore the closed form, applied to the expected moments, and EM does not
+    have to estimate z.
 
-    ``transform`` gives canonical variates, as LinearCCA does: of a row with gaps those
-    that are expected given its other cells of that view. ``transform_joint`` gives the
-    posterior mean of z given all cells of both views, and ``posterior`` its covariance,
-    too: of one whole view the mean is the codes times the roots of `correlations_`.
+    ``transform`` returns canonical variates, as in LinearCCA. For a row with gaps they
+    are the expected canonical variates, given the observed cells of that view.
+    ``transform_joint`` returns the posterior mean of z, given all observed cells of
+    both views; ``posterior`` also returns its covariance. If one view is complete and
+    the other is missing, the posterior mean is the codes times the square root of
+    `correlations_`.
 
-    Where columns are collinear, or constant, the density would be infinite: each
-    variance is then 1e-8 larger, as a share of it, and so it is in EM.
+    If columns are collinear or constant, the density would be infinite. Each variance
+    is then increased by 1e-8 of itself. EM always does this.
 
     References
     ----------
@@ -172,17 +184,17 @@ class ProbabilisticCCA(TwoViewTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Rows, y: Rows, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit to paired views, in which cells may be missing.
+        """Fit the model to two paired views, in which cells may be missing.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view. NaN is a missing cell, and a row of NaN a missing view.
+            First view. NaN marks a missing cell, and a row of NaN a missing view.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, paired with `X`, with such gaps.
+            Second view, paired with `X`. It may have gaps, too.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. They
-            must add up to more than 1.
+            Number of samples that each row stands for, at least 0. The weights must
+            add up to more than 1. None gives every row the weight 1.
 
         Returns
         -------
@@ -192,18 +204,19 @@ class ProbabilisticCCA(TwoViewTransformer):
         Raises
         ------
         ValueError
-            If the views are not numbers with paired rows, at least two of them; if a
-            row has no cell in either view, or a column none in any row; if variances
-            overflow; if `n_components` exceeds the narrower view, or `reg` or
-            `sample_weight` is out of its range. The estimator is then as it was before.
+            If the views are not numbers with paired rows, have fewer than two rows, or
+            have variances that overflow; if a row or a column has no observed cell; if
+            `n_components` is larger than the number of features of the narrower view;
+            or if `reg` or `sample_weight` is out of range. The estimator then stays as
+            it was before.
 
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` steps of EM were not enough for `tol`.
+            If EM did not reach `tol` within `max_iter` steps.
         DegenerateFitWarning
-            As from LinearCCA: if a view is constant, or if so few rows determine the
-            ranks of the views that the first `correlations_` are 1 whatever the data.
+            If a view is constant, or if there are so few rows that the first
+            `correlations_` are 1 for any data, as in LinearCCA.
         """
         with restored_on_error(self), overflow_told_by_error():
             check_beside(X, sample_weight, "sample_weight")
@@ -239,13 +252,13 @@ class ProbabilisticCCA(TwoViewTransformer):
             constant, free_ranks = fit.constant, fit.free_ranks
         n = len(V) if weights is None else weights.sum()
         r = self.correlations_
-        # Weights are of covariances over n - 1, the model is over n.
+        # The weights refer to covariances over n - 1, the model to those over n.
         self._joint_weights = (n / (n - 1)) ** 0.5 * r**0.5 / (1 + r)
         if not found.converged:
             warnings.warn(
-                f"EM ended after max_iter={self.max_iter} steps, before one added less "
-                f"than tol={self.tol:g} to the log-likelihood of a row. Raise "
-                "max_iter, or reg, or lower n_components.",
+                f"EM did not converge in max_iter={self.max_iter} steps: the last step "
+                "still increased the mean log-likelihood of a row by more than "
+                f"tol={self.tol:g}. Raise max_iter or reg, or lower n_components.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -276,13 +289,14 @@ class ProbabilisticCCA(TwoViewTransformer):
             return min(bound, n_samples)
         if self.n_components > bound:
             raise ValueError(
-                f"`n_components` upper bound is {bound}, the width of the narrower "
-                f"view. Got {self.n_components} instead. Reduce `n_components`."
+                f"`n_components` upper bound is {bound}, the number of features of the "
+                f"narrower view. Got {self.n_components} instead. Reduce "
+                "`n_components`."
             )
         return self.n_components
 
     def _require_seen(self, missing):
-        """Raise ValueError for the first column without a single cell, by its name."""
+        """Raise ValueError that names the first column without an observed cell."""
         empty = np.flatnonzero(missing.all(axis=0))
         if len(empty) == 0:
             return
@@ -291,12 +305,12 @@ class ProbabilisticCCA(TwoViewTransformer):
         names = self._column_names(side)
         column = at if names is None else names[at]
         raise ValueError(
-            f"All cells of column {column!r} of {NAMES[side]} are missing, NaN: "
-            f"{len(empty)} such column(s) say nothing. Drop them."
+            f"All cells of column {column!r} of {NAMES[side]} are missing (NaN). There "
+            f"are {len(empty)} such column(s). Drop them."
         )
 
     def _degenerate_with_gaps(self, V, reg):
-        """Names of constant views, and the ranks that no ridge holds back."""
+        """Names of constant views, and the ranks that the ridge does not affect."""
         p = self.n_features_in_
         vary = np.nanmax(V, axis=0) > np.nanmin(V, axis=0)
         unit = self.covariance_.diagonal() ** (0.5 * self.scale)
@@ -316,23 +330,26 @@ class ProbabilisticCCA(TwoViewTransformer):
         return means + within + self.n_components_ * (p + q - self.n_components_)
 
     def posterior(self, X: Rows | None = None, y: Rows | None = None) -> Posterior:
-        """What is known of z, which the views share, from the cells that are there.
+        """Posterior mean and covariance of the shared latent variables z of each row.
+
+        Use it to know how certain the joint code of a row is.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x) or None, default=None
-            First view. NaN is a missing cell, and a row of NaN a missing view.
+            First view. NaN marks a missing cell, and a row of NaN a missing view.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
                 default=None
-            Second view, with such gaps.
+            Second view. It may have gaps, too.
 
         Returns
         -------
         mean : ndarray of shape (n_samples, n_components)
-            What ``transform_joint`` gives.
+            Posterior means, the same as from ``transform_joint``.
         covariance : ndarray of shape (n_samples, n_components, n_components)
-            The roots of its diagonal are standard errors. The more cells are missing
-            the nearer it is to I, which is that of z before anything was seen.
+            Posterior covariances. The square roots of the diagonal are standard errors.
+            With more missing cells the covariance comes closer to the identity, which
+            is the covariance of z before any cell is observed.
 
         Examples
         --------
@@ -360,56 +377,57 @@ class ProbabilisticCCA(TwoViewTransformer):
         return Posterior(filled @ by_cell, covariance)
 
     def score_samples(self, X: Rows | None = None, y: Rows | None = None) -> np.ndarray:
-        """Log-likelihood of each row: of the cells that are there.
+        """Log-likelihood of the observed cells of each row.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x) or None, default=None
-            First view. NaN is a missing cell, and a row of NaN a missing view.
+            First view. NaN marks a missing cell, and a row of NaN a missing view.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,) or None, \
                 default=None
-            Second view, with such gaps.
+            Second view. It may have gaps, too.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            Logarithm of the density of the model, without the penalty.
+            Logarithm of the density under the model, without the penalty.
         """
         check_is_fitted(self)
         X, y, _, _ = self._check_available(X, y)
         return log_densities(self._gaussian(), self._side_by_side(X, y))
 
     def aic(self, X: Rows, y: Rows) -> float:
-        """Akaike's information criterion of the model on the data, lower is better.
+        """Akaike's information criterion of the model on the data; lower is better.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view, with gaps or without: most often the one that was fitted.
+            First view, with or without gaps. Usually these are the training data.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view.
 
         Returns
         -------
         aic : float
-            Twice the difference of `n_parameters_` and the log-likelihood.
+            Twice the difference between `n_parameters_` and the log-likelihood.
         """
         return 2 * (self.n_parameters_ - float(self.score_samples(X, y).sum()))
 
     def bic(self, X: Rows, y: Rows) -> float:
-        """Bayesian information criterion of the model on the data, lower is better.
+        """Bayesian information criterion of the model on the data; lower is better.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view, with gaps or without: most often the one that was fitted.
+            First view, with or without gaps. Usually these are the training data.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view.
 
         Returns
         -------
         bic : float
-            Of models of several `n_components` the least is the most likely.
+            To choose `n_components`, fit a model for each value and take the one with
+            the smallest criterion.
         """
         densities = self.score_samples(X, y)
         weight = np.log(len(densities))
@@ -432,13 +450,13 @@ class ProbabilisticCCA(TwoViewTransformer):
         return np.hstack(views).astype(np.float64)
 
     def _whole(self, view, side):
-        """A view with the expected values in its gaps, given its other cells."""
+        """A view whose gaps are filled with expected values, given its other cells."""
         if not np.isnan(view).any():
             return view
         return self._gaussian(side).expected(view.astype(np.float64))
 
     def _whole_pair(self, X, y):
-        """Views with the expected values in their gaps, given all that is there."""
+        """Views whose gaps are filled with expected values, given both views."""
         if not (np.isnan(X).any() or np.isnan(y).any()):
             return X, y
         filled = self._gaussian().expected(self._side_by_side(X, y))
@@ -461,7 +479,7 @@ class ProbabilisticCCA(TwoViewTransformer):
         return LinearCodes(*self._projection_of(side))
 
     def _expected_codes(self, X, y):
-        """Canonical variates of both views that are expected given all cells."""
+        """Expected canonical variates of both views, given all observed cells."""
         if X is None:
             codes = self._encode(y, "y")
             return codes * self.correlations_, codes

@@ -1,6 +1,7 @@
-"""A view of few rows and many columns, centred in every product and never whole.
+"""A view with few rows and many columns, centred in products and never as a whole.
 
-Covariates are taken out in every product as means are, by the basis that they span.
+In the same way, covariates are projected out in every product, with the basis that they
+span.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from skcrl._covariates import apart
 from skcrl._origins import about_medians, column_medians, shifted
 
 _BLOCK_ENTRIES = 2**20
-# Each costs a look at all entries of a CSR array.
+# Each block costs a pass over all entries of a CSR array.
 _MOST_BLOCKS = 16
 
 
@@ -23,9 +24,9 @@ class Rows:
 
     view: Any  # (n, p)
     mean: np.ndarray  # (p,)
-    scale: np.ndarray  # (p,), that the centred columns are multiplied by
-    root_weights: np.ndarray  # (n,), that the rows are multiplied by
-    basis: np.ndarray | None = None  # (n, r), that the columns are orthogonal to
+    scale: np.ndarray  # (p,), factors of the centred columns
+    root_weights: np.ndarray  # (n,), factors of the rows
+    basis: np.ndarray | None = None  # (n, r), which is projected out of the columns
 
     @property
     def n(self):
@@ -34,7 +35,7 @@ class Rows:
 
     def weighted_sums(self):
         """Weighted sum of each column of the view."""
-        # einsum widens float32 by the piece, not whole.
+        # einsum converts float32 in pieces, not as a whole.
         return np.einsum("i,ij->j", self.root_weights**2, self.view)
 
     def gram(self):
@@ -42,9 +43,10 @@ class Rows:
         return sum(block @ block.T for _, block in self._column_blocks())
 
     def triangle(self):
-        """Matrix R (n, n), or of fewer rows, with R'R = AA', from A itself.
+        """Matrix R with R'R = AA' and at most n rows, computed from A itself.
 
-        It keeps the digits that squaring costs, for some five times the time.
+        It keeps the digits that the product AA' loses, and takes about five times as
+        long.
         """
         R = np.zeros((0, self.view.shape[0]))
         for _, block in self._column_blocks():
@@ -64,7 +66,7 @@ class Rows:
         return sum(block @ W[columns] for columns, block in self._column_blocks())
 
     def sums_of_squares(self):
-        """Sum of the squares of each column of A; 0 where it is rounding."""
+        """Sum of the squares of each column of A; 0 if it is only rounding."""
         sums = np.empty(len(self.mean))
         for columns, block in self._column_blocks():
             sums[columns] = np.einsum("ij,ij->j", block, block)
@@ -73,7 +75,7 @@ class Rows:
         return _without_rounding(sums, rounding)
 
     def squared_lengths(self):
-        """Sum of the squares of each row of A, of weight one."""
+        """Sum of the squares of each row of A, without row weights."""
         return (((self.view - self.mean) * self.scale) ** 2).sum(1)
 
     def _column_blocks(self):
@@ -94,15 +96,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class SparseRows(Rows):
-    """The same of a sparse view, which is centred after its products.
+    """The matrix A of a sparse view, which is centred after each product.
 
-    Without weights of the rows A is B - L R', with B sparse and L, R of a column or
-    two. Of B no more than a block of columns is there at a time.
+    Without row weights, A is B - L R'. Here B is sparse, and L and R have one or two
+    columns. Only a block of columns of B exists at a time.
     """
 
-    origin: np.ndarray | None = None  # (p,), taken from the columns before all else
-    row_mean: np.ndarray | None = None  # (n,), taken from the rows after `row_scale`
-    row_scale: np.ndarray | None = None  # (n,), that the rows are multiplied by
+    origin: np.ndarray | None = None  # (p,), subtracted from the columns first of all
+    row_mean: np.ndarray | None = None  # (n,), subtracted from rows after `row_scale`
+    row_scale: np.ndarray | None = None  # (n,), factors of the rows
 
     def weighted_sums(self):
         """Weighted sum of each column of the view."""
@@ -141,7 +143,7 @@ class SparseRows(Rows):
         return self._residuals(self.root_weights[:, None] * (product - L @ (R.T @ W)))
 
     def sums_of_squares(self):
-        """Sum of the squares of each column of A; 0 where it is rounding."""
+        """Sum of the squares of each column of A; 0 if it is only rounding."""
         L, R = self._taken_away()
         weights = self.root_weights**2
         weighted = weights[:, None] * L
@@ -158,7 +160,7 @@ class SparseRows(Rows):
         return sums
 
     def squared_lengths(self):
-        """Sum of the squares of each row of A, of weight one."""
+        """Sum of the squares of each row of A, without row weights."""
         L, R = self._taken_away()
         squares, along = np.zeros(len(L)), np.zeros_like(L)
         for columns, block in self._blocks():
@@ -170,14 +172,14 @@ class SparseRows(Rows):
         return M if self.basis is None else M - self.basis @ (self.basis.T @ M)
 
     def _taken_away(self):
-        """Matrices L (n, r) and R (p, r), of which the product centres the rows."""
+        """Matrices L (n, r) and R (p, r); subtracting L R' centres the rows."""
         L, R = np.ones((self.view.shape[0], 1)), self.mean * self.scale
         if self.row_mean is None:
             return L, R[:, None]
         return np.column_stack([L, self.row_mean]), np.column_stack([R, self.scale])
 
     def _blocks(self):
-        """Columns of the view, and B of them in float64."""
+        """Slices of the columns of the view, and these columns of B in float64."""
         (_, p), n_entries = self.view.shape, self.view.nnz
         at_once = max(_BLOCK_ENTRIES, n_entries // _MOST_BLOCKS)
         width = max(1, p * at_once // max(n_entries, 1))
@@ -188,7 +190,7 @@ class SparseRows(Rows):
             yield columns, block
 
     def _of_columns(self, columns):
-        """CSC array of columns in float64, of which the caller may change the data."""
+        """CSC array of columns in float64; the caller may change its data."""
         block = sparse.csc_array(self.view[:, columns], dtype=np.float64)
         if self.row_scale is not None:
             block.data *= self.row_scale[block.indices]
@@ -202,13 +204,13 @@ class SparseRows(Rows):
 
 
 def rows_of(view, mean, scale, root_weights, **taken):
-    """Rows of a checked view; of a sparse one more may be taken away, by its fields."""
+    """`Rows` of a checked view; `taken` holds further fields of `SparseRows`."""
     kind = SparseRows if sparse.issparse(view) else Rows
     return kind(view, mean, scale, root_weights, **taken)
 
 
 def origin_of(view, weights):
-    """What to take from a view before all else, as :func:`rows_of` takes it."""
+    """Origin to subtract from a sparse view first, as a dict for :func:`rows_of`."""
     if not sparse.issparse(view):
         return {}
     origin = column_medians(view, weights)
@@ -216,7 +218,7 @@ def origin_of(view, weights):
 
 
 def slopes_by_rows(view, basis, weights, center):
-    """Slopes (c, p) of a view on covariates, by their :class:`CovariateBasis`."""
+    """Slopes (c, p) of a view on covariates with this :class:`CovariateBasis`."""
     p = view.shape[1]
     taken = origin_of(view, weights) if center else {}
     rows = rows_of(view, np.zeros(p), np.ones(p), weights**0.5, **taken)
@@ -226,10 +228,10 @@ def slopes_by_rows(view, basis, weights, center):
 
 
 def fourth_moment(view, weights, mean, scale, adjust=None, block_rows=8192):
-    """Sum over weighted rows of the fourth power of their centred, scaled lengths.
+    """Weighted sum over centred, scaled rows of the fourth power of their lengths.
 
-    With a pair of the mean and the slopes of covariates to `adjust` by, the view is
-    [view, covariates], and the rows are residuals.
+    `adjust` is None, or the mean and the slopes of the covariates. In the second case
+    `view` holds the columns [view, covariates], and the rows are residuals.
     """
     total = 0.0
     if adjust is not None:
@@ -253,5 +255,5 @@ def fourth_moment(view, weights, mean, scale, adjust=None, block_rows=8192):
 
 
 def _without_rounding(sums, rounding):
-    # What overflowed stays, to be found.
+    # What overflowed stays, so that `require_finite` finds it.
     return np.where((sums <= rounding) & np.isfinite(sums), 0.0, sums)

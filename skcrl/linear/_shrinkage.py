@@ -1,4 +1,4 @@
-"""How strongly each view's covariance is drawn towards a multiple of the identity."""
+"""How strongly a covariance is shrunk towards a multiple of the identity."""
 
 from numbers import Real
 from typing import NamedTuple
@@ -12,29 +12,29 @@ ESTIMATED = ("ledoit_wolf", "oas")
 
 
 class Scatter(NamedTuple):
-    """What the shrinkage of a covariance S over n - 1 is estimated from."""
+    """What is needed to estimate the shrinkage of a covariance S over n - 1."""
 
     n: float
     n_features: int
     trace: float  # of S
     square_norm: float | None  # sum of the squares of the entries of S
-    fourth: float | None  # sum over centred rows of |x|^4, for "ledoit_wolf" alone
+    fourth: float | None  # sum over centred rows of |x|^4, only for "ledoit_wolf"
 
 
 class Penalty(NamedTuple):
-    """The covariance (1 - share) S + ridge I that takes the place of S."""
+    """Parameters of the penalised covariance (1 - share) S + ridge I."""
 
     share: float
     ridge: float
 
     @property
     def keep(self):
-        """What stays of S."""
+        """Factor of S in the penalised covariance."""
         return 1 - self.share
 
 
 def check_shrinkage(shrinkage):
-    """Shrinkage of either view: a number, or the name of what estimates it."""
+    """Shrinkage of each view: a number, or the name of an estimator."""
     return per_view(
         "shrinkage",
         shrinkage,
@@ -50,7 +50,7 @@ def penalty(reg, shrinkage, scatter):
 
 
 def _intensity(shrinkage, scatter):
-    """Share s of the identity: as given, or estimated by scikit-learn's formulas."""
+    """Shrinkage s, as given or estimated with the formulas of scikit-learn."""
     if isinstance(shrinkage, Real):
         return float(shrinkage)
     require_finite(scatter.trace * scatter.trace)
@@ -61,7 +61,7 @@ def _intensity(shrinkage, scatter):
     square_norm = biased**2 * scatter.square_norm
     unequal = square_norm - p * mean_variance**2
     if unequal <= 10 * p * np.finfo(np.float64).eps * square_norm:
-        # With equal eigenvalues S is a multiple of the identity already.
+        # All eigenvalues are equal: S is a multiple of the identity already.
         return 0.0
     if shrinkage == "oas":
         share = (square_norm + (p * mean_variance) ** 2) / (n + 1)

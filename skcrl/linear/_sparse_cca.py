@@ -35,18 +35,18 @@ _N_NONZERO = 10
 
 
 class SparsePath(NamedTuple):
-    """What :meth:`SparseCCA.path` returns; one entry or layer a penalty.
+    """What :meth:`SparseCCA.path` returns, with one entry for each penalty.
 
     Attributes
     ----------
     alphas : ndarray of shape (n_alphas,)
         Penalties, smallest first.
     x_weights, y_weights : ndarray of shape (n_alphas, n_features, n_components)
-        Weights of both views.
+        Weights of each view.
     correlations : ndarray of shape (n_alphas, n_components)
         Pearson correlation of each pair of codes of the training views.
     x_n_selected, y_n_selected : ndarray of shape (n_alphas,)
-        Columns that have a weight in some component.
+        Number of columns that have a nonzero weight in at least one component.
     """
 
     alphas: np.ndarray
@@ -58,115 +58,126 @@ class SparsePath(NamedTuple):
 
 
 class SparseCCA(ByWeights):
-    r"""Canonical correlation analysis with few columns in each code.
+    r"""Sparse canonical correlation analysis: each code uses only a few columns.
 
-    Use it where views have many columns, genes say, and you want to know which of them
-    carry what the views share, or where a dense code is too noisy on few samples. Each
-    pair of codes maximises
+    Use it if a view has many columns, such as genes, and you want to know which of them
+    carry what the views share. Use it also if there are so few samples that codes which
+    use all columns are too noisy. Each pair of codes (canonical variates) maximises
 
     .. math:: u^\top \Sigma_{xy} v - \alpha_x \|u\|_1 - \alpha_y \|v\|_1
        \quad\text{with}\quad
        u^\top \bar\Sigma_{xx} u = v^\top \bar\Sigma_{yy} v = 1,
 
-    over the weights u and v, where :math:`\bar\Sigma` is the covariance of the
-    columns with the ridge and shrinkage of :class:`LinearCCA`. Given v, the best u is
-    an elastic net of the code of y on the columns of x, scaled to variance 1, and the
-    other way round. The two take turns, once from the weights of :class:`LinearCCA` on
-    and once from the two columns that correlate most, and the better end counts.
+    over the weights u and v. Here :math:`\bar\Sigma` is the covariance of the columns
+    with the ridge and shrinkage of :class:`LinearCCA`.
+
+    The solver updates the two views in turn. For a fixed v, the best u is an elastic
+    net regression of the code of y on the columns of x, scaled to variance 1; the
+    update of v is the same with the views exchanged. The problem has local maxima, so
+    the solver starts twice: from the weights of :class:`LinearCCA`, and from the two
+    columns that correlate most. It keeps the better result.
 
     With ``alpha=0`` the codes are those of :class:`LinearCCA`. With ``shrinkage=1`` and
-    ``reg=0``, which leaves the correlations between columns of a view out, they are
-    those of penalised matrix decomposition (PMD) [1]_; in between, those of
-    alternating sparse regressions [2]_ [3]_. Each pair is one of what the earlier ones
-    leave of :math:`\Sigma_{xy}`: a pair takes
-    :math:`\rho \bar\Sigma_{xx} u v^\top \bar\Sigma_{yy}` with it, where :math:`\rho`
-    is the covariance of its codes. Codes of one view may correlate, as no sparse
-    weights need make them uncorrelated.
+    ``reg=0``, correlations between the columns of one view are ignored, and the method
+    is the penalised matrix decomposition (PMD) [1]_. In between, it is an alternation
+    of sparse regressions [2]_ [3]_.
+
+    Each further pair of codes is found in what the earlier pairs leave of
+    :math:`\Sigma_{xy}`: each pair subtracts
+    :math:`\rho \bar\Sigma_{xx} u v^\top \bar\Sigma_{yy}`, where :math:`\rho` is the
+    covariance of its codes. The codes of one view may correlate with each other, unlike
+    those of :class:`LinearCCA`.
 
     Parameters
     ----------
     n_components : int, default=1
         Number of components, at most min(n_features_x, n_features_y).
     alpha : float, None or pair of these, default=None
-        Penalties :math:`(\alpha_x, \alpha_y)`, not negative, of the sizes of the
-        weights. With `scale`, a column gets a weight where its correlation with the
-        code of the other view exceeds `alpha`, as far as the columns that have
-        weights do not account for it: useful values lie between 0 and 1.
+        Penalties :math:`(\alpha_x, \alpha_y)` on the absolute values of the weights, at
+        least 0. A larger penalty selects fewer columns. With `scale`, a column is
+        selected if its correlation with the code of the other view is larger than
+        `alpha`, after what the other selected columns explain. Useful values are
+        therefore between 0 and 1.
     n_nonzero : int, None or pair of these, default=None
-        Number of columns of (x, y) that have a weight in each component, at least 1:
-        alpha is found by bisection in each step. There may be fewer where columns come
-        and go together. For each view give this or `alpha`; None for both stands for
-        ``n_nonzero=10``.
+        Number of columns of (x, y) that have a nonzero weight in each component, at
+        least 1. In each step, bisection finds the penalty that selects so many columns.
+        There may be fewer if several columns can only be selected together. For each
+        view, give either this or `alpha`. None for both means ``n_nonzero=10``.
     positive : bool or pair of bool, default=False
-        Whether the weights of (x, y) may not be negative.
+        If True, the weights of (x, y) cannot be negative.
     reg : float or pair of float, default=1e-4
-        Ridge of the columns, as in :class:`LinearCCA`, not negative.
+        Ridge of the columns, at least 0, as in :class:`LinearCCA`.
     shrinkage : float, {"ledoit_wolf", "oas"} or pair of these, default=0.5
-        Shrinkage of the covariances within views, as in :class:`LinearCCA`. Less is
-        better where columns of a view correlate and few of them tell what many do,
-        more where they are independent of each other, or samples are few: choose it by
-        cross-validation.
+        Shrinkage of the covariances within each view, as in :class:`LinearCCA`. Small
+        values are better if columns of a view are correlated, so that a few of them can
+        stand for many. Large values are better if columns are independent of each
+        other, or if there are few samples. Choose it by cross-validation.
     scale : bool, default=True
-        Whether to divide the columns by their standard deviations. Without it, columns
-        of large variance are selected first.
+        Whether to divide the columns by their standard deviations. Without this,
+        columns with a large variance are selected first.
     adjust : {"both", "x", "y"}, default="both"
-        Views that `covariates` are taken out of, as in :class:`LinearCCA`.
+        The view or views from which the effect of the `covariates` is removed, as in
+        :class:`LinearCCA`.
     max_iter : int, default=500
-        Most turns that the two views of a component take.
+        Largest number of iterations for each component. In one iteration both views are
+        updated once.
     tol : float, default=1e-4
-        The turns end where the code of x changes by less, as a share of its deviation.
+        The iterations stop when the code of x changes by less than this share of its
+        standard deviation.
 
     Attributes
     ----------
     n_components_ : int
         Number of components.
     x_selected_, y_selected_ : ndarray of shape (n_selected,)
-        Columns that have a weight in some component: their names, or, of a view without
-        names, their numbers.
+        Columns that have a nonzero weight in at least one component. They are names if
+        the view had column names, else column numbers.
     x_weights_, y_weights_ : ndarray of shape (n_features, n_components)
-        Projections of the centred views, mostly 0.
+        Weights, which map the centred views to codes. Most of them are 0.
     correlations_ : ndarray of shape (n_components,)
         Pearson correlation of each pair of codes of the training views. Components
         stay in the order in which they were found.
     x_alpha_, y_alpha_ : ndarray of shape (n_components,)
-        Penalty of each component: `alpha`, or what `n_nonzero` came to.
+        Penalty of each component: either `alpha`, or the one found for `n_nonzero`.
     n_iter_ : ndarray of shape (n_components,)
-        Turns that each component took.
+        Number of iterations for each component.
     x_loadings_, y_loadings_ : ndarray of shape (n_features, n_components)
-        Correlation of each column of a view with each of its codes; 0 for a constant.
+        Loadings: the correlation of each column of a view with each code of that view.
+        The loading of a constant column is 0.
     x_explained_variance_ratio_, y_explained_variance_ratio_ : ndarray
-        Share of a view's total variance that each code accounts for, (n_components,).
+        Share of the total variance of a view that each of its codes explains, of shape
+        (n_components,).
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the training views.
     x_var_, y_var_ : ndarray of shape (n_features,)
         Variances of the training views.
     n_samples_seen_ : int
-        Number of samples in ``fit``, those of weight 0 left out.
+        Number of samples in ``fit``. Samples of weight 0 are not counted.
     covariate_mean_ : ndarray of shape (n_covariates,)
         Means of the covariates, if there were any in ``fit``.
     x_slopes_, y_slopes_ : ndarray of shape (n_covariates, n_features) or None
-        What a view gains with each covariate, None for a view that is not adjusted.
+        Regression coefficients of a view on the covariates. None for a view that is not
+        adjusted.
     covariate_names_in_ : ndarray of str
         Column names of the covariates, if they were a data frame.
     n_features_in_, y_n_features_in_ : int
-        Width of either view.
+        Number of features of each view.
     feature_names_in_, y_feature_names_in_ : ndarray of str
-        Column names of either view, if it was a data frame.
+        Column names of each view, if it was a data frame.
 
     See Also
     --------
-    LinearCCA : The same with a weight for every column.
-    skcrl.inspection.stability_selection : How often a column is selected.
+    LinearCCA : CCA with a nonzero weight for every column.
+    skcrl.inspection.stability_selection : How often each column is selected.
 
     Notes
     -----
-    The maximum is a local one. Views of more than twice as many columns as rows are
-    never squared: no matrix of n_features x n_features is made. Sparse views stay
-    sparse.
+    The solution is a local maximum. No matrix of n_features x n_features is made if a
+    view has more than twice as many columns as rows. Sparse views stay sparse.
 
-    A larger `alpha` makes the weights of the selected columns more alike, too, which
-    on held-out samples is better than to fit them again without it:
-    ``benchmarks/sparse_peers.py`` prints the correlations.
+    A larger `alpha` also makes the weights of the selected columns more similar. On
+    held-out samples this is better than a second fit of the selected columns without
+    the penalty: ``benchmarks/sparse_peers.py`` prints the correlations.
 
     References
     ----------
@@ -248,7 +259,7 @@ class SparseCCA(ByWeights):
         sample_weight: ArrayLike | None = None,
         covariates: Rows | None = None,
     ) -> Self:
-        """Fit to paired views.
+        """Fit the model to two paired views.
 
         Parameters
         ----------
@@ -258,12 +269,12 @@ class SparseCCA(ByWeights):
                 (n_samples,)
             Second view, paired with `X`.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How many samples each row stands for, not negative; None is one each. They
-            must add up to more than 1.
+            Number of samples that each row stands for, at least 0. The weights must
+            add up to more than 1. None gives every row the weight 1.
         covariates : array-like of shape (n_samples, n_covariates) or (n_samples,), or \
                 None, default=None
-            What is taken out of the views that `adjust` names. Collinear and constant
-            ones are no error.
+            Variables whose effect is removed from the views that `adjust` names.
+            Covariates may be collinear or constant.
 
         Returns
         -------
@@ -273,19 +284,19 @@ class SparseCCA(ByWeights):
         Raises
         ------
         ValueError
-            If the views are not finite numbers with paired rows, at least two of
-            them; if variances overflow; if `n_components` exceeds the narrower view, a
-            view has both `alpha` and `n_nonzero`, a parameter is out of its range, or
-            covariates leave no degree of freedom. The estimator is then as it was
-            before.
+            If the views are not finite numbers with paired rows, have fewer than two
+            rows, or have variances that overflow; if `n_components` is larger than the
+            number of features of the narrower view; if a view has both `alpha` and
+            `n_nonzero`; if a parameter is out of range; or if the covariates leave no
+            degree of freedom. The estimator then stays as it was before.
 
         Warns
         -----
         DegenerateFitWarning
-            If a view is constant, or `alpha` is so large that a component has no
-            weights.
+            If a view is constant, or `alpha` is so large that all weights of a
+            component are 0.
         ConvergenceWarning
-            If the turns of a component did not end within `max_iter`.
+            If a component did not converge within `max_iter` iterations.
         """
         with restored_on_error(self), overflow_told_by_error():
             limits = self._limits()
@@ -304,34 +315,36 @@ class SparseCCA(ByWeights):
         sample_weight: ArrayLike | None = None,
         covariates: Rows | None = None,
     ) -> SparsePath:
-        """Weights for many penalties, which are the same for both views.
+        """Compute the weights for a whole path of penalties.
 
-        Each penalty starts from the weights of the one before, which takes far less
-        time than as many fits. `alpha` and `n_nonzero` do not count. Use it to see
-        which columns enter when, and to choose `alpha`.
+        Use it to see at which penalty each column is selected, and to choose `alpha`.
+        Both views have the same penalty. Each solution starts from the one before, so
+        a path takes far less time than a separate fit for each penalty. The parameters
+        `alpha` and `n_nonzero` of the estimator have no effect here.
 
         Parameters
         ----------
         X, y : as in `fit`
             Views.
         alphas : int or array-like of shape (n_alphas,), default=20
-            Penalties, or how many: then at equal ratios up to the largest covariance of
-            a column with the first code of dense CCA, from a twentieth of that. The
-            last may leave no weights.
+            The penalties, or their number. If it is a number, the penalties form a
+            geometric sequence. The largest is the largest covariance of a column with
+            the first code of CCA without a penalty, and the smallest is a twentieth of
+            it. All weights may be 0 at the largest penalty.
         sample_weight, covariates : array-like or None, default=None
             As in `fit`.
 
         Returns
         -------
         path : SparsePath
-            Named tuple of `alphas`, from the smallest on, `x_weights`, `y_weights`,
-            `correlations`, `x_n_selected` and `y_n_selected`. The estimator is as it
-            was.
+            Named tuple of `alphas` (smallest first), `x_weights`, `y_weights`,
+            `correlations`, `x_n_selected` and `y_n_selected`. The estimator itself does
+            not change.
 
         Raises
         ------
         ValueError
-            As for `fit`, or if `alphas` are not numbers of 0 or more.
+            As for `fit`. Also if `alphas` are not numbers of at least 0.
 
         Examples
         --------
@@ -369,12 +382,12 @@ class SparseCCA(ByWeights):
 
     @property
     def x_selected_(self) -> np.ndarray:
-        """Columns of X that have a weight in some component."""
+        """Columns of X that have a nonzero weight in at least one component."""
         return self._selected("x")
 
     @property
     def y_selected_(self) -> np.ndarray:
-        """Columns of y that have a weight in some component."""
+        """Columns of y that have a nonzero weight in at least one component."""
         return self._selected("y")
 
     def _selected(self, side):
@@ -384,7 +397,7 @@ class SparseCCA(ByWeights):
         return selected if names is None else names[selected]
 
     def _problem(self, X, y, sample_weight, covariates):
-        """Problem of views that `fit` was given."""
+        """The problem to solve, made of the views that `fit` was given."""
         check_beside(X, sample_weight, "sample_weight")
         given = X, y
         X, y = check_pair(self, X, y, reset=True, min_samples=2)
@@ -402,8 +415,8 @@ class SparseCCA(ByWeights):
         widths = X.shape[1], y.shape[1]
         if self.n_components > min(widths):
             raise ValueError(
-                f"`n_components` upper bound is {min(widths)}, the width of the "
-                f"narrower view. Got {self.n_components} instead. Reduce "
+                f"`n_components` upper bound is {min(widths)}, the number of features "
+                f"of the narrower view. Got {self.n_components} instead. Reduce "
                 "`n_components`."
             )
         kind = RowsProblem if max(widths) > 2 * X.shape[0] else CovarianceProblem
@@ -425,9 +438,9 @@ class SparseCCA(ByWeights):
         for name, alpha, number in zip(("X", "y"), alphas, numbers, strict=True):
             if alpha is not None and number is not None:
                 raise ValueError(
-                    f"{name} has both alpha={alpha} and n_nonzero={number}, either of "
-                    "which decides how many columns have a weight: give one of them, "
-                    "and None for the other."
+                    f"{name} has both alpha={alpha} and n_nonzero={number}. Either of "
+                    "them decides how many columns are selected: give one of them, and "
+                    "None for the other."
                 )
         return [
             Limits(alpha, _N_NONZERO if alpha is None and number is None else number, p)
@@ -440,8 +453,8 @@ class SparseCCA(ByWeights):
         )
         if not all(pair.converged for pair in pairs):
             warnings.warn(
-                f"The weights still change after max_iter={self.max_iter} turns of a "
-                "component: raise max_iter, or tol, or set more shrinkage.",
+                "The weights of a component still change after max_iter="
+                f"{self.max_iter} iterations. Raise max_iter, tol or shrinkage.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -457,9 +470,9 @@ class SparseCCA(ByWeights):
         empty = ~self.x_weights_.any(axis=0)
         if empty.any() and not fit.constant:
             warnings.warn(
-                f"Component {np.flatnonzero(empty)[0]} has no weights: no column "
-                "correlates with the other view's code by more than alpha. Lower "
-                "alpha, or ask for fewer components.",
+                f"All weights of component {np.flatnonzero(empty)[0]} are 0, because "
+                "no column correlates with the code of the other view by more than "
+                "alpha. Lower alpha, or ask for fewer components.",
                 DegenerateFitWarning,
                 stacklevel=2,
             )
@@ -474,7 +487,7 @@ class SparseCCA(ByWeights):
 
 
 def _dense_starts(problem, n_components):
-    """A pair of dense CCA for each component, without penalties yet."""
+    """Weights of CCA without a penalty, as the start of each component."""
     x_weights, y_weights = problem.dense_weights(n_components)
     return [
         Pair(u, v, (0.0, 0.0), 0, True)
@@ -483,7 +496,7 @@ def _dense_starts(problem, n_components):
 
 
 def _stacked(pairs):
-    """Weights (p, k) and (q, k) of pairs."""
+    """Weights (p, k) and (q, k) of all pairs."""
     return (
         np.column_stack([pair.x_weights for pair in pairs]),
         np.column_stack([pair.y_weights for pair in pairs]),
@@ -491,7 +504,7 @@ def _stacked(pairs):
 
 
 def _grid(alphas, problem, starts):
-    """Penalties in order: those given, or so many of them."""
+    """Penalties, smallest first: the ones given, or a sequence of the given length."""
     if _is_number(alphas) and alphas is not None:
         start = starts[0]
         largest = max(
@@ -502,8 +515,8 @@ def _grid(alphas, problem, starts):
     if np.ndim(alphas) == 1 and len(alphas) > 0 and all(map(_is_penalty, alphas)):
         return np.sort(np.asarray(alphas, dtype=np.float64))
     raise ValueError(
-        "alphas must be a list of finite numbers that are not negative, or how many of "
-        f"them to take, at least 1, got {alphas!r:.100}."
+        "alphas must be a list of finite numbers of at least 0, or the number of "
+        f"penalties, at least 1. Got {alphas!r:.100}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Pairs of sparse weights, one after another, by alternating elastic nets."""
+"""Pairs of sparse weights, found one after another by alternating elastic nets."""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,19 +8,19 @@ from sklearn.utils import gen_batches
 
 from skcrl.linear._elastic_net import elastic_net
 
-# Penalties that differ by less, as a share of the largest, leave the same columns.
+# Resolution of the search for a penalty, as a share of the largest penalty.
 _RESOLUTION = 1e-3
-# Turns after which the penalties found for a number of columns no longer fall: columns
-# that come and go in turn could go on for ever.
+# After this number of iterations, the penalty found for a number of columns may only
+# increase. Otherwise the same columns could be added and removed for ever.
 _FREE_TURNS = 30
-# Of covariances, less than this share that is left is rounding.
+# If less than this share is left of covariances, it is rounding error.
 _ROUNDING = 1e-10
-# Columns whose covariances with those of the other view are there at a time.
+# Number of columns whose covariances with the other view are computed at a time.
 _COLUMNS = 256
 
 
 class Limits(NamedTuple):
-    """How few columns of one view have a weight: by penalty, or by number."""
+    """What limits the selected columns of one view: a penalty, or a number."""
 
     alpha: float | None
     n_nonzero: int | None
@@ -28,7 +28,7 @@ class Limits(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Weights of a pair of codes, each of variance 1 under its penalised covariance."""
+    """Weights of a pair of codes, with variance 1 under the penalised covariances."""
 
     x_weights: np.ndarray  # (p,)
     y_weights: np.ndarray  # (q,)
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """Part rho (Sx u)(Sy v)' of the covariance between the views."""
+    """The part rho (Sx u)(Sy v)' of the cross-covariance that a pair explains."""
 
     covariance: float  # rho
     x_covariances: np.ndarray  # (p,), Sx u
@@ -46,24 +46,25 @@ class Removed(NamedTuple):
 
 
 def sparse_pairs(x, y, starts, limits, max_iter, tol, fresh):
-    """One pair for each of `starts`, each of what the pairs before it leave.
+    """Find one pair for each of `starts`, in what the earlier pairs leave.
 
-    A pair u, v takes rho (Sx u)(Sy v)' from the covariance between the views, rho being
-    their covariance and S the penalised covariances within: for dense pairs these are
-    the terms of the decomposition that CCA is, for S = I the deflation of [1]_.
+    A pair u, v subtracts rho (Sx u)(Sy v)' from the covariance between the views. Here
+    rho is the covariance of the two codes, and S are the penalised covariances within
+    the views. For dense pairs these terms are the decomposition that CCA computes; for
+    S = I they are the deflation of [1]_.
 
     Parameters
     ----------
     x, y : ByRows or ByCovariance
     starts : list of Pair
     limits : list of Limits
-        Of x and y.
+        Limits of x and of y.
     max_iter : int
     tol : float
     fresh : bool
-        Whether to start from the two columns that covary most, too, and take the better
-        end. A dense start may be blind to what few columns share, and these to what
-        many do.
+        If True, also start from the two columns with the largest covariance, and keep
+        the better result. The dense start may miss what a few columns share, and the
+        start from two columns may miss what many columns share.
 
     References
     ----------
@@ -93,7 +94,7 @@ def sparse_pairs(x, y, starts, limits, max_iter, tol, fresh):
 
 
 def _reversed(start):
-    """The other sign of a start, which weights that may not be negative tell apart."""
+    """The start with the other sign, which differs if weights must be positive."""
     return start._replace(x_weights=-start.x_weights, y_weights=-start.y_weights)
 
 
@@ -110,14 +111,14 @@ def _of_two_columns(x, y, removed, limits):
             largest, best = sizes[at], (at[1], block[at])
     column, covariance = best
     weights = np.zeros(y.n_features)
-    # So that the weight of x is positive, where that of y may be either.
+    # The sign for which x gets a positive weight, if the weight of y may have any sign.
     weights[column] = -1.0 if covariance < 0 and not limits[1].positive else 1.0
     weights /= (weights @ y.product(weights)) ** 0.5
     return Pair(np.zeros(x.n_features), weights, (0.0, 0.0), 0, True)
 
 
 def _value(x, y, removed, limits, pair):
-    """What a pair is to maximise: the covariance of its codes, less the penalties."""
+    """The objective of a pair: the covariance of its codes minus the penalties."""
     value = pair.x_weights @ _target(x, y, removed, pair.y_weights)
     for limit, weights in zip(limits, pair[:2], strict=True):
         value -= (limit.alpha or 0.0) * abs(weights).sum()
@@ -125,7 +126,7 @@ def _value(x, y, removed, limits, pair):
 
 
 def _alternate(x, y, removed, start, limits, max_iter, tol):
-    """Fit the weights of each view to the code of the other until they stay."""
+    """Fit the weights of each view to the code of the other until they converge."""
     swapped = [Removed(r, of_y, of_x) for r, of_x, of_y in removed]
     u, v, (x_alpha, y_alpha) = start[:3]
     for n_iter in range(1, max_iter + 1):
@@ -142,7 +143,7 @@ def _alternate(x, y, removed, start, limits, max_iter, tol):
 
 
 def _target(side, other, removed, weights):
-    """Covariances (p,) of the columns with the other view's code that are left."""
+    """Covariances (p,) of the columns with the other code, less what was removed."""
     target = whole = side.covariances(other, weights)
     for covariance, of_side, of_other in removed:
         target = target - covariance * (of_other @ weights) * of_side
@@ -151,7 +152,7 @@ def _target(side, other, removed, weights):
 
 
 def _step(side, target, limits, weights, alpha, falls):
-    """Best weights of one view for a target, of variance 1, and their penalty."""
+    """Best weights of one view for a target, scaled to variance 1, and the penalty."""
     if limits.n_nonzero is not None:
         weights, alpha = _of_number(side, target, limits, weights, alpha, falls)
     else:
@@ -162,17 +163,17 @@ def _step(side, target, limits, weights, alpha, falls):
 
 
 def _of_number(side, target, limits, weights, alpha, falls):
-    """Weights of `n_nonzero` columns by bisecting the penalty, and that penalty.
+    """Weights of `n_nonzero` columns and the penalty, which is found by bisection.
 
-    Where no penalty leaves as many, of the largest number that is smaller, or, if that
-    is none, of those of the largest targets. The penalty may be below `alpha`, that of
-    the last turn, only if it `falls`.
+    If no penalty selects this number, the next smaller possible number is taken. If
+    that is 0, the columns with the largest targets are taken. The penalty may be
+    smaller than `alpha`, the penalty of the last iteration, only if it `falls`.
     """
     if limits.n_nonzero >= len(target):
         return elastic_net(side, target, 0.0, weights, limits.positive), 0.0
     largest = (target if limits.positive else abs(target)).max().clip(0.0)
     low, high, best = 0.0, largest, 0 * weights
-    # It rarely changes from one turn to the next.
+    # The penalty rarely changes from one iteration to the next.
     alpha = alpha if 0 < alpha < high else high / 2
     while high > 0:
         weights = elastic_net(side, target, alpha, weights, limits.positive)
@@ -186,7 +187,7 @@ def _of_number(side, target, limits, weights, alpha, falls):
             break
         alpha = (low + high) / 2
     if high > 0 and not best.any():
-        # The first columns come together, as equal ones do under any penalty.
+        # The first columns are selected together, as equal columns always are.
         order = -target if limits.positive else -abs(target)
         first = np.argsort(order, kind="stable")[: limits.n_nonzero]
         best[first] = target[first].clip(0.0 if limits.positive else None)

@@ -1,4 +1,4 @@
-"""What sparse CCA solves: both views by their rows, or by their covariances."""
+"""The problem of sparse CCA, stored as the rows of both views or as covariances."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -27,18 +27,18 @@ from skcrl.linear._sparse_sides import ByCovariance, ByRows, covariance_side, ro
 
 
 class RowsProblem(NamedTuple):
-    """Views of which no covariances within are made."""
+    """The problem as rows: the covariances within the views are never computed."""
 
     x: ByRows
     y: ByRows
-    x_scale: np.ndarray  # (p,), that columns are multiplied by; 0 for a constant
+    x_scale: np.ndarray  # (p,), factors of the columns; 0 for a constant column
     y_scale: np.ndarray  # (q,)
     views: tuple[GramView, GramView]
     row_weights: np.ndarray  # (n,)
 
     @classmethod
     def of(cls, X, y, covariates, row_weights, settings, adjust):
-        """Problem of checked views, and the `Adjustment`, None without covariates."""
+        """Problem of checked views, and the `Adjustment` (None without covariates)."""
         if row_weights is None:
             row_weights = np.ones(X.shape[0])
         bases, adjustment = covariate_bases(
@@ -64,7 +64,7 @@ class RowsProblem(NamedTuple):
         )
 
     def fit(self, x_weights, y_weights):
-        """What weights of the scaled columns come to."""
+        """The `Fit` of weights of the scaled columns."""
         variances = self.x_scale**2 * self.views[0].var
         x_weights, y_weights = _signed(x_weights, y_weights, variances, self.x)
         codes = [self.x.codes(w) for w in x_weights.T]
@@ -78,7 +78,7 @@ class RowsProblem(NamedTuple):
 
 
 class CovarianceProblem(NamedTuple):
-    """Views whose rows are added up once, and then needed no more."""
+    """The problem as covariances: the rows are needed only once, to compute them."""
 
     x: ByCovariance
     y: ByCovariance
@@ -86,7 +86,7 @@ class CovarianceProblem(NamedTuple):
 
     @classmethod
     def of(cls, X, y, covariates, row_weights, settings, adjust):
-        """Problem of checked views, and the `Adjustment`, None without covariates."""
+        """Problem of checked views, and the `Adjustment` (None without covariates)."""
         m, n_covariates = moments_of(X, y, covariates, row_weights)
         require_finite(float(m.xx.diagonal().sum() + m.yy.diagonal().sum()))
         fourth = fourth_moments(X, y, row_weights, covariates)
@@ -108,13 +108,13 @@ class CovarianceProblem(NamedTuple):
         return solution[0] / x_scale[:, None], solution[1] / y_scale[:, None]
 
     def fit(self, x_weights, y_weights):
-        """What weights of the scaled columns come to."""
+        """The `Fit` of weights of the scaled columns."""
         weights = _signed(x_weights, y_weights, self.x.within.diagonal(), self.x)
         return fit_of_weights(self.views, _solution(*weights))
 
 
 def _rescaled(view, scale):
-    """Rows of a view in the units that its penalty is in."""
+    """Rows of a view in the units in which its penalty is given."""
     unit = _linalg.unit_scale(view.var) if scale else np.ones_like(view.var)
     return replace(view.rows, scale=unit * (view.var > 0))
 
@@ -124,12 +124,12 @@ def _inverse(scale):
 
 
 def _signed(x_weights, y_weights, x_variances, x):
-    """Weights of scaled columns with the signs that LinearCCA gives them."""
+    """Weights of scaled columns with signs by the rule of LinearCCA."""
     sign = _linalg.signs(x_weights, (x_variances + x.penalty.ridge) ** 0.5)
     return x_weights * sign, y_weights * sign
 
 
 def _solution(x_weights, y_weights):
-    """Solution of these weights, which are no singular vectors."""
+    """Solution made of these weights; it has no singular values."""
     k = x_weights.shape[1]
     return _linalg.CCASolution(x_weights, y_weights, np.zeros(k), k)

@@ -1,4 +1,4 @@
-"""One of two views as sparse CCA computes with it: by its rows, or its covariances."""
+"""One view as sparse CCA needs it, stored as rows or as covariances."""
 
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from skcrl._moments import dense
 from skcrl._origins import shifted
 from skcrl.linear._shrinkage import Penalty
 
-# Ridge that is always there, as a share of the mean variance: columns that are equal up
-# to rounding stay apart.
+# Smallest ridge, as a share of the mean variance. It makes the solution unique if
+# columns are equal up to rounding.
 _LEAST_RIDGE = 1e-10
 
 
@@ -44,13 +44,13 @@ class DenseTable(NamedTuple):
 
 
 class SparseTable(NamedTuple):
-    """The same of a sparse view, which is centred by the column, or after a product."""
+    """The matrix A of a sparse view, which is centred by column, or after a product."""
 
     view: sparse.csc_array
     mean: np.ndarray  # (p,)
     scale: np.ndarray  # (p,)
     root_weights: np.ndarray  # (n,)
-    basis: np.ndarray | None  # (n, r), that the columns are orthogonal to
+    basis: np.ndarray | None  # (n, r), which is projected out of the columns
 
     @classmethod
     def of(cls, rows):
@@ -80,10 +80,10 @@ class SparseTable(NamedTuple):
 
 
 class ByRows(NamedTuple):
-    """A view by its rows: nothing of p x p entries is made."""
+    """A view stored as rows: no p x p matrix is ever made."""
 
     table: DenseTable | SparseTable
-    freedom: float  # n - 1, less what covariates take
+    freedom: float  # n - 1, minus the degrees of freedom of the covariates
     penalty: Penalty
 
     @property
@@ -92,7 +92,7 @@ class ByRows(NamedTuple):
         return self.table.n_features
 
     def codes(self, weights):
-        """Codes (n_rows,) of weights (p,), most of which are 0."""
+        """Codes (n_rows,) for weights (p,), most of which are 0."""
         active = np.flatnonzero(weights)
         return self.table.columns(active) @ weights[active]
 
@@ -123,7 +123,7 @@ class ByRows(NamedTuple):
 
 
 class ByCovariance(NamedTuple):
-    """A view by its covariances, whose size does not grow with the rows."""
+    """A view stored as covariances, whose size does not depend on the rows."""
 
     within: np.ndarray  # (p, p)
     cross: np.ndarray  # (p, q), between the views
@@ -156,21 +156,21 @@ class ByCovariance(NamedTuple):
 
 
 def rows_side(rows, freedom, penalty):
-    """Side of `Rows`, under a penalty of their scaled columns."""
+    """`ByRows` of the given `Rows`, with a penalty on their scaled columns."""
     kind = SparseTable if sparse.issparse(rows.view) else DenseTable
     mean_variance = rows.sums_of_squares().mean() / freedom
     return ByRows(kind.of(rows), freedom, _at_least(penalty, mean_variance))
 
 
 def covariance_side(within, cross, penalty):
-    """Side of covariances of scaled columns, sparse products perhaps."""
+    """`ByCovariance` of covariances of scaled columns, which may be sparse."""
     within, cross = dense(within), dense(cross)
     mean_variance = within.diagonal().mean()
     return ByCovariance(within, cross, _at_least(penalty, mean_variance))
 
 
 def _at_least(penalty, mean_variance):
-    """A penalty whose covariance is positive definite beyond rounding."""
+    """The penalty, increased so that the penalised covariance is positive definite."""
     least = max(_LEAST_RIDGE * mean_variance, LEAST_VARIANCE)
     return penalty._replace(ridge=max(penalty.ridge, least))
 

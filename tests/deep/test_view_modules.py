@@ -170,8 +170,11 @@ def test_views_without_a_module(views):
 @pytest.mark.parametrize(
     ("kernel", "message"),
     [
-        ("precomputed", "The kernel of y is precomputed, and torch computes only"),
-        (np.dot, "The kernel of y is a callable, and torch .* serve the view by"),
+        (
+            "precomputed",
+            "The kernel of y is precomputed, but a torch module exists only",
+        ),
+        (np.dot, "The kernel of y is a callable, but .* Use transform"),
     ],
 )
 def test_kernels_that_torch_does_not_know(views, kernel, message):

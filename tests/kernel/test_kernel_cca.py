@@ -469,7 +469,7 @@ BAD = {
     "not square": ({"kernel": "precomputed"}, "kernel of X must be square in fit"),
     "y not square": (
         {"kernel": ("rbf", "precomputed")},
-        r"kernel of y must be square in fit, \(n_samples, n_samples\), got \(300, 5\)",
+        r"kernel of y must be square in fit, .*. Got \(300, 5\)",
     ),
     "no samples to map": (
         {"kernel": ("rbf", "precomputed"), "approximation": "nystroem"},
@@ -477,12 +477,12 @@ BAD = {
     ),
     "sampler of another kernel": (
         {"kernel": ("rbf", "linear"), "approximation": "rbf_sampler"},
-        "'rbf_sampler' is of the kernel 'rbf' only, got 'linear' for y",
+        "only with the kernel 'rbf', but the kernel of y is 'linear'",
     ),
     "unknown kernel": ({"kernel": "gauss"}, "`kernel` must be .* got 'gauss'"),
     "three kernels": (
         {"kernel": ("rbf", "rbf", "rbf")},
-        r"`kernel` must be .* pair of such, got",
+        r"`kernel` must be .* pair of these, got",
     ),
     "negative gamma of y": ({"gamma": (1, -1)}, "`gamma` must be None or a number"),
     "text for a degree": ({"degree": ("a", 1)}, "`degree` must be a number"),
@@ -496,7 +496,7 @@ BAD = {
         r"`kernel_params` must be .*n_jobs.*32768\]",
     ),
     "lists for kernels": ({"kernel": [["rbf"], ["rbf"]]}, "`kernel` must be .* got"),
-    "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be .* pair of such, got"),
+    "three ridges": ({"reg": (1, 2, 3)}, "`reg` must be .* pair of these, got"),
     "ridge beyond float64": ({"reg": 10**400}, "`reg` must be a finite number"),
     "degree beyond float64": ({"degree": 10**400}, "`degree` must be a number"),
     "negative ridge": ({"reg": (1, -1)}, "`reg` must be a finite number that is not"),
@@ -514,7 +514,7 @@ BAD = {
     ),
     "overflow": (
         {"kernel": "poly", "degree": 400, "gamma": 9},
-        "kernel 'poly' is not finite on these samples",
+        "kernel 'poly' overflows on these samples",
     ),
 }
 

@@ -122,13 +122,13 @@ def test_of_shares_that_are_equal_up_to_rounding_the_largest_is_taken(solver):
 @pytest.mark.parametrize("solver", ["covariance", "gram"])
 def test_variances_that_overflow_are_refused(solver):
     X, y = few_pairs()
-    with pytest.raises(ValueError, match="overflow: scale the views down"):
+    with pytest.raises(ValueError, match="overflow. Scale the views down"):
         LinearCCA(2, shrinkage="cv", solver=solver).fit(1e200 * X, y)
 
 
 def test_what_cannot_be_divided_is_refused():
     X, y = few_pairs(9)
-    with pytest.raises(ValueError, match="needs 10 of them, got 9: set a number"):
+    with pytest.raises(ValueError, match="needs 10 samples. Got 9. Set a number"):
         LinearCCA(2, shrinkage="cv").fit(X, y)
     X, y = few_pairs()
     with pytest.raises(ValueError, match="from 0 to 1, 'ledoit_wolf' or 'oas'"):

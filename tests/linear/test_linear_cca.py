@@ -177,7 +177,7 @@ def test_bad_parameters(views, parameters, message):
 def test_overflow_is_named(views, solver):
     with (
         np.errstate(over="ignore", invalid="ignore"),
-        pytest.raises(ValueError, match="overflow: scale the views down"),
+        pytest.raises(ValueError, match="overflow. Scale the views down"),
     ):
         LinearCCA(solver=solver).fit(views[0] * 1e300, views[1])
 

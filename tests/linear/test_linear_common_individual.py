@@ -234,7 +234,7 @@ def test_wide_views_are_solved_by_rows():
     for name in ("x_weights_", "y_individual_weights_", "x_loadings_", "correlations_"):
         expected = getattr(by_columns, name)
         np.testing.assert_allclose(getattr(by_rows, name), expected, atol=1e-9)
-    with pytest.raises(ValueError, match="begin with partial_fit in place of fit"):
+    with pytest.raises(ValueError, match="Start with partial_fit instead of fit"):
         by_rows.partial_fit(*tables)
 
 
@@ -312,14 +312,14 @@ def test_numbers_of_components_that_are_given(noisy):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_components": 51}, "`n_components` upper bound is 50, the width"),
+        ({"n_components": 51}, "`n_components` upper bound is 50, the number of feat"),
         (
             {"n_components": 2, "n_individual": (59, 1)},
-            "X must be at most n_features=60 less the n_components=2. Got 59",
+            "X must be at most n_features=60 minus n_components=2. Got 59",
         ),
         (
             {"n_individual": (1, 51)},
-            "`n_individual` of y must be at most n_features=50 less",
+            "`n_individual` of y must be at most n_features=50 minus",
         ),
         (
             {"n_components": 3, "n_signal": 2},
@@ -329,8 +329,8 @@ def test_numbers_of_components_that_are_given(noisy):
             {"n_signal": (5, 51)},
             "`n_signal` of y must be from .* to n_features=50. Got 51",
         ),
-        ({"n_signal": (5, 1.5)}, "`n_signal` must be a whole number that is not neg"),
-        ({"n_individual": (1, 2, 3)}, r"or an \(x, y\) pair of such, got \(1, 2, 3\)"),
+        ({"n_signal": (5, 1.5)}, "`n_signal` must be a whole number of at least 0"),
+        ({"n_individual": (1, 2, 3)}, r"or an \(x, y\) pair of these, got \(1, 2, 3\)"),
     ],
 )
 def test_numbers_out_of_range(parameters, message, noisy):
@@ -342,7 +342,7 @@ def test_numbers_out_of_range(parameters, message, noisy):
 
 def test_nothing_in_common(rng):
     tables = [planted(seed, noise=0.5)[0][0] for seed in (4, 5)]
-    message = re.escape("no common component, and common codes are 0: the largest")
+    message = re.escape("no common component, so all common codes are 0. The largest")
     with pytest.warns(DegenerateFitWarning, match=message):
         est = LinearCommonIndividual(random_state=0).fit(*tables)
     assert (est.n_components_, est.rank_, est.n_individual_) == (1, 0, (5, 5))

@@ -376,7 +376,8 @@ def test_names_of_selected_columns():
 
 def test_a_penalty_that_leaves_nothing():
     X, y, *_ = planted()
-    with pytest.warns(DegenerateFitWarning, match="Component 0 has no weights: no col"):
+    message = "All weights of component 0 are 0, because no column correlates"
+    with pytest.warns(DegenerateFitWarning, match=message):
         est = SparseCCA(alpha=1.0).fit(X, y)
     assert not est.transform(X).any()
     assert est.correlations_ == [0.0]
@@ -387,8 +388,8 @@ def test_a_penalty_that_leaves_nothing():
     [
         (
             {"alpha": 0.1, "n_nonzero": 3},
-            "X has both alpha=0.1 and n_nonzero=3, either of which decides how many "
-            "columns have a weight: give one of them, and None for the other.",
+            "X has both alpha=0.1 and n_nonzero=3. Either of them decides how many "
+            "columns are selected: give one of them, and None for the other.",
         ),
         ({"alpha": (0.1, -1)}, "`alpha` must be a finite number that is not negative"),
         ({"n_nonzero": (0, 1)}, "`n_nonzero` must be a whole number from 1 on"),

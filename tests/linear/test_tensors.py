@@ -113,9 +113,11 @@ def test_what_does_not_go_together(views):
             LinearCCA(solver=solver).fit(X, y)
     fitted = LinearCCA().fit(X, y)
     for call in (fitted.transform, lambda X: fitted.partial_fit(X, views[1])):
-        with pytest.raises(ValueError, match="fitted to Tensors, got ndarray as X"):
+        with pytest.raises(
+            ValueError, match="fitted to Tensors, but got a ndarray as X"
+        ):
             call(views[0])
-    with pytest.raises(ValueError, match="fitted to ndarrays, got Tensor as y"):
+    with pytest.raises(ValueError, match="fitted to ndarrays, but got a Tensor as y"):
         LinearCCA().fit(*views).transform_y(y)
     with pytest.raises(ValueError, match="type Tensor and y of type ndarray: convert"):
         fitted.transform_joint(X, views[1])
