@@ -9,19 +9,19 @@ from skcrl._numbers import check_numbers
 
 
 class Attributes(NamedTuple):
-    """Attributes of the nodes of a tree, a group having the mean of its classes.
+    """Attributes of the nodes of a tree; a group has the mean of its classes.
 
-    Each column is divided by the largest difference of a class from the mean.
+    Each column is divided by the largest difference between a class and the mean.
     """
 
     names: np.ndarray  # (n_attributes,) of str
     of_nodes: np.ndarray  # (n_nodes, n_attributes)
     mean: np.ndarray  # (n_attributes,), over classes
-    scale: np.ndarray  # (n_attributes,), which was divided by
+    scale: np.ndarray  # (n_attributes,), divisors of the columns
 
     @classmethod
     def of(cls, tree, attributes, names):
-        """Of classes (n_classes, n_attributes) in the order of the tree."""
+        """Make it from `attributes` of the classes, in the order of the tree."""
         mean = attributes.mean(axis=0)
         scale = abs(attributes - mean).max(axis=0)
         scale[scale <= 8 * np.finfo(np.float64).eps * abs(mean)] = 1
@@ -29,7 +29,7 @@ class Attributes(NamedTuple):
         return cls(names, of_nodes / scale, mean / scale, scale)
 
     def contrasts(self, nodes, parents):
-        """Attributes of nodes less those of their parents, or than the mean of all."""
+        """Attributes of nodes minus those of their parents, or minus the mean."""
         return self.of_nodes[nodes] - np.vstack([self.of_nodes, self.mean])[parents]
 
 
@@ -38,24 +38,24 @@ def check_attributes(attributes, classes):
     if isinstance(attributes, Mapping):
         raise ValueError(
             "attributes must be a data frame or an array, got a "
-            f"{type(attributes).__name__}: pass pandas.DataFrame.from_dict(attributes, "
-            "orient='index'), say."
+            f"{type(attributes).__name__}. For example, pass "
+            "pandas.DataFrame.from_dict(attributes, orient='index')."
         )
     columns = getattr(attributes, "columns", None)
     if hasattr(attributes, "loc"):
         missing = [c for c in classes.tolist() if c not in attributes.index]
         if missing:
             raise ValueError(
-                f"attributes must have a row for each class, got none for "
-                f"{missing[0]!r}: let its index be the classes."
+                f"attributes must have a row for each class, but there is none for "
+                f"{missing[0]!r}. The index of the data frame must hold the classes."
             )
         attributes = attributes.loc[classes.tolist()].to_numpy()
     attributes = check_numbers(attributes, "attributes")
     if len(attributes) != len(classes):
         raise ValueError(
-            f"attributes must have a row for each of the {len(classes)} classes, sorted"
-            f", or be a data frame whose index are the classes, got {len(attributes)} "
-            "rows."
+            f"attributes must have a row for each of the {len(classes)} sorted classes,"
+            f" got {len(attributes)} rows. If some classes are missing, pass a data "
+            "frame with the classes as index."
         )
     if columns is None:
         columns = [f"attribute{j}" for j in range(attributes.shape[1])]
@@ -69,8 +69,8 @@ def check_attributes_of_one(attributes, names):
         missing = [name for name in names.tolist() if name not in labels]
         if missing:
             raise ValueError(
-                f"attributes must hold every attribute of fit, got none for "
-                f"{missing[0]!r}."
+                f"attributes must hold every attribute of fit, but {missing[0]!r} is "
+                "missing."
             )
         attributes = attributes.to_numpy()[[labels.index(name) for name in names]]
     if isinstance(attributes, Mapping):
@@ -83,7 +83,7 @@ def check_attributes_of_one(attributes, names):
     )
     if numbers.shape != names.shape:
         raise ValueError(
-            f"attributes must be {len(names)} numbers, as many as there were in fit, "
-            f"got an array of shape {numbers.shape}."
+            f"attributes must be {len(names)} numbers, as many as in fit, got an array "
+            f"of shape {numbers.shape}."
         )
     return numbers

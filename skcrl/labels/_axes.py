@@ -1,4 +1,4 @@
-"""Samples by their principal axes, where a linear map is learned in few steps."""
+"""Samples in principal axes: a linear map on these is learned in few iterations."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,12 @@ from scipy import linalg
 class Axes(NamedTuple):
     """Principal axes of weighted rows, and the rows in coordinates along them.
 
-    A map W of columns is Q diag(1 / scale) V' of a map Q of coordinates. Squared
-    weights of W, in units of the mean variance v of a column, are the squares of Q
-    weighed by `penalty`: v ||W||^2 = sum_kj penalty_j Q_kj^2.
+    A map Q of coordinates is the map W = Q diag(1 / scale) V' of columns. With the mean
+    variance v of a column, v ||W||^2 = sum_kj penalty_j Q_kj^2.
     """
 
     mean: np.ndarray  # (p,)
-    units: np.ndarray  # (p,), that columns were divided by
+    units: np.ndarray  # (p,), divisors of the columns
     vectors: np.ndarray  # (p, r), V
     scale: np.ndarray  # (r,)
     penalty: np.ndarray  # (r,)
@@ -24,16 +23,16 @@ class Axes(NamedTuple):
 
     @classmethod
     def of(cls, X, weights, standardise):
-        """Of finite rows (n, p) with weights (n,) that are positive.
+        """Make it from finite rows (n, p) with positive weights (n,).
 
-        With `standardise`, of columns brought to variance 1.
+        With `standardise`, columns are scaled to variance 1 first.
         """
         weights = weights / weights.sum()
         mean = weights @ X
         X = X - mean
         rounding = 8 * np.finfo(np.float64).eps * abs(mean)
         X[:, abs(X).max(axis=0) <= rounding] = 0  # constant columns
-        # By powers of two, exactly, squares stay in range.
+        # Scale by powers of two, which is exact, so that squares stay in range.
         largest = abs(X).max(axis=0)
         largest = largest if standardise else np.full_like(largest, largest.max())
         units = np.ldexp(1.0, np.frexp(largest)[1])
@@ -44,8 +43,7 @@ class Axes(NamedTuple):
             X, units = X / deviations, units * deviations
         values, vectors = _eigenpairs(X * np.sqrt(weights)[:, None])
         v = values.sum() / X.shape[1]
-        # By the deviation along an axis, or that of a mean column where it is less:
-        # then no direction is much steeper than the others.
+        # Adding the mean variance v makes no direction much steeper than the others.
         scale = np.sqrt(values + v)
         return cls(
             mean, units, vectors, scale, v / scale**2, X @ (vectors / scale), weights
@@ -53,7 +51,7 @@ class Axes(NamedTuple):
 
     @property
     def variances(self):
-        """Variances (r,) of the coordinates, which are not correlated."""
+        """Variances (r,) of the coordinates, which are uncorrelated."""
         return 1 - self.penalty
 
     def weights_of(self, Q):
@@ -61,7 +59,7 @@ class Axes(NamedTuple):
         return (Q / self.scale) @ self.vectors.T / self.units
 
     def regression(self, targets, reg):
-        """Map Q (m, r) of the ridge regression of targets (n, m), centred.
+        """Map Q (m, r) from a ridge regression of centred targets (n, m).
 
         `reg` is a multiple of the mean variance of a column.
         """
@@ -71,7 +69,7 @@ class Axes(NamedTuple):
 
 
 def _eigenpairs(rows):
-    """Eigenpairs of R'R, of those eigenvalues that are not rounding."""
+    """Eigenpairs of R'R whose eigenvalues are not only rounding error."""
     n, p = rows.shape
     if n < p:
         values, vectors = linalg.eigh(rows @ rows.T)

@@ -1,4 +1,4 @@
-"""What classifiers share that embed samples and classes in one space."""
+"""Base of the classifiers that embed samples and classes in one space."""
 
 import warnings
 from abc import ABCMeta, abstractmethod
@@ -24,8 +24,8 @@ from skcrl.exceptions import DegenerateFitWarning
 from skcrl.labels._margins import scores
 from skcrl.persistence._saved import Saved
 
-# Largest entry of codes of classes that their penalties have driven to 0, where the
-# margin is 1: distances are squared, so that codes grow as its root.
+# If all entries of the codes of classes are smaller, the penalties have driven them to
+# 0. This is for margin 1; codes grow with the square root of the margin.
 _LEAST = 0.05
 
 
@@ -34,8 +34,8 @@ class BaseLabelEmbedding(
 ):
     """A linear map of samples, and a code for each class, compared in one space.
 
-    A final class sets in ``fit``, after `_checked`, `classes_`, `coef_`, `mean_` and
-    `label_embeddings_`, and has a parameter `metric`.
+    A final class has a parameter `metric`. In ``fit`` it calls `_checked`, which sets
+    `classes_`, and `_keep`, which sets `coef_`, `mean_` and `label_embeddings_`.
     """
 
     # What `check_view` asks of an estimator.
@@ -80,14 +80,14 @@ class BaseLabelEmbedding(
         return X.astype(np.float64, copy=False), own, weights
 
     def _check_n_components(self):
-        """Dimension of the space, which has no use for more than C - 1."""
+        """Dimension of the space, at most n_classes - 1."""
         bound = len(self.classes_) - 1
         if self.n_components is None:
             is_cosine = self.metric == "cosine"
             return bound if is_cosine else min(bound, self.n_features_in_)
         if self.n_components > bound:
             raise ValueError(
-                f"`n_components` upper bound is {bound}, the number of classes less "
+                f"`n_components` upper bound is {bound}, the number of classes minus "
                 f"one. Got {self.n_components} instead. Reduce `n_components`."
             )
         return self.n_components
@@ -96,8 +96,8 @@ class BaseLabelEmbedding(
         """Take what was learned as the fitted state."""
         if not len(axes.scale):
             warnings.warn(
-                "X is constant, so that all samples have one code and one class: pass "
-                "samples that differ.",
+                "X is constant, so all samples get the same code and the same class. "
+                "Pass samples that differ.",
                 DegenerateFitWarning,
                 stacklevel=4,
             )
@@ -106,8 +106,8 @@ class BaseLabelEmbedding(
         least = _LEAST * np.sqrt(margin)
         if self.metric == "euclidean" and len(axes.scale) and abs(U).max() < least:
             warnings.warn(
-                "The codes of all classes are next to 0, so that few classes are told "
-                f"apart: lower label_reg={self.label_reg} or reg={self.reg}.",
+                "The codes of all classes are almost 0, so the classes can hardly be "
+                f"distinguished. Lower label_reg={self.label_reg} or reg={self.reg}.",
                 DegenerateFitWarning,
                 stacklevel=4,
             )
@@ -116,15 +116,14 @@ class BaseLabelEmbedding(
     def _warn_unless(self, converged):
         if not converged:
             warnings.warn(
-                f"Training of {type(self).__name__} ended with the objective still "
-                f"falling, after max_iter={self.max_iter} iterations: raise max_iter, "
-                "reg or tol.",
+                f"Training of {type(self).__name__} did not converge in max_iter="
+                f"{self.max_iter} iterations. Raise max_iter, reg or tol.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
 
     def _fitted_arrays(self):
-        """Fitted arrays by name, each with the shape that it must be of."""
+        """Fitted arrays by name, each with the shape that it must have."""
         n, k, p = len(self.classes_), self.n_components_, self.n_features_in_
         return {
             "mean_": (self.mean_, (p,)),
@@ -133,7 +132,7 @@ class BaseLabelEmbedding(
         }
 
     def _check_loaded(self):
-        """Raise ValueError for a fitted state from a file that is not in order."""
+        """Raise ValueError if the fitted state from a file is not valid."""
         if not hasattr(self, "classes_"):
             return  # it is not fitted
         self._check_classes(len(self.label_embeddings_))

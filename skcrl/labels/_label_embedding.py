@@ -1,4 +1,4 @@
-"""Label embedding by max margin."""
+"""Label embedding with a large-margin objective."""
 
 import sys
 from numbers import Integral, Real
@@ -19,52 +19,58 @@ from skcrl.labels._start import start
 
 
 class LabelEmbedding(BaseLabelEmbedding):
-    r"""Classifier that embeds samples and classes in one space, by max margin.
+    r"""Classifier that embeds samples and classes in one space, with a large margin.
 
-    A sample x has the code :math:`z = W (x - \bar x)`, a class c the code :math:`u_c`,
-    and a sample is of the class whose code is nearest [1]_ [2]_. Both are learned
-    together: each sample is to be nearer to its own class than to every other one, by
-    a margin :math:`\alpha`,
+    Use it if you want more than a prediction: the nearest classes of a sample in order,
+    the samples nearest to a class, and which classes are similar. Use
+    :class:`~skcrl.DeepLabelEmbedding` for networks instead of a linear map, and
+    :class:`~skcrl.SemanticEmbedding` if you have a hierarchy or attributes of the
+    classes.
+
+    A sample x has the code :math:`z = W (x - \bar x)`, and a class c has the code
+    :math:`u_c`. A sample is assigned to the class with the nearest code [1]_ [2]_. The
+    map W and the codes U of the classes are learned together. Each sample should be
+    nearer to its own class than to every other class, by a margin :math:`\alpha`. The
+    objective is
 
     .. math:: \frac{1}{n} \sum_i \frac{1}{C - 1} \sum_{c \ne y_i}
         [\alpha + s(z_i, u_c) - s(z_i, u_{y_i})]_+
         + \lambda_1 v \|W\|_F^2 + \lambda_2 \|U\|_F^2
 
-    with :math:`s(z, u) = -\|z - u\|^2`, or the cosine. Use it where you want more than
-    a prediction: the nearest classes of a sample in their order, the samples nearest to
-    a class, and which classes are alike. Columns count by their variance: set `scale`
-    where their units are unlike. With networks in place of the linear map it is
-    :class:`~skcrl.DeepLabelEmbedding`; what is known of the classes goes into
-    :class:`~skcrl.SemanticEmbedding`.
+    with :math:`s(z, u) = -\|z - u\|^2`, or the cosine of z and u. Columns with a large
+    variance have more influence: set `scale` if columns have different units.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Dimension of the space, from 1 to the number of classes less one. None stands
-        for that number, or with "euclidean" for the number of features if that is
-        smaller. With "cosine", one dimension can separate only two classes.
+        Dimension of the space, from 1 to n_classes - 1. None means n_classes - 1; with
+        "euclidean" it is n_features if that is smaller. With "cosine", one dimension
+        can separate only two classes.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        What is near: squared Euclidean distance, or the cosine. Cosines were better
-        where classes have very few samples.
+        How codes are compared: by squared Euclidean distance, or by cosine. In our
+        tests, "cosine" was better if classes had very few samples.
     margin : float or None, default=None
-        The margin :math:`\alpha`, above 0. None stands for 1 with "euclidean" and for
-        0.5 with "cosine".
+        The margin :math:`\alpha`, above 0. None means 1 with "euclidean", and 0.5 with
+        "cosine".
     scale : bool, default=False
-        Whether columns are divided by their deviations first. Set it for columns of
-        unlike units, such as kilograms and metres; leave it for pixels.
+        Whether to divide columns by their standard deviations first. Use this if
+        columns have different units, such as kilograms and metres. Do not use it for
+        pixels.
     reg : float, default=0.03
-        Penalty :math:`\lambda_1` on the map, not negative. It counts in units of the
-        mean variance v of a column, so that one factor on all of X changes nothing.
-        With "cosine" it is a penalty on the map that is scaled to codes of mean square
-        1, for the length of codes does not change a cosine.
+        Penalty :math:`\lambda_1` on the map, at least 0. A larger penalty prevents
+        overfitting. It is in units of the mean variance v of a column, so multiplying
+        all of X by a number has no effect. With "cosine", the length of codes does not
+        matter; the penalty is then on the map after scaling codes to a mean square of
+        1.
     label_reg : float, default=1e-4
-        Penalty :math:`\lambda_2` on the codes of classes, not negative; of no effect
-        with "cosine". The larger it is, the closer together the classes lie.
+        Penalty :math:`\lambda_2` on the codes of classes, at least 0. With a larger
+        penalty, classes are closer together. It has no effect with "cosine".
     max_iter : int, default=500
-        Iterations of L-BFGS, at most.
+        Largest number of L-BFGS iterations.
     tol : float, default=1e-5
-        Training ends where an iteration lowers the objective by less than this share of
-        the margin, or of 1 or the objective if they are less or more than it.
+        Training stops when an iteration lowers the objective by less than `tol` times
+        the margin. A margin above 1 counts as 1. If the objective is larger than 1,
+        this bound is multiplied by the objective.
 
     Attributes
     ----------
@@ -75,11 +81,11 @@ class LabelEmbedding(BaseLabelEmbedding):
     coef_ : ndarray of shape (n_components, n_features)
         The linear map W.
     mean_ : ndarray of shape (n_features,)
-        Means of the columns, from which samples are counted.
+        Means of the columns, which are subtracted from samples.
     n_components_ : int
         Dimension of the space.
     n_iter_ : int
-        Iterations that were made.
+        Number of iterations.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -87,18 +93,18 @@ class LabelEmbedding(BaseLabelEmbedding):
 
     See Also
     --------
-    SemanticEmbedding : The same with a hierarchy and attributes of the classes.
+    SemanticEmbedding : Label embedding with a hierarchy and attributes of the classes.
     skcrl.metrics.hit_at_k : How often the right class is among the first k.
     sklearn.discriminant_analysis.LinearDiscriminantAnalysis : Class means in a space
-        where they lie far apart.
+        where they are far apart.
 
     Notes
     -----
-    The papers add up the hinges over classes where this takes their mean: penalties
-    here are those of the papers divided by the number of classes less one. A hinge is
-    rounded off, to a parabola, over half a margin where it starts to rise, so that the
-    objective is smooth. Training starts from ridge regression on the corners of a
-    simplex, and nothing in it is random.
+    The papers take the sum of the hinges over classes, and this class takes their mean.
+    The penalties here are therefore those of the papers divided by n_classes - 1. Each
+    hinge is replaced by a parabola over the first half margin above 0, so that the
+    objective is smooth. Training starts from a ridge regression of the corners of a
+    simplex. It uses no random numbers.
 
     References
     ----------
@@ -119,7 +125,7 @@ class LabelEmbedding(BaseLabelEmbedding):
     array([[1, 2, 3],
            [4, 6, 8]])
 
-    Samples that show a 4, by its name:
+    Find samples that show a 4, by the label 4:
 
     >>> retriever = CrossViewRetriever(LabelEmbedding(), n_neighbors=5)
     >>> retriever.fit(images[:1000], labels[:1000]).fit_index(images[1000:])
@@ -169,9 +175,9 @@ class LabelEmbedding(BaseLabelEmbedding):
         X : array-like of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,)
-            Their classes, two or more.
+            Classes of the samples. There must be at least two different classes.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How often each sample counts.
+            How often each sample counts. None means once.
 
         Returns
         -------
@@ -181,9 +187,8 @@ class LabelEmbedding(BaseLabelEmbedding):
         Raises
         ------
         ValueError
-            If samples or classes are no valid input, there is one class alone,
-            or `n_components` is beyond its bound. The estimator is then as it was
-            before.
+            If samples or classes are not valid, there is only one class, or
+            `n_components` is too large. The estimator then stays as it was before.
         """
         with restored_on_error(self):
             X, own, weights = self._checked(X, y, sample_weight)

@@ -1,16 +1,16 @@
-"""A smooth objective of several arrays, minimised."""
+"""Minimisation of a smooth objective of several arrays."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 
-# Steps that the approximation of the curvature looks back on.
+# Number of past steps from which the curvature is approximated.
 _MEMORY = 20
 
 
 class Learned(NamedTuple):
-    """Arrays that an objective is least at, and how they were found."""
+    """Arrays that minimise an objective, and how they were found."""
 
     arrays: list[np.ndarray]
     objective: float
@@ -19,19 +19,19 @@ class Learned(NamedTuple):
 
 
 def learned(objective, arrays, max_iter, tol):
-    """Minimise by L-BFGS, whose objective never rises.
+    """Minimise an objective by L-BFGS; no iteration increases it.
 
     Parameters
     ----------
     objective : callable
-        Gives, for `arrays` as arguments, a number and its gradient by each.
+        Called with `arrays`, it returns a number and its gradient for each array.
     arrays : list of ndarray
         Where to start.
     max_iter : int
-        Iterations, at most.
+        Largest number of iterations.
     tol : float
-        Fall of the objective in one iteration, as a share of it or of 1 if it is less,
-        below which it ends.
+        The search stops when an iteration lowers the objective by less than `tol`, or
+        by less than `tol` times the objective if that is above 1.
     """
     shapes = [array.shape for array in arrays]
     ends = np.cumsum([array.size for array in arrays])[:-1]

@@ -1,19 +1,19 @@
-"""The max-margin objective of label embeddings, and its gradient."""
+"""The large-margin objective of label embeddings, and its gradient."""
 
 import numpy as np
 
 from skcrl._columns import unit_rows
 
-# Largest margin violation that is squared, as a share of the margin: hinges have a
-# kink, which quasi-Newton methods do not take.
+# Width of the quadratic part of a hinge, as a share of the margin. Quasi-Newton methods
+# do not work well with the kink of an exact hinge.
 HINGE_WIDTH = 0.5
 
 
 def scores(codes, anchors, metric):
     """How near each anchor (m, k) is to each code (n, k): an array (n, m).
 
-    Minus the squared distance, but for the squared length of the code, which is the
-    same for all anchors, or the cosine.
+    This is the cosine, or the squared length of the code minus the squared distance.
+    The squared length is the same for all anchors.
     """
     if metric == "cosine":
         return unit_rows(codes) @ unit_rows(anchors).T
@@ -21,11 +21,11 @@ def scores(codes, anchors, metric):
 
 
 def margin_loss(codes, anchors, own, weights, metric, margin):
-    r"""Weighted sum over codes of the mean hinge over the anchors that are not theirs.
+    r"""Weighted sum over codes of the mean hinge over the other anchors.
 
     .. math:: \sum_i w_i \frac{1}{m - 1} \sum_{c \ne y_i} [\alpha + s_{ic} - s_{iy_i}]_+
 
-    with scores s as above, and the hinge rounded off where it starts to rise.
+    with the `scores` s, and a hinge that is quadratic just above 0.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def margin_loss(codes, anchors, own, weights, metric, margin):
 
 
 def hinges_of_others(s, own, weights, margin):
-    """The loss above by scores s (n, m), and its slopes (n, m) by them."""
+    """The loss of `margin_loss` from scores s (n, m), and its derivatives (n, m)."""
     rows = np.arange(len(s))
     violations = margin + s - s[rows, own][:, None]
     violations[rows, own] = 0
@@ -66,13 +66,13 @@ def hinges_of_others(s, own, weights, margin):
 
 
 def rounded_hinge(t, width):
-    """The hinge max(0, t), squared up to `width`, and its slope."""
+    """The hinge max(0, t), quadratic up to `width`, and its slope."""
     slopes = np.clip(t / width, 0, 1)
     return slopes * (t - 0.5 * width * slopes), slopes
 
 
 def _through_cosines(codes, anchors, slopes):
-    """Gradients of what has these slopes by the cosines of codes and anchors."""
+    """Gradients by codes and by anchors, from the derivatives by their cosines."""
     unit_codes, unit_anchors = unit_rows(codes), unit_rows(anchors)
     return (
         _across(codes, unit_codes, slopes @ unit_anchors),
@@ -81,7 +81,7 @@ def _through_cosines(codes, anchors, slopes):
 
 
 def _across(rows, unit, gradients):
-    """Gradients by rows of those by the rows brought to length one; 0 for zero rows."""
+    """Gradients by rows, from gradients by the unit rows; 0 for rows of zeros."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
     along = np.einsum("ij,ij->i", gradients, unit)[:, None]
     lengths = np.where(lengths > 0, lengths, np.inf)

@@ -6,9 +6,9 @@ import numpy as np
 def map_penalty(Q, axes, reg, metric):
     r"""Squared weights of a map, reg v ||W||^2, and the gradient by Q.
 
-    Cosines do not change with the length of codes, which the penalty would then make
-    as small as can be: there it is that of W scaled so that codes have a mean square
-    of 1, reg v ||W||^2 / mean ||z||^2.
+    Cosines do not depend on the length of codes, so this penalty would make W as small
+    as possible. For cosines it is therefore the penalty on W after scaling codes to a
+    mean square of 1: reg v ||W||^2 / mean ||z||^2.
     """
     by_Q = Q * axes.penalty
     squares = np.vdot(by_Q, Q)
@@ -22,7 +22,7 @@ def map_penalty(Q, axes, reg, metric):
 
 
 def codes_penalty(U, reg, metric):
-    """Squares of codes of classes, and the gradient; nothing for cosines."""
+    """Penalty on the squared codes of classes, and its gradient; 0 for cosines."""
     if metric == "cosine":
         return 0.0, np.zeros_like(U)
     return reg * np.vdot(U, U), 2 * reg * U

@@ -33,10 +33,11 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     parent : object
-        Name of the group or class above it, None below the root.
+        Name of the group or class above the class; None if it is below the root.
     attributes : dict of str to float
-        What tells the class from its parent, the largest first: the coefficient of an
-        attribute, negative if the class has less of it than its parent.
+        Coefficients of the attributes that distinguish the class from its parent,
+        largest absolute value first. A coefficient is negative if the class has less of
+        the attribute than its parent.
     """
 
     parent: Any
@@ -44,64 +45,71 @@ class Explanation(NamedTuple):
 
 
 class SemanticEmbedding(BaseLabelEmbedding):
-    r"""Label embedding that knows groups and attributes of the classes.
+    r"""Label embedding that uses groups and attributes of the classes.
 
-    Unified semantic embedding [1]_: samples, classes, groups of classes and attributes
-    all have codes in one space. A sample is to be nearer to its own class than to
-    others, as in :class:`~skcrl.LabelEmbedding`, and nearer to the groups of its class
-    than to their siblings; and the code of a class is to be close to the code of its
-    parent plus those of a few attributes,
+    Use it if classes have few samples, or if a mistake within a group is better than a
+    mistake outside it. Use it also to predict classes without any sample
+    (``add_class``), or to see what distinguishes a class (``explain``).
+
+    This is the unified semantic embedding [1]_: samples, classes, groups of classes and
+    attributes all have codes in one space. A sample should be nearer to its own class
+    than to other classes, as in :class:`~skcrl.LabelEmbedding`. It should also be
+    nearer to the groups above its class than to the siblings of these groups. The code
+    of a class should be close to the code of its parent plus the codes of a few
+    attributes,
 
     .. math:: u_c \approx u_{p(c)} + \sum_j \beta_{cj} d_{cj} a_j, \qquad
         \beta_{cj} \ge 0, \quad \|a_j\| \le 1
 
-    where :math:`d_{cj}` is how much more the class c has of attribute j than its parent
-    has. Use it where classes have few samples, where a mistake within a group is better
-    than one beyond it, for classes without any sample (``add_class``), or to see what
-    makes a class (``explain``).
+    where :math:`d_{cj}` is how much more of attribute j the class c has than its
+    parent.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Dimension of the space, from 1 to the number of classes less one. None stands
-        for that number, or for the number of features if that is smaller.
+        Dimension of the space, from 1 to n_classes - 1. None means n_classes - 1, or
+        n_features if that is smaller.
     hierarchy : mapping or None, default=None
-        The parent of each class, and the parent of each such parent; or, for each
-        class, a list of all groups above it, the topmost first. A class or group whose
-        parent is None is below the root; each class must be named.
+        The parent of each class, and the parent of each of these parents. Alternatively
+        it maps each class to a list of all groups above the class, the topmost first. A
+        class or group with the parent None is below the root. Every class must occur.
     attributes : data frame or array (n_classes, n_attributes) or None, default=None
-        How much of each attribute a class has, such as 0 and 1: a data frame whose
-        index are the classes, or an array in the order of the sorted classes. A group
-        has the mean of its classes. Each attribute is scaled so that its largest
-        difference from its mean is 1. Take a frame for cross-validation, where a fold
-        may lack a class. ``save`` cannot store a frame: first call
-        ``set_params(attributes=frame.loc[model.classes_].to_numpy())``.
+        How much of each attribute each class has, for example 0 or 1. It is a data
+        frame with the classes as index, or an array in the order of the sorted classes.
+        A group has the mean of its classes. Each attribute is scaled so that its
+        largest difference from its mean is 1. Use a data frame for cross-validation,
+        because a class may be missing in a fold. ``save`` cannot store a data frame:
+        first call ``set_params(attributes=frame.loc[model.classes_].to_numpy())``.
     margin : float, default=1.0
-        Margin of squared distances, above 0.
+        Margin between squared distances, above 0.
     group_weight : float, default=8.0
-        Weight of the margins between groups, not negative.
+        Weight of the margins between groups, at least 0. A larger weight avoids
+        mistakes between groups more strongly.
     attribute_weight : float, default=0.03
-        Weight of the margins of attributes, not negative: a sample is to be nearer to
-        an attribute of its class than to the opposite of it.
+        Weight of the margins of attributes, at least 0. These margins ask that a sample
+        is nearer to each attribute of its class than to the opposite of the attribute.
     relation_weight : float, default=0.003
-        Weight w of the squared distance of classes from what they are made of, not
-        negative. The larger, the more alike are the classes of a group.
+        Weight w, at least 0, of the squared distance between the code of a class and
+        the code that its parent and attributes predict. With a larger weight, classes
+        of one group become more similar.
     exclusivity : float, default=0.1
-        Penalty on coefficients of attributes, not negative. It counts sums of the
-        coefficients of siblings, so that higher values make siblings use different
+        Penalty on the coefficients of attributes, at least 0. It includes sums of
+        coefficients of siblings, so with a larger penalty siblings use different
         attributes.
     scale : bool, default=False
-        Whether columns are divided by their deviations first, as in LabelEmbedding.
+        Whether to divide columns by their standard deviations first, as in
+        LabelEmbedding.
     reg : float, default=0.01
-        Penalty on the map of samples, not negative, as in LabelEmbedding.
+        Penalty on the map of samples, at least 0, as in LabelEmbedding.
     label_reg : float, default=1e-5
-        Penalty on codes of classes and groups, not negative.
+        Penalty on the codes of classes and groups, at least 0.
     max_iter : int, default=1000
-        Iterations of L-BFGS over all rounds of the alternation, at most.
+        Largest number of L-BFGS iterations, in all rounds of the alternation together.
     tol : float, default=1e-5
-        Training ends where an iteration, and in the end a round of the alternation,
-        lowers the objective by less than this share of the margin, or of 1 or the
-        objective if they are less or more than it.
+        L-BFGS stops when an iteration lowers the objective by less than `tol` times the
+        margin, and training stops when a round of the alternation does. A margin above
+        1 counts as 1. If the objective is larger than 1, this bound is multiplied by
+        the objective.
 
     Attributes
     ----------
@@ -114,23 +122,23 @@ class SemanticEmbedding(BaseLabelEmbedding):
     group_embeddings_ : ndarray of shape (n_groups, n_components)
         Codes of the groups.
     parents_ : dict
-        The parent of each class, None below the root.
+        The parent of each class; None if the class is below the root.
     attribute_names_ : ndarray of str of shape (n_attributes,)
         Names of the attributes.
     attribute_embeddings_ : ndarray of shape (n_attributes, n_components)
-        Codes of the attributes, none longer than 1.
+        Codes of the attributes. Their length is at most 1.
     attribute_weights_ : ndarray of shape (n_classes, n_attributes)
         Coefficients with their signs, :math:`\beta_{cj} d_{cj}`.
     coef_ : ndarray of shape (n_components, n_features)
         The linear map of samples.
     mean_ : ndarray of shape (n_features,)
-        Means of the columns, from which samples are counted.
+        Means of the columns, which are subtracted from samples.
     objective_ : ndarray of shape (n_steps,)
-        The objective after each step of the alternation; it never rises.
+        The objective after each step of the alternation. It never increases.
     n_components_ : int
         Dimension of the space.
     n_iter_ : int
-        Iterations that were made; a round without any counts as one.
+        Number of iterations. A round without any iteration counts as one.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -138,32 +146,37 @@ class SemanticEmbedding(BaseLabelEmbedding):
 
     See Also
     --------
-    LabelEmbedding : The same without hierarchy and attributes.
+    LabelEmbedding : Label embedding without hierarchy and attributes.
     skcrl.metrics.hierarchical_precision_at_k : Gives credit for near mistakes.
 
     Notes
     -----
-    The objective is the mean over samples of the margins of LabelEmbedding; plus, times
-    `group_weight`, for each group above a sample the mean hinge over the siblings of
-    that group; plus, times `attribute_weight`, the mean over attributes of
-    :math:`|e_j| [\alpha + \|z - s_j a_j\|^2 - \|z + s_j a_j\|^2]_+`, where
-    :math:`e_j` is the difference of the class from a mean class and :math:`s_j` its
-    sign; plus penalties; plus
+    The objective is the sum of these terms:
+
+    - the mean over samples of the hinges of LabelEmbedding;
+    - `group_weight` times the mean over samples of this sum: for each group above the
+      sample, the mean hinge over the siblings of the group;
+    - `attribute_weight` times the mean over samples and attributes of
+      :math:`|e_j| [\alpha + \|z - s_j a_j\|^2 - \|z + s_j a_j\|^2]_+`, where
+      :math:`e_j` is the difference between the class and the mean of all classes, and
+      :math:`s_j` is its sign;
+    - the penalties `reg` and `label_reg`;
+    - the relation of classes to parents and attributes,
 
     .. math:: \frac{w}{C} \sum_c \Bigl( \|u_c - u_{p(c)} - \sum_j \beta_{cj} d_{cj}
         a_j\|^2 + \gamma \|\beta_c\|^2 + \frac{\gamma}{2} \sum_{o \ne c}
         \|\beta_c + \beta_o\|^2 \Bigr)
 
-    over classes and groups c with a parent, and their siblings o. Where there are
-    attributes, the parent of classes below the root is the origin, which is the code of
-    a mean sample.
+    The last sum is over classes and groups c with a parent, and over their siblings o.
+    If there are attributes, the parent of a class below the root is the origin, which
+    is the code of the mean sample.
 
-    The lecture that this follows leaves open how attributes meet samples, the sign of
-    coefficients, and the optimiser. Here coefficients are not negative, so that the
-    price above makes them sparse, and the given attributes have the sign: a class that
-    lacks what its siblings have is its parent less that attribute. Map and codes are
-    learned by L-BFGS, coefficients by non-negative least squares, one node after the
-    other, in turn; nothing is random.
+    Our source does not say how samples and attributes are compared, which sign the
+    coefficients have, and how the objective is optimised. Here the coefficients are not
+    negative, so that the penalty makes them sparse. The sign is in the attributes: a
+    class without an attribute of its siblings is its parent minus that attribute.
+    Training alternates between L-BFGS for the map and the codes, and non-negative least
+    squares for the coefficients of one node after another. It uses no random numbers.
 
     References
     ----------
@@ -242,9 +255,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
         X : array-like of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,)
-            Their classes, two or more.
+            Classes of the samples. There must be at least two different classes.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            How often each sample counts.
+            How often each sample counts. None means once.
 
         Returns
         -------
@@ -254,9 +267,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
         Raises
         ------
         ValueError
-            If samples or classes are no valid input, there is one class alone,
-            `n_components` is beyond its bound, or hierarchy or attributes are not what
-            they must be. The estimator is then as it was before.
+            If samples, classes, `hierarchy` or `attributes` are not valid, there is
+            only one class, or `n_components` is too large. The estimator then stays as
+            it was before.
         """
         with restored_on_error(self):
             X, own, weights = self._checked(X, y, sample_weight)
@@ -293,8 +306,8 @@ class SemanticEmbedding(BaseLabelEmbedding):
             for name in self.classes_.tolist():
                 if name not in named:
                     raise ValueError(
-                        f"hierarchy must name each class, got no {name!r}: give it the "
-                        "parent None if it is below the root."
+                        f"hierarchy must name each class, but does not name {name!r}. "
+                        "Give it the parent None if it is below the root."
                     )
         return tree
 
@@ -305,7 +318,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
 
     def _relation(self, tree, attributes):
         counted = tree.parents >= 0
-        if len(attributes.names):  # to which the origin adds what a class has of them
+        if len(attributes.names):  # then the origin is the parent of top classes
             counted[: tree.n_classes] = True
         nodes = np.flatnonzero(counted)
         parents = tree.parents[nodes]
@@ -318,7 +331,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
         )
 
     def _alternate(self, objective, Q, U, A, beta):
-        """Learn map and codes, then coefficients, in turn; nothing ever rises."""
+        """Learn map and codes, then coefficients, in turn; no step is uphill."""
         relation, path, self.n_iter_ = objective.relation, [], 0
         tol = self.tol * min(1, self.margin)
         has_coefficients = beta.size > 0 and self.relation_weight > 0
@@ -358,13 +371,13 @@ class SemanticEmbedding(BaseLabelEmbedding):
         self._of_groups = attributes.of_nodes[n:]
         self._of_mean, self._scale = attributes.mean, attributes.scale
         self._effects = relation.effects(U)
-        # What an attribute weighs in a class of which nothing else is known.
+        # Mean coefficient of each attribute, for classes that are added later.
         squares = relation.contrasts**2
         total = squares.sum(axis=0)
         self._usual = (squares * beta).sum(axis=0) / np.where(total > 0, total, 1)
 
     def explain(self, label: Hashable) -> Explanation:
-        """What a class is made of: its parent, and the attributes that tell it apart.
+        """Explain a class by its parent and the attributes that distinguish it.
 
         Parameters
         ----------
@@ -374,16 +387,16 @@ class SemanticEmbedding(BaseLabelEmbedding):
         Returns
         -------
         explanation : Explanation
-            Named tuple of `parent`, and `attributes`, a dict of the coefficients that
-            are not 0, largest first; one is negative where the class has less of the
-            attribute than its parent, or than a mean class where it has no parent.
-            Those of a class that was added are what attributes weigh in the classes of
-            ``fit`` on average.
+            Named tuple of `parent` and `attributes`. The second is a dict of the
+            coefficients that are not 0, largest absolute value first. A coefficient is
+            negative if the class has less of the attribute than its parent, or than the
+            mean of all classes if it has no parent. For a class that was added, the
+            coefficients are averages over the classes of ``fit``.
 
         Raises
         ------
         ValueError
-            If `label` is none of `classes_`.
+            If `label` is not in `classes_`.
         """
         check_is_fitted(self)
         row = class_numbers(_one_label(label), self.classes_, "label")[0]
@@ -401,30 +414,32 @@ class SemanticEmbedding(BaseLabelEmbedding):
     def embed_class(
         self, parent: Hashable | None = None, attributes: Any = None
     ) -> np.ndarray:
-        """Code of a class that no sample was seen of.
+        """Predict the code of a class that has no samples.
 
-        It is the code of its parent, and what its attributes add to codes in ``fit``:
-        the ridge regression of codes of classes, less those of their parents, on how
-        they differ from their parents. Coefficients and attribute codes, of which
-        each class of ``fit`` has its own few, say less of a class without samples.
+        The code is the code of the parent plus the effect of the attributes. A ridge
+        regression over the classes of ``fit`` estimates this effect: it predicts the
+        difference between the codes of a class and its parent from the difference
+        between their attributes. This is better for new classes than the coefficients
+        and attribute codes of the model, because each class of ``fit`` uses only a few
+        attributes.
 
         Parameters
         ----------
         parent : str, int or other class or group, or None, default=None
             One of `groups_` or `classes_`; None for a class below the root.
         attributes : series or array of shape (n_attributes,), or None, default=None
-            What the class has of each attribute, in the units of ``fit``. A series is
-            read by its labels. None stands for what its parent has.
+            How much of each attribute the class has, in the units of ``fit``. A series
+            is matched by its labels. None means the attributes of the parent.
 
         Returns
         -------
         u : ndarray of shape (n_components_,)
-            Code, to be compared with those of samples.
+            Code, which can be compared with the codes of samples.
 
         Raises
         ------
         ValueError
-            If the parent is unknown, or attributes are not as many as in ``fit``.
+            If the parent is unknown, or the number of attributes differs from ``fit``.
         """
         check_is_fitted(self)
         of_parent, its_attributes = self._node(parent)
@@ -432,14 +447,14 @@ class SemanticEmbedding(BaseLabelEmbedding):
             return of_parent.copy()
         if not len(self.attribute_names_):
             raise ValueError(
-                "attributes are given of a class, and there were none in fit: fit with "
-                "attributes, or give the parent alone."
+                "attributes of a class are given, but there were none in fit. Fit with "
+                "attributes, or give only the parent."
             )
         contrast = self._in_units_of_fit(attributes) - its_attributes
         code = of_parent + contrast @ self._effects
         if not np.isfinite(code).all():
             raise ValueError(
-                "attributes are so large that the code is not finite: give them in the "
+                "attributes are so large that the code is not finite. Give them in the "
                 "units of fit."
             )
         return code
@@ -447,35 +462,36 @@ class SemanticEmbedding(BaseLabelEmbedding):
     def add_class(
         self, label: Hashable, parent: Hashable | None = None, attributes: Any = None
     ) -> Self:
-        """Let a class be predicted that no sample was seen of.
+        """Add a class without samples, so that it can be predicted.
 
         Parameters
         ----------
         label : str, int or other class
-            Its name, of the type of those in `classes_`.
+            Name of the class, of the same type as those in `classes_`.
         parent, attributes
-            As ``embed_class`` takes them.
+            As in ``embed_class``. At least one of them must be given.
 
         Returns
         -------
         self : SemanticEmbedding
-            This estimator, which knows one class more.
+            This estimator, with one more class.
 
         Raises
         ------
         ValueError
-            As in ``embed_class``, and if the class or a group of that name is known
-            already.
+            As in ``embed_class``. Also if there is already a class or group with this
+            name.
         """
         code = self.embed_class(parent, attributes)
         if parent is None and attributes is None:
             raise ValueError(
-                "A class without samples needs a parent or attributes, got neither."
+                "A class without samples needs a parent or attributes, but neither is "
+                "given."
             )
         new = _like_classes(_one_label(label), self.classes_)
         name = new.tolist()[0]
         if name in self.classes_.tolist() or name in self.groups_:
-            raise ValueError(f"label must be a new name, got {name!r}, which is known.")
+            raise ValueError(f"label must be a new name, but {name!r} already exists.")
         own = self._node(parent)[1]
         if attributes is not None:
             own = self._in_units_of_fit(attributes)
@@ -491,7 +507,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
         return self
 
     def _node(self, name):
-        """Code and attributes of a class or group, of the root for None."""
+        """Code and attributes of a class or group; None means the root."""
         if name is None:
             return np.zeros(self.n_components_), self._of_mean
         if isinstance(name, Hashable):
@@ -532,7 +548,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
             raise ValueError("its _scale of attributes is not positive")
 
     def _check_tree(self):
-        """Raise ValueError for groups and parents from a file that are no hierarchy."""
+        """Raise ValueError if groups and parents from a file are no hierarchy."""
         groups, parents = self.groups_, self.parents_
         classes = self.classes_.tolist()
         if not (
@@ -555,7 +571,7 @@ def _one_label(label):
 
 
 def _like_classes(label, classes):
-    """A label (1,) in the type of classes, of texts in one that holds it."""
+    """A label (1,) in the type of classes; text may need a longer text type."""
     if classes.dtype.kind in "US":
         is_alike, kind = label.dtype.kind == classes.dtype.kind, label.dtype
     elif classes.dtype.kind == "O":

@@ -13,15 +13,15 @@ from skcrl.labels._relation import Relation, through_ball, within_ball
 
 
 class Siblings(NamedTuple):
-    """Nodes with one parent, and samples below them."""
+    """Nodes with the same parent, and the samples below them."""
 
     nodes: np.ndarray  # (m,)
     rows: np.ndarray  # (n_below,), samples whose class is further down
-    own: np.ndarray  # (n_below,), the place in `nodes` of the one above each
+    own: np.ndarray  # (n_below,), position in `nodes` of the node above each sample
 
 
 def siblings_above(tree, own):
-    """Sets of two nodes or more with one parent, where there are samples below."""
+    """Sets of at least two nodes with the same parent, and with samples below."""
     paths = tree.paths()
     found = []
     for parent in np.unique(tree.parents):
@@ -49,9 +49,9 @@ class SemanticObjective:
     reg: tuple[float, float]
 
     def value(self, Q, U, A, beta):
-        """Objective, and gradients by the map Q, the codes U of nodes, attributes A.
+        """Objective, and gradients by the map Q, codes U of nodes, and attributes A.
 
-        Attributes beyond the unit ball count as where they would enter it.
+        Attributes outside the unit ball are projected on it first.
         """
         axes, within = self.axes, within_ball(A)
         codes = axes.coordinates @ Q.T
@@ -86,9 +86,9 @@ class SemanticObjective:
         )
 
     def _attribute_loss(self, codes, A):
-        """Hinges of which each sample is nearer to d a than to -d a, by a margin.
+        """Hinges that ask each sample to be nearer to d a than to -d a, by a margin.
 
-        d is the difference of its class from a mean class in that attribute.
+        Here d is the difference between its class and the mean class in attribute a.
         """
         if not self.attribute_weight or not len(A):
             return 0.0, np.zeros_like(codes), np.zeros_like(A)

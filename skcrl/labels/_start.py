@@ -1,4 +1,4 @@
-"""Where the search for a label embedding starts."""
+"""The starting point of the training of a label embedding."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ _REG = 1.0
 
 
 def start(axes, own, n_classes, n_components):
-    """Maps of coordinates and codes of classes, by reduced-rank ridge regression.
+    """Map of coordinates and codes of classes, by reduced-rank ridge regression.
 
-    Classes are the corners of a simplex, and samples are mapped there by regression;
-    both are then seen along the leading principal axes of the mapped samples.
+    The classes are the corners of a simplex, and a regression maps samples to them.
+    Both are then projected on the leading principal axes of the mapped samples.
 
     Returns
     -------

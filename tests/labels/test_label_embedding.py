@@ -133,14 +133,14 @@ def test_with_scale_the_unit_of_each_column_does_not_matter():
 
 
 def test_codes_that_penalties_drive_to_zero_warn():
-    with pytest.warns(DegenerateFitWarning, match="lower label_reg=100"):
+    with pytest.warns(DegenerateFitWarning, match="Lower label_reg=100"):
         LabelEmbedding(label_reg=100).fit(*blobs())
 
 
 def test_constant_samples_warn():
     y = np.arange(9) % 3
     X = np.full((9, 2), 0.1)
-    with pytest.warns(DegenerateFitWarning, match="X is constant, so that all samples"):
+    with pytest.warns(DegenerateFitWarning, match="X is constant, so all samples"):
         embedding = LabelEmbedding().fit(X, y)
     assert not embedding.coef_.any()
     assert len(set(embedding.predict(X + np.arange(9)[:, None]))) == 1
@@ -181,7 +181,7 @@ def test_samples_are_found_by_the_name_of_their_class():
     [
         (
             {"n_components": 3},
-            "upper bound is 2, the number of classes less one. Got 3",
+            "upper bound is 2, the number of classes minus one. Got 3",
         ),
         ({"label_reg": -1}, "'label_reg' parameter of LabelEmbedding must be"),
     ],
@@ -206,6 +206,6 @@ def test_bad_labels():
 
 def test_few_iterations_warn():
     with pytest.warns(
-        ConvergenceWarning, match="still falling, after max_iter=1 iterations"
+        ConvergenceWarning, match="did not converge in max_iter=1 iterations"
     ):
         LabelEmbedding(max_iter=1).fit(*blobs())

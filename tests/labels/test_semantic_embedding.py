@@ -299,11 +299,14 @@ def test_attributes_as_an_array_are_in_the_order_of_classes():
     [
         ({"hierarchy": {"class 00": "a", "a": "class 00"}}, "a cycle above 'class 00'"),
         ({"hierarchy": {0: "a"}}, "no parent of any class, such as 'class 00'"),
-        ({"hierarchy": {"class 00": "a"}}, "must name each class, got no 'class 01'"),
-        ({"attributes": np.zeros((3, 2))}, "each of the 25 classes, sorted, .* got 3"),
+        (
+            {"hierarchy": {"class 00": "a"}},
+            "must name each class, .* not name 'class 01'",
+        ),
+        ({"attributes": np.zeros((3, 2))}, "each of the 25 sorted classes, got 3"),
         (
             {"attributes": pd.DataFrame({"x": [1]}, index=["class 01"])},
-            "got none for 'class 00': let its index be the classes",
+            "none for 'class 00'. The index of the data frame must",
         ),
         ({"attributes": np.full((25, 1), np.nan)}, "attributes contains NaN"),
         ({"attributes": {"class 00": [1]}}, "a data frame or an array, got a dict"),
@@ -323,11 +326,11 @@ def test_bad_parameters(change, message):
 def test_bad_new_classes():
     (X, y), _, semantics = planted(0, 2, noise=1.0)
     embedding = SemanticEmbedding(**semantics).fit(X, y)
-    with pytest.raises(ValueError, match="a new name, got 'group 1', which is known"):
+    with pytest.raises(ValueError, match="a new name, but 'group 1' already exists"):
         embedding.add_class("group 1", "group 2")
     with pytest.raises(ValueError, match="one of the groups .* got 'group 9'"):
         embedding.embed_class("group 9")
-    with pytest.raises(ValueError, match="12 numbers, as many as there were in fit"):
+    with pytest.raises(ValueError, match="12 numbers, as many as in fit"):
         embedding.embed_class("group 1", [1, 0])
     with pytest.raises(ValueError, match="of the type of classes_, <U8, got 7"):
         embedding.add_class(7, "group 1")
@@ -337,12 +340,12 @@ def test_bad_new_classes():
         embedding.explain(["class 01"])
     with pytest.raises(ValueError, match="one of the groups .* got array"):
         embedding.embed_class(np.arange(2))
-    with pytest.raises(ValueError, match="needs a parent or attributes, got neither"):
+    with pytest.raises(ValueError, match="needs a parent or attributes, but neither"):
         embedding.add_class("class 99")
     plain = SemanticEmbedding(hierarchy=semantics["hierarchy"]).fit(X, y)
     with pytest.raises(ValueError, match="there were none in fit"):
         plain.embed_class("group 1", [1.0])
-    with pytest.raises(ValueError, match="every attribute of fit, got none for 'real"):
+    with pytest.raises(ValueError, match="every attribute of fit, but 'real"):
         embedding.embed_class("group 1", pd.Series({"void 0": 1.0}))
     with pytest.raises(ValueError, match=r"pass pandas\.Series"):
         embedding.embed_class("group 1", {"void 0": 1.0})

@@ -137,7 +137,9 @@ def test_what_cannot_be_divided_is_refused():
         _ = LinearCCA(2, shrinkage="cv").partial_fit
     assert "shrinkage='cv' needs all rows at once" in str(caught.value.__cause__)
     da = pytest.importorskip("dask.array")
-    with pytest.raises(ValueError, match="Dask arrays: .* shrinkage_ as shrinkage"):
+    with pytest.raises(
+        ValueError, match="Dask arrays. .* shrinkage_ of that fit as shrinkage"
+    ):
         LinearCCA(2, shrinkage="cv").fit(da.from_array(X), da.from_array(y))
     chosen = LinearCCA(2, shrinkage="cv").fit(X, y).shrinkage_
     given = LinearCCA(2, shrinkage=chosen).fit(da.from_array(X), da.from_array(y))
