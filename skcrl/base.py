@@ -1,4 +1,4 @@
-"""What every two-view estimator offers, and the view of one side of it."""
+"""The base class of two-view estimators, and one view of such an estimator."""
 
 from abc import ABCMeta, abstractmethod
 from copy import deepcopy
@@ -53,32 +53,33 @@ class TwoViewTransformer(
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """Base of the estimators that learn one space from two views.
+    """Base of the estimators that learn a common space of two views.
 
-    The second view is named ``y``, as scikit-learn names whatever is paired with
-    ``X``. A final class writes ``fit``, sets ``n_components_`` there, and answers three
-    questions: how one view is encoded, how codes of one view are decoded to that
-    view, and how a view is rebuilt from those that are there.
+    The second view is named ``y``, because scikit-learn uses this name for whatever is
+    paired with ``X``. To write an estimator, implement ``fit``, which sets
+    ``n_components_``, and three methods: ``_encode`` encodes one view, ``_decode``
+    rebuilds a view from its own codes, and ``_rebuild`` rebuilds a view from all views
+    that are present.
     """
 
     # Whether views may be sparse matrices.
     _accepts_sparse = False
-    # Whether single cells may be missing, NaN, in every method.
+    # Whether single cells may be missing (NaN) in every method.
     _accepts_gaps = False
     # Whether views may be torch tensors, under array_api_dispatch.
     _accepts_tensors = False
-    # Whether views may be Dask arrays, which are not loaded.
+    # Whether views may be Dask arrays, which are not loaded into memory.
     _accepts_dask = False
 
-    # Sides whose integers an encoder looked up in fit, by `_keeps_integers`.
+    # For each side, whether `fit` kept integers, see `_keeps_integers`.
     _integers: dict[str, bool] = {}  # noqa: RUF012
 
     def _takes_any_shape(self, side):
-        """Whether samples of a view may be images, say, and not rows of features."""
+        """Whether samples of a view may have any shape, like images."""
         return False
 
     def _keeps_integers(self, side):
-        """Whether integers of a view stay such, and do not become floats."""
+        """Whether integers of a view stay integers, and are not converted to floats."""
         return False
 
     @abstractmethod
@@ -86,20 +87,20 @@ class TwoViewTransformer(
         """Learn the common space of the paired views `X` and `y`."""
 
     def _check_view(self, view, side):
-        """View of `side` as `_encode` takes it."""
+        """Checked view of `side`, as `_encode` takes it."""
         return check_view(self, view, side)
 
     def _check_available(self, X, y):
-        """Views as `_join` and `_rebuild` take them, and which rows are there."""
+        """Checked views, as `_join` and `_rebuild` take them, and which rows exist."""
         return check_available(self, X, y)
 
     def _beside(self, covariates, X=None, y=None):
-        """The estimator with covariates of the rows of views at hand, if any."""
+        """The estimator, prepared for views with these covariates, if any."""
         if covariates is None:
             return self
         raise ValueError(
-            f"{type(self).__name__} takes no covariates, as LinearCCA does: take them "
-            "out of the views before, or leave them out."
+            f"{type(self).__name__} takes no covariates, but LinearCCA does. Remove "
+            "their effect from the views first, or leave the covariates out."
         )
 
     def _codes_of(self, view, side):
@@ -136,42 +137,43 @@ class TwoViewTransformer(
         return self.get_feature_names_out()
 
     def transform(self, X: Rows) -> np.ndarray:
-        """Codes of the first view.
+        """Compute codes of the first view.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
-            First view. Estimators that train on Dask arrays or torch Datasets take them
-            here: a Dataset of samples, or of pairs, of which the first counts.
+            First view. It may be a Dask array or a torch Dataset if the estimator can
+            train on these. A Dataset holds samples or pairs; of pairs, the first
+            element is used.
 
         Returns
         -------
         Zx : ndarray or Dask array of shape (n_samples, n_components)
-            In float32 if `X` is, or is of integers that an encoder of yours looks up,
-            else in float64.
+            Codes. They are float32 if `X` is float32, or if it holds integers that your
+            own encoder looks up. Otherwise they are float64.
         """
         check_is_fitted(self)
         return self._codes_of(X, "x")
 
     def transform_y(self, y: Rows) -> np.ndarray:
-        """Codes of the second view.
+        """Compute codes of the second view.
 
         Parameters
         ----------
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, or Dask array or torch Dataset as in ``transform``.
+            Second view. It may be a Dask array or a torch Dataset as in ``transform``.
 
         Returns
         -------
         Zy : ndarray or Dask array of shape (n_samples, n_components)
-            As from ``transform``.
+            Codes, of the same type as from ``transform``.
         """
         check_is_fitted(self)
         codes = self._codes_of(y, "y")
         return _wrap_data_with_container("transform", codes, y, self)
 
     def transform_pair(self, X: Rows, y: Rows) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of both views.
+        """Compute codes of both views.
 
         Parameters
         ----------
@@ -183,7 +185,7 @@ class TwoViewTransformer(
         Returns
         -------
         Zx, Zy : ndarray of shape (n_samples, n_components)
-            Codes, comparable dimension by dimension.
+            Codes. Dimension i of `Zx` corresponds to dimension i of `Zy`.
         """
         check_is_fitted(self)
         check_paired(X, y)
@@ -192,7 +194,10 @@ class TwoViewTransformer(
     def transform_joint(
         self, X: Rows | None = None, y: Rows | None = None
     ) -> np.ndarray:
-        """One joint code per sample from whichever views are there.
+        """Compute one joint code for each sample, from the views that are present.
+
+        Use it if some samples have only one of the two views. Pass None for a view that
+        no sample has.
 
         Parameters
         ----------
@@ -205,9 +210,10 @@ class TwoViewTransformer(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            For estimators without a joint layer, the mean of the codes that are there.
-            TiedBidirectional gives (n_samples, 2 * n_components): the codes of both
-            views side by side; where one is missing, the other's twice.
+            Joint codes. Estimators without a joint layer return the mean of the codes
+            of the views that are present. TiedBidirectional returns the codes of both
+            views side by side, of shape (n_samples, 2 * n_components); if one view is
+            missing, the codes of the other appear twice.
         """
         check_is_fitted(self)
         joint = self._from_available(X, y, self._join)
@@ -230,7 +236,7 @@ class TwoViewTransformer(
         *,
         to: Literal["x", "y", "both"] = "y",
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Views rebuilt from whichever views are there.
+        """Rebuild a view, or both, from the codes of the views that are present.
 
         Parameters
         ----------
@@ -245,15 +251,15 @@ class TwoViewTransformer(
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`; (X, y) for "both". One-dimensional if it is a `y`
-            that was one-dimensional in fit. After ``set_output(transform="pandas")`` a
-            data frame or series, with the columns of fit and the rows of the views
-            given.
+            The view named by `to`, or a pair (X, y) for "both". A rebuilt `y` is
+            one-dimensional if it was one-dimensional in fit. After
+            ``set_output(transform="pandas")`` the result is a data frame or series with
+            the columns of the view in fit and the index of the given views.
         """
         return self._reconstructed(X, y, to, self._rebuild)
 
     def _reconstructed(self, X, y, to, rebuild):
-        """View `to`, or both, as ``rebuild(X, y, to)`` makes it of validated views."""
+        """View `to`, or both, which ``rebuild(X, y, to)`` makes from checked views."""
         check_is_fitted(self)
         if to not in ("x", "y", "both"):
             raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")
@@ -263,7 +269,7 @@ class TwoViewTransformer(
         return self._handed_back(view, to, y if X is None else X)
 
     def impute(self, X: Rows, y: Rows) -> tuple[Any, Any]:
-        """Both views, with the rows that are missing rebuilt from the other view.
+        """Fill in missing rows of each view by rebuilding them from the other view.
 
         Parameters
         ----------
@@ -275,14 +281,14 @@ class TwoViewTransformer(
         Returns
         -------
         X, y : ndarray, or CSR or CSC array if it was sparse
-            Copies of the views without gaps, dense ones in the container that
+            Copies of the views without gaps. Dense views come in the container that
             ``set_output`` asks for.
         """
         check_is_fitted(self)
         if X is None or y is None:
             raise ValueError(
-                "impute fills gaps in two views, got one: rebuild the other with "
-                "reconstruct."
+                "impute fills gaps in two views, but got only one. Use reconstruct to "
+                "rebuild the other."
             )
         x_filled, y_filled = self._impute(X, y)
         return (
@@ -300,7 +306,7 @@ class TwoViewTransformer(
         return X, self._as_in_fit(y, "y")
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
+        """Rebuild the second view from the first: ``reconstruct(X, to="y")``.
 
         Parameters
         ----------
@@ -310,19 +316,19 @@ class TwoViewTransformer(
         Returns
         -------
         y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, in the container that ``set_output`` asks for.
+            Rebuilt second view, in the container that ``set_output`` asks for.
         """
         check_is_fitted(self)
         rebuilt = self._rebuild(self._check_view(X, "x"), None, "y")
         return self._handed_back(rebuilt, "y", X)
 
     def score(self, X: Rows, y: Rows) -> float:
-        """Total correlation of the codes of held-out views, higher is better.
+        """Total correlation of the codes of held-out views; higher is better.
 
-        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. For estimators
-        that end in linear CCA this is the canonical total under projections
-        fitted on the training data. Rows of NaN, of which a view is missing, are left
-        out.
+        It is :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y)``. For
+        estimators that end in linear CCA, this is the sum of the canonical correlations
+        under the projections fitted to the training data. Rows with a missing view
+        (NaN) are left out.
 
         Parameters
         ----------
@@ -344,18 +350,20 @@ class TwoViewTransformer(
         )
 
     def view(self, side: Side) -> "View":
-        """One side as a transformer of its own, with a copy of the fitted state.
+        """Make a transformer of one view, with a copy of the fitted state.
+
+        Use it to put the encoder of one view into a scikit-learn pipeline.
 
         Parameters
         ----------
         side : {"x", "y"}
-            Side to take.
+            The view.
 
         Returns
         -------
         view : View
-            Fitted for good: it goes wherever a transformer goes, and neither ``fit``
-            nor ``clone`` changes what it computes.
+            Fitted transformer. It can be used wherever a transformer can be used, and
+            neither ``fit`` nor ``clone`` changes it.
         """
         check_is_fitted(self)
         if side not in ("x", "y"):
@@ -363,11 +371,11 @@ class TwoViewTransformer(
         return View(deepcopy(self), side)
 
     def _fitted_arrays(self):
-        """Fitted arrays by name, each with the shape that it must be of."""
+        """Fitted arrays by name, each with the shape that it must have."""
         return {}
 
     def _check_loaded(self):
-        """Raise ValueError for a fitted state from a file that is not in order."""
+        """Raise ValueError if the fitted state from a file is not valid."""
         if not any(name.endswith("_") for name in vars(self)):
             return  # it is not fitted
         k = getattr(self, "n_components_", None)
@@ -383,23 +391,23 @@ class TwoViewTransformer(
         return self.n_components_
 
     def _as_in_fit(self, view, side):
-        """A rebuilt view in the form of fit: `y` may have been one-dimensional."""
+        """A rebuilt view in the shape of fit: `y` may have been one-dimensional."""
         return view.ravel() if side == "y" and self._y_is_1d else view
 
     def _handed_back(self, rebuilt, side, given):
-        """A rebuilt view of the form of fit, in the container that is asked for."""
+        """A rebuilt view in the shape of fit, in the container of ``set_output``."""
         rebuilt = self._as_in_fit(rebuilt, side)
         return self._contained(rebuilt, given, self._column_names(side))
 
     def _column_names(self, side):
-        """Names of the columns of a view in fit, None if it had none."""
+        """Names of the columns of a view in fit; None if it had no names."""
         prefix = "" if side == "x" else "y_"
         return getattr(self, f"{prefix}feature_names_in_", None)
 
     def _contained(self, rows, given, names):
-        """Rows in the container of ``set_output``, labelled as those of `given`.
+        """Rows in the container of ``set_output``, with the index of `given`.
 
-        What is sparse, or no table, stays as it is.
+        Sparse rows, and arrays of more than two dimensions, stay as they are.
         """
         container = _get_output_config("transform", self)["dense"]
         if container == "default" or sparse.issparse(rows) or len(rows.shape) > 2:
@@ -411,7 +419,7 @@ class TwoViewTransformer(
         return frame["y"]
 
     def _from_available(self, X, y, compute):
-        """Apply `compute` to the complete, the x-only and the y-only rows in turn."""
+        """Apply `compute` to rows with both views, with only x, and with only y."""
         X, y, has_x, has_y = self._check_available(X, y)
         kinds = [(True, True), (True, False), (False, True)]
         views = [view for view in (X, y) if view is not None]
@@ -441,31 +449,33 @@ class TwoViewTransformer(
 
 
 def _has_module(view):
-    """Whether the view of an estimator can be a module of torch."""
+    """Whether the view of an estimator can become a torch module."""
     estimator = view.estimator
     if hasattr(estimator, "_as_module"):
         return True
-    remedy = "serve it by transform"
+    remedy = "use transform"
     if hasattr(estimator, "estimator_"):
-        remedy += ", or take the module of its estimator_, for what the steps give"
+        remedy += ", or take the module of its estimator_, which follows the steps"
     raise AttributeError(
-        f"A view of {type(estimator).__name__} is no torch.nn.Module, as those of "
-        f"the linear estimators, KernelCCA and deep estimators are: {remedy}."
+        f"A view of {type(estimator).__name__} has no torch.nn.Module; views of the "
+        f"linear estimators, KernelCCA and deep estimators have one. Instead, {remedy}."
     )
 
 
 class View(Documented, Saved, TransformerMixin, BaseEstimator):
-    """One side of a fitted two-view estimator as a one-view transformer.
+    """One view of a fitted two-view estimator, as a transformer of one view.
 
-    Made by :meth:`TwoViewTransformer.view`. Like scikit-learn's ``FrozenEstimator`` it
-    is never fitted again: ``fit`` does nothing and ``clone`` returns it.
+    Use it to put the encoder of one view into a scikit-learn pipeline, or to export it
+    as a torch module. :meth:`TwoViewTransformer.view` makes it. Like
+    ``FrozenEstimator`` of scikit-learn it is never fitted again: ``fit`` does nothing,
+    and ``clone`` returns the same object.
 
     Parameters
     ----------
     estimator : TwoViewTransformer
         Fitted estimator.
     side : {"x", "y"}
-        Side that ``transform`` encodes.
+        The view that ``transform`` encodes.
 
     Examples
     --------
@@ -491,7 +501,7 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
         self.side = side
 
     def fit(self, X: Rows, y: Any = None) -> Self:
-        """Do nothing: the view is fitted.
+        """Do nothing, because the view is already fitted.
 
         Parameters
         ----------
@@ -510,16 +520,16 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
     def fit_transform(
         self, X: Rows, y: Any = None, covariates: Rows | None = None
     ) -> np.ndarray:
-        """Codes of the view, which is fitted already.
+        """Compute codes of the view, without fitting.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The view that was named by `side`.
+            The view named by `side`.
         y : object, default=None
             Ignored.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if the estimator was fitted with such.
+            Covariates of these rows, if the estimator was fitted with covariates.
 
         Returns
         -------
@@ -529,14 +539,14 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
         return self.transform(X, covariates)
 
     def transform(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
-        """Codes of the view.
+        """Compute codes of the view.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The view that was named by `side`.
+            The view named by `side`.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if the estimator was fitted with such.
+            Covariates of these rows, if the estimator was fitted with covariates.
 
         Returns
         -------
@@ -548,32 +558,35 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
 
     @available_if(_has_module)
     def module(self) -> "nn.Module":
-        """What ``transform`` computes, as a ``torch.nn.Module``.
+        """Make a ``torch.nn.Module`` that computes the same as ``transform``.
 
-        For a program of your own, and for ``torch.export``, ``torch.onnx.export`` and
-        ``torch.compile``. Views of the linear and of the deep estimators have it, and
-        those of `KernelCCA` with a kernel that scikit-learn names.
+        Use it in your own torch program, or with ``torch.export``,
+        ``torch.onnx.export`` and ``torch.compile``. It exists for views of the linear
+        and the deep estimators, and of `KernelCCA` with a kernel that scikit-learn has
+        a name for.
 
         Returns
         -------
         module : torch.nn.Module
-            In evaluation mode, from a float32 tensor of shape (n_samples, ...), the
-            rows as ``transform`` takes them, to codes (n_samples, n_components). A `y`
-            that was one-dimensional in fit is a column. Covariates, of an estimator
-            that was fitted with such, are columns behind those of the view.
+            Module in evaluation mode. It maps a float32 tensor of shape
+            (n_samples, ...), with the same rows as for ``transform``, to codes
+            (n_samples, n_components). A `y` that was one-dimensional in fit must be a
+            column. If the estimator was fitted with covariates, they follow as further
+            columns after those of the view.
 
         Notes
         -----
-        The networks are those of this view, and not copied: who trains the module
-        trains what ``transform`` of this view encodes with. The estimator that the view
-        was made of is another copy. Means, units and the linear map that follows the
-        networks are copies in float32, and so is what CorrNet and MultimodalAutoencoder
-        make of the view that is missing. Of KernelCCA the module computes in float64
-        and holds copies of the rows that its kernels compare with; "laplacian" has no
-        ONNX.
+        The module uses the networks of this view itself. If you train the module,
+        ``transform`` of this view changes, too; the estimator from which the view was
+        made does not, because it has its own copy. Means, scales and the linear map
+        after the networks are copied in float32. So is the value that CorrNet and
+        MultimodalAutoencoder use for a missing view. The module of KernelCCA computes
+        in float64, and holds copies of the rows that its kernels need; it cannot be
+        exported to ONNX with the kernel "laplacian".
 
-        Several threads may call it if no module of yours is in it, or none that keeps
-        what it computes; ``transform`` takes care of that.
+        Several threads may call the module at the same time, unless it contains a
+        module of your own that stores what it computes. ``transform`` is safe even
+        then.
 
         Examples
         --------
@@ -597,14 +610,14 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Codes, as from ``transform``.
+            Codes, as returned by ``transform``.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if the estimator was fitted with such.
+            Covariates of these rows, if the estimator was fitted with covariates.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or (n_samples,)
-            The view that was named by `side`.
+            The view named by `side`.
         """
         check_is_fitted(self)
         codes = check_codes(X, self.estimator.n_components_)
@@ -624,7 +637,7 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str objects
-            The names that the estimator gives its own components.
+            The names that the estimator gives to its components.
         """
         return self.estimator.get_feature_names_out()
 

@@ -419,7 +419,9 @@ def test_impute_fills_the_gaps_alone(estimator, views, trained):
     assert np.isnan(X[:5]).all()  # the user's arrays are left alone
     for whole, view in zip(est.impute(*views), views, strict=True):
         np.testing.assert_array_equal(whole, view)
-    with pytest.raises(ValueError, match="impute fills gaps in two views, got one"):
+    with pytest.raises(
+        ValueError, match="impute fills gaps in two views, but got only one"
+    ):
         est.impute(X, None)
     with pytest.raises(ValueError, match="missing in both views, the first is row 0"):
         est.impute(X, np.full_like(y, np.nan))

@@ -1,4 +1,4 @@
-"""Bundled, fetched and made pairs of views, and splits of them."""
+"""Pairs of views that are bundled, downloaded or simulated, and splits of them."""
 
 from skcrl.datasets._audio_sheet import make_audio_sheet
 from skcrl.datasets._collages import make_collages

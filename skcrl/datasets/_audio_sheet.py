@@ -1,4 +1,4 @@
-"""Made pairs of sheet music and sound."""
+"""Simulated pairs of sheet music and sound."""
 
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -27,7 +27,7 @@ _COMPRESSION = 10.0
 
 
 class AudioSheet(NamedTuple):
-    """Staffs and the sound of what stands in them, row by row."""
+    """Pictures of staffs, spectrograms of the same music, and the melodies."""
 
     images: np.ndarray  # (n_samples, 1, 40, 100) float32
     spectrograms: np.ndarray  # (n_samples, 1, 92, 42) float32
@@ -45,35 +45,38 @@ class AudioSheet(NamedTuple):
 def make_audio_sheet(
     n_samples: int = 1000, *, noise: float = 0.03, random_state: Seed = None
 ) -> AudioSheet:
-    r"""Random melodies, as small pictures of staffs and as spectrograms.
+    r"""Make random melodies, as small pictures of staffs and as spectrograms.
 
-    A stand-in for the pairs of sheet music and audio of [1]_: two views of which the
-    melody is all that is common. No two samples have the same, so an oracle
-    that reads either view finds every pair.
+    Use them in place of the pairs of sheet music and audio of [1]_. The two views have
+    only the melody in common. All melodies are different, so perfect retrieval is
+    possible.
 
-    A melody fills eight slots of equal length. A note begins in the first, and may
-    begin in any other; it lasts for one to three slots. Its pitch is a white key from D
-    to G of the next octave, up to three steps from that of the note before.
+    A melody fills eight slots of equal length. A note starts in the first slot, and
+    further notes may start in any other slot. A note lasts for one to three slots. Its
+    pitch is a white key from D to G of the next octave, at most three steps away from
+    the pitch of the note before.
 
-    The picture is grey, five lines between two bar lines. Notes are heads alone, at the
-    height of their pitch and in the slot in which they begin. The width of slots, where
-    the staff stands, places of heads within a pixel of the middle of the slot, the
-    thickness of lines and the darkness of the ink are the picture's own.
+    The picture is grey, with five lines between two bar lines. A note is only a head,
+    at the height of its pitch, in the slot in which it starts. These properties are
+    random and belong to the picture alone: the width of the slots, the position of the
+    staff, the positions of the heads within a pixel of the middle of the slot, the
+    thickness of the lines, and the darkness of the ink.
 
-    The spectrogram has 24 bins an octave. A note is a fundamental and three harmonics,
-    which fade away exponentially and fall silent a frame before the next note. The
-    tempo, when the melody begins, the loudness, how fast notes fade and how strong
-    harmonics are is the sound's own. Amplitudes a are drawn as log(1 + 10 a) / log 11.
+    The spectrogram has 24 bins for each octave. A note is a fundamental and three
+    harmonics. They decay exponentially, and end one frame before the next note. These
+    properties are random and belong to the sound alone: the tempo, the start of the
+    melody, the loudness, the speed of the decay, and the strength of the harmonics. An
+    amplitude a is stored as log(1 + 10 a) / log 11.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Pairs.
+        Number of pairs.
     noise : float in [0, 1], default=0.03
-        Standard deviation of the noise on each pixel of either view, which is of 0 to
-        1. What leaves that range is clipped.
+        Standard deviation of the noise that is added to each pixel of both views.
+        Pixels are then clipped to the range from 0 to 1.
     random_state : int, RandomState instance or None, default=None
-        Source of melodies and of what is a view's own.
+        Seed for the melodies, the random properties of the views, and the noise.
 
     Returns
     -------
@@ -81,12 +84,12 @@ def make_audio_sheet(
         Named tuple of arrays with the same rows:
 
         images : ndarray of float32 of shape (n_samples, 1, 40, 100)
-            Staffs: rows from the top, and columns. Ink is 1 at most, paper 0.
+            Pictures of staffs, with rows from the top. Paper is 0, and ink at most 1.
         spectrograms : ndarray of float32 of shape (n_samples, 1, 92, 42)
-            Bins of frequency from the lowest, and frames.
+            Spectrograms: frequency bins, lowest first, and frames.
         melodies : ndarray of int of shape (n_samples, 8)
-            For each slot the pitch that begins there, 0 for the low D to 10 for the
-            high G, and -1 where none begins.
+            Pitch of the note that starts in each slot, from 0 for the low D to 10 for
+            the high G. It is -1 if no note starts there.
 
     Raises
     ------

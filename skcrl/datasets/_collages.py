@@ -54,33 +54,35 @@ def make_collages(
     emoji_rows: Rows | None = None,
     random_state: Seed = None,
 ) -> Collages:
-    """Pairs of pictures with one object in common, and one of each picture's own.
+    """Make pairs of pictures that share one object and each have another of their own.
 
-    A picture has two halves. A side drawn at random holds the object that both pictures
-    of a pair show, at a place of its own in each, and the other side an object that
-    only this picture shows. Use the pairs to measure whether a method finds what is
-    common and what is individual, as the masks say where either is.
+    Use the pairs to measure whether a method finds what is common and what is
+    individual: masks say where the common object is. Each picture has two halves. One
+    half, chosen at random, holds the object that both pictures of the pair show. The
+    other half holds an object that only this picture shows. The position of an object
+    within its half is random.
 
-    The names of the objects are texts. A picture and the name of one of its objects are
-    two views, too, of which the common part is that object.
+    The names of the objects are texts. So a picture and the name of one of its objects
+    are also two views. What they have in common is that object.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Pairs.
+        Number of pairs.
     objects : {"digits-emoji", "emoji-emoji"}, default="digits-emoji"
-        What a pair has in common, and what each picture has of its own: two pictures of
-        the same digit, and an emoji each; or the same emoji, and another one each.
+        The objects. With "digits-emoji", both pictures show the same digit (in two
+        handwritings), and each shows another emoji. With "emoji-emoji", both pictures
+        show the same emoji, and each shows another one.
     common : bool, default=True
-        With False the pictures of a pair have nothing in common. Two different digits,
-        or emoji, are in the place of the common object.
+        If False, the pictures of a pair have nothing in common: instead of the common
+        object they show two different digits or emoji.
     digit_rows : array-like of int or None, default=None
-        Rows of ``sklearn.datasets.load_digits()`` that digits are drawn from; None
-        means all. Pairs of other rows show other pictures of digits: held-out ones.
+        Rows of ``sklearn.datasets.load_digits()`` from which digits are drawn. None
+        means all. Use different rows for training and test pairs.
     emoji_rows : array-like of int or None, default=None
-        Rows of :func:`load_emoji` that emoji are drawn from; None means all.
+        Rows of :func:`load_emoji` from which emoji are drawn. None means all.
     random_state : int, RandomState instance or None, default=None
-        Source of objects and places.
+        Seed for the objects and their positions.
 
     Returns
     -------
@@ -88,19 +90,20 @@ def make_collages(
         Named tuple of arrays with the same rows:
 
         x, y : ndarray of float32 of shape (n_samples, 3, 24, 48)
-            Pictures: red, green and blue, rows and columns. Pixels are from 0 to 1, and
-            0 where there is no object. Emoji are in inverted colours.
+            Pictures. The axes are samples, colours (red, green and blue), rows and
+            columns. Pixels are from 0 to 1, and 0 where there is no object. Emoji have
+            inverted colours.
         x_common, y_common : ndarray of bool of shape (n_samples, 24, 48)
-            True on the half with the common object, and False on the other, or
-            everywhere if there is no common object.
+            True on the half with the common object, and False elsewhere.
         x_names, y_names : ndarray of str of shape (n_samples, 2)
-            Names of the object that is common, if one is, and of the picture's own:
-            "zero" to "nine", or the English short names of emoji.
+            Names of the two objects of each picture: first the common object (or what
+            is in its place), then the individual one. Names are "zero" to "nine", or
+            the English short names of emoji.
 
     Raises
     ------
     ValueError
-        If a parameter is invalid, rows are not there, or they show too few objects.
+        If a parameter is invalid, rows do not exist, or they show too few objects.
 
     See Also
     --------

@@ -26,16 +26,16 @@ class Emoji(NamedTuple):
     {"language": [StrOptions(set(LANGUAGES))]}, prefer_skip_nested_validation=True
 )
 def load_emoji(language: str = "en") -> Emoji:
-    """1,849 emoji: small pictures, their names and keywords, and a taxonomy.
+    """Load 1,849 emoji: small pictures, names, keywords, groups and subgroups.
 
-    Pictures and texts are two views for retrieval; keywords of two languages are two
-    views, too. Skin tones are left out. Nine pictures equal an earlier one, such as the
-    flags of territories that fly their country's, so no search can tell them apart.
+    Use pictures and texts as two views for retrieval, or the keywords in two languages.
+    Skin tones are left out. Nine pictures are equal to an earlier one, because some
+    territories use the flag of their country. No search can distinguish these.
 
     Parameters
     ----------
     language : {"de", "en", "es", "fr", "ru"}, default="en"
-        Language of names and keywords. Groups and subgroups are in English always.
+        Language of names and keywords. Groups and subgroups are always in English.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def load_emoji(language: str = "en") -> Emoji:
         images : ndarray of uint8 of shape (1849, 32, 32, 3)
             Rows, columns, and red, green and blue, on white.
         names : ndarray of str of shape (1849,)
-            Short names, no two of them alike.
+            Short names, all different.
         keywords : ndarray of str of shape (1849,)
             Keywords of each emoji in one string, with " | " between them.
         groups, subgroups : ndarray of str of shape (1849,)
@@ -54,7 +54,7 @@ def load_emoji(language: str = "en") -> Emoji:
     Raises
     ------
     ValueError
-        If the language is none of these.
+        If there are no texts in this language.
 
     Notes
     -----

@@ -22,7 +22,9 @@ class MnistHalves(NamedTuple):
 
 
 def load_digits_halves() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left and right halves of scikit-learn's bundled digits.
+    """Load the left and right halves of scikit-learn's bundled digits.
+
+    Use them as two small views that share the digit.
 
     Returns
     -------
@@ -48,18 +50,19 @@ def load_digits_halves() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def fetch_mnist_halves(
     *, data_home: File | None = None, verbose: int = 1
 ) -> MnistHalves:
-    """Left and right halves of MNIST, in the papers' order.
+    """Load the left and right halves of the images of MNIST.
 
-    Read from ``$SKCRL_DATA/mnist/mnist.npz`` if that variable is set (arrays `x_train`,
-    `y_train`, `x_test`, `y_test`, as Keras stores them), else fetched from OpenML once
-    and cached by scikit-learn.
+    If the environment variable ``SKCRL_DATA`` is set, the file
+    ``$SKCRL_DATA/mnist/mnist.npz`` is read. It must hold the arrays `x_train`,
+    `y_train`, `x_test` and `y_test`, as stored by Keras. Otherwise MNIST is downloaded
+    from OpenML once, and cached by scikit-learn. The images are in their usual order.
 
     Parameters
     ----------
     data_home : str, path-like or None, default=None
-        Cache of ``sklearn.datasets.fetch_openml``.
+        Cache folder of ``sklearn.datasets.fetch_openml``.
     verbose : int, default=1
-        Say when a download begins.
+        If not 0, print a line before the download starts.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def fetch_mnist_halves(
     Raises
     ------
     FileNotFoundError
-        If ``SKCRL_DATA`` is set but holds no such file.
+        If ``SKCRL_DATA`` is set, but the file does not exist.
     OSError
         If the download fails.
 

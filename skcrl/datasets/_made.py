@@ -1,4 +1,4 @@
-"""Views made to known properties."""
+"""Simulated views with known properties."""
 
 import numpy as np
 from scipy.ndimage import rotate
@@ -17,22 +17,23 @@ def make_correlated_views(
     correlations: Rows = (0.9, 0.6, 0.3),
     random_state: Seed = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Gaussian views whose population canonical correlations are known.
+    r"""Make Gaussian views whose population canonical correlations are known.
 
-    Coordinates :math:`a_j, b_j` with :math:`\mathrm{corr}(a_j, b_j) = \rho_j` and all
-    others independent, mixed by a random invertible matrix per view, which leaves
-    canonical correlations as they are.
+    Use them to test a method against the truth. The coordinates :math:`a_j, b_j` have
+    :math:`\mathrm{corr}(a_j, b_j) = \rho_j`, and all other pairs are independent. The
+    coordinates of each view are then mixed by a random invertible matrix, which does
+    not change canonical correlations.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Paired rows.
+        Number of paired rows.
     n_features_x, n_features_y : int, default=10, 8
-        Widths, at least ``len(correlations)``.
+        Numbers of features, at least ``len(correlations)``.
     correlations : sequence of float in [0, 1], default=(0.9, 0.6, 0.3)
-        Population canonical correlations; the rest are 0.
+        Population canonical correlations. All further ones are 0.
     random_state : int, RandomState instance or None, default=None
-        Source of the data.
+        Seed for the data.
 
     Returns
     -------
@@ -79,20 +80,21 @@ def make_correlated_views(
 def make_noisy_mnist(
     images: Rows, labels: Rows, *, random_state: Seed = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy two-view MNIST by the recipe of Wang et al. [1]_.
+    """Make noisy two-view MNIST, by the recipe of Wang et al. [1]_.
 
-    The first view is each image rotated by an angle drawn from [-45, 45] degrees, the
-    second a random image of the same digit plus noise drawn from [0, 1] at each pixel,
-    clipped to [0, 1]: all they share is the digit.
+    The two views share only the digit. The first view is each image, rotated by a
+    random angle between -45 and 45 degrees. The second view is a random image of the
+    same digit with noise: a random number between 0 and 1 is added to each pixel, and
+    the sum is clipped to [0, 1].
 
     Parameters
     ----------
     images : array-like of shape (n_samples, height, width)
-        Pixels from 0 to 1.
+        Images, with pixels from 0 to 1.
     labels : array-like of shape (n_samples,)
-        Their digits.
+        Digits that the images show.
     random_state : int, RandomState instance or None, default=None
-        Source of angles, partners and noise.
+        Seed for angles, partners and noise.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def make_noisy_mnist(
     Raises
     ------
     ValueError
-        If images and labels do not match, or pixels leave [0, 1].
+        If images and labels do not match, or pixels are not between 0 and 1.
 
     References
     ----------
@@ -148,6 +150,6 @@ def make_noisy_mnist(
 
 
 def _mixing(n_features, rng):
-    """Random matrix with singular values in [0.5, 2]: no column comes out tiny."""
+    """Random matrix with singular values in [0.5, 2], so that no column is tiny."""
     u, _, v = np.linalg.svd(rng.standard_normal((n_features, n_features)))
     return u * rng.uniform(0.5, 2.0, n_features) @ v

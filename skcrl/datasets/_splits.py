@@ -29,38 +29,39 @@ from skcrl._validation import random_source
 def class_disjoint_split(
     *arrays: Any, classes: ArrayLike, test_size: float = 0.2, random_state: Seed = None
 ) -> list[Any]:
-    """Split rows so that no class is in both parts, as zero-shot protocols ask.
+    """Split rows into training and test parts that have no class in common.
 
-    Like ``sklearn.model_selection.train_test_split``, but whole classes are drawn, by
-    ``GroupShuffleSplit``, and rows keep their order. For a validation part with
-    classes of its own, split the training part again.
+    Use it to test zero-shot retrieval or classification. It is similar to
+    ``sklearn.model_selection.train_test_split``, but whole classes are drawn, by
+    ``GroupShuffleSplit``, and rows keep their order. To get a validation part with its
+    own classes, split the training part again.
 
     Parameters
     ----------
     *arrays : sequence of array-like of shape (n_samples, ...)
-        Views, labels, whatever has a row for each sample: arrays, sparse matrices, data
-        frames, lists or TwoView.
+        Anything that has one row for each sample, such as views and labels: arrays,
+        sparse matrices, data frames, lists or TwoView.
     classes : array-like of shape (n_samples,)
         Class of each sample.
     test_size : float in (0, 1) or int, default=0.2
-        Share of the classes that are for testing, rounded up, or their number. The
-        share of samples follows from the sizes of those classes.
+        Share of the classes in the test part, rounded up, or the number of these
+        classes. The share of the samples depends on the sizes of the classes.
     random_state : int, RandomState instance or None, default=None
-        Source of the classes that are drawn.
+        Seed for the classes that are drawn.
 
     Returns
     -------
     parts : list
-        Training and test part of each array, and of `classes` last.
+        Training and test part of each array, and then of `classes`.
 
     Raises
     ------
     ValueError
-        If rows differ in number, or no class would be left on one side.
+        If the numbers of rows differ, or no class would be left for training.
 
     See Also
     --------
-    skcrl.metrics.average_precision_at_k : What such papers report.
+    skcrl.metrics.average_precision_at_k : The usual measure of zero-shot retrieval.
 
     Examples
     --------

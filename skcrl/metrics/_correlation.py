@@ -1,8 +1,8 @@
 """Measures of correlation, redundancy and reconstruction: functions on arrays.
 
-Three different quantities are published under the name "sum correlation". They are
-:func:`pearson_sum`, :func:`canonical_total` and :func:`refitted_canonical_total`;
-numbers of one kind say nothing about numbers of another.
+Three different quantities are published under the name "sum correlation":
+:func:`pearson_sum`, :func:`canonical_total` and :func:`refitted_canonical_total`.
+Numbers of one kind cannot be compared with numbers of another.
 """
 
 import numpy as np
@@ -25,9 +25,9 @@ __all__ = [
 def pearson_sum(Zx: Rows, Zy: Rows) -> float:
     r"""Sum over dimensions of the Pearson correlation of paired codes.
 
-    :math:`\sum_j \mathrm{corr}(Z^x_{\cdot j}, Z^y_{\cdot j})`, the "sum correlation"
-    of CorrNet [1]_. It rewards redundancy: codes that repeat one good dimension
-    k times reach k. Report :func:`effective_rank` beside it.
+    It is :math:`\sum_j \mathrm{corr}(Z^x_{\cdot j}, Z^y_{\cdot j})`, which CorrNet [1]_
+    calls "sum correlation". It rewards redundancy: codes that repeat one perfect
+    dimension k times reach k. So report :func:`effective_rank` together with it.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def pearson_sum(Zx: Rows, Zy: Rows) -> float:
 
     See Also
     --------
-    canonical_total : What Deep CCA papers print.
-    refitted_canonical_total : What MUC2M prints for its CCA rows.
+    canonical_total : The measure that papers on Deep CCA report.
+    refitted_canonical_total : The measure in the CCA rows of MUC2M.
 
     References
     ----------
@@ -72,19 +72,19 @@ def pearson_sum(Zx: Rows, Zy: Rows) -> float:
 
 
 def canonical_total(Zx: Rows, Zy: Rows, Zx_train: Rows, Zy_train: Rows) -> float:
-    """Correlation captured on held-out codes by a CCA fitted on training codes.
+    """Total correlation of held-out codes, after a CCA fitted to training codes.
 
-    Linear CCA fitted on the training codes orders, matches and decorrelates them;
-    its projections are applied to the held-out codes and the Pearson correlations of
-    the paired projections are added up: the "total correlation" of Andrew et al.
-    [1]_. Redundant codes gain nothing here.
+    Linear CCA is fitted to the training codes, and its projections are applied to the
+    held-out codes. The result is the sum of the Pearson correlations of the paired
+    projections, the "total correlation" of Andrew et al. [1]_. CCA decorrelates the
+    dimensions, so redundant codes gain nothing.
 
     Parameters
     ----------
     Zx, Zy : array-like of shape (n_samples, n_components_x), (n_samples, n_components_y)
         Held-out paired codes.
     Zx_train, Zy_train : array-like of shape (n_train, n_components_x), (n_train, n_components_y)
-        Paired codes of the samples the representation was learned from.
+        Paired codes of the samples from which the representation was learned.
 
     Returns
     -------
@@ -137,9 +137,9 @@ def canonical_total(Zx: Rows, Zy: Rows, Zx_train: Rows, Zy_train: Rows) -> float
 def refitted_canonical_total(Zx: Rows, Zy: Rows) -> float:
     """Sum of the canonical correlations of the given codes themselves.
 
-    CCA is fitted and measured on the same samples, so the total grows with
-    the number of dimensions even for independent codes, and reaches it when there
-    are as many dimensions as samples. The CCA row of MUC2M's table 1 is this
+    CCA is fitted and measured on the same samples. The total therefore grows with the
+    number of dimensions even if the codes are independent. With as many dimensions as
+    samples it equals the number of dimensions. The CCA row in table 1 of MUC2M is this
     quantity on the test set.
 
     Parameters
@@ -178,19 +178,20 @@ def refitted_canonical_total(Zx: Rows, Zy: Rows) -> float:
 def effective_rank(Z: Rows) -> float:
     r"""Effective number of dimensions of codes, whatever their units.
 
-    :math:`\exp(-\sum_i p_i \log p_i)`, where :math:`p_i` are the singular values of the
-    standardised codes divided by their sum [1]_: k for k uncorrelated dimensions,
-    1 for k copies of one.
+    It is :math:`\exp(-\sum_i p_i \log p_i)`, where :math:`p_i` are the singular values
+    of the standardised codes divided by their sum [1]_. It is k for k uncorrelated
+    dimensions, and 1 for k copies of one dimension. Use it to see how redundant codes
+    are.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_components)
-        Codes of one view. Constant dimensions count for nothing.
+        Codes of one view. Constant dimensions are ignored.
 
     Returns
     -------
     rank : float
-        Between 1 and n_components; 0 if every dimension is constant.
+        Between 1 and n_components. It is 0 if every dimension is constant.
 
     Raises
     ------
@@ -225,8 +226,8 @@ def effective_rank(Z: Rows) -> float:
 def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
     r"""Squared error of a reconstruction as a share of the variance of the data.
 
-    :math:`\|X - \hat X\|_F^2 / \|X - \bar X\|_F^2`: 0 is perfect, 1 is what predicting
-    the mean of each feature costs.
+    It is :math:`\|X - \hat X\|_F^2 / \|X - \bar X\|_F^2`. It is 0 for a perfect
+    reconstruction, and 1 if the mean of each feature is predicted for all samples.
 
     Parameters
     ----------
@@ -236,12 +237,13 @@ def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
     Returns
     -------
     error : float
-        Not negative. For data without variance, 0 if rebuilt exactly, else 1.
+        At least 0. For data without variance it is 0 if they are rebuilt exactly, and 1
+        otherwise.
 
     Raises
     ------
     ValueError
-        If the shapes differ, hold NaN or infinity, or squares overflow.
+        If the shapes differ, the arrays hold NaN or infinity, or squares overflow.
 
     Examples
     --------
@@ -266,13 +268,14 @@ def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
     if not deviations.any():
         return float(residuals.any())
     with np.errstate(over="ignore"):
-        # In units of the data, whose squares may vanish though they do not.
+        # Scale to the size of the data, so that small squares do not underflow.
         unit = -np.frexp(abs(deviations).max())[1]
         error = np.sum(np.ldexp(residuals, unit) ** 2)
         error = float(error / np.sum(np.ldexp(deviations, unit) ** 2))
     if not np.isfinite(error):
         raise ValueError(
-            "The residuals overflow float64 in units of X, which hardly varies."
+            "The error overflows float64: the residuals are too large compared with "
+            "the variance of X."
         )
     return error
 
@@ -289,5 +292,5 @@ def _check_codes(Zx, Zy):
 
 
 def _unit(Z):
-    """Power of two that brings each column to 1: squares of tiny codes would vanish."""
+    """Exponent that scales each column to about 1, so that no square underflows."""
     return -np.frexp(abs(Z).max(axis=0))[1]

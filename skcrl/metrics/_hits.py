@@ -1,4 +1,4 @@
-"""Measures of classifiers that rank all classes: flat hits, and hits by a hierarchy."""
+"""Measures of classifiers that rank all classes, with or without a hierarchy."""
 
 from collections.abc import Hashable, Mapping
 from numbers import Integral
@@ -17,23 +17,23 @@ from skcrl._typing import Rows
 def hit_at_k(
     y_true: Rows, y_score: Rows, *, k: int = 1, labels: Rows | None = None
 ) -> float:
-    r"""Share of samples whose class is among the k of highest score.
+    r"""Share of samples whose true class is among the k classes of highest score.
 
-    "Flat hit @ k" of the literature on label embeddings [1]_, accuracy for k = 1. Use
-    it where the first few classes are shown to a person.
+    The literature on label embeddings calls this "flat hit @ k" [1]_. For k = 1 it is
+    the accuracy. Use it if a person looks at the first few classes.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Classes.
+        True classes.
     y_score : array-like of shape (n_samples, n_classes)
-        Score of each class, the higher the better, such as what `decision_function`
-        gives for three classes or more.
+        Score of each class; a higher score means more likely. For three classes or
+        more, the result of `decision_function` has this form.
     k : int, default=1
         Number of classes to look at, from 1 to n_classes.
     labels : array-like of shape (n_classes,) or None, default=None
         Classes of the columns of `y_score`, each once, such as `classes_` of a
-        classifier. None stands for those in `y_true`, sorted.
+        classifier. None means the classes in `y_true`, sorted.
 
     Returns
     -------
@@ -43,18 +43,19 @@ def hit_at_k(
     Raises
     ------
     ValueError
-        If `k` is no whole number within its bounds, `labels` do not fit the columns or
-        lack a class of `y_true`, labels are missing or of different kinds, rows differ
-        in number, or scores are not finite numbers.
+        If `k` is not a whole number in its range; if `labels` do not match the columns,
+        or a class of `y_true` is not in them; if labels are missing or of different
+        kinds; if the numbers of rows differ; or if scores are not finite numbers.
 
     See Also
     --------
-    hierarchical_precision_at_k : Counts classes that are near the true one as well.
+    hierarchical_precision_at_k : Also counts classes that are near the true class.
 
     Notes
     -----
-    Classes of equal score count as in random order: the result is the mean over all
-    orders. :func:`sklearn.metrics.top_k_accuracy_score` takes the last label first.
+    Classes with equal scores count as if in random order: the result is the mean over
+    all orders. (:func:`sklearn.metrics.top_k_accuracy_score` ranks the last label
+    first.)
 
     References
     ----------
@@ -81,31 +82,31 @@ def hierarchical_precision_at_k(
     hierarchy: Mapping[Hashable, Hashable],
     labels: Rows | None = None,
 ) -> float:
-    r"""Share of the k classes of highest score that are near the true one in a tree.
+    r"""Share of the k classes with the highest scores that are near the true class.
 
-    This is "hierarchical precision @ k" [1]_. The distance of two classes is the number
-    of edges between them. A class is near if its distance from the true class is at
-    most r. For each true class, r is the smallest number that makes k classes near, or
-    more; the true class is one of them. Use this measure where some mistakes are worse
-    than others. With k = 1 it is the accuracy.
+    This is the "hierarchical precision @ k" [1]_. Use it if some mistakes are worse
+    than others. The distance of two classes is the number of edges between them in a
+    tree. A class is near if its distance from the true class is at most r. For each
+    true class, r is the smallest number for which at least k classes are near,
+    including the true class. With k = 1 the measure is the accuracy.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Classes.
+        True classes.
     y_score : array-like of shape (n_samples, n_classes)
-        Score of each class, the higher the better.
+        Score of each class; a higher score means more likely.
     k : int
         Number of classes to look at, from 1 to n_classes.
     hierarchy : mapping
-        The parent of each class, and the parent of each such parent; or, for each
-        class, a list of all that is above it, the topmost first. What has no
-        parent, or None, is a child of one root above all. A parent that equals a class
-        is that class: give groups other names than classes.
+        The parent of each class, and the parent of each of these parents. Alternatively
+        it maps each class to a list of all nodes above it, the topmost first. A node
+        without a parent, or with the parent None, is a child of the root. A parent with
+        the name of a class is that class, so give groups other names.
     labels : array-like of shape (n_classes,) or None, default=None
         Classes of the columns of `y_score`, each once, such as `classes_` of a
-        classifier. None stands for those in `y_true`, sorted. Other nodes of the
-        hierarchy are not counted, as they are never predicted.
+        classifier. None means the classes in `y_true`, sorted. Other nodes of the
+        hierarchy are never predicted, so they are not counted.
 
     Returns
     -------
@@ -115,17 +116,17 @@ def hierarchical_precision_at_k(
     Raises
     ------
     ValueError
-        As :func:`hit_at_k`, and if `hierarchy` is no mapping, holds none of the
+        As for :func:`hit_at_k`. Also if `hierarchy` is not a mapping, holds none of the
         classes, gives a node several parents, or has a cycle above a class.
 
     See Also
     --------
-    hit_at_k : The share of samples whose own class is among the first k.
+    hit_at_k : The share of samples whose true class is among the first k.
 
     Notes
     -----
-    Classes of equal score count as in random order: the result is the mean over all
-    orders.
+    Classes with equal scores count as if in random order: the result is the mean over
+    all orders.
 
     References
     ----------
@@ -154,7 +155,7 @@ def _n_right(scores, is_right, k):
     kth = np.partition(scores, last, axis=1)[:, last : last + 1]
     better, tied = scores > kth, scores == kth
     places = k - better.sum(axis=1)
-    # Of the tied ones, the places that are left are taken with equal chances.
+    # Each tied class has the same chance to take one of the places that are left.
     share = (tied & is_right).sum(axis=1) / tied.sum(axis=1)
     return (better & is_right).sum(axis=1) + places * share
 
@@ -171,7 +172,7 @@ def _checked(y_true, y_score, k, labels):
         )
     if len(scores) != len(y_true):
         raise ValueError(
-            "y_true and y_score must have as many rows, got "
+            "y_true and y_score must have the same number of rows, got "
             f"{len(y_true)} and {len(scores)}."
         )
     if labels is None:
@@ -180,8 +181,8 @@ def _checked(y_true, y_score, k, labels):
     if len(labels) != scores.shape[1] or len(np.unique(labels)) != len(labels):
         raise ValueError(
             f"labels must name each of the {scores.shape[1]} columns of y_score once, "
-            f"got {len(np.unique(labels))} different ones of {len(labels)}: pass "
-            "labels=classifier.classes_."
+            f"got {len(labels)} labels, {len(np.unique(labels))} of them different. "
+            "Pass labels=classifier.classes_."
         )
     is_whole = isinstance(k, Integral) and not isinstance(k, bool)
     if not is_whole or not 1 <= int(k) <= len(labels):
@@ -195,14 +196,14 @@ def _checked(y_true, y_score, k, labels):
     is_missing = labels[classes] != y_true
     if is_missing.any():
         raise ValueError(
-            f"labels must hold every class of y_true, got none for "
-            f"{y_true[is_missing].tolist()[0]!r}."
+            f"labels must hold every class of y_true, but "
+            f"{y_true[is_missing].tolist()[0]!r} is missing."
         )
     return classes, scores, labels
 
 
 def _distances(labels, hierarchy):
-    """Edges between each two classes in the tree, (n_classes, n_classes)."""
+    """Number of edges between any two classes in the tree, (n_classes, n_classes)."""
     tree = tree_of(labels, hierarchy)
     n = len(tree.names)
     above = np.where(tree.parents < 0, n, tree.parents)  # the root is node n

@@ -1,4 +1,4 @@
-"""Cosines corrected for hubs, codes that are near to very many others."""
+"""Cosines with a correction for hubs: codes that are near to very many others."""
 
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -10,49 +10,53 @@ from skcrl._hubs import mean_of_nearest
 from skcrl._typing import Rows
 from skcrl.metrics._ranking import Cosines, check_rows
 
-# Far below it the hubs alone decide the ranks.
+# With much smaller weights already, only the hubs decide the ranks.
 _LARGEST_WEIGHT = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Hubness:
-    r"""How to correct cosines for hubs: targets that are near to many queries.
+    r"""Correction of cosines for hubs: targets that are near to very many queries.
 
-    In spaces of many dimensions some codes are among the nearest of very many others
-    [1]_, and are found for queries to which they do not belong. The similarity of a
-    query :math:`q` and a target :math:`t` becomes
+    In spaces with many dimensions, some codes are among the nearest neighbours of very
+    many other codes [1]_. Retrieval finds these hubs for queries to which they do not
+    belong. Pass this object as `hubness` to a measure of retrieval to lower the
+    similarity of hubs. The similarity of a query :math:`q` and a target :math:`t`
+    becomes
 
-    .. math:: \cos(q, t) - w\, r(t),
+    .. math:: \cos(q, t) - w\, r(t).
 
-    with the weight :math:`w` and the mean :math:`r` of the cosines of :math:`t` with
+    Here :math:`w` is the weight, and :math:`r(t)` is the mean cosine of :math:`t` with
     the `n_neighbors` queries that are nearest to it.
 
     Parameters
     ----------
     n_neighbors : int, default=10
-        Queries to look at for each target, at least 1; all if there are no more.
+        Number of nearest queries of each target, at least 1. If there are fewer
+        queries, all are taken.
     weight : float, default=0.5
-        The weight, from 0 to 10.
+        The weight, from 0 (no correction) to 10.
     bank : None or tuple, default=None
-        Where these queries come from. With None they are the queries that are measured
-        themselves, and the rank of a target for one query depends on the other queries.
-        A weight of 0.5 then ranks targets as CSLS [2]_ does, whose
-        :math:`2\cos(q, t) - r_T(q) - r_S(t)` is twice the similarity less what is the
-        same for all targets. A tuple ``(x_codes, y_codes)``, of shapes
-        (n_x, n_components) and (n_y, n_components), holds codes of training samples of
-        both views, as in nearest neighbour normalisation [3]_; of these the codes of
-        the queries' view are taken. Functions of queries and targets take the first
-        entry for the queries' view.
+        The source of these queries. With None they are the queries that are being
+        measured, so the rank of a target depends also on the other queries. A weight of
+        0.5 then gives the same ranks as CSLS [2]_, because
+        :math:`2\cos(q, t) - r_T(q) - r_S(t)` is twice the similarity above, up to a
+        term that is the same for all targets. A tuple ``(x_codes, y_codes)`` of shapes
+        (n_x, n_components) and (n_y, n_components) holds codes of training samples of
+        both views, as in nearest neighbour normalisation [3]_. The codes from the view
+        of the queries are used. In functions of `queries` and `targets`, the first
+        entry belongs to the view of the queries.
 
     Raises
     ------
     ValueError
-        If a number is out of its range, or the bank is no pair of codes of one width.
+        If a number is out of range, or the bank is not a pair of codes with the same
+        number of components.
 
     See Also
     --------
-    recall_at_k : Which takes it, as other measures do.
-    skcrl.CrossViewRetriever : Which can choose the numbers, and searches so.
+    recall_at_k : One of the measures that take this correction.
+    skcrl.CrossViewRetriever : Search with this correction; it can choose the numbers.
 
     References
     ----------
@@ -103,32 +107,32 @@ class Hubness:
         return f"Hubness({of})"
 
     def swapped(self) -> "Hubness":
-        """The same for queries of the other view.
+        """The same correction for queries of the other view.
 
         Returns
         -------
         hubness : Hubness
-            With the two entries of the bank in each other's place.
+            Copy with the two entries of the bank exchanged.
         """
         return self if self.bank is None else replace(self, bank=self.bank[::-1])
 
     def _check_loaded(self):
-        """Raise ValueError for what a file holds that is not in order."""
+        """Raise ValueError if the content of a file is not valid."""
         self.__post_init__()
 
 
 class Corrected(Cosines):
-    """Compares codes to which :func:`corrected` added a component."""
+    """Comparison of codes to which :func:`corrected` added a component."""
 
     def __init__(self, weight, n_neighbors):
         self._weight = weight
         self._n_neighbors = n_neighbors
 
     def slack(self, level, n_components):
-        r"""How far from a similarity others are that differ by rounding alone.
+        r"""Largest difference of two similarities that may be only rounding error.
 
         For cosines this is :math:`2 (d + 2) \varepsilon`. A mean :math:`r` of k
-        cosines errs as one of them does and by :math:`k\,u` more.
+        cosines has the rounding error of one cosine plus :math:`k\,u`.
         """
         of_cosines = super().slack(level, n_components)
         eps = np.finfo(np.float64).eps
@@ -137,7 +141,7 @@ class Corrected(Cosines):
 
 
 def check_hubness(hubness, metric):
-    """What a user passes as `hubness`, as a Hubness or None."""
+    """The user's `hubness`, as a `Hubness` or None."""
     if hubness is None:
         return None
     if not isinstance(hubness, Hubness) and not (
@@ -149,27 +153,27 @@ def check_hubness(hubness, metric):
         )
     if metric != "cosine":
         raise ValueError(
-            f"hubness corrects cosines, and metric={metric!r} compares by distances: "
-            "set metric='cosine', or hubness=None."
+            f"hubness corrects cosines, but metric={metric!r} compares by distances. "
+            "Set metric='cosine', or hubness=None."
         )
     return Hubness() if isinstance(hubness, str) else hubness
 
 
 def corrected(queries, targets, hubness, side=0):
-    """Codes whose products are the corrected similarities, and what compares them.
+    """Codes whose inner products are the corrected similarities.
 
     Parameters
     ----------
     queries, targets : ndarray of shape (n_rows, n_components)
-        Of length one or zero.
+        Rows of length one or zero.
     hubness : Hubness
     side : int, default=0
-        Which entry of its bank is of the queries' view.
+        Entry of the bank that belongs to the view of the queries.
 
     Returns
     -------
     queries, targets : ndarray of shape (n_rows, n_components + 1)
-        With ones, and with the bias of each target and a minus.
+        Queries with a 1 appended, targets with the negative bias appended.
     by : Corrected
     """
     others = queries
@@ -181,7 +185,7 @@ def corrected(queries, targets, hubness, side=0):
 
 
 def biased(queries, targets, r, weight, n_neighbors):
-    """As :func:`corrected`, by means `r` of cosines of each target."""
+    """As :func:`corrected`, from the mean cosine `r` of each target."""
     return (
         np.hstack([queries, np.ones((len(queries), 1))]),
         np.hstack([targets, -weight * r[:, None]]),
@@ -190,12 +194,12 @@ def biased(queries, targets, r, weight, n_neighbors):
 
 
 def bank_codes(hubness, side, codes):
-    """One view's codes in the bank, of length one and in the precision of `codes`."""
+    """Codes of one view in the bank, of length one and in the precision of `codes`."""
     bank = hubness.bank[side]
     if bank.shape[1] != codes.shape[1]:
         raise ValueError(
-            f"The bank of hubness has codes of {bank.shape[1]} components, but those "
-            f"to compare have {codes.shape[1]}: they must be of one space."
+            f"The bank of hubness has codes of {bank.shape[1]} components, but the "
+            f"codes to compare have {codes.shape[1]}. They must be of the same space."
         )
     return unit_rows(bank.astype(codes.dtype))
 
@@ -230,8 +234,8 @@ def _checked_bank(bank):
     )
     if x_codes.shape[1] != y_codes.shape[1]:
         raise ValueError(
-            "The codes of the bank must be of one width, got "
-            f"{x_codes.shape[1]} and {y_codes.shape[1]} components."
+            "The codes of the bank must have the same number of components, got "
+            f"{x_codes.shape[1]} and {y_codes.shape[1]}."
         )
     return x_codes, y_codes
 

@@ -1,4 +1,4 @@
-"""Discounted cumulative gain, where some targets are worth more than others."""
+"""Discounted cumulative gain, for targets that are relevant to different degrees."""
 
 from skcrl._typing import Metric, Rows
 from skcrl._views import check_paired
@@ -21,30 +21,30 @@ def ndcg_at_k(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> float:
-    r"""Gain of the first k targets, discounted by rank, beside that of the best order.
+    r"""Normalised discounted cumulative gain (nDCG) of the first k targets.
 
-    nDCG [1]_. A target of gain :math:`g` at rank :math:`r` counts
-    :math:`g / \log_2(r + 1)`, and the sum over the first k targets is divided by what
-    it would be if the targets came by their gains. Use it where targets are relevant to
-    a query by degrees, as by how many labels they share.
+    Use it if targets are relevant to a query to different degrees, for example by the
+    number of labels that they share. A target with gain :math:`g` at rank :math:`r`
+    contributes :math:`g / \log_2(r + 1)` [1]_. The sum over the first k targets is
+    divided by the sum for the best possible order.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view. Swap the two to search the other way.
+        Codes of the other view. Swap the two to search in the other direction.
     k : int, default=10
-        Targets to look at, from 1 to n_targets.
+        Number of targets to look at, from 1 to n_targets.
     relevant : None, tuple or matrix, default=None
-        What is to be found. With None, target i for query i. A tuple
-        ``(query_classes, target_classes)``: targets of the query's class. An array or
-        SciPy sparse matrix of shape (n_queries, n_targets), of gains, which are not
-        negative, or a boolean one: what is relevant then has a gain of one.
+        Which targets are relevant to which queries. None: only target i to query i. A
+        tuple ``(query_classes, target_classes)``: all targets of the same class as the
+        query. An array or SciPy sparse matrix of shape (n_queries, n_targets): the
+        gains, at least 0; True counts as a gain of 1.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -54,18 +54,19 @@ def ndcg_at_k(
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`, or if gains are negative, or no finite numbers.
+        As for :func:`recall_at_k`. Also if gains are not finite numbers of at least 0.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
-    sklearn.metrics.ndcg_score : The same for scores, with exact ties.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
+    sklearn.metrics.ndcg_score : nDCG of scores, where only exact ties count as ties.
 
     Notes
     -----
-    Targets that are tied count by the mean over all their orders [2]_: each gets the
-    mean discount of the ranks that they share. Gains are taken as they are. To compare
-    with papers whose gain of a grade :math:`g` is :math:`2^g - 1`, pass that.
+    For tied targets the result is the mean over all their orders [2]_: each gets the
+    mean discount of the ranks that they share. Gains are used as they are. Some papers
+    use the gain :math:`2^g - 1` for a grade :math:`g`; to compare with them, pass these
+    gains.
 
     References
     ----------

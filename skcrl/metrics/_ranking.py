@@ -1,18 +1,18 @@
-r"""Where relevant targets stand among all targets, with ties in random order.
+r"""Ranks of relevant targets among all targets, with ties in random order.
 
-Targets are ranked by cosine, or by Euclidean distance with a minus.
+Targets are ranked by cosine, or by negative Euclidean distance.
 
-Queries are taken block by block, so that no matrix of all similarities is ever held.
-Similarities that differ by no more than rounding are tied, since equal codes give
-unequal ones from one place of a matrix product to another. A code of :math:`d`
-dimensions scaled to length one errs by at most :math:`(d/2 + 3)\,u` and a product of
-two by :math:`d\,u` more, with :math:`u = \varepsilon / 2`. Hence the cosines of a query
-with two codes of one direction differ by at most :math:`(3d + 6)\,u`, less than
-the ``slack`` of ``Cosines``.
+Queries are processed block by block, so the matrix of all similarities never exists.
+Similarities that differ only by rounding count as tied, because equal codes can give
+different results at different places of a matrix product. Let
+:math:`u = \varepsilon / 2`. A code of :math:`d` dimensions that is scaled to length one
+has an error of at most :math:`(d/2 + 3)\,u`, and an inner product adds at most
+:math:`d\,u`. So the cosines of a query with two codes of the same direction differ by
+at most :math:`(3d + 6)\,u`, which is less than the ``slack`` of ``Cosines``.
 
-A squared distance is a sum of squares, and of :math:`d` dimensions errs by at most
-:math:`(d + 2)\,u` of itself. Hence two that are equal differ by at most twice that
-share of them, half the ``slack`` of ``Distances``.
+A squared distance is a sum of :math:`d` squares. Its relative error is at most
+:math:`(d + 2)\,u`. So two equal distances differ by at most twice this share, which is
+half the ``slack`` of ``Distances``.
 """
 
 from typing import NamedTuple
@@ -26,69 +26,70 @@ from skcrl._columns import unit_rows
 from skcrl._numbers import check_numbers
 from skcrl._views import kind_of
 
-# Squares of differences of smaller numbers, beside the largest, lose digits.
+# Squared differences of numbers that are smaller than this, relative to the largest
+# number, lose digits.
 _SMALLEST = 1e-280
 
 
 class Standing(NamedTuple):
-    """Where the best relevant target of each query stands."""
+    """Position of the best relevant target of each query."""
 
-    better: np.ndarray  # (n_queries,) targets that are more similar
-    tied: np.ndarray  # (n_queries,) targets as similar, itself included
-    relevant: np.ndarray  # (n_queries,) relevant ones among those
+    better: np.ndarray  # (n_queries,) number of targets that are more similar
+    tied: np.ndarray  # (n_queries,) number of equally similar ones, with itself
+    relevant: np.ndarray  # (n_queries,) number of relevant targets among the tied
     n_targets: int
 
 
 class Cosines:
-    """Compares codes by their cosines."""
+    """Comparison of codes by their cosines."""
 
     def scaled(self, queries, targets):
         """Codes of length one; rows of zeros stay zero."""
         return unit_rows(queries), unit_rows(targets)
 
     def similarities(self, queries, targets, out):
-        """Of each query with each target."""
+        """Similarity of each query to each target."""
         return np.matmul(queries, targets.T, out=out)
 
     def of_pairs(self, queries, targets):
-        """Of each query with the target in its row."""
+        """Similarity of each query to the target in its row."""
         return np.einsum("ij,ij->i", queries, targets)
 
     def slack(self, level, n_components):
-        """How far from a similarity others are that differ by rounding alone."""
+        """Largest difference of two similarities that may be only rounding error."""
         return _rounding(n_components)
 
 
 class Distances:
-    """Compares codes by their squared Euclidean distances, with a minus."""
+    """Comparison of codes by their negative squared Euclidean distances."""
 
     def scaled(self, queries, targets):
-        """Codes of which the largest number is 2^500: squares stay in range."""
+        """Codes scaled so that the largest is about 2^500: squares stay finite."""
         longest = np.concatenate([abs(queries).max(axis=1), abs(targets).max(axis=1)])
         largest = longest.max()
-        # What is not 0 differs from others by 2^-53 of itself or more.
+        # Two different numbers differ by at least 2^-53 of the larger.
         small = longest[(longest > 0) & (longest < largest * _SMALLEST)]
         if len(small):
             raise ValueError(
-                f"Codes are of numbers up to {largest:.1e}, and {len(small)} of none "
-                f"above {small.max():.1e}, whose distances vanish beside that: compare "
-                "them by metric='cosine', or leave out what is so large."
+                f"Codes have numbers up to {largest:.1e}, but {len(small)} codes have "
+                f"no number above {small.max():.1e}, so their distances underflow. Use "
+                "metric='cosine', or leave out the codes with such large numbers."
             )
         exponent = 500 - np.frexp(largest)[1]
         return np.ldexp(queries, exponent), np.ldexp(targets, exponent)
 
     def similarities(self, queries, targets, out):
-        """Of each query with each target."""
+        """Similarity of each query to each target."""
         cdist(queries, targets, "sqeuclidean", out=out)
         return np.negative(out, out=out)
 
     def of_pairs(self, queries, targets):
-        """Of each query with the target in its row."""
+        """Similarity of each query to the target in its row."""
         gaps = queries - targets
         return -np.einsum("ij,ij->i", gaps, gaps)
 
     def slack(self, level, n_components):
-        """How far from a similarity others are that differ by rounding alone."""
+        """Largest difference of two similarities that may be only rounding error."""
         return abs(level) * _rounding(n_components)
 
 
@@ -96,7 +97,7 @@ COMPARED_BY = {"cosine": Cosines(), "euclidean": Distances()}
 
 
 def compared_by(metric):
-    """What compares codes by a metric of this name."""
+    """The object that compares codes by the metric of this name."""
     if not isinstance(metric, str) or metric not in COMPARED_BY:
         raise ValueError(
             f"metric must be one of {list(COMPARED_BY)}, got {metric!r:.80}."
@@ -109,7 +110,7 @@ def check_rows(codes, name):
     array = np.asarray(kind_of(codes, name).values(codes))
     if array.size and isinstance(array.flat[0], str):
         raise ValueError(
-            f"{name} must be codes, which are numbers, got strings: encode them first, "
+            f"{name} must be codes, which are numbers, got strings. Encode them first, "
             "with transform or transform_y of an estimator that takes text."
         )
     codes = check_numbers(codes, name, ensure_min_samples=0)
@@ -119,7 +120,7 @@ def check_rows(codes, name):
 
 
 def check_both(queries, targets, by, names=("queries", "targets")):
-    """Both sets of codes, scaled for what compares them."""
+    """Both sets of codes, checked, and scaled by the comparison `by`."""
     queries, targets = check_rows(queries, names[0]), check_rows(targets, names[1])
     if queries.shape[1] != targets.shape[1]:
         raise ValueError(
@@ -144,9 +145,9 @@ def first_relevant(queries, targets, relevance, by):
 
 
 def partners_both_ways(Zx, Zy, by):
-    """Standing of the partner of each row, among `Zy` and among `Zx`.
+    """Standing of the partner of each row in `Zy`, and of each row in `Zx`.
 
-    Every similarity is computed once, and counted by its row and by its column.
+    Every similarity is computed once, and counted for its row and for its column.
     """
     own = by.of_pairs(Zx, Zy)
     slack = np.broadcast_to(by.slack(own, Zx.shape[1]), own.shape)
@@ -185,10 +186,10 @@ def expected_rank(standing):
 
 
 def expected_precision(queries, targets, relevance, k, by):
-    """Share of relevant ones among the first k targets, mean over all orders of ties.
+    """Share of relevant targets among the first k, as a mean over all orders of ties.
 
-    Targets better than the k-th are among the first k for certain, those tied with
-    it with equal chances.
+    Targets better than the k-th are certainly among the first k. Those tied with it
+    have equal chances.
     """
     precision = np.empty(len(queries))
     for block, similarity in _similarities(queries, targets, by):
@@ -209,10 +210,11 @@ def expected_precision(queries, targets, relevance, k, by):
 def expected_average_precision(queries, targets, relevance, by):
     r"""Average precision of each query, mean over all orders of ties.
 
-    Of a group of t tied targets, r of them relevant, after m better ones with R
-    relevant, the j-th is relevant with chance r/t, and the precision there is then
-    :math:`(R + 1 + (j-1)(r-1)/(t-1)) / (m + j)` on average. The sum over j
-    takes :math:`h = \sum_j 1/(m+j)`, for
+    Consider t tied targets, of which r are relevant, after m better targets, of which R
+    are relevant. The j-th of the tied targets is relevant with probability r/t. The
+    mean precision there is then
+    :math:`(R + 1 + (j-1)(r-1)/(t-1)) / (m + j)`. The sum over j needs only
+    :math:`h = \sum_j 1/(m+j)`, because
     :math:`\sum_j (j-1)/(m+j) = t - (m+1)h`.
     """
     harmonic = np.cumsum(1 / np.arange(1, len(targets) + 1))
@@ -234,10 +236,10 @@ def expected_average_precision(queries, targets, relevance, by):
 
 
 def expected_normalized_gain(queries, targets, relevance, k, by):
-    """Discounted gain of each query over the largest, mean over all orders of ties.
+    """Normalised discounted gain of each query, as a mean over all orders of ties.
 
-    Each of t tied targets after m better ones is at any of the places m + 1 to m + t
-    with the same chance, and so takes the mean of their discounts.
+    Each of t tied targets after m better ones has the ranks m + 1 to m + t with equal
+    probability, and so gets the mean of their discounts.
     """
     places = np.arange(1, len(targets) + 1)
     discounts = np.where(places <= k, 1 / np.log2(places + 1), 0)
@@ -266,10 +268,10 @@ def _rounding(n_components):
 
 
 def _similarities(queries, targets, by):
-    """Slices of the queries, and how similar all targets are, in one reused array."""
-    # A similarity takes 8 bytes, and up to 24 more where its target is relevant.
+    """Slices of the queries, and similarities of all targets, in one reused array."""
+    # A similarity takes 8 bytes, and up to 24 more if its target is relevant.
     budget = int(get_config()["working_memory"] * 2**20) // (32 * len(targets))
-    n_rows = int(np.clip(budget, 1, min(256, len(queries))))  # more gain no speed
+    n_rows = int(np.clip(budget, 1, min(256, len(queries))))  # more is not faster
     similarities = np.empty((n_rows, len(targets)))
     for block in gen_batches(len(queries), n_rows):
         out = similarities[: block.stop - block.start]
@@ -284,8 +286,8 @@ def _similarities_of_relevant(similarity, relevant):
 
 
 def _count(similarity, level, slack):
-    """Number of targets in each row above `level`, and tied with it."""
-    # Row by row, while the row is in the cache.
+    """Number of targets in each row above `level`, and number tied with it."""
+    # Go row by row, so that the row stays in the cache.
     above = [
         (np.count_nonzero(row > high), np.count_nonzero(row >= low))
         for row, high, low in zip(similarity, level + slack, level - slack, strict=True)
@@ -295,16 +297,17 @@ def _count(similarity, level, slack):
 
 
 def _count_sorted(ascending, levels, slack):
-    """Number of entries of a sorted array above each level, and tied with it."""
+    """Number of entries of a sorted array above each level, and number tied with it."""
     worse = np.searchsorted(ascending, levels - slack, side="left")
     not_better = np.searchsorted(ascending, levels + slack, side="right")
     return len(ascending) - not_better, not_better - worse
 
 
 def _first_among(tied, relevant):
-    """Chances that the first of `relevant` among `tied` is at place 1, 2, ...
+    """Probabilities that the first of `relevant` among `tied` is at place 1, 2, ...
 
-    The negative hypergeometric distribution, by the ratio of one chance to the last.
+    It is the negative hypergeometric distribution, computed from the ratios of
+    successive probabilities.
     """
     place = np.arange(1, tied - relevant + 1)
     ratios = (tied - relevant + 1 - place) / (tied - place)

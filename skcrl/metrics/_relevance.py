@@ -11,7 +11,7 @@ from skcrl._views import kind_of
 
 
 class ByMatrix(NamedTuple):
-    """Relevance written out: a matrix of bool or of gains, dense or CSR."""
+    """Relevance as a matrix of bool or of gains, dense or CSR."""
 
     matrix: Any  # ndarray or csr_array, (n_queries, n_targets)
 
@@ -30,7 +30,7 @@ class ByMatrix(NamedTuple):
 
 
 class ByClass(NamedTuple):
-    """Relevance by equal classes, numbered from 0; never written out as a whole."""
+    """Relevance of equal classes, numbered from 0; the full matrix never exists."""
 
     query_classes: np.ndarray  # (n_queries,)
     target_classes: np.ndarray  # (n_targets,)
@@ -56,9 +56,9 @@ def check_relevance(relevant, n_queries, n_targets):
     if relevant is None:
         if n_queries != n_targets:
             raise ValueError(
-                "Without `relevant`, query i belongs to target i and there must be "
-                f"as many of one as of the other, got {n_queries} and {n_targets}: "
-                "pass `relevant`."
+                "Without `relevant`, query i belongs to target i, so the numbers of "
+                f"queries and targets must be equal, got {n_queries} and {n_targets}. "
+                "Pass `relevant`."
             )
         return ByMatrix(sparse.eye_array(n_queries, dtype=bool, format="csr"))
     if isinstance(relevant, tuple):
@@ -67,7 +67,7 @@ def check_relevance(relevant, n_queries, n_targets):
 
 
 def check_gains(relevant, n_queries, n_targets):
-    """Relevance by degrees from what users pass as `relevant`."""
+    """Relevance with gains, from what users pass as `relevant`."""
     if relevant is None or isinstance(relevant, tuple):
         return check_relevance(relevant, n_queries, n_targets)
     gains = _matrix(relevant, n_queries, n_targets)
@@ -78,24 +78,24 @@ def check_gains(relevant, n_queries, n_targets):
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError(
             "`relevant` must hold gains that are finite and not negative, got "
-            f"{values[~(np.isfinite(values) & (values >= 0))][0]}: take 0 for what is "
-            "not relevant."
+            f"{values[~(np.isfinite(values) & (values >= 0))][0]}. Use 0 for targets "
+            "that are not relevant."
         )
     return ByMatrix(gains)
 
 
 def check_all_have_relevant(relevance, queries_name):
-    """Raise ValueError if there is nothing to find for some query."""
+    """Raise ValueError if some query has no relevant target."""
     lost = np.flatnonzero(relevance.counts() == 0)
     if len(lost):
         raise ValueError(
-            f"query {lost[0]} has no relevant target: leave such queries out, "
-            f"{len(lost)} of all in {queries_name}, or add targets for them."
+            f"query {lost[0]} has no relevant target. Leave out such queries "
+            f"({len(lost)} in {queries_name}), or add targets for them."
         )
 
 
 def check_classes(classes, n_rows, name):
-    """One class for each of `n_rows` rows."""
+    """Check that there is one class for each of `n_rows` rows."""
     classes = check_array(
         check_labels(classes, name), ensure_2d=False, dtype=None, input_name=name
     )
@@ -117,7 +117,7 @@ def _by_class(relevant, n_queries, n_targets):
     target_classes = check_classes(relevant[1], n_targets, "target_classes")
     if (query_classes.dtype.kind in "OSU") != (target_classes.dtype.kind in "OSU"):
         raise ValueError(
-            "query_classes and target_classes must be of one kind, got "
+            "query_classes and target_classes must be of the same kind, got "
             f"{query_classes.dtype} and {target_classes.dtype}."
         )
     both = np.concatenate([query_classes, target_classes])
@@ -148,7 +148,7 @@ def _matrix(relevant, n_queries, n_targets):
 
 
 def _canonical(matrix):
-    """A matrix that is dense, or CSR without zeros and with each entry once."""
+    """The matrix, dense, or CSR without zeros and without duplicate entries."""
     if not sparse.issparse(matrix):
         return matrix
     matrix = sparse.csr_array(matrix, copy=True)
@@ -158,7 +158,7 @@ def _canonical(matrix):
 
 
 def _indicators(numbers, n_classes):
-    """CSR (len(numbers), n_classes) of which row is of which class."""
+    """CSR (len(numbers), n_classes), True where a row is of a class."""
     n_rows = len(numbers)
     return sparse.csr_array(
         (np.ones(n_rows, dtype=bool), numbers, np.arange(n_rows + 1)),

@@ -1,7 +1,7 @@
 """Measures of retrieval across views: functions on arrays of codes.
 
-Targets are ranked by the cosine of their codes with the query's, or by the Euclidean
-distance from it. To search the other way, swap the arguments.
+Targets are ranked by the cosine of their codes with the code of the query, or by the
+Euclidean distance. To search in the other direction, swap the arguments.
 """
 
 from collections.abc import Sequence
@@ -44,33 +44,34 @@ def recall_at_k(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> float:
-    r"""Share of queries with a relevant target among the first k.
+    r"""Share of queries with at least one relevant target among the first k targets.
 
-    R@k of the literature on cross-modal retrieval [1]_, where most often one target is
-    relevant to each query. With several it is enough that one of them is found:
-    this is not the share of relevant targets that are found.
+    The literature on cross-modal retrieval calls this R@k [1]_. There, usually one
+    target is relevant to each query. If several are relevant, it is enough to find one:
+    the measure is not the share of the relevant targets that are found.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view, among which is searched. Swap the two arguments to
-        search the other way.
+        Codes of the other view, which are searched. Swap the two arguments to search in
+        the other direction.
     k : int, default=1
-        Targets to look at, from 1 to n_targets.
+        Number of targets to look at, from 1 to n_targets.
     relevant : None, tuple or boolean matrix, default=None
-        What is to be found. With None, target i for query i. A tuple
-        ``(query_classes, target_classes)``, of shapes (n_queries,) and (n_targets,):
-        targets of the query's class. A boolean array or SciPy sparse matrix of shape
-        (n_queries, n_targets): where it is true.
+        Which targets are relevant to which queries. None: only target i to query i. A
+        tuple ``(query_classes, target_classes)`` of shapes (n_queries,) and
+        (n_targets,): all targets of the same class as the query. A boolean array or
+        SciPy sparse matrix of shape (n_queries, n_targets): the pairs that are True.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets: large cosines with the query, or small Euclidean
-        distances from it, of codes as they are.
+        How codes are compared. The first targets have the largest cosines with the
+        query, or the smallest Euclidean distances from it. Codes are not scaled for
+        distances.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for targets that are near to very many queries, as
-        :class:`Hubness` says; "csls" is ``Hubness()``, a correction by the queries
-        themselves.
+        Correction of cosines for hubs, that is targets which are near to very many
+        queries; see :class:`Hubness`. "csls" means ``Hubness()``, which uses the
+        queries themselves.
 
     Returns
     -------
@@ -80,28 +81,29 @@ def recall_at_k(
     Raises
     ------
     ValueError
-        If `k` is out of bounds, some query has no relevant target, `relevant` does not
-        fit, or the codes are empty, differ in width, hold NaN or infinity, or are
-        strings, or distances of some vanish beside numbers 1e280 times as large, or
-        `hubness` is to correct distances, or by a bank of other codes.
+        If `k` is out of range; if a query has no relevant target, or `relevant` does
+        not match the codes; if the codes are empty, have different numbers of
+        components, hold NaN or infinity, or are strings; if codes differ in size by a
+        factor of 1e280, so that distances underflow; or if `hubness` is used with
+        distances, or with a bank of codes of a different width.
 
     See Also
     --------
-    retrieval_report : The usual measures, both ways.
+    retrieval_report : The usual measures in both directions.
 
     Notes
     -----
-    Codes are compared in float64; a code of zeros has cosine 0 with every code.
-    Targets that are equally similar to the query count as in random order: the result
-    is the mean over all orders, in closed form, as proposed in [2]_. Hence constant
-    codes score chance and no order of rows is favoured. Cosines are equal here if they
-    differ by at most :math:`2 (d + 2) \varepsilon`, which is what rounding does to the
-    product of the same two codes of d dimensions, with the :math:`\varepsilon` of
-    float64, and squared distances if they differ by no more than that share of them.
+    Codes are compared in float64. A code of zeros has cosine 0 with every code. Targets
+    that are equally similar to the query count as if in random order: the result is the
+    mean over all orders, in closed form, as proposed in [2]_. So constant codes score
+    no better than chance, and the order of rows does not matter. Two cosines count as
+    equal if they differ by at most :math:`2 (d + 2) \varepsilon`. This is the rounding
+    error of a product of codes of d dimensions, with the :math:`\varepsilon` of
+    float64. Two squared distances count as equal if they differ by at most this share.
 
-    Queries are searched block by block, in no more memory than scikit-learn's
-    ``working_memory``, beside the codes themselves; in up to thrice that where most
-    targets are relevant.
+    Queries are processed block by block. This takes at most as much memory as
+    ``working_memory`` of scikit-learn, in addition to the codes, or up to three times
+    as much if most targets are relevant.
 
     References
     ----------
@@ -134,23 +136,23 @@ def median_rank(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> float:
-    """Median over queries of the rank of the first relevant target.
+    """Median over queries of the rank of the first relevant target; lower is better.
 
-    "MR" of the literature on cross-modal retrieval [1]_; lower is better. The
-    rank of tied targets is the mean over all orders, so it need not be whole.
+    The literature on cross-modal retrieval calls this "MR" [1]_. The rank of tied
+    targets is the mean over all their orders, so it may be a fraction.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view. Swap the two to search the other way.
+        Codes of the other view. Swap the two to search in the other direction.
     relevant : None, tuple or boolean matrix, default=None
-        What is to be found, as in :func:`recall_at_k`.
+        Which targets are relevant, as in :func:`recall_at_k`.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -160,11 +162,11 @@ def median_rank(
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`.
+        As for :func:`recall_at_k`.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
 
     References
     ----------
@@ -191,23 +193,24 @@ def mean_reciprocal_rank(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> float:
-    """Mean over queries of one over the rank of the first relevant target.
+    """Mean over queries of the reciprocal rank of the first relevant target.
 
-    "MRR" of the literature on cross-modal retrieval [1]_. Of tied targets it is the
-    mean of the reciprocal rank over all orders, not the reciprocal of the mean rank.
+    The reciprocal rank is 1 / rank. The literature on cross-modal retrieval calls the
+    measure "MRR" [1]_. For tied targets it is the mean of the reciprocal rank over all
+    orders, not the reciprocal of the mean rank.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view. Swap the two to search the other way.
+        Codes of the other view. Swap the two to search in the other direction.
     relevant : None, tuple or boolean matrix, default=None
-        What is to be found, as in :func:`recall_at_k`.
+        Which targets are relevant, as in :func:`recall_at_k`.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -217,12 +220,12 @@ def mean_reciprocal_rank(
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`.
+        As for :func:`recall_at_k`.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
-    mean_average_precision : Where all relevant targets are to be found.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
+    mean_average_precision : Use it if all relevant targets should be found.
 
     References
     ----------
@@ -252,38 +255,38 @@ def precision_at_k(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> float:
-    """Share of relevant ones among the first k targets, mean over queries.
+    """Share of relevant targets among the first k targets, as a mean over queries.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view. Swap the two to search the other way.
+        Codes of the other view. Swap the two to search in the other direction.
     k : int, default=10
-        Targets to look at, from 1 to n_targets.
+        Number of targets to look at, from 1 to n_targets.
     relevant : None, tuple or boolean matrix, default=None
-        What is to be found, as in :func:`recall_at_k`. With one relevant target per
-        query, precision is ``recall_at_k`` divided by k.
+        Which targets are relevant, as in :func:`recall_at_k`. With one relevant target
+        for each query, the precision is ``recall_at_k`` divided by k.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
     precision : float
-        Between 0 and 1; a query with fewer than k relevant targets cannot reach 1.
+        Between 0 and 1. A query with fewer than k relevant targets cannot reach 1.
 
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`.
+        As for :func:`recall_at_k`.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
-    average_precision_at_k : The mean over classes instead of queries.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
+    average_precision_at_k : A mean over classes instead of queries.
 
     Examples
     --------
@@ -309,24 +312,26 @@ def mean_average_precision(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> float:
-    """Mean over queries of the precision at each relevant target, averaged.
+    """Mean average precision (mAP) over the whole ranking.
 
-    mAP, over the whole ranking: for each query the mean, over its relevant
-    targets, of the share of relevant ones among the targets up to that one. With one
-    relevant target per query it is :func:`mean_reciprocal_rank`, which is faster.
+    Use it if each query has several relevant targets and all of them should be found.
+    For each relevant target of a query, the precision is the share of relevant targets
+    among all targets ranked up to this one. The average precision is the mean over the
+    relevant targets, and mAP is its mean over queries. With one relevant target for
+    each query, mAP equals :func:`mean_reciprocal_rank`, which is faster.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view. Swap the two to search the other way.
+        Codes of the other view. Swap the two to search in the other direction.
     relevant : None, tuple or boolean matrix, default=None
-        What is to be found, as in :func:`recall_at_k`.
+        Which targets are relevant, as in :func:`recall_at_k`.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
@@ -336,12 +341,12 @@ def mean_average_precision(
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`.
+        As for :func:`recall_at_k`.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
-    average_precision_at_k : The "average precision" of zero-shot papers, another thing.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
+    average_precision_at_k : "Average precision" of zero-shot papers: not the same.
 
     References
     ----------
@@ -375,45 +380,45 @@ def average_precision_at_k(
 ) -> float:
     """AP@k of zero-shot retrieval: precision at k, averaged within and over classes.
 
-    "The percentage of the top-50 scoring images whose class matches that of the text
-    query, averaged over the 50 test classes" [1]_: classes count alike, however many
-    queries they have. With one query per class, as from :func:`class_codes`, it is
-    :func:`precision_at_k`. It is no average precision in the sense of
-    :func:`mean_average_precision`.
+    It is "the percentage of the top-50 scoring images whose class matches that of the
+    text query, averaged over the 50 test classes" [1]_. Every class has the same
+    weight, whatever its number of queries. With one query for each class, as from
+    :func:`class_codes`, it equals :func:`precision_at_k`. It is not an average
+    precision in the sense of :func:`mean_average_precision`.
 
     Parameters
     ----------
     queries : array-like of shape (n_queries, n_components)
         Codes of one view.
     targets : array-like of shape (n_targets, n_components)
-        Codes of the other view. Swap the two, and their classes, to search the other
-        way.
+        Codes of the other view. Swap the two, and their classes, to search in the other
+        direction.
     query_classes : array-like of shape (n_queries,)
         Class of each query.
     target_classes : array-like of shape (n_targets,)
         Class of each target.
     k : int, default=50
-        Targets to look at, from 1 to n_targets.
+        Number of targets to look at, from 1 to n_targets.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
     precision : float
-        Between 0 and 1; a class with fewer than k targets cannot reach 1.
+        Between 0 and 1. A class with fewer than k targets cannot reach 1.
 
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`.
+        As for :func:`recall_at_k`.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
-    class_codes : Queries that stand for classes.
-    skcrl.datasets.class_disjoint_split : Test classes never seen in training.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
+    class_codes : One query for each class.
+    skcrl.datasets.class_disjoint_split : A split with test classes not in training.
 
     References
     ----------
@@ -442,37 +447,37 @@ def average_precision_at_k(
 def class_codes(
     codes: Rows, classes: Rows, *, metric: Metric = "cosine"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One code for each class: the mean of its members' codes.
+    """One code for each class: the mean of the codes of its samples.
 
-    Queries of the class-level protocol of zero-shot retrieval: what is sought
-    is a class, described by all its samples of one view.
+    Use these codes as queries to search for a whole class, which all its samples of one
+    view describe. This is the class-level protocol of zero-shot retrieval.
 
     Parameters
     ----------
     codes : array-like of shape (n_samples, n_components)
         Codes of one view.
     classes : array-like of shape (n_samples,)
-        Their classes.
+        Classes of the samples.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What the means are to be compared by: for cosines they are those of codes
-        brought to length one, for distances those of codes as they are.
+        How the means will be compared. For "cosine", codes are scaled to length one
+        before the mean is taken. For "euclidean" they are not scaled.
 
     Returns
     -------
     means : ndarray of shape (n_classes, n_components)
-        Means, not scaled: for cosines their length is how much a class agrees on a
-        direction.
+        Means, which are not scaled. For "cosine", the length of a mean shows how well
+        the samples of the class agree on a direction.
     classes : ndarray of shape (n_classes,)
         The classes, sorted.
 
     Raises
     ------
     ValueError
-        If there is not one class for each code, or the codes are no valid ones.
+        If there is not one class for each code, or the codes are not valid.
 
     See Also
     --------
-    average_precision_at_k : The measure these are for.
+    average_precision_at_k : The measure of class-level retrieval.
 
     Examples
     --------
@@ -507,9 +512,9 @@ def retrieval_report(
     metric: Metric = "cosine",
     hubness: Correction = None,
 ) -> dict[str, dict[str, float]]:
-    """Recall at several k, median rank and mean reciprocal rank, both ways.
+    """Recall at several k, median rank and mean reciprocal rank, in both directions.
 
-    Without `relevant` and `hubness`, both ways are counted in one pass over the
+    Without `relevant` and `hubness`, both directions are computed in one pass over the
     similarities.
 
     Parameters
@@ -519,30 +524,31 @@ def retrieval_report(
     Zy : array-like of shape (n_y, n_components)
         Codes of the second view.
     k : int, sequence of int or None, default=None
-        Targets to look at for each recall, from 1 to the number of codes of either
-        view. None takes those of 1, 5, 10 and 25 that are not beyond it.
+        Numbers of targets to look at for the recalls, from 1 to the number of codes of
+        the smaller view. None means those of 1, 5, 10 and 25 that are possible.
     relevant : None, tuple or boolean matrix, default=None
-        What belongs together, as in :func:`recall_at_k` with `Zx` as queries.
+        Which rows belong together, as in :func:`recall_at_k` with `Zx` as queries.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the targets, as in :func:`recall_at_k`.
+        How codes are compared, as in :func:`recall_at_k`.
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`.
+        Correction of cosines for hubs, as in :func:`recall_at_k`.
 
     Returns
     -------
     report : dict
-        ``{"x_to_y": measures, "y_to_x": measures}``, each a dict of float with keys
-        ``"recall_at_1"`` and so on, ``"median_rank"`` and ``"mean_reciprocal_rank"``.
-        "x_to_y" searches `Zy` for the rows of `Zx`.
+        ``{"x_to_y": measures, "y_to_x": measures}``. Each value is a dict of float with
+        the keys ``"recall_at_1"`` and so on, ``"median_rank"`` and
+        ``"mean_reciprocal_rank"``. For "x_to_y" the queries are `Zx` and the targets
+        are `Zy`.
 
     Raises
     ------
     ValueError
-        As :func:`recall_at_k`, of either direction.
+        As for :func:`recall_at_k`, in either direction.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
 
     Examples
     --------
@@ -582,7 +588,7 @@ def one_way(queries, targets, relevant=None, metric="cosine", hubness=None):
 
 
 def both_ways(Zx, Zy, relevant=None, metric="cosine", hubness=None):
-    """Standings with either view as queries, by direction."""
+    """Standings for both directions, a dict by direction."""
     hubness = check_hubness(hubness, metric)
     Zx, Zy, relevance, by = _check(Zx, Zy, relevant, metric, names=("Zx", "Zy"))
     backwards = relevance.swapped()
@@ -616,7 +622,7 @@ def median_of_ranks(standing):
 
 
 def mean_of_reciprocal_ranks(standing, weights=None):
-    """Mean reciprocal rank, over queries of these weights."""
+    """Mean reciprocal rank over queries, with weights if given."""
     return float(np.average(expected(standing, np.reciprocal), weights=weights))
 
 
@@ -626,7 +632,7 @@ def _first_corrected(queries, targets, relevance, hubness, side):
 
 
 def _check_one_way(queries, targets, relevant, metric, hubness):
-    """As `_check`, with codes that are corrected if they are to be."""
+    """As `_check`, and then correct the codes if `hubness` is given."""
     hubness = check_hubness(hubness, metric)
     queries, targets, relevance, by = _check(queries, targets, relevant, metric)
     if hubness is not None:

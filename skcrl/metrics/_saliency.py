@@ -1,4 +1,4 @@
-"""How well maps show an object, and how bright they are."""
+"""How well saliency maps show an object, and how bright they are."""
 
 import numpy as np
 
@@ -12,24 +12,24 @@ __all__ = ["saliency_magnitude", "saliency_precision"]
 def saliency_precision(
     maps: Rows, masks: Rows, *, foreground: Rows | None = None
 ) -> float:
-    """Mean share of a map that lies on an object.
+    """Mean share of a saliency map that lies on an object.
 
-    Each map is divided by its sum, and what of it lies on the mask is added up. A map
-    that is the same everywhere gets the share of the picture that the mask takes. This
-    is the average precision (AP) of MUC2M [1]_.
+    Use it to measure whether maps show the right object. Each map is divided by its
+    sum, and the part on the mask is added up. A constant map scores the share of the
+    picture that the mask covers. This is the average precision (AP) of MUC2M [1]_.
 
     Parameters
     ----------
     maps : array-like of shape (n_samples, height, width) or \
             (n_samples, n_channels, height, width)
-        Maps. Of signed maps, such as gradients, the absolute values count. Channels are
+        Maps. Absolute values are taken of signed maps, such as gradients. Channels are
         added up.
     masks : array-like of bool of shape (n_samples, height, width)
-        True on the object that the map is to show.
+        True on the object that the map should show.
     foreground : array-like of bool of shape (n_samples, height, width) or None, \
             default=None
-        True on the pixels that count, on those that are no background, say. With None
-        all of them count.
+        True on the pixels that count, for example on all except the background. None
+        counts all pixels.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def saliency_precision(
     Raises
     ------
     ValueError
-        If maps are no numbers, masks are neither True nor False, or shapes differ.
+        If maps are not numbers, masks are not True or False, or shapes differ.
 
     References
     ----------
@@ -63,35 +63,35 @@ def saliency_precision(
 
 
 def saliency_magnitude(maps: Rows, *, reference: Rows | None = None) -> float:
-    """Mean of the pixels of maps, in units that you choose.
+    """Mean brightness of saliency maps, relative to a reference.
 
-    Use it to see whether maps of what two views have in common stay dark where they
-    have nothing in common. Pass the maps of pairs with a common object as `reference`:
-    0.4 says that a map is 0.4 times as bright as one of those. The number depends
-    neither on the scale of the score that the maps are of, nor on the size of pictures.
+    Use it to check that maps of the common part stay dark if two views have nothing in
+    common. Pass the maps of pairs with a common object as `reference`. A result of 0.4
+    means that the maps are on average 0.4 times as bright as the reference. The result
+    depends neither on the scale of the score nor on the size of the pictures.
 
-    Without a reference each map is in units of its own brightest pixel, as in MUC2M
-    [1]_. That says how far a map spreads, and not how bright it is.
+    Without a reference, each map is divided by its own brightest pixel, as in MUC2M
+    [1]_. The result then shows how far a map spreads, and not how bright it is.
 
     Parameters
     ----------
     maps : array-like of shape (n_samples, height, width) or \
             (n_samples, n_channels, height, width)
-        Maps. Of signed maps, such as gradients, the absolute values count. Channels are
+        Maps. Absolute values are taken of signed maps, such as gradients. Channels are
         added up.
     reference : array-like of the same shape but for n_samples, or None, default=None
-        Maps of the same score on other samples.
+        Maps of the same score for other samples.
 
     Returns
     -------
     magnitude : float
-        Not negative. A map of zeros counts as 0.
+        At least 0. A map of zeros counts as 0.
 
     Raises
     ------
     ValueError
-        If maps are no numbers, shapes differ, or the reference is 0 everywhere, or
-        tiny beside the maps.
+        If maps are not numbers, if shapes differ, or if the reference is 0 everywhere
+        or very small compared with the maps.
 
     References
     ----------
@@ -122,8 +122,8 @@ def saliency_magnitude(maps: Rows, *, reference: Rows | None = None) -> float:
         ratio = (maps / unit).mean() / (reference / unit).mean()
     if not np.isfinite(ratio):
         raise ValueError(
-            "reference is 0 everywhere, or too small beside maps to measure them by: "
-            "pass maps of samples of which the score depends on the view."
+            "reference is 0 everywhere, or too small compared with maps. Pass maps of "
+            "samples for which the score depends on the view."
         )
     return float(ratio)
 
@@ -138,7 +138,7 @@ def _brightness(maps, name):
         )
     if maps.ndim == 3:
         return maps
-    # A sum over channels that are divided by their number stays in float64.
+    # Dividing by the number of channels first keeps the sum in the range of float64.
     return (maps / maps.shape[1]).sum(axis=1)
 
 
@@ -153,9 +153,9 @@ def _check_masks(masks, name, maps):
     masks = check_numbers(masks, name, ensure_2d=False, allow_nd=True)
     if masks.shape != maps.shape:
         raise ValueError(
-            f"{name} must be of the shape of maps without their channels, "
-            f"{maps.shape}, got {masks.shape}."
+            f"{name} must have the shape of maps without the channels, {maps.shape}, "
+            f"got {masks.shape}."
         )
     if not np.isin(masks, (0, 1)).all():
-        raise ValueError(f"{name} must hold True and False, or 1 and 0, and no others.")
+        raise ValueError(f"{name} must hold only True and False, or 1 and 0.")
     return masks

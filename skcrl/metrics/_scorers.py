@@ -1,4 +1,4 @@
-"""Scorers by name: what `scoring=` of scikit-learn's searches takes."""
+"""Scorers by name, for the parameter `scoring` of scikit-learn's searches."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -26,12 +26,12 @@ from skcrl.metrics._retrieval import (
 
 
 def get_scorer_names() -> list[str]:
-    """Names that :func:`get_scorer` knows.
+    """Names of the scorers that :func:`get_scorer` knows.
 
     Returns
     -------
     names : list of str
-        In alphabetical order.
+        Names in alphabetical order.
 
     Examples
     --------
@@ -47,47 +47,54 @@ def get_scorer_names() -> list[str]:
 def get_scorer(
     name: str, *, metric: Metric = "cosine", hubness: Correction = None
 ) -> "Scorer":
-    """Scorer of two-view estimators by its name, higher is better.
+    """Get a scorer of two-view estimators by its name; higher scores are better.
+
+    Use it as `scoring` in ``GridSearchCV`` or ``cross_val_score``.
 
     Parameters
     ----------
     name : str
-        One of :func:`get_scorer_names`. "recall_at_1", "recall_at_5", "recall_at_10",
-        "mean_reciprocal_rank" and "neg_median_rank" (the negative of the median
-        rank) search either view for the partners of the rows of the other, and are the
-        mean of both directions; with "_x_to_y" after them the first view's rows are
-        the queries, with "_y_to_x" the second's. "mean_average_precision" and these
-        two forms of it search for all rows of the query's class. "pearson_sum" is that
-        of the codes.
+        One of :func:`get_scorer_names`:
+
+        - "recall_at_1", "recall_at_5", "recall_at_10", "mean_reciprocal_rank" and
+          "neg_median_rank" (the negative median rank) search, for each row of one view,
+          its partner in the other view. They are means of both directions.
+        - "mean_average_precision" searches, for each row, all rows of the same class in
+          the other view. It is a mean of both directions.
+        - Add "_x_to_y" to one of these names to use only rows of the first view as
+          queries, or "_y_to_x" to use only rows of the second view.
+        - "pearson_sum" is :func:`pearson_sum` of the codes.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What ranks the rows of the other view; of no effect on "pearson_sum".
+        How codes are compared. It has no effect on "pearson_sum".
     hubness : None, "csls" or Hubness, default=None
-        How cosines are corrected for hubs, as in :func:`recall_at_k`; likewise. The
-        first entry of a bank is of the first view.
+        Correction of cosines for hubs, as in :func:`recall_at_k`. The first entry of a
+        bank belongs to the first view. It has no effect on "pearson_sum".
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` is the score of ``estimator.transform_pair(X, y)``;
-        that by classes is given those of the rows, ``scorer(estimator, X, y,
-        classes=classes)``. Rows of NaN, or None in a list, of which a view is missing,
-        are left out; if no row has both views, it is a ValueError.
+        ``scorer(estimator, X, y)`` returns the score of
+        ``estimator.transform_pair(X, y)``. A "mean_average_precision" scorer also needs
+        the classes of the rows: ``scorer(estimator, X, y, classes=classes)``. Rows in
+        which a view is missing (NaN, or None in a list) are left out. If no row has
+        both views, a ValueError is raised.
 
     Raises
     ------
     ValueError
-        If there is no such scorer, or metric, or way to correct it.
+        If `name`, `metric` or `hubness` is not valid.
 
     See Also
     --------
-    recall_at_k : Which says how codes are compared and ties counted.
+    recall_at_k : Its notes explain how codes are compared and how ties are counted.
 
     Notes
     -----
-    In searches and in ``cross_val_score`` classes come by scikit-learn's metadata
-    routing, which must be enabled, and are cut into folds as the rows are. A scorer by
-    classes requests `classes`; ``scorer.set_score_request(classes="labels")`` has it
-    take what is passed as `labels`.
+    In searches and in ``cross_val_score``, the metadata routing of scikit-learn must be
+    enabled to pass classes. They are then divided into folds together with the rows. A
+    scorer that needs classes requests them under the name `classes`. After
+    ``scorer.set_score_request(classes="labels")`` it requests them under the name
+    `labels`.
 
     Examples
     --------
@@ -102,7 +109,7 @@ def get_scorer(
     >>> search.best_params_
     {'n_components': 20}
 
-    Of the same digit all sheets are relevant:
+    Here all halves of the same digit are relevant:
 
     >>> from sklearn import config_context
     >>> _, _, digits = load_digits_halves()
@@ -116,7 +123,7 @@ def get_scorer(
     names = get_scorer_names()
     if not isinstance(name, str) or name not in names:
         raise ValueError(
-            f"There is no scorer {name!r}: choose one of {', '.join(names)}."
+            f"There is no scorer {name!r}. Choose one of {', '.join(names)}."
         )
     compared_by(metric)
     check_hubness(hubness, metric)
@@ -125,12 +132,12 @@ def get_scorer(
 
 @dataclass(repr=False)
 class Scorer:
-    """Callable that scores the codes of both views."""
+    """Callable that returns a score of the codes of both views."""
 
     name: str
     metric: Metric = "cosine"
     hubness: Correction = None
-    request: bool | str | None = True  # of classes, in words of metadata routing
+    request: bool | str | None = True  # of classes, for metadata routing
 
     def __hash__(self):  # `request` may change
         return hash((self.name, self.metric, self.hubness))
@@ -142,13 +149,13 @@ class Scorer:
         by_classes = self.name in _BY_CLASSES
         if by_classes and classes is None:
             raise ValueError(
-                f"{self.name} needs the class of each row, as in scorer(estimator, X, "
-                "y, classes=classes). In a search pass fit(X, y, classes=classes), "
-                "under sklearn.set_config(enable_metadata_routing=True)."
+                f"{self.name} needs the class of each row. Call scorer(estimator, X, "
+                "y, classes=classes). In a search, call fit(X, y, classes=classes), "
+                "after sklearn.set_config(enable_metadata_routing=True)."
             )
         if not by_classes and classes is not None:
             raise ValueError(
-                f"{self.name} takes no classes: those that do are "
+                f"{self.name} takes no classes. The scorers that take classes are "
                 f"{', '.join(_BY_CLASSES)}."
             )
         X, y, classes = self._complete(X, y, classes)
@@ -168,9 +175,9 @@ class Scorer:
             return X, y, classes
         if len(rows) == 0:
             raise ValueError(
-                f"No row has both views, and {self.name} compares the codes of both: "
-                "pass some that do. In a search shuffle the rows before they are cut "
-                "into folds, as KFold(shuffle=True) does."
+                f"No row has both views, but {self.name} compares the codes of both. "
+                "Pass rows with both views. In a search, shuffle the rows before they "
+                "are divided into folds, with KFold(shuffle=True)."
             )
         if classes is not None:
             check_consistent_length(X, classes)
@@ -178,15 +185,15 @@ class Scorer:
         return kind_of(X).take(X, rows), kind_of(y).take(y, rows), classes
 
     def set_score_request(self, *, classes: bool | str | None) -> Self:
-        """Say under which name classes come by scikit-learn's metadata routing."""
+        """Set the name of the classes in scikit-learn's metadata routing."""
         if self.name not in _BY_CLASSES:
-            raise ValueError(f"{self.name} takes no classes, so it requests none.")
+            raise ValueError(f"{self.name} takes no classes, so it cannot request any.")
         self.request = classes
         self.get_metadata_routing()  # refuses what is no name
         return self
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """What is requested, for scikit-learn's metadata routing."""
+        """Requested metadata, for scikit-learn's metadata routing."""
         routing = MetadataRequest(owner=repr(self))
         if self.name in _BY_CLASSES:
             routing.score.add_request(param="classes", alias=self.request)

@@ -1,4 +1,4 @@
-"""How much the two views of a sample have in common, and how much of their own."""
+"""Scores of how much two views of a sample share, and how much is individual."""
 
 from typing import Literal
 
@@ -19,29 +19,30 @@ __all__ = ["common_score", "individual_score"]
 def common_score(
     Zx: Rows, Zy: Rows, *, kind: Literal["product", "cosine"] = "product"
 ) -> np.ndarray:
-    r"""How much of their common codes the two views of each sample share.
+    r"""Score how much the two views of each sample have in common.
 
-    With the common codes :math:`z_1, z_2` of a sample, and :math:`\hat z_1, \hat z_2`
-    the same at length one, the score is
-    :math:`(\hat z_1 \cdot \hat z_2)(z_1 \cdot z_2)` [1]_. Its gradient vanishes where
-    the codes are orthogonal, so that a map of it stays dark where the views have
-    nothing in common; that of the cosine alone does not. Use it for maps.
+    Let :math:`z_1, z_2` be the common codes of a sample, and
+    :math:`\hat z_1, \hat z_2` the same codes scaled to length one. The score is
+    :math:`(\hat z_1 \cdot \hat z_2)(z_1 \cdot z_2)` [1]_. Use it for saliency maps. Its
+    gradient is 0 if the codes are orthogonal, so a map stays dark if the views have
+    nothing in common. This is not true for the cosine alone.
 
-    It is large for samples with long codes, and for opposite codes as well as for equal
-    ones. To find samples whose views do not belong together, use ``kind="cosine"``.
+    The score is large for samples with long codes. It is large for opposite codes as
+    well as for equal codes. To find samples whose views do not belong together, use
+    ``kind="cosine"``.
 
     Parameters
     ----------
     Zx, Zy : array-like of shape (n_samples, n_components)
         Paired common codes of the two views, each column with mean 0.
     kind : {"product", "cosine"}, default="product"
-        The score above, or its first factor, the cosine.
+        "product" is the score above, "cosine" is only its first factor.
 
     Returns
     -------
     scores : ndarray of shape (n_samples,)
-        Not negative for "product", between -1 and 1 for "cosine". A sample with a code
-        of zeros has score 0.
+        At least 0 for "product", and between -1 and 1 for "cosine". A sample with a
+        code of zeros has score 0.
 
     Raises
     ------
@@ -65,15 +66,18 @@ def common_score(
 
 
 def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
-    r"""How much of its own one view of each sample has.
+    r"""Score how much of one view of each sample is individual.
 
-    The length of :math:`(I - QQ^\top) w`: of the view's individual code :math:`w`, less
-    its projection on the two common codes of the sample, of which :math:`Q` is an
-    orthonormal basis [1]_. Its gradient is what a map of the individual part shows.
+    Let :math:`w` be the individual code of the view, and :math:`Q` an orthonormal basis
+    of the two common codes of the sample. The score is the length of
+    :math:`(I - QQ^\top) w`, that is of :math:`w` minus its projection on the common
+    codes [1]_. Use it for saliency maps of the individual part, which show its
+    gradient.
 
-    It takes individual and common codes for vectors of one space, and so depends on the
-    order and the signs of the codes. To find samples with much of their own, use the
-    length of the individual codes, ``numpy.linalg.norm(W, axis=1)``.
+    The score treats individual and common codes as vectors of the same space, so it
+    depends on the order and the signs of the codes. To find samples with a large
+    individual part, use the length of the individual codes,
+    ``numpy.linalg.norm(W, axis=1)``.
 
     Parameters
     ----------
@@ -85,8 +89,8 @@ def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
     Returns
     -------
     scores : ndarray of shape (n_samples,)
-        Not negative; 0 where the common codes span all dimensions, as two codes of two
-        dimensions do.
+        At least 0. The score is 0 if the common codes span all dimensions, as they do
+        with two dimensions.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def individual_score(W: Rows, Zx: Rows, Zy: Rows) -> np.ndarray:
 
 
 def _checked(**codes):
-    """Codes of one shape as float64."""
+    """Codes in float64, which must all have the same shape."""
     (first, expected), *others = codes.items()
     for name, array in others:
         check_paired(expected, array, names=(first, name))

@@ -1,4 +1,4 @@
-"""How alike two representations of the same samples are, whole or batch by batch."""
+"""Similarity of two representations of the same samples, at once or in batches."""
 
 import warnings
 from functools import reduce
@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 _BLOCK_ROWS = 8192
-# Of the squared norm of a Gram matrix: less than this is the rounding of it.
+# Smaller shares of the squared norm of a Gram matrix are only rounding error.
 _ROUNDING = 1e-12
-# Binary exponent below that of every number but 0.
+# A binary exponent that is smaller than that of any number except 0.
 _LEAST = -1074
 
 _DEBIASED = {"debiased": ["boolean"]}
@@ -39,7 +39,7 @@ _VARIANCE = {"variance": [Interval(Real, 0, 1, closed="right")]}
 class _Sums(NamedTuple):
     """Moments of paired rows (u, v) about their means, and sums of squared lengths.
 
-    With d = |u|^2 and e = |v|^2 of each row.
+    In the names, d is |u|^2 and e is |v|^2 of each row.
     """
 
     m: _moments.Moments
@@ -53,21 +53,22 @@ class _Sums(NamedTuple):
 
 
 class RepresentationSimilarity:
-    """Similarity of two representations that come batch by batch.
+    """Similarity of two representations that are passed in batches.
 
-    For activations of networks that do not fit in memory: every batch is added to sums,
-    and each method gives the number that the function of its name gives for all rows at
-    once. Memory grows with the square of the columns, or with the rows where they are
-    fewer, and not with the number of batches.
+    Use it if representations, such as activations of networks, do not fit into memory.
+    Every batch is added to sums. Each method returns the same number as the function of
+    the same name for all rows at once. The memory grows with the square of the number
+    of columns, or with the number of rows while this is smaller. It does not grow with
+    the number of batches.
 
     Attributes
     ----------
     n_samples : int
-        Rows so far.
+        Number of rows so far.
 
     See Also
     --------
-    cka, svcca, pwcca, procrustes_distance : The same of two arrays.
+    cka, svcca, pwcca, procrustes_distance : The same measures for two arrays.
 
     Examples
     --------
@@ -88,13 +89,13 @@ class RepresentationSimilarity:
 
     def __init__(self):
         self.n_samples = 0
-        self._origins = None  # first rows: what is constant is 0 about it
-        self._names = None, None  # of columns, where frames told them
-        # Binary exponents of the largest numbers about the origins, for both views: of
-        # all rows, and of those in the sums, whose unit they are.
+        self._origins = None  # first rows; minus these, constant columns are 0
+        self._names = None, None  # column names, if data frames were passed
+        # Binary exponents of the largest differences from the origins, for both views.
+        # The first pair is for all rows, the second is the unit of the sums.
         self._exponents = self._units = (_LEAST, _LEAST)
         self._sums = None
-        self._waiting = []  # pairs of arrays of rows that are not in the sums
+        self._waiting = []  # pairs of arrays of rows that are not yet in the sums
 
     def update(self, X: Rows, y: Rows) -> Self:
         """Add a batch of rows.
@@ -114,8 +115,8 @@ class RepresentationSimilarity:
         Raises
         ------
         ValueError
-            If rows are not paired, hold NaN or infinity, or are not as wide as those
-            before, or if columns of a frame are named otherwise. Nothing is then added.
+            If rows are not paired, or hold NaN or infinity; or if the number or the
+            names of the columns differ from earlier batches. Nothing is then added.
         """
         given = X, y
         X = check_numbers(X, "X")
@@ -129,15 +130,15 @@ class RepresentationSimilarity:
         ):
             if view.shape[1] != len(origin):
                 raise ValueError(
-                    f"{name} has {view.shape[1]} columns, and had {len(origin)} in the "
-                    "batches before."
+                    f"{name} has {view.shape[1]} columns, but had {len(origin)} in "
+                    "earlier batches."
                 )
             if old is not None and new is not None and (new != old).any():
                 column = np.flatnonzero(new != old)[0]
                 raise ValueError(
-                    f"Column {column} of {name} is {new[column]!r}, and was "
-                    f"{old[column]!r} in the batches before: pass the columns in the "
-                    "same order."
+                    f"Column {column} of {name} is {new[column]!r}, but was "
+                    f"{old[column]!r} in earlier batches. Pass the columns in the same "
+                    "order."
                 )
         rows = tuple(map(_about_origin, "Xy", (X, y), origins))
         self._origins = tuple(origin.copy() for origin in origins)
@@ -148,24 +149,24 @@ class RepresentationSimilarity:
         self._exponents = tuple(map(max, self._exponents, map(_exponent, rows)))
         self._waiting.append(rows)
         self.n_samples += len(X)
-        # More rows than columns take more memory than their sums.
+        # If there are more rows than columns, the sums take less memory than the rows.
         if sum(len(x) for x, _ in self._waiting) > max(map(len, self._origins)):
             self._sums, self._units = self._added_up(), self._exponents
             self._waiting = []
         return self
 
     def cka(self, *, debiased: bool = False) -> float:
-        """Linear centred kernel alignment, as :func:`cka`.
+        """Linear centred kernel alignment of all rows so far, as in :func:`cka`.
 
         Parameters
         ----------
         debiased : bool, default=False
-            Whether to take the unbiased estimate of each term.
+            Whether to use the unbiased estimate of each term.
 
         Returns
         -------
         similarity : float
-            Between 0 and 1; debiased, between -1 and 1.
+            Between 0 and 1, or between -1 and 1 if debiased.
         """
         validate_parameter_constraints(_DEBIASED, {"debiased": debiased}, "cka")
         sums, _ = self._all_sums(4 if debiased else 2)
@@ -185,14 +186,14 @@ class RepresentationSimilarity:
         for name, rest, norm in (("X", xx, norms[0]), ("y", yy, norms[1])):
             if norm > 0 and not rest > _ROUNDING * norm:
                 _warn(
-                    f"No two rows of {name} are more alike than others: its debiased "
-                    "CKA with anything is 0."
+                    f"All pairs of rows of {name} are equally similar, so its debiased "
+                    "CKA with any other representation is 0."
                 )
                 return 0.0
         return _normalised(xy, xx, yy)
 
     def svcca(self, *, variance: float = 0.99) -> float:
-        """Singular vector canonical correlation, as :func:`svcca`.
+        """SVCCA of all rows so far, as in :func:`svcca`.
 
         Parameters
         ----------
@@ -215,7 +216,7 @@ class RepresentationSimilarity:
         return float(np.linalg.svdvals(T).clip(0, 1).mean())
 
     def pwcca(self) -> float:
-        """Projection-weighted canonical correlation, as :func:`pwcca`.
+        """Projection-weighted CCA of all rows so far, as in :func:`pwcca`.
 
         Returns
         -------
@@ -234,11 +235,11 @@ class RepresentationSimilarity:
             shared = x_basis @ shared
         weights = abs(shared).sum(axis=0)
         correlations = solution.singular_values[: solution.rank]
-        # Rounding may take the mean of ones above 1.
+        # By rounding, a mean of ones may be larger than 1.
         return min(1.0, float(correlations @ weights / weights.sum()))
 
     def procrustes_distance(self) -> float:
-        """Squared distance after the best rotation, as :func:`procrustes_distance`.
+        """Procrustes distance of all rows so far, as in :func:`procrustes_distance`.
 
         Returns
         -------
@@ -251,14 +252,15 @@ class RepresentationSimilarity:
         return float(2 - 2 * aligned)
 
     def _all_sums(self, n_least=2):
-        """Sums of all rows, and basis (p, n) of X where its columns were too many."""
+        """Sums of all rows, and the basis (p, n) of X if it was narrowed."""
         if self.n_samples < n_least:
             raise ValueError(
                 f"This similarity needs at least {n_least} rows, got {self.n_samples}."
             )
         x_basis = None
         if self._sums is None:
-            # Fewer rows than columns: square views of the same inner products.
+            # There are fewer rows than columns: use narrower views with the same inner
+            # products.
             X, y = map(_in_units, self._rows(), self._exponents)
             X, x_basis = _narrowed(X)
             sums = _summed(X, _narrowed(y)[0], (0, 0))
@@ -267,13 +269,13 @@ class RepresentationSimilarity:
         for name, products in (("X", sums.m.xx), ("y", sums.m.yy)):
             if not products.any():
                 _warn(
-                    f"{name} is constant, so that nothing is like it: pass a "
+                    f"{name} is constant, so its similarity to anything is 0. Pass a "
                     "representation that varies between samples."
                 )
         return sums, x_basis
 
     def _added_up(self):
-        """The sums with the rows that wait, in units of the largest numbers of all."""
+        """The sums including the waiting rows, in units for all rows."""
         sums = self._sums
         if sums is not None and self._units != self._exponents:
             sums = _rescaled(sums, *np.subtract(self._units, self._exponents))
@@ -284,7 +286,7 @@ class RepresentationSimilarity:
         return waiting if sums is None else _merged(sums, waiting)
 
     def _rows(self):
-        """All rows that wait, of both."""
+        """All waiting rows of both representations."""
         if len(self._waiting) == 1:
             return self._waiting[0]
         return tuple(map(np.concatenate, zip(*self._waiting, strict=True)))
@@ -293,49 +295,52 @@ class RepresentationSimilarity:
         n_free = self.n_samples - 1
         if x_rank + y_rank > n_free:
             _warn(
-                f"The representations vary in {x_rank} and {y_rank} directions, and "
-                f"the rows leave {n_free} degrees of freedom: the first canonical "
-                "correlations are 1 whatever the data. Pass more rows, or compare "
-                "by cka(debiased=True)."
+                f"The representations vary in {x_rank} and {y_rank} directions, but "
+                f"the rows leave only {n_free} degrees of freedom, so the first "
+                "canonical correlations are 1 for any data. Pass more rows, or use "
+                "cka(debiased=True)."
             )
 
 
 def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
     r"""Linear centred kernel alignment of two representations of the same samples.
 
-    :math:`\|X^\top Y\|_F^2 / (\|X^\top X\|_F \|Y^\top Y\|_F)` of centred columns [1]_:
-    the cosine of the Gram matrices :math:`XX^\top` and :math:`YY^\top`. Rotations and a
-    common scale of all columns of a representation change nothing; a linear map that
-    stretches some directions does.
+    For centred columns it is
+    :math:`\|X^\top Y\|_F^2 / (\|X^\top X\|_F \|Y^\top Y\|_F)` [1]_. This is the cosine
+    of the Gram matrices :math:`XX^\top` and :math:`YY^\top`. It does not change if a
+    representation is rotated, or multiplied by a number. It changes if some directions
+    are stretched more than others.
 
-    Independent representations of many more columns than rows come out near 1, because
-    every Gram matrix is then nearly diagonal. `debiased` leaves the diagonals out: each
-    of the three terms is the unbiased estimate of the Hilbert-Schmidt independence
-    criterion of Song et al. [2]_. With :math:`d_i` and :math:`e_i` for the squared
-    lengths of the centred rows it is, but for the factor :math:`n (n - 3)`,
+    If there are many more columns than rows, CKA is close to 1 even for independent
+    representations, because every Gram matrix is then nearly diagonal. `debiased`
+    leaves out the diagonals: each of the three terms is the unbiased estimate of the
+    Hilbert-Schmidt independence criterion by Song et al. [2]_. Use it if there are few
+    samples [4]_. Let :math:`d_i` and :math:`e_i` be the squared lengths of the centred
+    rows. Up to the factor :math:`n (n - 3)`, the estimate of the first term is
 
     .. math:: \|X^\top Y\|_F^2 - \frac{n}{n-2} \sum_i d_i e_i
               + \frac{\sum_i d_i \sum_i e_i}{(n-1)(n-2)},
 
-    so that sums suffice, whatever the number of rows. Means of this over minibatches
-    [3]_ come near to what is here exact for all rows. Compare representations of few
-    samples by the debiased one [4]_.
+    so only sums over rows are needed. Averages over minibatches [3]_ approximate the
+    exact result for all rows that is computed here.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        First representation. Activations of a convolution have one row a sample, with
-        places averaged or side by side.
+        First representation. Activations of a convolution must have one row for each
+        sample: average the positions, or put them side by side.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second representation of the same samples.
     debiased : bool, default=False
-        Whether to take the unbiased estimate of each term. Takes 4 samples.
+        Whether to use the unbiased estimate of each term, which needs at least 4
+        samples.
 
     Returns
     -------
     similarity : float
-        Between 0 and 1; debiased, between -1 and 1, and near 0 for independent ones.
-        Beside a constant one 0, with a warning.
+        Between 0 and 1. If debiased it is between -1 and 1, and close to 0 for
+        independent representations. If a representation is constant, it is 0, with a
+        warning.
 
     Raises
     ------
@@ -344,9 +349,9 @@ def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
 
     See Also
     --------
-    RepresentationSimilarity : The same batch by batch.
-    svcca, pwcca : What no invertible linear map changes.
-    procrustes_distance : A distance by the best rotation.
+    RepresentationSimilarity : The same measure for batches.
+    svcca, pwcca : Measures that invertible linear maps do not change.
+    procrustes_distance : A distance after the best rotation.
 
     References
     ----------
@@ -376,10 +381,11 @@ def cka(X: Rows, y: Rows, *, debiased: bool = False) -> float:
 def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
     """Singular vector canonical correlation analysis of two representations.
 
-    Each is cut to the leading principal components that hold `variance` of its
-    variance; the similarity is the mean of all canonical correlations of what is left
-    [1]_. Rotations and a common scale of all columns change nothing, and with
-    `variance` 1 no invertible linear map does.
+    Each representation is reduced to its leading principal components, which keep the
+    share `variance` of its variance. The similarity is the mean of the canonical
+    correlations of the reduced representations [1]_. It does not change if a
+    representation is rotated, or multiplied by a number. With `variance` 1 it does not
+    change under any invertible linear map.
 
     Parameters
     ----------
@@ -393,20 +399,20 @@ def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
     Returns
     -------
     similarity : float
-        Between 0 and 1; 0 beside a constant one, with a warning. Where both keep as
-        many components as the samples allow, one less than their number, it is 1
-        whatever the data. There is a warning as soon as the components of both add up
-        to more than that, which makes the first correlations 1.
+        Between 0 and 1. If a representation is constant, it is 0, with a warning. If
+        both keep n_samples - 1 components, the most that the samples allow, it is 1 for
+        any data. There is a warning if the numbers of components add up to more than
+        n_samples - 1, because the first canonical correlations are then 1.
 
     Raises
     ------
     ValueError
-        If `variance` is out of its range, or rows are not paired, fewer than two, or
-        hold NaN or infinity.
+        If `variance` is out of range, or rows are not paired, fewer than two, or hold
+        NaN or infinity.
 
     See Also
     --------
-    RepresentationSimilarity : The same batch by batch.
+    RepresentationSimilarity : The same measure for batches.
 
     References
     ----------
@@ -429,12 +435,12 @@ def svcca(X: Rows, y: Rows, *, variance: float = 0.99) -> float:
 def pwcca(X: Rows, y: Rows) -> float:
     r"""Projection-weighted canonical correlation of two representations.
 
-    The canonical correlations :math:`\rho_i` are averaged with weights
-    :math:`\alpha_i = \sum_j |\langle h_i, z_j \rangle|`, where :math:`h_i` are the
-    canonical variates of the first representation and :math:`z_j` its columns [1]_:
-    what accounts for little of it counts for little. This is not symmetric: swap the
-    representations for weights by the other. Maps of `y` that can be inverted change
-    nothing.
+    It is the mean of the canonical correlations :math:`\rho_i` with the weights
+    :math:`\alpha_i = \sum_j |\langle h_i, z_j \rangle|`. Here :math:`h_i` are the
+    canonical variates of the first representation, and :math:`z_j` are its columns
+    [1]_. So directions that explain little of the first representation have a small
+    weight. The measure is not symmetric: swap the arguments to take weights from the
+    other representation. Invertible linear maps of `y` do not change it.
 
     Parameters
     ----------
@@ -446,9 +452,9 @@ def pwcca(X: Rows, y: Rows) -> float:
     Returns
     -------
     similarity : float
-        Between 0 and 1; 0 beside a constant one, with a warning. There is a warning,
-        too, where the ranks add up to more than the samples leave free, which makes
-        the first correlations 1.
+        Between 0 and 1. If a representation is constant, it is 0, with a warning. There
+        is also a warning if the ranks add up to more than n_samples - 1, because the
+        first canonical correlations are then 1 for any data.
 
     Raises
     ------
@@ -457,7 +463,7 @@ def pwcca(X: Rows, y: Rows) -> float:
 
     See Also
     --------
-    RepresentationSimilarity : The same batch by batch.
+    RepresentationSimilarity : The same measure for batches.
 
     References
     ----------
@@ -480,11 +486,12 @@ def pwcca(X: Rows, y: Rows) -> float:
 def procrustes_distance(X: Rows, y: Rows) -> float:
     r"""Squared distance of two representations after the best rotation.
 
-    With both centred and divided by their Frobenius norm,
-    :math:`\min_{R^\top R = I} \|X - Y R\|_F^2 = 2 - 2 \|X^\top Y\|_*`, with the nuclear
-    norm, the sum of the singular values [1]_. The narrower of the two is filled up
-    with columns of zeros, which the formula does not see. The square root satisfies the
-    triangle inequality, and so does :math:`\arccos \|X^\top Y\|_*` [2]_.
+    Both representations are centred and divided by their Frobenius norm. The distance
+    is :math:`\min_{R^\top R = I} \|X - Y R\|_F^2 = 2 - 2 \|X^\top Y\|_*`, where
+    :math:`\|\cdot\|_*` is the nuclear norm, the sum of the singular values [1]_. If one
+    representation is narrower, columns of zeros are added to it; they do not change the
+    formula. The square root of the distance satisfies the triangle inequality, and so
+    does :math:`\arccos \|X^\top Y\|_*` [2]_.
 
     Parameters
     ----------
@@ -496,9 +503,9 @@ def procrustes_distance(X: Rows, y: Rows) -> float:
     Returns
     -------
     distance : float
-        Between 0, for representations that differ by a rotation, a scale and a shift,
-        and 2, for such as have nothing in common. Beside a constant one 2, with a
-        warning.
+        Between 0 and 2. It is 0 for representations that differ only by a rotation, a
+        scale and a shift, and 2 for representations that have nothing in common. If a
+        representation is constant, it is 2, with a warning.
 
     Raises
     ------
@@ -507,7 +514,7 @@ def procrustes_distance(X: Rows, y: Rows) -> float:
 
     See Also
     --------
-    RepresentationSimilarity : The same batch by batch.
+    RepresentationSimilarity : The same measure for batches.
 
     References
     ----------
@@ -528,12 +535,12 @@ def procrustes_distance(X: Rows, y: Rows) -> float:
 
 
 def _about_origin(name, view, origin):
-    """Rows without their origin, if there are such numbers."""
+    """Rows minus the origin; a ValueError if they overflow."""
     with np.errstate(over="ignore"):
         rows = view - origin
     if not np.isfinite(rows).all():
         raise ValueError(
-            f"Rows of {name} differ by more than float64 can hold: scale {name} down."
+            f"Differences of rows of {name} overflow float64. Scale {name} down."
         )
     return rows
 
@@ -549,7 +556,7 @@ def _in_units(rows, exponent):
 
 
 def _rescaled(sums, x, y):
-    """Sums of rows u times 2^x and v times 2^y."""
+    """Sums for rows u multiplied by 2^x and rows v multiplied by 2^y."""
     m, dd, ee, de, du, dv, eu, ev = sums
     return _Sums(
         _moments.Moments(
@@ -590,17 +597,17 @@ def _block_sums(X, y):
 
 
 def _merged(a, b):
-    """Sums of two disjoint sets of rows together."""
+    """Sums of the union of two disjoint sets of rows."""
     m = _moments.merge_moments(a.m, b.m)
     a, b = (_about(sums, m.x_mean, m.y_mean) for sums in (a, b))
     return _Sums(m, *map(np.add, a[1:], b[1:]))
 
 
 def _about(sums, x_mean, y_mean):
-    """The same rows' sums of squared lengths about other means.
+    """Sums of squared lengths of the same rows about other means.
 
-    With a for what the mean of u moves by, u becomes u + a and d becomes
-    d + 2 a'u + a'a; the sums of u and of v are 0.
+    If the mean of u changes by -a, u becomes u + a and d becomes d + 2 a'u + a'a. The
+    sums of u and of v are 0.
     """
     m = sums.m
     a, b = m.x_mean - x_mean, m.y_mean - y_mean
@@ -625,9 +632,9 @@ def _about(sums, x_mean, y_mean):
 
 
 def _narrowed(view):
-    """A view of n rows in at most n columns, and the basis (p, n) they refer to.
+    """A view of n rows reduced to at most n columns, and the basis (p, n) of these.
 
-    The inner products of the centred rows are the same.
+    The inner products of the centred rows do not change.
     """
     if view.shape[1] <= len(view):
         return view, None
@@ -636,7 +643,7 @@ def _narrowed(view):
 
 
 def _axes(products, variance):
-    """White combinations of columns that hold that share of the variance (p, k)."""
+    """Whitened leading principal axes (p, k) that keep this share of the variance."""
     values, vectors = np.linalg.eigh(products)
     values, vectors = values[::-1], vectors[:, ::-1]
     rounding = 10 * len(values) * np.finfo(np.float64).eps
@@ -648,7 +655,7 @@ def _axes(products, variance):
 
 
 def _rank(cov):
-    """Rank of a covariance, whatever the units of its columns."""
+    """Rank of a covariance, which does not depend on the units of its columns."""
     scale = _linalg.unit_scale(cov.diagonal())
     return _axes(cov * scale[:, None] * scale, 1.0).shape[1]
 

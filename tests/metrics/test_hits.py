@@ -126,10 +126,10 @@ def test_whole_numbers_are_classes_too():
         ({"k": 7}, "k must be a whole number from 1 to 6, .* got 7"),
         ({"k": True}, "got True"),
         ({"labels": LABELS[:5]}, "each of the 6 columns of y_score once, got 5 "),
-        ({"labels": [*LABELS[:5], "cat"]}, "got 5 different ones of 6"),
-        ({"labels": [*LABELS[:5], "oak"]}, "got none for 'rose'"),
+        ({"labels": [*LABELS[:5], "cat"]}, "got 6 labels, 5 of them different"),
+        ({"labels": [*LABELS[:5], "oak"]}, "but 'rose' is missing"),
         ({"labels": None}, "each of the 6 columns of y_score once, got 1 "),
-        ({"y_true": LABELS[:2]}, "as many rows, got 2 and 3"),
+        ({"y_true": LABELS[:2]}, "same number of rows, got 2 and 3"),
         ({"y_score": [[np.nan] * 6] * 3}, "y_score contains NaN"),
         (
             {"hierarchy": {"a": "b", "b": "a", "cat": "a"}},

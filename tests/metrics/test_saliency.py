@@ -102,10 +102,10 @@ def test_tensors_are_maps():
         (MAPS[0, 0], MASKS, None, r"maps must be of shape .*, got \(4, 6\)"),
         (MAPS[:, :0], MASKS, None, r"maps must be of shape .*, got \(5, 0, 4, 6\)"),
         (MAPS[:4], MASKS, None, r"samples: \[4, 5\]. Rows of maps and masks"),
-        (MAPS, MASKS[:, :3], None, r"masks must be .* \(5, 4, 6\), got \(5, 3, 6\)"),
-        (MAPS, 0.5 * MASKS, None, "masks must hold True and False"),
-        (MAPS, MASKS, MASKS[:, :3], r"foreground must be .* got \(5, 3, 6\)"),
-        (MAPS, MASKS, 3 * MASKS, "foreground must hold True and False"),
+        (MAPS, MASKS[:, :3], None, r"masks must have .* \(5, 4, 6\), got \(5, 3, 6\)"),
+        (MAPS, 0.5 * MASKS, None, "masks must hold only True and False"),
+        (MAPS, MASKS, MASKS[:, :3], r"foreground must have .* got \(5, 3, 6\)"),
+        (MAPS, MASKS, 3 * MASKS, "foreground must hold only True and False"),
         (MAPS * np.nan, MASKS, None, "maps contains NaN"),
     ],
 )
@@ -119,7 +119,7 @@ def test_precision_refuses(maps, masks, foreground, message):
     [
         (MAPS, 0 * MAPS, "reference is 0 everywhere, or too small"),
         (0 * MAPS, 0 * MAPS, "reference is 0 everywhere"),
-        (MAPS * 1e300, MAPS * 1e-300, "too small beside maps"),
+        (MAPS * 1e300, MAPS * 1e-300, "too small compared with maps"),
         (MAPS, MAPS[:, :, :2], r"got \(4, 6\) and \(2, 6\)"),
         (MAPS, MAPS * np.inf, "reference contains infinity"),
         (MAPS[0, 0], None, "maps must be of shape"),

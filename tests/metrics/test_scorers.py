@@ -145,7 +145,7 @@ def test_several_scorers_in_cross_validation(views):
 
 def test_unknown_names_are_refused_with_those_there_are():
     with pytest.raises(
-        ValueError, match="no scorer 'mrr': .*mean_reciprocal_rank.*pea"
+        ValueError, match="no scorer 'mrr'. .*mean_reciprocal_rank.*pea"
     ):
         get_scorer("mrr")
     with pytest.raises(ValueError, match=r"no scorer \['mean_reciprocal_rank'\]"):
@@ -230,14 +230,16 @@ def test_searches_cut_classes_as_they_cut_rows(views, name):
 
 def test_classes_where_they_do_not_belong_or_are_missing(fitted, views):
     scorer = get_scorer("mean_average_precision")
-    with pytest.raises(ValueError, match="needs the class of each row, .*set_config"):
+    with pytest.raises(ValueError, match="needs the class of each row. .*set_config"):
         scorer(fitted, *views)
     with pytest.raises(ValueError, match="one class for each of 300 rows, got 2"):
         scorer(fitted, *views, classes=[1, 2])
     rank = get_scorer("recall_at_1")
-    with pytest.raises(ValueError, match="takes no classes: those that do are mean_av"):
+    with pytest.raises(
+        ValueError, match="takes no classes. The scorers that take classes are mean_av"
+    ):
         rank(fitted, *views, classes=CLASSES)
-    with pytest.raises(ValueError, match="so it requests none"):
+    with pytest.raises(ValueError, match="so it cannot request any"):
         rank.set_score_request(classes=True)
     with pytest.raises(ValueError, match="alias"):
         scorer.set_score_request(classes=3)
@@ -263,7 +265,7 @@ def test_rows_that_miss_a_view_are_left_out(fitted, views, name, form):
     assert scorer(fitted, form(X), form(y), **whole) == expected
     none = np.arange(len(X)) % 3 != 2
     whole = {key: classes[none] for key, classes in whole.items()}
-    with pytest.raises(ValueError, match=f"No row has both views, and {name} compares"):
+    with pytest.raises(ValueError, match=f"No row has both views, but {name} compares"):
         scorer(fitted, form(X[none]), form(y[none]), **whole)
     if by_class:
         with pytest.raises(ValueError, match="inconsistent"):
