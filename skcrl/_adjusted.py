@@ -36,7 +36,7 @@ class AdjustedViews(TwoViewTransformer):
         covariates: Rows | None = None,
         **fit_params: Any,
     ) -> np.ndarray:
-        """Fit to both views, and give codes of the first.
+        """Fit the model to both views, and return codes of the first view.
 
         Parameters
         ----------
@@ -45,9 +45,9 @@ class AdjustedViews(TwoViewTransformer):
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            For ``fit`` and ``transform``.
+            Covariates, which are passed to ``fit`` and to ``transform``.
         **fit_params : dict
-            For ``fit``, such as `sample_weight`.
+            Further arguments of ``fit``, such as `sample_weight`.
 
         Returns
         -------
@@ -59,7 +59,7 @@ class AdjustedViews(TwoViewTransformer):
         return self.fit(X, y, **fit_params).transform(X, covariates)
 
     def transform(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
-        """Codes of the first view.
+        """Compute codes of the first view.
 
         Parameters
         ----------
@@ -71,14 +71,14 @@ class AdjustedViews(TwoViewTransformer):
         Returns
         -------
         Zx : ndarray or Dask array of shape (n_samples, n_components)
-            In float32 if `X` is, or is of integers that an encoder of yours looks up,
-            else in float64.
+            Codes. They are float32 if `X` is float32, or if it holds integers that your
+            own encoder looks up. Otherwise they are float64.
         """
         check_is_fitted(self)
         return self._beside(covariates, X)._codes_of(X, "x")
 
     def transform_y(self, y: Rows, covariates: Rows | None = None) -> np.ndarray:
-        """Codes of the second view.
+        """Compute codes of the second view.
 
         Parameters
         ----------
@@ -90,14 +90,14 @@ class AdjustedViews(TwoViewTransformer):
         Returns
         -------
         Zy : ndarray or Dask array of shape (n_samples, n_components)
-            As from ``transform``.
+            Codes, of the same type as from ``transform``.
         """
         return _base(self._beside(covariates, y=y)).transform_y(y)
 
     def transform_pair(
         self, X: Rows, y: Rows, covariates: Rows | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of both views.
+        """Compute codes of both views.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class AdjustedViews(TwoViewTransformer):
         Returns
         -------
         Zx, Zy : ndarray of shape (n_samples, n_components)
-            Codes, comparable dimension by dimension.
+            Codes. Dimension i of `Zx` corresponds to dimension i of `Zy`.
         """
         return _base(self._beside(covariates, X, y)).transform_pair(X, y)
 
@@ -121,7 +121,7 @@ class AdjustedViews(TwoViewTransformer):
         y: Rows | None = None,
         covariates: Rows | None = None,
     ) -> np.ndarray:
-        """One joint code per sample from whichever views are there.
+        """Compute one joint code for each sample, from the views that are present.
 
         Parameters
         ----------
@@ -136,8 +136,8 @@ class AdjustedViews(TwoViewTransformer):
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            The mean of the codes that are there, or what the estimator of a pipeline
-            gives.
+            Joint codes: the mean of the codes of the views that are present. A pipeline
+            returns the joint codes of its estimator.
         """
         return _base(self._beside(covariates, X, y)).transform_joint(X, y)
 
@@ -169,7 +169,7 @@ class AdjustedViews(TwoViewTransformer):
         to: Literal["x", "y", "both"] = "y",
         covariates: Rows | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Views rebuilt from whichever views are there.
+        """Rebuild a view, or both, from the codes of the views that are present.
 
         Parameters
         ----------
@@ -181,16 +181,16 @@ class AdjustedViews(TwoViewTransformer):
         to : {"x", "y", "both"}, default="y"
             View to rebuild.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if there were any in ``fit``. What they explain is
-            part of what is rebuilt.
+            Covariates of these rows, if there were any in ``fit``. The rebuilt view
+            includes the effect of the covariates.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`; (X, y) for "both". One-dimensional if it is a `y`
-            that was one-dimensional in fit. After ``set_output(transform="pandas")`` a
-            data frame or series, with the columns of fit and the rows of the views
-            given.
+            The view named by `to`, or a pair (X, y) for "both". A rebuilt `y` is
+            one-dimensional if it was one-dimensional in fit. After
+            ``set_output(transform="pandas")`` the result is a data frame or series with
+            the columns of the view in fit and the index of the given views.
         """
         estimator = _base(self._beside(covariates, X, y))
         return estimator.reconstruct(X, y, to=to)
@@ -198,7 +198,7 @@ class AdjustedViews(TwoViewTransformer):
     def impute(
         self, X: Rows, y: Rows, covariates: Rows | None = None
     ) -> tuple[Any, Any]:
-        """Both views, with the rows that are missing rebuilt from the other view.
+        """Fill in missing rows of each view by rebuilding them from the other view.
 
         Parameters
         ----------
@@ -212,34 +212,34 @@ class AdjustedViews(TwoViewTransformer):
         Returns
         -------
         X, y : ndarray, or CSR array if it was sparse
-            Copies of the views without gaps, dense ones in the container that
+            Copies of the views without gaps. Dense views come in the container that
             ``set_output`` asks for.
         """
         return _base(self._beside(covariates, X, y)).impute(X, y)
 
     def predict(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
-        """Second view rebuilt from the first: ``reconstruct(X, to="y")``.
+        """Rebuild the second view from the first: ``reconstruct(X, to="y")``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
             First view.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if there were any in ``fit``. What they explain of
-            the second view is part of it.
+            Covariates of these rows, if there were any in ``fit``. The rebuilt view
+            includes the effect of the covariates.
 
         Returns
         -------
         y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
-            Second view, in the container that ``set_output`` asks for.
+            Rebuilt second view, in the container that ``set_output`` asks for.
         """
         return _base(self._beside(covariates, X)).predict(X)
 
     def score(self, X: Rows, y: Rows, covariates: Rows | None = None) -> float:
-        """Total correlation of the codes of held-out views, higher is better.
+        """Total correlation of the codes of held-out views; higher is better.
 
-        :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y, covariates)``. Rows
-        of NaN, of which a view is missing, are left out.
+        It is :func:`skcrl.metrics.pearson_sum` of ``transform_pair(X, y, covariates)``.
+        Rows with a missing view (NaN) are left out.
 
         Parameters
         ----------

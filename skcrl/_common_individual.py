@@ -54,7 +54,7 @@ class CommonIndividual(TwoViewTransformer):
         return self._rebuild_parts(X, y, to, "all")
 
     def transform_individual(self, X: Rows) -> np.ndarray:
-        """Individual codes of the first view: what it does not share with the second.
+        """Compute individual codes of the first view: what it alone contains.
 
         Parameters
         ----------
@@ -64,13 +64,13 @@ class CommonIndividual(TwoViewTransformer):
         Returns
         -------
         Wx : ndarray of shape (n_samples, n_individual)
-            Codes of mean 0 and variance 1 in fit, uncorrelated there with ``transform``
-            of the same view.
+            Individual codes. On the training data they have mean 0 and variance 1, and
+            are uncorrelated with the common codes (``transform``) of the same view.
         """
         return self._individual_codes(X, "x")
 
     def transform_individual_y(self, y: Rows) -> np.ndarray:
-        """Individual codes of the second view.
+        """Compute individual codes of the second view.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class CommonIndividual(TwoViewTransformer):
         Returns
         -------
         Wy : ndarray of shape (n_samples, n_individual)
-            As from ``transform_individual``.
+            Individual codes, as from ``transform_individual``.
         """
         return self._individual_codes(y, "y")
 
@@ -97,10 +97,11 @@ class CommonIndividual(TwoViewTransformer):
     def common_score(
         self, X: Rows, y: Rows, *, kind: Literal["product", "cosine"] = "product"
     ) -> np.ndarray:
-        """How much of their common codes the two views of each sample share.
+        """Score how much the two views of each sample have in common.
 
-        :func:`skcrl.metrics.common_score` of ``transform_pair(X, y)``: "product" is for
-        maps, "cosine" finds samples whose views do not belong together.
+        It is :func:`skcrl.metrics.common_score` of ``transform_pair(X, y)``. Use
+        "product" for saliency maps, and "cosine" to find samples whose views do not
+        belong together.
 
         Parameters
         ----------
@@ -109,23 +110,25 @@ class CommonIndividual(TwoViewTransformer):
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         kind : {"product", "cosine"}, default="product"
-            Inner product of the codes times their cosine, or that alone.
+            "product" is the inner product of the codes times their cosine, and "cosine"
+            is only the cosine.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            "product" is not negative, and large for long codes, equal or opposite.
-            "cosine" is from -1 to 1, and higher where the views have more in common.
+            "product" is at least 0, and large for long codes that are equal or
+            opposite. "cosine" is between -1 and 1, and larger if the views have more in
+            common.
         """
         return common_score(*self._numeric_codes(X, y), kind=kind)
 
     def individual_score(self, X: Rows, y: Rows, *, side: Side = "x") -> np.ndarray:
-        """How much of its own one view of each sample has.
+        """Score how much of one view of each sample is individual.
 
-        :func:`skcrl.metrics.individual_score` of the individual codes of that view and
-        the common codes of both: what maps of the individual part are made of. It
-        depends on the order and the signs of the codes. To find samples with much of
-        their own, use the length of their individual codes.
+        It is :func:`skcrl.metrics.individual_score` of the individual codes of this
+        view and the common codes of both views. Use it for saliency maps of the
+        individual part. It depends on the order and the signs of the codes. To find
+        samples with a large individual part, use the length of their individual codes.
 
         Parameters
         ----------
@@ -134,18 +137,18 @@ class CommonIndividual(TwoViewTransformer):
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view, paired with `X`.
         side : {"x", "y"}, default="x"
-            The view whose score it is.
+            The view.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Not negative.
+            Scores of at least 0.
 
         Raises
         ------
         ValueError
-            If `n_individual` is not `n_components`, as the score compares both in one
-            space, or if they are fewer than 3.
+            If `n_individual` differs from `n_components`, because the score compares
+            both kinds of codes in one space, or if there are fewer than 3.
         """
         if side not in ("x", "y"):
             raise ValueError(f"side must be 'x' or 'y', got {side!r}.")
@@ -194,11 +197,11 @@ class CommonIndividual(TwoViewTransformer):
         to: Literal["x", "y", "both"] = "y",
         parts: Parts = "all",
     ) -> Any:
-        """Views rebuilt from their common codes, their individual codes, or both.
+        """Rebuild views from their common codes, their individual codes, or both.
 
-        Codes come from the view itself; LinearCommonIndividual takes the common codes
-        of the other view as well, if that is there. Where the view is missing, it is
-        rebuilt from the common codes of the other, which tell nothing individual.
+        A view is rebuilt from its own codes. LinearCommonIndividual also uses the
+        common codes of the other view, if it is present. A missing view is rebuilt from
+        the common codes of the other view, and so has no individual part.
 
         Parameters
         ----------
@@ -210,12 +213,13 @@ class CommonIndividual(TwoViewTransformer):
         to : {"x", "y", "both"}, default="y"
             View to rebuild.
         parts : {"common", "individual", "all"}, default="all"
-            Codes to rebuild it from; the others are put to 0.
+            Codes to rebuild the view from. The other codes are set to 0.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`, in the form that it had in fit; (X, y) for "both".
+            The view named by `to`, in the form that it had in fit, or a pair (X, y) for
+            "both".
         """
         if parts not in PARTS:
             raise ValueError(

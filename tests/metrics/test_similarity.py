@@ -253,7 +253,7 @@ def test_unusable_rows(rng):
     similarity = RepresentationSimilarity().update(X, X)
     with pytest.raises(ValueError, match="y has 2 columns, but had 3"):
         similarity.update(X, X[:, :2])
-    with pytest.raises(ValueError, match="scale y down"):
+    with pytest.raises(ValueError, match="Scale y down"):
         cka(X, np.sign(X) * 1e308)
 
 
