@@ -6,7 +6,7 @@ OLDEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 LOWEST := .venv-lowest
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test fuzz test-lowest bench results docs
+.PHONY: demo test fuzz test-lowest bench results docs linkcheck
 
 demo: .venv/installed-plot
 	$(BIN)/python benchmarks/transfer_halves.py --data digits --picture out/reconstructions.png
@@ -80,7 +80,11 @@ results: .venv/installed-peers .venv/installed-dask
 	$(BIN)/python benchmarks/results_book.py --jobs 2 --longest $(LONGEST)
 
 docs: .venv/installed-docs
-	$(BIN)/sphinx-build -W docs docs/_build
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W docs docs/_build
+
+# Asks every address of the manual, so it needs the internet.
+linkcheck: .venv/installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -b linkcheck docs docs/_build/linkcheck
 
 # On Linux pip brings gigabytes of CUDA with torch, which only a GPU needs. The smaller build
 # is tried for once and briefly: where its index cannot be reached, pip's own serves as well.

@@ -194,7 +194,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
 
         Returns
         -------
-        history : DataFrame of shape (n_iter_, n_figures)
+        history : DataFrame of shape (n_epochs, n_figures)
             One row per epoch, with the number of the epoch as index. A figure that an
             epoch does not have is NaN.
 

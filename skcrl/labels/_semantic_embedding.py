@@ -433,7 +433,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
 
         Returns
         -------
-        u : ndarray of shape (n_components_,)
+        u : ndarray of shape (n_components,)
             Code, which can be compared with the codes of samples.
 
         Raises

@@ -1,0 +1,75 @@
+"""
+Streams and Dask: more rows than memory holds
+=============================================
+
+`LinearCCA` needs sums over the rows and not the rows themselves. So they may come in
+pieces, from a file, a stream or Dask arrays. The result is the same as that of all rows
+at once.
+"""
+
+# %%
+# Pieces, one after the other
+# ---------------------------
+# `partial_fit` takes any number of rows. Each call adds them up, and the codes are
+# those of all rows so far.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skcrl import LinearCCA
+from skcrl.datasets import make_correlated_views
+
+
+def piece(seed):
+    """Rows of a stream, here made at random."""
+    return make_correlated_views(
+        500, correlations=(0.9, 0.6), random_state=np.random.RandomState(seed)
+    )
+
+
+stream = LinearCCA(2, reg=0)
+rows, estimates = [], []
+for seed in range(40):
+    stream.partial_fit(*piece(seed))
+    rows.append(500 * (seed + 1))
+    estimates.append(stream.correlations_)
+
+fig, ax = plt.subplots(layout="constrained")
+ax.plot(rows, estimates)
+ax.axhline(0.9, color="0.6", linestyle="--")
+ax.axhline(0.6, color="0.6", linestyle="--")
+ax.set_xlabel("rows seen")
+ax.set_ylabel("canonical correlations")
+ax.set_title("Dashed: what the stream was made with")
+
+# %%
+# The same numbers as those of all rows at once:
+
+pieces = [piece(seed) for seed in range(40)]
+X, y = (np.vstack(views) for views in zip(*pieces, strict=True))
+at_once = LinearCCA(2, reg=0).fit(X, y)
+print(np.abs(at_once.correlations_ - stream.correlations_).max() < 1e-10)
+
+# %%
+# Dask arrays
+# -----------
+# Views may be Dask arrays in blocks of rows. The sums are computed where the blocks
+# are, by whichever scheduler is set, and `transform` gives a Dask array back.
+
+import dask.array as da
+
+X_blocks, y_blocks = (da.from_array(view, chunks=(2000, -1)) for view in (X, y))
+of_dask = LinearCCA(2, reg=0).fit(X_blocks, y_blocks)
+print(np.abs(of_dask.correlations_ - at_once.correlations_).max() < 1e-10)
+of_dask.transform(X_blocks)
+
+# %%
+# Networks
+# --------
+# Deep estimators train on Dask arrays, too, and on memory maps and Datasets of torch, a
+# batch at a time.
+
+from skcrl import DeepCCA
+
+deep = DeepCCA(2, hidden_layer_sizes=(16,), max_epochs=2, tol=0, random_state=0)
+deep.fit(X_blocks, y_blocks).transform(X_blocks)
