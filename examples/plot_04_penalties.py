@@ -47,8 +47,8 @@ ax.legend()
 # %%
 # Any parameter, by a search
 # --------------------------
-# Other parameters are chosen by scikit-learn's searches. They need no scorer, because
-# a two-view estimator scores held-out pairs by itself. The second view goes where labels
+# Other parameters are chosen by scikit-learn's searches. They need no scorer, because a
+# two-view estimator scores held-out pairs by itself. The second view goes where labels
 # go. `make_view_pipeline` makes a `ViewPipeline`, which has steps for each view before
 # the estimator. The search sees all of them.
 

@@ -41,10 +41,10 @@ x_encoder, y_encoder = encoder(), encoder()
 # %%
 # Training
 # --------
-# A tenth of the rows is set aside to watch the training. With ``lr_schedule="one_cycle"``
-# the learning rate rises to `lr` and falls to nothing. `augment` could change the images
-# in training, for example by `RandomShift`; halves of four columns are too small for
-# that.
+# A tenth of the rows is set aside to watch the training. With
+# ``lr_schedule="one_cycle"`` the learning rate rises to `lr` and falls to nothing.
+# `augment` could change the images in training, for example by `RandomShift`; halves of
+# four columns are too small for that.
 
 from skcrl import DeepCCA
 
