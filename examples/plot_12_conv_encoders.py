@@ -18,8 +18,8 @@ from torch import nn
 from skcrl.datasets import load_digits_halves
 
 left, right, labels = load_digits_halves()
-x_images = left.reshape(-1, 1, 8, 4).astype("float32") / 16
-y_images = right.reshape(-1, 1, 8, 4).astype("float32") / 16
+x_images = left.reshape(-1, 1, 8, 4).astype("float32")
+y_images = right.reshape(-1, 1, 8, 4).astype("float32")
 train, test = slice(1000), slice(1000, None)
 
 

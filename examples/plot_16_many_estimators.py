@@ -69,7 +69,7 @@ for line, (name, halves) in zip(axes, rows, strict=True):
             ],
             cmap="gray_r",
             vmin=0,
-            vmax=16,
+            vmax=1,
         )
         ax.axvline(3.5, color="#D55E00", linewidth=1)
         ax.set_xticks([])
