@@ -24,8 +24,19 @@ from _tables import TABLES
 MARKER = re.compile(r"<!-- result: ([^:]+?)(?:: (.*))? -->$")
 # Its tables quote results in words, each beside its command.
 NOT_CHECKED = {"sources.md"}
-# Where prose may hold no figure, as it stands in a table or nowhere.
-WITHOUT_FIGURES = {"README.md", "guide.md"}
+# Folders that Sphinx or the results book writes.
+WRITTEN = {"_build", "auto_examples", "generated", "results"}
+
+
+def without_figures(name):
+    """Whether the sentences of a document may hold no figures."""
+    return name in {"README.md", "guide.md"} or name.startswith("guide/")
+
+
+def name_of(path, root):
+    """Name of a document: its path in docs/, or README.md."""
+    folder = root if path.parent == root else root / "docs"
+    return path.relative_to(folder).as_posix()
 
 
 class Block(NamedTuple):
@@ -45,8 +56,14 @@ class Block(NamedTuple):
 
 def documents(root):
     """Files that are checked."""
-    paths = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
-    return [path for path in paths if path.exists() and path.name not in NOT_CHECKED]
+    paths = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    return [
+        path
+        for path in paths
+        if path.exists()
+        and path.name not in NOT_CHECKED
+        and not WRITTEN & set(path.relative_to(root).parts)
+    ]
 
 
 def blocks(lines):
@@ -132,7 +149,7 @@ def rewrite_documents(store, root):
             found = block.name and shown(store, block.name, block.part)
             if found:
                 lines[block.start : block.end] = written(block, found)
-                left.pop(block.key(path.name), None)
+                left.pop(block.key(name_of(path, root)), None)
         text = "\n".join(lines)
         if text != path.read_text("utf-8"):
             path.write_text(text, "utf-8")
@@ -145,9 +162,10 @@ def faults(store, root):
     """What the documents show that no result holds, one line each."""
     listed = pasted(store)
     for path in documents(root):
+        name = name_of(path, root)
         lines = path.read_text("utf-8").split("\n")
         for block in blocks(lines):
-            where = f"{path.name}, line {block.start + 1}"
+            where = f"{name}, line {block.start + 1}"
             if block.name is None:
                 if holds_figures(block):
                     yield f"{where}: a table of figures without a result above it"
@@ -157,15 +175,15 @@ def faults(store, root):
                 continue
             found = shown(store, block.name, block.part)
             if found is None:
-                if listed.get(block.key(path.name)) != digest_of(block.lines):
+                if listed.get(block.key(name)) != digest_of(block.lines):
                     yield f"{where}: no result holds this table of {block.name!r}"
             elif block.lines != written(block, found):
                 yield f"{where}: the result {block.name!r} is other than this table"
-        if path.name in WITHOUT_FIGURES:
-            yield from figures_in_prose(path, lines)
+        if without_figures(name):
+            yield from figures_in_prose(name, lines)
 
 
-def figures_in_prose(path, lines):
+def figures_in_prose(name, lines):
     """Decimals, percentages and times in sentences; settings are written as code."""
     text = "\n".join(lines)
     for pattern in (r"```.*?\n```", r"(?m)^(    |\|).*$", r"`[^`]*`", r"\]\([^)]*\)"):
@@ -175,4 +193,4 @@ def figures_in_prose(path, lines):
     figure = re.compile(decimal + r"|\d+ ?%|\d+ percent|\d+ (seconds|minutes)\b")
     for number, line in enumerate(text.split("\n"), 1):
         if found := figure.search(line):
-            yield f"{path.name}, line {number}: {found[0]} stands in a sentence"
+            yield f"{name}, line {number}: {found[0]} stands in a sentence"

@@ -34,9 +34,10 @@ def test_pages_are_what_results_make_of_them():
 @pytest.fixture
 def documents(tmp_path):
     """A copy of the documents that are checked."""
-    (tmp_path / "docs").mkdir()
     for path in _documents.documents(ROOT):
-        shutil.copy(path, tmp_path / path.relative_to(ROOT))
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     return tmp_path
 
 

@@ -139,7 +139,9 @@ def test_dask_arrays_train_as_their_rows(views):
         with pytest.raises(ValueError, match="Input X contains NaN or infinity"):
             clone(est).fit(*chunked((spoilt, y)))
         unknown = [view[view[:, 0] > -9] for view in chunked(views)]
-        with pytest.raises(ValueError, match="X is a Dask array with chunks of unknown"):
+        with pytest.raises(
+            ValueError, match="X is a Dask array with chunks of unknown"
+        ):
             clone(est).fit(*unknown)
     expected = DeepCCA(**one_batch).fit(X, y).transform(X)
     np.testing.assert_allclose(est.transform(X), expected, atol=1e-4)
