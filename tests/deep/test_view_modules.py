@@ -163,7 +163,7 @@ def test_views_without_a_module(views):
     assert not hasattr(view, "module")
     with pytest.raises(AttributeError) as error:
         view.module()
-    message = "A view of ViewPipeline is.*take the module of its estimator_"
+    message = "A view of ViewPipeline has no.*take the module of its estimator_"
     assert re.match(message, str(error.value.__cause__))
 
 
