@@ -1,18 +1,18 @@
 """Formulas as MathML, which browsers draw without a script and without a network."""
 
 from docutils import nodes
-from docutils.utils.math.latex2mathml import tex2mathml
+from latex2mathml.converter import convert
 
 
 def write_inline(writer, node):
     """Write a formula within a line."""
-    writer.body.append(tex2mathml(node.astext()))
+    writer.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
 
 def write_block(writer, node):
     """Write a formula that stands alone, which narrow windows scroll."""
-    formula = tex2mathml(node.astext(), as_block=True)
+    formula = convert(node.astext(), display="block")
     writer.body.append(f'<div class="math">{formula}</div>')
     raise nodes.SkipNode
 
