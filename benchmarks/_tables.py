@@ -80,6 +80,7 @@ _ALL = (
     Table("retrieval", 60, ("retrieval --seeds 5",), CAPTIONS),
     Table("retrieval-few", 20, ("retrieval --seeds 5 --share 10",), CAPTIONS),
     Table("retrieval-paper", 40, ("retrieval --paper --share 3",), CAPTIONS),
+    Table("captions-linear", 2, ("captions --only linear",), CAPTIONS),
     Table("audio-sheet", 25, ("retrieval --data audio-sheet --share 100 10",)),
     Table("missing-cells", 45, ("missing_cells --share 0.1 0.3",), MFEAT),
 )

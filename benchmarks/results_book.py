@@ -244,6 +244,8 @@ def run_table(store, name):
                 text = in_fresh_process(__file__, "--print", note, *argv)
             except RuntimeError as error:
                 return f"{name}: failed: {str(error).splitlines()[-1]}"
+            if text.startswith("Skipped: "):
+                return f"{name}: {text.strip()}"
             imported = json.loads(note.read_text())
         lines += [""] * bool(lines) + text.strip("\n").splitlines()
         files |= set(imported["files"])

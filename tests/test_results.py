@@ -280,3 +280,13 @@ def test_a_table_is_run_and_written_into_its_document(documents, monkeypatch):
     assert expected in page.read_text("utf-8")
     assert page.read_text("utf-8") != text
     assert "numbers.md, demo" not in _documents.pasted(store)
+
+
+def test_a_script_that_lacks_its_data_leaves_no_result(tmp_path, monkeypatch):
+    command = f"captions --only linear --folder {tmp_path / 'none'}"
+    table = Table("captions-linear", 1, (command,))
+    monkeypatch.setitem(TABLES, "captions-linear", table)
+    store = Store(tmp_path)
+    said = results_book.run_table(store, "captions-linear")
+    assert said.startswith("captions-linear: Skipped: there is no ")
+    assert store.read(table.result) is None
