@@ -195,7 +195,7 @@ def test_values_are_equal_and_read_well(bank):
         ({"weight": -0.1}, "weight of Hubness must be a number from 0 to 10, got -0.1"),
         ({"weight": np.nan}, "must be a number from 0 to 10, got nan"),
         ({"bank": np.eye(2)}, "must be a pair .x_codes, y_codes., or None, got array"),
-        ({"bank": (np.eye(2), np.eye(3))}, "of one width, got 2 and 3 components"),
+        ({"bank": (np.eye(2), np.eye(3))}, "same number of components, got 2 and 3"),
         ({"bank": (np.eye(2), [[1, np.nan]])}, "the y codes of the bank contains NaN"),
         ({"bank": (np.empty((0, 2)), np.eye(2))}, "the x codes of the bank is empty"),
     ],
@@ -212,10 +212,10 @@ def test_corrections_that_do_not_fit(codes, bank):
         recall_at_k(*codes, hubness="nnn")
     for measure in (recall_at_k, retrieval_report):
         with pytest.raises(
-            ValueError, match="corrects cosines, and metric='euclidean'"
+            ValueError, match="corrects cosines, but metric='euclidean'"
         ):
             measure(*codes, metric="euclidean", hubness="csls")
-    with pytest.raises(ValueError, match="set metric='cosine', or hubness=None"):
+    with pytest.raises(ValueError, match="Set metric='cosine', or hubness=None"):
         get_scorer("recall_at_1", metric="euclidean", hubness=Hubness())
     narrow = Hubness(bank=tuple(Z[:, :4] for Z in bank))
     with pytest.raises(ValueError, match="codes of 4 components, .* compare have 5"):

@@ -441,7 +441,7 @@ def test_edited_files_of_an_index(views, banked, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"metric": "euclidean"}, "hubness corrects cosines, and metric='euclidean'"),
+        ({"metric": "euclidean"}, "hubness corrects cosines, but metric='euclidean'"),
         ({"hubness": "nnn"}, "The 'hubness' parameter .* Got 'nnn' instead"),
         (
             {"hubness_params": {"weight": 1}},

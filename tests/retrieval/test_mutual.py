@@ -52,7 +52,7 @@ def test_pairs_of_corrected_cosines(k, backend):
     order = np.lexsort((turned.x, turned.y))
     for a, b in zip(turned, (y, x, S[x, y]), strict=True):
         np.testing.assert_allclose(a[order], b, atol=1e-12)
-    with pytest.raises(ValueError, match="corrects cosines, and metric='euclidean'"):
+    with pytest.raises(ValueError, match="corrects cosines, but metric='euclidean'"):
         mutual_nearest_neighbors(Zx, Zy, k, metric="euclidean", hubness="csls")
 
 
