@@ -69,10 +69,11 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
     correlation_power : float, default=1.0
         Power p, not negative, with which components are weighted by their correlation
         in the search for pairs: codes are multiplied by rho ** p. Here rho are the
-        `singular_values_` of the estimator if it has them; with few pairs these stay
-        below 1 thanks to the penalty. Otherwise they are its `correlations_`, with
-        negative ones set to 0. If the estimator has neither, components are not
-        weighted. The codes that ``transform`` returns are not weighted.
+        `singular_values_` of the estimator if it has them, which a penalty makes
+        smaller where few pairs do not determine the fit. Otherwise they are its
+        `correlations_`, with negative ones set to 0. If the estimator has neither,
+        components are not weighted. The codes that ``transform`` returns are not
+        weighted.
     random_state : int, RandomState instance or None, default=None
         Seed for drawing the held-out pairs. The estimator uses its own `random_state`.
 

@@ -478,7 +478,7 @@ class CCALRanker(BaseTwoBranch):
             A validation set of your own: a pair of views with complete rows, which are
             checked like `X` and `y`, or a Dataset of pairs. It replaces
             `validation_fraction`: training uses all of `X` and `y`, and early stopping
-            and `monitor` use the validation set.
+            and `monitor` use the validation set. It has no `groups`.
 
         Returns
         -------

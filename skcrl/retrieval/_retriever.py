@@ -104,11 +104,11 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
     correlation_power : float, default=1.0
         The power p, not negative; larger values give more weight to the components with
         the largest correlations. The correlations are the `singular_values_` of the
-        estimator if it has them (a penalty keeps these below 1 where the fit is loose),
-        otherwise its `correlations_`, with negative ones set to zero. Codes of an
-        estimator with neither are not weighted. With 0 no codes are weighted: use it if
-        the penalty is much stronger than held-out pairs suggest, and for learned
-        projections, whose components are not canonical variates.
+        estimator if it has them, which a penalty makes smaller where the data do not
+        determine the fit, otherwise its `correlations_`, with negative ones set to
+        zero. Codes of an estimator with neither are not weighted. With 0 no codes are
+        weighted: use it if the penalty is much stronger than held-out pairs suggest,
+        and for learned projections, whose components are not canonical variates.
     cv : int or None, default=None
         Number of folds for held-out correlations, at least 2. Each fold of consecutive
         samples is encoded by a clone that is fitted to the others, and whose components
@@ -679,8 +679,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If no view is given, or a row has none; if the views are not valid input of
-            the estimator; if `n_neighbors` is larger than the index; or if `codes` or
-            `metric` was changed since the index was made.
+            the estimator; or if the codes are not finite.
         """
         views = self._given(X, y)
         there = rows_there(views)
