@@ -74,7 +74,7 @@ stability.to_frame("x").head(6)
 
 from skcrl.plotting import StabilityDisplay
 
-StabilityDisplay.from_result(stability, max_variables=8)
+StabilityDisplay.from_result(stability, top=8)
 
 # %%
 # Is it more than chance?

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-# Either view, in all displays: blue and orange of the palette of Okabe and Ito.
+# Either view, in all displays. Blue and orange are of the palette of Okabe and Ito.
 VIEW_COLORS = {"x": "#0072B2", "y": "#D55E00"}
+VIEW_MARKERS = {"x": "o", "y": "^"}
+VIEW_NAMES = {"x": "first view", "y": "second view"}
 NEUTRAL = "0.6"
 
 

@@ -8,7 +8,13 @@ import numpy as np
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._tables import short_name
-from skcrl.plotting._axes import NEUTRAL, VIEW_COLORS, axes_or_new
+from skcrl.plotting._axes import (
+    NEUTRAL,
+    VIEW_COLORS,
+    VIEW_MARKERS,
+    VIEW_NAMES,
+    axes_or_new,
+)
 from skcrl.plotting._fitted import codes_of
 from skcrl.plotting._variables import check_top, spread, strongest, variables
 
@@ -245,7 +251,7 @@ class CorrelationCircleDisplay:
         ax.yaxis.set_label_coords(0, 1.1, transform=ax.transData)
         ax.legend(
             list(self.points_.values()),
-            ["first view", "second view"],
+            VIEW_NAMES.values(),
             loc="upper center",
             ncols=2,
             frameon=False,
@@ -306,9 +312,8 @@ def _draw_circles(ax, reach):
 
 def _points(ax, loadings, side):
     """Points of a view: dots of the first, triangles of the second."""
-    marker = {"x": "o", "y": "^"}[side]
     return ax.scatter(
-        *loadings.T, s=16, marker=marker, color=VIEW_COLORS[side], zorder=3
+        *loadings.T, s=16, marker=VIEW_MARKERS[side], color=VIEW_COLORS[side], zorder=3
     )
 
 

@@ -10,7 +10,7 @@ from skcrl.base import TwoViewTransformer
 from skcrl.inspection._bootstrap import BootstrapIntervals
 from skcrl.inspection._stability import StabilitySelection
 from skcrl.inspection._tables import short_name
-from skcrl.plotting._axes import VIEW_COLORS, axes_or_new
+from skcrl.plotting._axes import VIEW_COLORS, VIEW_NAMES, axes_or_new
 from skcrl.plotting._fitted import check_components, codes_of
 from skcrl.plotting._variables import check_top, strongest, variables
 
@@ -336,7 +336,7 @@ class LoadingsDisplay:
         ax.tick_params(axis="y", length=0)
         ax.legend(
             list(self.bars_.values()),
-            ["first view", "second view"],
+            VIEW_NAMES.values(),
             loc="lower center",
             bbox_to_anchor=(0.5, 1.0),
             ncols=2,

@@ -9,7 +9,7 @@ import numpy as np
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._tables import short_name
-from skcrl.plotting._axes import VIEW_COLORS, axes_or_new
+from skcrl.plotting._axes import VIEW_COLORS, VIEW_MARKERS, VIEW_NAMES, axes_or_new
 from skcrl.plotting._fitted import codes_of
 from skcrl.plotting._variables import SIGN_COLORS, check_top, strongest, variables
 
@@ -215,10 +215,10 @@ class NetworkDisplay:
                 np.full(len(nodes[side]), at),
                 heights[side][nodes[side]],
                 color=VIEW_COLORS[side],
-                marker=marker,
+                marker=VIEW_MARKERS[side],
                 zorder=2,
             )
-            for side, at, marker in (("x", 0, "o"), ("y", 1, "^"))
+            for side, at in (("x", 0), ("y", 1))
         }
         self.texts_ = {
             side: [
@@ -245,7 +245,7 @@ class NetworkDisplay:
         }
         ax.legend(
             [*self.points_.values(), *lines.values()],
-            ["first view", "second view", *lines],
+            [*VIEW_NAMES.values(), *lines],
             loc="upper center",
             bbox_to_anchor=(0.5, 0.0),
             ncols=4,

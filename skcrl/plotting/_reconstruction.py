@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_consistent_length
 from skcrl._typing import Rows, Side
 from skcrl._validation import NAMES
 from skcrl.base import TwoViewTransformer
+from skcrl.plotting._axes import VIEW_NAMES
 from skcrl.plotting._fitted import check_gives
 from skcrl.plotting._images import (
     as_images,
@@ -17,8 +18,6 @@ from skcrl.plotting._images import (
     limits_of,
     shape_of_either,
 )
-
-_VIEWS = {"x": "first view", "y": "second view"}
 
 
 class ReconstructionDisplay:
@@ -143,9 +142,9 @@ class ReconstructionDisplay:
             ),
             as_images(views[to], shapes[to], NAMES[to], cls.__name__),
             (
-                f"{_VIEWS[other]}, given",
-                f"{_VIEWS[to]}, rebuilt",
-                f"{_VIEWS[to]}, true",
+                f"{VIEW_NAMES[other]}, given",
+                f"{VIEW_NAMES[to]}, rebuilt",
+                f"{VIEW_NAMES[to]}, true",
             ),
         )
         return display.plot(cmap=cmap, ax=ax)

@@ -13,6 +13,8 @@ from skcrl.inspection._results import component_names as names_of
 from skcrl.plotting._axes import (
     NEUTRAL,
     VIEW_COLORS,
+    VIEW_MARKERS,
+    VIEW_NAMES,
     axes_or_new,
     class_colors,
     legend_beside,
@@ -237,9 +239,7 @@ class ScoresDisplay:
             "y": [_scatter(ax, self.y_codes, "y", color=VIEW_COLORS["y"])],
         }
         legend_beside(
-            ax,
-            [self.points_["x"][0], self.points_["y"][0]],
-            ["first view", "second view"],
+            ax, [self.points_["x"][0], self.points_["y"][0]], VIEW_NAMES.values()
         )
 
     def _draw_numbers(self, ax, labels):
@@ -271,5 +271,4 @@ class ScoresDisplay:
 
 def _scatter(ax, codes, side, **colors):
     """Points of a view: dots of the first, triangles of the second."""
-    marker = {"x": "o", "y": "^"}[side]
-    return ax.scatter(*codes.T, s=16, marker=marker, zorder=2, **colors)
+    return ax.scatter(*codes.T, s=16, marker=VIEW_MARKERS[side], zorder=2, **colors)

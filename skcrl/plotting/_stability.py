@@ -5,9 +5,16 @@ from typing import Any, Self
 import numpy as np
 
 from skcrl.inspection._stability import StabilitySelection
-from skcrl.plotting._axes import NEUTRAL, VIEW_COLORS, axes_or_new, legend_beside
-
-_VIEWS = {"x": "first view", "y": "second view"}
+from skcrl.inspection._tables import short_name
+from skcrl.plotting._axes import (
+    NEUTRAL,
+    VIEW_COLORS,
+    VIEW_MARKERS,
+    VIEW_NAMES,
+    axes_or_new,
+    legend_beside,
+)
+from skcrl.plotting._variables import check_top, strongest
 
 
 class StabilityDisplay:
@@ -57,7 +64,7 @@ class StabilityDisplay:
     >>> result = stability_selection(
     ...     SparseCCA(n_nonzero=4), X, y, n_subsamples=20, random_state=0
     ... )
-    >>> display = StabilityDisplay.from_result(result, threshold=0.9, max_variables=5)
+    >>> display = StabilityDisplay.from_result(result, threshold=0.9, top=5)
     >>> [label.get_text() for label in display.ax_.get_yticklabels()][:2]
     ['3', '14']
     """
@@ -72,7 +79,7 @@ class StabilityDisplay:
         result: StabilitySelection,
         *,
         threshold: float = 0.75,
-        max_variables: int = 15,
+        top: int = 15,
         ax: Any = None,
     ) -> Self:
         """Draw what a stability selection found.
@@ -83,9 +90,9 @@ class StabilityDisplay:
             What :func:`~skcrl.inspection.stability_selection` returned.
         threshold : float, default=0.75
             Share from which on a variable counts as selected, above 0.5 and at most 1.
-        max_variables : int, default=15
-            Variables of each view that are drawn at most, those with the largest shares
-            first.
+        top : int, default=15
+            How many variables of each view are drawn, at least 1: those with the
+            largest shares.
         ax : matplotlib.axes.Axes or None, default=None
             What to draw on. With None a new figure is made.
 
@@ -97,24 +104,24 @@ class StabilityDisplay:
         Raises
         ------
         ValueError
-            If `result` is none of a stability selection, or `threshold` or
-            `max_variables` is out of its range.
+            If `result` is none of a stability selection, or `threshold` or `top` is out
+            of its range.
         """
         if not isinstance(result, StabilitySelection):
             raise ValueError(
                 f"{cls.__name__} draws what stability_selection of skcrl.inspection "
                 f"returns, got {type(result).__name__}."
             )
-        return cls(result, threshold).plot(max_variables=max_variables, ax=ax)
+        return cls(result, threshold).plot(top=top, ax=ax)
 
-    def plot(self, *, max_variables: int = 15, ax: Any = None) -> Self:
+    def plot(self, *, top: int = 15, ax: Any = None) -> Self:
         """Draw the shares.
 
         Parameters
         ----------
-        max_variables : int, default=15
-            Variables of each view that are drawn at most, those with the largest shares
-            first.
+        top : int, default=15
+            How many variables of each view are drawn, at least 1: those with the
+            largest shares.
         ax : matplotlib.axes.Axes or None, default=None
             What to draw on. With None a new figure is made.
 
@@ -126,29 +133,25 @@ class StabilityDisplay:
         by_chance = dict(
             zip("xy", self.result.expected_false(self.threshold), strict=True)
         )
-        if max_variables < 1:
-            raise ValueError(f"max_variables must be at least 1, got {max_variables}.")
+        check_top(top, "variables of each view that are drawn")
         shares = {"x": self.result.x_frequencies, "y": self.result.y_frequencies}
         names = {"x": self.result.x_names, "y": self.result.y_names}
-        order = {
-            side: np.argsort(-of_view, kind="stable")[:max_variables]
-            for side, of_view in shares.items()
-        }
+        order = {side: strongest(of_view, top) for side, of_view in shares.items()}
         n_drawn = len(order["x"]) + len(order["y"])
         self.ax_ = ax = axes_or_new(ax, figsize=(8.5, 1 + 0.22 * n_drawn))
         self.figure_ = ax.figure
         self.points_: dict = {}
         labels, begin = [], 0
-        for side, marker in (("x", "o"), ("y", "^")):
+        for side in shares:
             drawn = shares[side][order[side]]
             at = begin + np.arange(len(drawn))
             n_selected = int((shares[side] >= self.threshold).sum())
-            self._draw_view(ax, side, marker, drawn, at)
+            self._draw_view(ax, side, drawn, at)
             self.points_[side].set_label(
-                f"{_VIEWS[side]}: {n_selected} of {len(shares[side])} selected,\n"
+                f"{VIEW_NAMES[side]}: {n_selected} of {len(shares[side])} selected,\n"
                 f"at most {by_chance[side]:.2g} expected by chance"
             )
-            labels += [str(names[side][i]) for i in order[side]]
+            labels += [short_name(names[side][i]) for i in order[side]]
             begin += len(drawn) + 1  # a gap between the views
         ticks = np.arange(n_drawn)
         ticks[len(order["x"]) :] += 1
@@ -165,10 +168,15 @@ class StabilityDisplay:
         legend_beside(ax)
         return self
 
-    def _draw_view(self, ax, side, marker, shares, at):
+    def _draw_view(self, ax, side, shares, at):
         color = VIEW_COLORS[side]
         ax.hlines(at, 0, shares, color=color, linewidth=1)
-        shared = {"marker": marker, "linestyle": "", "color": color, "clip_on": False}
+        shared = {
+            "marker": VIEW_MARKERS[side],
+            "linestyle": "",
+            "color": color,
+            "clip_on": False,
+        }
         (self.points_[side],) = ax.plot(shares, at, markerfacecolor="white", **shared)
         taken = shares >= self.threshold
         (self.points_[f"{side}_selected"],) = ax.plot(

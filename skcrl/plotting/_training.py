@@ -8,14 +8,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skcrl.compose._correlation_weights import found_in
-from skcrl.plotting._axes import axes_or_new
+from skcrl.plotting._axes import NEUTRAL, axes_or_new
 
 # Black and bluish green of the palette of Okabe and Ito; dashes tell them apart, too.
 _LINES = {
     "training": {"color": "#000000", "linestyle": "-"},
     "validation": {"color": "#009E73", "linestyle": "--"},
 }
-_BEST = {"color": "0.6", "linestyle": ":", "zorder": 1}
+_BEST = {"color": NEUTRAL, "linestyle": ":", "zorder": 1}
 
 
 class Curves(NamedTuple):

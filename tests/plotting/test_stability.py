@@ -38,7 +38,7 @@ def test_marks_are_the_shares_largest_first(result):
 
 
 def test_the_legend_counts_all_variables_and_bounds_those_by_chance(result):
-    display = StabilityDisplay.from_result(result, threshold=0.75, max_variables=1)
+    display = StabilityDisplay.from_result(result, threshold=0.75, top=1)
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     # q squared over (2 t - 1) p: 4 / (0.5 * 4) and 1 / (0.5 * 3).
     assert texts == [
@@ -53,7 +53,7 @@ def test_the_legend_counts_all_variables_and_bounds_those_by_chance(result):
 def test_what_does_not_fit_is_refused(result):
     with pytest.raises(ValueError, match=r"threshold must be in \(0.5, 1\], got 0.5"):
         StabilityDisplay.from_result(result, threshold=0.5)
-    with pytest.raises(ValueError, match="max_variables must be at least 1, got 0"):
-        StabilityDisplay.from_result(result, max_variables=0)
+    with pytest.raises(ValueError, match=r"top is the number .* 1 or more. Got 0"):
+        StabilityDisplay.from_result(result, top=0)
     with pytest.raises(ValueError, match="draws what stability_selection .* got dict"):
         StabilityDisplay.from_result({"x_frequencies": [1.0]})
