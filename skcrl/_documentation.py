@@ -4,7 +4,8 @@ from itertools import takewhile
 
 import skcrl
 
-ADDRESS = "https://skcrl.readthedocs.io/en/latest/"
+# As in pyproject.toml, which an installed skcrl does not have.
+ADDRESS = "https://skcrl.github.io/skcrl/"
 
 
 class Documented:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import skcrl
+from skcrl._documentation import ADDRESS
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -74,7 +75,11 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_the_address_is_the_same_everywhere():
-    assert CITATION["repository-code"] == PROJECT["urls"]["Source"]
+    urls = PROJECT["urls"]
+    assert CITATION["repository-code"] == urls["Source"]
+    owner, name = urls["Source"].removeprefix("https://github.com/").split("/")
+    # There the workflow docs publishes the manual.
+    assert ADDRESS == urls["Documentation"] == f"https://{owner}.github.io/{name}/"
 
 
 def test_workflows_run_every_python_that_is_promised():
