@@ -251,7 +251,6 @@ def task_page(task, rows):
     tables = [*columns(rows, order, first, about.main)]
     if each_way:
         tables += ["", *columns(rows, order, each_way)]
-    of_one = rows[order[0]][0]
     repeat = f'--again --tables --tasks "{task}" --methods "{order[0]}"'
     return "\n".join(
         [
@@ -279,7 +278,7 @@ def task_page(task, rows):
             f"python benchmarks/results_book.py {repeat}",
             "```",
             "",
-            provenance(rows, of_one),
+            provenance(rows),
             "",
         ]
     )
@@ -328,19 +327,18 @@ def failures(task, rows):
     return [*lines, ""]
 
 
-def provenance(rows, run):
-    """Where the numbers of a page come from."""
-    commits = sorted({r["commit"] for runs in rows.values() for r in runs if r})
-    seconds = sum(r["seconds"]["wall"] for runs in rows.values() for r in runs if r)
-    packages = {}
-    for runs in rows.values():
-        packages |= {k: v for r in runs if r for k, v in r["versions"].items()}
-    listed = ", ".join(
-        f"{name} {version}" for name, version in sorted(packages.items())
+def provenance(rows):
+    """Where the numbers of a page come from: all machines, commits and versions."""
+    runs = [run for of_one in rows.values() for run in of_one if run]
+    minutes = sum(run["seconds"]["wall"] for run in runs) / 60
+    cpus = sorted({run["machine"]["cpu"] for run in runs})
+    commits = sorted({run["commit"] or "unknown" for run in runs})
+    packages = sorted(
+        {f"{name} {v}" for run in runs for name, v in run["versions"].items() if v}
     )
     return (
-        f"All runs together took {seconds / 60:.0f} minutes, on one thread each of "
-        f"{run['machine']['cpu']}. Commit {', '.join(commits)}; {listed}."
+        f"All runs together took {minutes:.0f} minutes, on one thread each of "
+        f"{', '.join(cpus)}. Commit {', '.join(commits)}; {', '.join(packages)}."
     )
 
 

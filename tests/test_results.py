@@ -239,12 +239,12 @@ def test_a_page_has_means_spreads_ranks_and_failures(tmp_path, monkeypatch):
                 measures = {"canonical_total": totals[name][seed], "fit_seconds": 1.0}
                 what = {"measures": measures}
             what |= {
-                "versions": {"numpy": "2.0"},
-                "commit": "abc",
-                "seconds": {"wall": 1},
+                "versions": {"numpy": f"2.{seed % 2}"},
+                "commit": None if seed else "abc",
+                "seconds": {"wall": 60},
             }
             what |= {"parameters": {"estimator": f"{name}(\n  3)"}, "data": "d"}
-            what |= {"machine": {"cpu": "a CPU"}}
+            what |= {"machine": {"cpu": "a CPU" if seed else "another"}}
             store.write(_pages.grid_name("exercises", name, seed), what, [])
     written = _pages.pages(store)
     assert [*written] == ["index.md", "exercises.md"]
@@ -253,6 +253,10 @@ def test_a_page_has_means_spreads_ranks_and_failures(tmp_path, monkeypatch):
     assert page.index("    CorrNet ") < page.index("    LinearCCA ")
     assert (
         '- DeepCCA (3 of 3 seeds): failed with the words "ValueError: too few' in page
+    )
+    assert (
+        "took 9 minutes, on one thread each of a CPU, another. "
+        "Commit abc, unknown; numpy 2.0, numpy 2.1.\n" in page
     )
     ranks = [
         line.split() for line in written["index.md"].splitlines() if "   1.0 " in line
@@ -275,7 +279,7 @@ def test_a_table_is_run_and_written_into_its_document(documents, monkeypatch):
     assert "numbers.md, line" in next(faults(store, documents))
     rewrite_documents(store, documents)
     assert list(faults(store, documents)) == []
-    (output,) = [store.read("tables/demo")["output"]]
+    output = store.read("tables/demo")["output"]
     expected = "\n".join(f"    {line}".rstrip() for line in output)
     assert expected in page.read_text("utf-8")
     assert page.read_text("utf-8") != text
