@@ -51,7 +51,7 @@ def numbers(model, task, data):
         for side, view in zip("xy", test, strict=True):
             found[f"accuracy_within_{side}"] = accuracy(view, view, data.labels)
     if not getattr(model, "common", True):
-        cannot["all other measures"] = "its codes of the two views are not comparable"
+        cannot["other measure"] = "its codes of the two views are not comparable"
         return found, cannot
     X, y = data.train
     both = whole(X, y)

@@ -2,9 +2,9 @@
 
 A result holds while these are what they were: its parameters, its data, the versions of
 the packages that it used, and the code of skcrl and of this folder that it imported.
-Of code, docstrings, comments and the words of errors do not count, so that a result
-outlives an edit of prose. The names of the imported files are in a list beside, which
-many results share.
+Of code, docstrings, comments, the words of errors and the version of skcrl do not
+count, so that a result outlives an edit of prose and a release. The names of the
+imported files are in a list beside, which many results share.
 """
 
 import ast
@@ -88,11 +88,13 @@ class Store:
         if result is None:
             return False
         files = json.loads(self.path(result["code"]["files"]).read_text("utf-8"))
-        now = versions(result["versions"])
+        # Of skcrl the code is compared, which a release need not change.
+        used = {p: old for p, old in result["versions"].items() if p != "skcrl"}
+        now = versions(used)
         return (
             result["parameters"] == json.loads(json.dumps(parameters))
             and result["data"] == data
-            and all(now[key] in (None, old) for key, old in result["versions"].items())
+            and all(now[key] in (None, old) for key, old in used.items())
             and result["code"]["digest"] == code_digest(files)
         )
 
@@ -147,7 +149,12 @@ def _behaviour(path):
 
 
 class _WithoutProse(ast.NodeTransformer):
-    """Takes out docstrings, and the words of errors and warnings."""
+    """Takes out docstrings, the words of errors and warnings, and the version."""
+
+    def visit_Assign(self, node):
+        """Drop the version of skcrl, which is all that some releases change."""
+        names = [getattr(target, "id", "") for target in node.targets]
+        return None if names == ["__version__"] else self.generic_visit(node)
 
     def visit_Expr(self, node):
         """Drop a text that stands alone."""

@@ -146,7 +146,9 @@ def plan(tasks, methods, seeds):
                         "estimator": repr(method.make(task.n_components, seed, data)),
                         "limit": task.limit,
                         "n_components": task.n_components,
+                        "search": task.search,
                         "seed": seed,
+                        "takes_gaps": method.takes_gaps,
                     },
                 }
     return found

@@ -160,6 +160,7 @@ def test_a_result_holds_until_something_changes(tmp_path, monkeypatch):
 
     def write(words, number):
         code.write_text(
+            f'__version__ = "{words}"\n'
             f'def f(x):\n    """{words}"""\n    # {words}\n    if not x:\n'
             f'        raise ValueError("{words}")\n    return x + {number}\n'
         )
@@ -167,7 +168,7 @@ def test_a_result_holds_until_something_changes(tmp_path, monkeypatch):
     write("Once.", 1)
     store = Store(tmp_path / "results")
     used = _store.versions(["numpy", "no-such-package"])
-    used["no-such-package"] = "1.0"
+    used |= {"no-such-package": "1.0", "skcrl": "0.0.1"}
     store.write(
         "a b, c", {"parameters": {"k": 1}, "data": "d", "versions": used}, ["code.py"]
     )
