@@ -12,11 +12,15 @@ import skcrl
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-API = set(re.findall(r"^   (skcrl\.[\w.]+)$", (DOCS / "api.rst").read_text(), re.M))
-GUIDE = "\n".join(
-    path.read_text() for path in [*DOCS.glob("*.md"), *DOCS.glob("guide/*.md")]
+API = set(
+    re.findall(r"^   (skcrl\.[\w.]+)$", (DOCS / "api.rst").read_text("utf-8"), re.M)
 )
-GALLERY = "\n".join(path.read_text() for path in (ROOT / "examples").glob("plot_*.py"))
+GUIDE = "\n".join(
+    path.read_text("utf-8") for path in [*DOCS.glob("*.md"), *DOCS.glob("guide/*.md")]
+)
+GALLERY = "\n".join(
+    path.read_text("utf-8") for path in (ROOT / "examples").glob("plot_*.py")
+)
 # Whoever looks for one of these looks at pictures first.
 IN_GALLERY = ("skcrl", "skcrl.inspection", "skcrl.plotting")
 # What others derive from has nothing to show without them.
@@ -83,7 +87,7 @@ def test_no_page_of_the_api_is_of_a_name_that_is_gone():
 
 
 def test_every_chapter_is_in_the_list_of_the_guide():
-    contents = (DOCS / "guide.md").read_text()
+    contents = (DOCS / "guide.md").read_text("utf-8")
     for path in DOCS.glob("guide/*.md"):
         assert f"](guide/{path.name})" in contents, path.name
         assert f"\nguide/{path.stem}\n" in contents, path.name
@@ -91,5 +95,7 @@ def test_every_chapter_is_in_the_list_of_the_guide():
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("guide/*.md")), ids=lambda p: p.stem)
 def test_pictures_of_the_guide_are_drawn_by_an_example(page):
-    for example in re.findall(r"sphx_glr_(plot_\w+)_\d{3}\.png", page.read_text()):
+    for example in re.findall(
+        r"sphx_glr_(plot_\w+)_\d{3}\.png", page.read_text("utf-8")
+    ):
         assert (ROOT / "examples" / f"{example}.py").exists(), example

@@ -14,7 +14,7 @@ from skcrl._documentation import ADDRESS
 from skcrl.base import View
 from skcrl.deep.augment import RandomShift
 
-PAGES = (Path(__file__).parents[1] / "docs" / "api.rst").read_text().split()
+PAGES = (Path(__file__).parents[1] / "docs" / "api.rst").read_text("utf-8").split()
 ESTIMATORS = [
     kind
     for kind in [getattr(skcrl, name) for name in skcrl.__all__] + [View, RandomShift]

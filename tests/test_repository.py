@@ -16,15 +16,16 @@ import skcrl
 from skcrl._documentation import ADDRESS
 
 ROOT = Path(__file__).parents[1]
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 WORKFLOWS = {
-    path.stem: yaml.safe_load(path.read_text())
+    path.stem: yaml.safe_load(path.read_text("utf-8"))
     for path in (ROOT / ".github" / "workflows").glob("*.yml")
 }
 PINS = dict(
-    line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines()
+    line.split("==")
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
 )
 PYTHONS = [
     classifier.rpartition(" ")[2]
@@ -60,7 +61,7 @@ def test_the_worked_example_is_what_the_code_does():
     example = CONTRIBUTING.split("### An objective")[1].split("\n## ")[0]
     named = set(re.findall(r"`((?:test_)?[A-Za-z_]+)`", example))
     code = "".join(
-        (ROOT / path).read_text(encoding="utf-8")
+        (ROOT / path).read_text("utf-8")
         for path in re.findall(r"`((?:skcrl|tests)/[\w/]+\.py)`", example)
     )
     assert {"trace_norm", "OBJECTIVES", "test_gradcheck"} <= named
@@ -69,7 +70,7 @@ def test_the_worked_example_is_what_the_code_does():
 
 def test_the_version_is_the_same_everywhere():
     assert CITATION["version"] == skcrl.__version__
-    changes = (ROOT / "CHANGES.md").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGES.md").read_text("utf-8")
     newest = re.findall(r"^## \[(.+?)\]", changes, re.MULTILINE)[:2]
     assert newest == ["Unreleased", skcrl.__version__]
 
@@ -94,15 +95,15 @@ def test_workflows_run_every_python_that_is_promised():
 
 
 def test_pre_commit_runs_the_pinned_ruff():
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
     (ruff,) = config["repos"]
     assert ruff["rev"] == f"v{PINS['ruff']}"
 
 
 def test_what_workflows_and_notes_run_exists():
-    recipes = (ROOT / "Makefile").read_text()
-    texts = [path.read_text() for path in (ROOT / ".github").rglob("*.yml")]
-    texts += [CONTRIBUTING, (ROOT / "SECURITY.md").read_text()]
+    recipes = (ROOT / "Makefile").read_text("utf-8")
+    texts = [path.read_text("utf-8") for path in (ROOT / ".github").rglob("*.yml")]
+    texts += [CONTRIBUTING, (ROOT / "SECURITY.md").read_text("utf-8")]
     targets = {
         name
         for text in texts
@@ -119,8 +120,8 @@ def test_what_workflows_and_notes_run_exists():
 @pytest.fixture
 def fresh_clone(tmp_path):
     """Makefile in a folder with commands that note their arguments and do nothing."""
-    if shutil.which("make") is None:
-        pytest.skip("the commands need make")
+    if os.name != "posix" or shutil.which("make") is None:
+        pytest.skip("the commands need make and a POSIX shell")
     for name in ("Makefile", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
@@ -151,7 +152,7 @@ def fresh_clone(tmp_path):
         )
         assert run.returncode == 0, run.stderr
         called = tmp_path / "called"
-        lines = called.read_text().splitlines() if called.exists() else []
+        lines = called.read_text("utf-8").splitlines() if called.exists() else []
         called.unlink(missing_ok=True)
         return lines
 

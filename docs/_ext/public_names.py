@@ -20,7 +20,9 @@ def public_names(docs):
 
     Objectives and the like, which are plain words, need the name of their module.
     """
-    full = re.findall(r"^   (skcrl\.[\w.]+)$", (docs / "api.rst").read_text(), re.M)
+    full = re.findall(
+        r"^   (skcrl\.[\w.]+)$", (docs / "api.rst").read_text("utf-8"), re.M
+    )
     endings = {}
     for name in full:
         parts = name.split(".")
@@ -37,7 +39,7 @@ def find_mentions(app):
     app.mentions = {}
     for path in [*docs.glob("*.md"), *docs.glob("guide/*.md")]:
         page = path.relative_to(docs).with_suffix("").as_posix()
-        for literal in re.findall(r"`([\w.]+)`", path.read_text()):
+        for literal in re.findall(r"`([\w.]+)`", path.read_text("utf-8")):
             if literal in app.public_names:
                 name = app.public_names[literal]
                 app.mentions.setdefault(name, Counter())[page] += 1
