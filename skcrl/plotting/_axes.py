@@ -19,7 +19,12 @@ def axes_or_new(ax, **subplots):
             "pip install 'skcrl[plot]'."
         ) from error
     if ax is None:
-        ax = plt.subplots(layout="constrained", **subplots)[1]
+        return plt.subplots(layout="constrained", **subplots)[1]
+    if not isinstance(ax, plt.Axes):
+        raise ValueError(
+            "ax must be one axes of matplotlib, such as plt.subplots() gives, or None. "
+            f"Got {type(ax).__name__}."
+        )
     return ax
 
 

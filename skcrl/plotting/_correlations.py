@@ -13,9 +13,8 @@ from skcrl._views import kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._held_out import HeldOutPermutationTestResult
 from skcrl.inspection._permutation import PermutationTestResult
-from skcrl.inspection._results import component_names as names_of
 from skcrl.plotting._axes import NEUTRAL, VIEW_COLORS, axes_or_new, legend_beside
-from skcrl.plotting._fitted import check_codes_pair, codes_of
+from skcrl.plotting._fitted import check_codes_pair, check_component_names, codes_of
 
 
 class CorrelationsDisplay:
@@ -234,11 +233,10 @@ class CorrelationsDisplay:
             If `null` is not the result of a permutation test.
         """
         _check_null(self.null)
+        ticks = check_component_names(self.component_names, len(self.training))
         self.ax_ = ax = axes_or_new(ax, figsize=(7.2, 4.2))
         self.figure_ = ax.figure
         k = len(self.training)
-        names = self.component_names
-        ticks = [str(name) for name in (names_of(None, k) if names is None else names)]
         (self.training_,) = ax.plot(
             np.arange(k), self.training, "o-", color=VIEW_COLORS["x"], label="training"
         )
@@ -348,4 +346,6 @@ def _cross_validated(estimator, X, y, codes, cv):
             [Z[train] for Z in codes], [Z[train] for Z in pair]
         )
         folds.append(abs(sign) * _correlations(*(Z[test][:, match] for Z in pair)))
+    if not folds:
+        raise ValueError(f"cv gives no folds, and one at least is needed. Got {cv!r}.")
     return np.array(folds)

@@ -10,6 +10,11 @@ from skcrl.inspection._results import component_names
 
 def check_gives(estimator, method, display, what):
     """Refuse an estimator that is not fitted, or that lacks what a display shows."""
+    if isinstance(estimator, type):
+        raise ValueError(
+            f"{display} draws {what} of a fitted estimator, and {estimator.__name__} "
+            "is a class: make an estimator of it, and fit that first."
+        )
     if not hasattr(estimator, method):
         raise ValueError(
             f"{display} draws {what}, and {type(estimator).__name__} does not give "
@@ -43,16 +48,37 @@ def check_codes_pair(x_codes, y_codes, allow_missing=True):
 
 
 def check_components(components, n_components, n=None):
-    """Numbers of components as a list, all of them for None."""
-    if components is None:
+    """Numbers of components as a list of int, all of them for None."""
+    if components is None and n is None:
         return list(range(n_components))
+    if n is not None and n_components < n:
+        raise ValueError(
+            f"The picture is of {n} components, and the codes have {n_components}: "
+            f"fit an estimator of n_components={n} or more."
+        )
+    if not np.iterable(components) or (n is not None and len(components) != n):
+        raise ValueError(
+            f"components must be {'' if n is None else f'{n} '}numbers in a list or "
+            f"tuple. Got {components!r}."
+        )
     chosen = list(components)
-    if n is not None and len(chosen) != n:
-        raise ValueError(f"components must be {n} numbers, got {components!r}.")
     for number in chosen:
-        if not isinstance(number, Integral) or not 0 <= int(number) < n_components:
+        is_integer = isinstance(number, Integral) and not isinstance(number, bool)
+        if not is_integer or not 0 <= int(number) < n_components:
             raise ValueError(
                 f"components must be integers from 0 to {n_components - 1}, as the "
-                f"codes have {n_components} components. Got {number!r}."
+                f"number of components of the codes is {n_components}. Got {number!r}."
             )
-    return chosen
+    return [int(number) for number in chosen]
+
+
+def check_component_names(names, n_components):
+    """Names of all components as a list of str, numbered ones for None."""
+    if names is None:
+        names = component_names(None, n_components)
+    if isinstance(names, str) or len(names) != n_components:
+        raise ValueError(
+            f"component_names must be {n_components} names, one for each component of "
+            f"the codes. Got {names!r}."
+        )
+    return [str(name) for name in names]

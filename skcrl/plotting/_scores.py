@@ -5,11 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skcrl._labels import check_labels
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
-from skcrl.inspection._results import component_names as names_of
 from skcrl.plotting._axes import (
     NEUTRAL,
     VIEW_COLORS,
@@ -19,7 +19,12 @@ from skcrl.plotting._axes import (
     class_colors,
     legend_beside,
 )
-from skcrl.plotting._fitted import check_codes_pair, check_components, codes_of
+from skcrl.plotting._fitted import (
+    check_codes_pair,
+    check_component_names,
+    check_components,
+    codes_of,
+)
 
 
 class ScoresDisplay:
@@ -178,16 +183,15 @@ class ScoresDisplay:
         """
         x_codes, y_codes = check_codes_pair(x_codes, y_codes)
         chosen = check_components(components, x_codes.shape[1], n=2)
-        if component_names is None:
-            component_names = names_of(None, x_codes.shape[1])
+        names = check_component_names(component_names, x_codes.shape[1])
         if labels is not None:
-            labels = np.asarray(labels)
+            labels = column_or_1d(check_labels(labels, "labels"))
             check_consistent_length(x_codes, labels)
         display = cls(
             x_codes[:, chosen],
             y_codes[:, chosen],
             labels,
-            [str(component_names[i]) for i in chosen],
+            [names[i] for i in chosen],
         )
         return display.plot(arrows=arrows, ax=ax)
 

@@ -11,8 +11,12 @@ from sklearn.utils.validation import check_consistent_length
 from skcrl._columns import unit_columns
 from skcrl._numbers import require_squares
 from skcrl.inspection._canonical import check_arrays, orthonormal_basis
-from skcrl.inspection._results import component_names as names_of, feature_names
-from skcrl.plotting._fitted import check_codes_pair, check_components
+from skcrl.inspection._results import feature_names
+from skcrl.plotting._fitted import (
+    check_codes_pair,
+    check_component_names,
+    check_components,
+)
 
 # Of correlations, in all displays: they are no colours of the views.
 SIGN_MAP = "PRGn"
@@ -48,8 +52,7 @@ def variables(x_codes, y_codes, X, y, components, component_names, n=None):
     )
     x, y, x_names, y_names = unit_views(X, y)
     check_consistent_length(x, x_codes)
-    if component_names is None:
-        component_names = names_of(None, x_codes.shape[1])
+    names = check_component_names(component_names, x_codes.shape[1])
     chosen = check_components(components, x_codes.shape[1], n=n)
     return Variables(
         x,
@@ -58,7 +61,7 @@ def variables(x_codes, y_codes, X, y, components, component_names, n=None):
         unit_columns(y_codes[:, chosen]),
         x_names,
         y_names,
-        [str(component_names[i]) for i in chosen],
+        [names[i] for i in chosen],
     )
 
 
@@ -95,6 +98,8 @@ def spread(heights, gap, low, high):
     Returned are the heights and the gap, which is smaller where they are too many.
     """
     n = len(heights)
+    if n == 0:
+        return heights, gap
     gap = min(gap, (high - low) / max(1, n - 1))
     order = np.argsort(heights, kind="stable")
     steps = gap * np.arange(n)

@@ -124,6 +124,19 @@ def test_spread_heights_are_the_nearest_that_are_apart():
     assert_allclose(gap, 0.2)
 
 
+def test_all_names_may_stand_on_one_side(frames):
+    bodies, exercises = frames
+    codes = bodies[["Waist", "Weight"]].to_numpy(float)
+    display = CorrelationCircleDisplay.from_codes(
+        codes, codes, bodies, exercises, components=(0, 0), top=1
+    )
+    (x_text,), (y_text,) = display.texts_["x"], display.texts_["y"]
+    assert [x_text.get_text(), y_text.get_text()] == ["Waist", "Situps"]
+    rest = {"x": 1, "y": -1}  # Waist with itself, and Situps with fewer
+    for side, text in (("x", x_text), ("y", y_text)):
+        assert text.xyann[0] * rest[side] > 0
+
+
 def test_what_does_not_fit_is_refused(cca, frames):
     draw = CorrelationCircleDisplay.from_estimator
     with pytest.raises(ValueError, match=r"integer of 1 or more. Got 0\."):

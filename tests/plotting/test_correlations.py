@@ -146,3 +146,5 @@ def test_what_does_not_fit_is_refused(fitted, views):
         CorrelationsDisplay.from_codes(*codes, held_out=codes[0])
     with pytest.raises(ValueError, match="2 samples or more with both views, got 1"):
         CorrelationsDisplay.from_codes(*(Z[:1] for Z in codes))
+    with pytest.raises(ValueError, match=r"cv gives no folds, .* Got \[\]"):
+        draw(fitted, X, y, cv=[])

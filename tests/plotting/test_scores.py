@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -87,7 +88,9 @@ def test_axes_that_are_given_are_drawn_on(cca, frames):
 def test_what_does_not_fit_is_refused(cca, frames):
     with pytest.raises(ValueError, match="integers from 0 to 2, .* Got 3"):
         ScoresDisplay.from_estimator(cca, *frames, components=(0, 3))
-    with pytest.raises(ValueError, match=r"must be 2 numbers, got \(0,\)"):
+    with pytest.raises(
+        ValueError, match=r"must be 2 numbers in a list or tuple\. Got \(0,\)"
+    ):
         ScoresDisplay.from_estimator(cca, *frames, components=(0,))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ScoresDisplay.from_estimator(cca, *frames, labels=[1, 2])
@@ -100,3 +103,30 @@ def test_what_does_not_fit_is_refused(cca, frames):
     pipeline = make_pipeline(StandardScaler(), LinearCCA()).fit(*frames)
     with pytest.raises(ValueError, match="use make_view_pipeline"):
         ScoresDisplay.from_estimator(pipeline, *frames)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (np.array(["a", None, "b"], dtype=object), "labels holds no label in row 1"),
+        (np.array([0.5, 0.2, np.nan]), "labels holds no label in row 2"),
+        (np.array([0.5, np.inf, 0.1]), "labels holds a float in row 1"),
+        (np.array(["a", 1, "b"], dtype=object), "labels of different kinds, 'a' and 1"),
+        (np.eye(3, dtype=int), "y should be a 1d array"),
+        (["a", "b"], "inconsistent numbers of samples"),
+    ],
+)
+def test_labels_that_colour_nothing_are_refused_before_a_figure_is_made(
+    labels, expected
+):
+    codes = np.random.default_rng(0).normal(size=(3, 2))
+    with pytest.raises(ValueError, match=expected):
+        ScoresDisplay.from_codes(codes, codes, labels=labels)
+    assert plt.get_fignums() == []
+
+
+def test_labels_of_a_column_are_labels():
+    codes = np.random.default_rng(0).normal(size=(4, 2))
+    labels = np.array([[0], [1], [0], [1]])
+    display = ScoresDisplay.from_codes(codes, codes, labels=labels)
+    assert_allclose(display.points_["x"][1].get_offsets(), codes[[1, 3]])
