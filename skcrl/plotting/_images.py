@@ -1,5 +1,7 @@
 """Views of images, and images side by side on one pair of axes."""
 
+from collections.abc import Sequence
+from numbers import Integral
 from textwrap import shorten, wrap
 from typing import Any, NamedTuple
 
@@ -24,6 +26,11 @@ def as_images(view, shape, name, display):
     """
     images = to_numpy(view.toarray() if sparse.issparse(view) else view)
     if shape is not None:
+        if not _is_shape(shape):
+            raise ValueError(
+                "shape must be the height and width of images, and 3 as a third number "
+                f"if they have colours, such as (28, 28). Got {shape!r}."
+            )
         shape = tuple(shape)
         n_pixels = int(np.prod(shape))
         if images.dtype.kind not in "biuf" or images[:1].size not in (0, n_pixels):
@@ -46,9 +53,17 @@ def as_images(view, shape, name, display):
     )
 
 
+def _is_shape(shape):
+    return (
+        np.iterable(shape)
+        and len(shape) in (2, 3)
+        and all(isinstance(n, Integral) and n > 0 for n in shape)
+    )
+
+
 def shape_of_either(shape):
     """Shapes of the images of both views, from one for both or from one for each."""
-    if shape is None or np.ndim(shape[0]) == 0:
+    if not isinstance(shape, Sequence) or not any(map(np.iterable, shape)):
         return {"x": shape, "y": shape}
     if len(shape) != 2:
         raise ValueError(
@@ -60,6 +75,10 @@ def shape_of_either(shape):
 
 def limits_of(images):
     """The values that are drawn as black and white."""
+    if images.ndim == 4 and images.dtype == np.uint8:
+        return 0.0, 255.0
+    if np.isnan(images).all():
+        return 0.0, 1.0
     low, high = np.nanmin(images), np.nanmax(images)
     in_units = images.ndim == 4 and low >= 0 and high <= 1
     return (0.0, 1.0) if in_units else (float(low), float(high))
@@ -115,7 +134,11 @@ def draw_sheet(ax, rows, row_names):
     ax.set_ylim(len(rows) * (1 + _GAP), -_GAP)
     ax.set_aspect("equal", anchor="E")
     ax.set_xticks([])
-    ax.set_yticks([0.5 + i * (1 + _GAP) for i in range(len(rows))], row_names)
+    ax.set_yticks(
+        [0.5 + i * (1 + _GAP) for i in range(len(rows))],
+        row_names,
+        parse_math=False,
+    )
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return Sheet(ax, drawn, extents)
@@ -126,9 +149,16 @@ def _draw_cell(ax, cell, extent):
         lines = wrap(shorten(cell.content, _LINE * _LINES, placeholder=" …"), _LINE)
         left, right, bottom, top = extent
         middle = (left + right) / 2, (bottom + top) / 2
-        return ax.text(*middle, "\n".join(lines), ha="center", va="center", fontsize=8)
+        return ax.text(
+            *middle,
+            "\n".join(lines),
+            ha="center",
+            va="center",
+            fontsize=8,
+            parse_math=False,  # a dollar sign is one
+        )
     image, (low, high) = cell.content, cell.limits
-    if image.ndim == 3 and image.dtype.kind == "f":
+    if image.ndim == 3 and image.dtype != np.uint8:
         # Colours must lie between 0 and 1, and rebuilt ones go beyond.
         image = np.clip((image - low) / ((high - low) or 1), 0, 1)
     return ax.imshow(

@@ -215,6 +215,11 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             The display itself.
         """
+        if np.shape(self.rebuilt) != np.shape(self.truth):
+            raise ValueError(
+                "What was rebuilt must have the shape of what is true. Got images of "
+                f"{np.shape(self.rebuilt)} and {np.shape(self.truth)}."
+            )
         true_limits = limits_of(self.truth)
         sheet = draw_sheet(
             ax,

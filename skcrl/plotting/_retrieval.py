@@ -155,6 +155,11 @@ default=None
             )
         if queries is None:
             queries = y if X is None else X
+        if _num_samples(queries) != len(positions):
+            raise ValueError(
+                f"queries must be one for each of the {len(positions)} rows that are "
+                f"searched for, got {_num_samples(queries)}."
+            )
         right = None
         if relevant is not None:
             relevance = check_relevance(relevant, len(positions), retriever.n_items_)
@@ -244,6 +249,11 @@ default=None
         display : RetrievalDisplay
             The display itself.
         """
+        if len(self.queries) == 0 or not any(map(len, self.found)):
+            raise ValueError(
+                "There is nothing to draw: pass one query at least, and one item that "
+                "was found."
+            )
         queries, items = _cells(self.queries, cmap), _cells_of_all(self.found, cmap)
         are_texts = isinstance(self.queries[0], str)
         if are_texts:
@@ -271,7 +281,10 @@ default=None
 
 def _shown(rows, shape, name):
     """Texts as a list, or images."""
-    if not hasattr(rows, "toarray") and all(isinstance(row, str) for row in rows):
+    if hasattr(rows, "columns") and len(rows.columns) == 1:
+        rows = rows[rows.columns[0]]  # a frame is gone through by names of columns
+    is_table = hasattr(rows, "toarray") or hasattr(rows, "columns")
+    if not is_table and all(isinstance(row, str) for row in rows):
         return [str(row) for row in rows]
     return as_images(rows, shape, name, RetrievalDisplay.__name__)
 

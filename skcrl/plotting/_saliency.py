@@ -189,6 +189,11 @@ default="gradient"
             If images and maps differ in length, or are no images and `shape` does not
             make images of them.
         """
+        if not isinstance(maps, Mapping):
+            raise ValueError(
+                "maps must be a dict of maps by their names. Got "
+                f"{type(maps).__name__}."
+            )
         check_consistent_length(images, *maps.values())
         display = cls(
             _images_of(images, shape, "images"),

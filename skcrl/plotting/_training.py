@@ -139,6 +139,11 @@ class TrainingDisplay:
         ValueError
             If there is no estimator, or one recorded nothing while it was trained.
         """
+        if not isinstance(estimators, Mapping):
+            raise ValueError(
+                "estimators must be a dict of fitted estimators by their names. Got "
+                f"{type(estimators).__name__}."
+            )
         if not estimators:
             raise ValueError(f"estimators is empty: {cls.__name__} draws one at least.")
         curves = {name: _recorded(fitted, cls) for name, fitted in estimators.items()}
@@ -161,6 +166,11 @@ class TrainingDisplay:
         n_panels = max(len(of_one.figures) for of_one in self.curves.values())
         shape = n_panels, len(self.curves)
         frame = axes_or_new(ax, figsize=(1 + 4 * shape[1], 0.6 + 2.7 * n_panels))
+        if frame.get_subplotspec() is None:
+            raise ValueError(
+                "ax must be axes of a grid, such as plt.subplots() gives: panels take "
+                "their place. Got axes at a place of their own."
+            )
         frame.set_axis_off()
         self.figure_ = frame.figure
         grid = frame.get_subplotspec().subgridspec(*shape)
@@ -197,6 +207,11 @@ def _finish(panel, curves, figure, title):
 
 def _recorded(estimator, display):
     """Curves of a fitted estimator, or of one that it is fitted around."""
+    if not isinstance(estimator, BaseEstimator):
+        raise ValueError(
+            f"{display.__name__} draws the training of a fitted estimator. Got "
+            f"{estimator!r}."
+        )
     check_is_fitted(estimator)
     history = found_in(estimator, "history_")
     if history is not None:

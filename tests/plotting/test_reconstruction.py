@@ -106,3 +106,29 @@ def test_what_does_not_fit_is_refused(halves):
         draw(PCA().fit(left), left, right, shape=(8, 4))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ReconstructionDisplay.from_arrays(left, right[:1], right, shape=(8, 4))
+
+
+@pytest.mark.parametrize("shape", [32, (), "ab", (-8, -4), (8.0, 4.0), (32,)])
+def test_shapes_are_two_or_three_numbers(shape):
+    rows = np.ones((2, 32))
+    with pytest.raises(ValueError, match="shape must be the height and width"):
+        ReconstructionDisplay.from_arrays(rows, rows, rows, shape=shape)
+
+
+def test_what_is_rebuilt_has_the_shape_of_what_is_true():
+    rows, turned = np.ones((2, 8, 4)), np.ones((2, 4, 8))
+    expected = r"shape of what is true. Got images of \(2, 4, 8\) and \(2, 8, 4\)"
+    with pytest.raises(ValueError, match=expected):
+        ReconstructionDisplay.from_arrays(rows, turned, rows)
+
+
+def test_colours_are_drawn_alike_whatever_their_type():
+    colors = np.random.default_rng(0).integers(40, 200, (2, 5, 4, 3))
+    as_bytes = colors.astype(np.uint8)
+    display = ReconstructionDisplay.from_arrays(as_bytes, as_bytes + 0.0, as_bytes)
+    _, rebuilt, true = display.images_[:, 0]
+    assert_allclose(rebuilt.get_array(), true.get_array() / 255)
+    display = ReconstructionDisplay.from_arrays(*[colors * 10] * 3)
+    low, high = colors.min(), colors.max()
+    drawn = display.images_[2, 1].get_array()
+    assert_allclose(drawn, (colors[1] - low) / (high - low))

@@ -1,6 +1,7 @@
 """Drawn items against those that are nearest."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
@@ -101,3 +102,34 @@ def test_what_does_not_fit_is_refused(retriever):
         RetrievalDisplay.from_results(["a"], [["one"]], right=[[True, False]])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         RetrievalDisplay.from_results(["a", "b"], [["one"]])
+
+
+def test_dollar_signs_in_texts_are_no_formulas():
+    display = RetrievalDisplay.from_results(
+        ["it costs $5 or $6_"], [["$_$ and \\alpha"]], right=[[True]]
+    )
+    display.figure_.canvas.draw()
+    assert not display.items_[0, 0].get_parse_math()
+    assert not display.queries_[0].get_parse_math()
+
+
+def test_a_frame_of_one_column_is_its_texts_and_no_name_of_it():
+    texts = pd.DataFrame({"caption": ["one", "two"]})
+    display = RetrievalDisplay.from_results(texts, [["1"], ["2"]])
+    assert [text.get_text() for text in display.queries_] == ["one", "two"]
+    with pytest.raises(ValueError, match="rows of queries are none"):
+        RetrievalDisplay.from_results(texts.assign(more="x"), [["1"], ["2"]])
+
+
+def test_queries_are_one_for_each_row_that_is_searched_for(retriever):
+    expected = "queries must be one for each of the 3 rows that are searched for, got 2"
+    with pytest.raises(ValueError, match=expected):
+        RetrievalDisplay.from_retriever(
+            retriever,
+            X=LEFT[:3],
+            queries=["a", "b"],
+            items=["item"] * retriever.n_items_,
+        )
+    for queries, found in [([], []), (["a", "b"], [[], []])]:
+        with pytest.raises(ValueError, match="There is nothing to draw"):
+            RetrievalDisplay.from_results(queries, found)

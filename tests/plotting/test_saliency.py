@@ -93,3 +93,9 @@ def test_what_does_not_fit_is_refused(halves):
         draw(pipeline, left, right, shape=(8, 4))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SaliencyDisplay.from_maps(np.ones((3, 4, 4)), {"common": np.ones((2, 4, 4))})
+
+
+def test_maps_have_names():
+    rows = np.ones((2, 3, 4))
+    with pytest.raises(ValueError, match="maps must be a dict of maps .* Got list"):
+        SaliencyDisplay.from_maps(rows, [rows])

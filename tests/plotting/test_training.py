@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
@@ -90,3 +91,16 @@ def test_estimators_without_a_history_are_refused(halves):
         TrainingDisplay.from_estimator(DeepCCA())
     with pytest.raises(ValueError, match="estimators is empty: TrainingDisplay draws"):
         TrainingDisplay.from_estimators({})
+
+
+def test_what_cannot_be_drawn_is_refused_in_words():
+    X, y = make_correlated_views(40, correlations=(0.9,), random_state=0)
+    fitted = ProbabilisticCCA(1).fit(X, y)
+    free = plt.figure().add_axes((0, 0, 1, 1))
+    with pytest.raises(ValueError, match="axes of a grid, .* at a place of their own"):
+        TrainingDisplay.from_estimator(fitted, ax=free)
+    with pytest.raises(ValueError, match="a dict of fitted estimators .* Got list"):
+        TrainingDisplay.from_estimators([fitted])
+    for wrong in (None, DeepCCA):
+        with pytest.raises(ValueError, match="training of a fitted estimator. Got"):
+            TrainingDisplay.from_estimator(wrong)
