@@ -279,6 +279,7 @@ def _write_names(ax, views, named, names):
                 va="center",
                 fontsize=sizes[k],
                 color=VIEW_COLORS[side],
+                parse_math=False,  # a dollar sign is one
                 arrowprops={
                     "arrowstyle": "-",
                     "color": NEUTRAL,

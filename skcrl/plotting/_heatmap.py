@@ -308,5 +308,6 @@ def _write_names(axis, names, order, **style):
         np.arange(len(order)),
         [short_name(names[i]) for i in order],
         fontsize=8,
+        parse_math=False,  # a dollar sign is one
         **style,
     )

@@ -328,6 +328,7 @@ class LoadingsDisplay:
                 for side in shown
                 for i in shown[side]
             ],
+            parse_math=False,  # a dollar sign is one
         )
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set(xlabel=f"loading on {self.component_name}", xlim=(-1.05, 1.05))

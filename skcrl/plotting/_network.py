@@ -230,6 +230,7 @@ class NetworkDisplay:
                     va="center",
                     fontsize=9,
                     color=VIEW_COLORS[side],
+                    parse_math=False,  # a dollar sign is one
                 )
                 for i in nodes[side]
             ]

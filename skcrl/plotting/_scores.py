@@ -271,6 +271,8 @@ class ScoresDisplay:
         }
         columns = 1 + len(classes) // 20
         legend_beside(ax, self.points_["x"], map(str, classes), ncols=columns)
+        for text in ax.get_legend().get_texts():
+            text.set_parse_math(False)  # a dollar sign is one
 
 
 def _scatter(ax, codes, side, **colors):

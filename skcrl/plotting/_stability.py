@@ -156,7 +156,7 @@ class StabilityDisplay:
             begin += len(drawn) + 1  # a gap between the views
         ticks = np.arange(n_drawn)
         ticks[len(order["x"]) :] += 1
-        ax.set_yticks(ticks, labels)
+        ax.set_yticks(ticks, labels, parse_math=False)  # a dollar sign is one
         ax.invert_yaxis()
         self.threshold_ = ax.axvline(
             self.threshold,

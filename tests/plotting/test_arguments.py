@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.text import Text
 
-from skcrl import LinearCCA
+from skcrl import LinearCCA, SparseCCA
+from skcrl.inspection import stability_selection
 from skcrl.plotting import (
     CorrelationCircleDisplay,
     CorrelationsDisplay,
@@ -12,6 +14,7 @@ from skcrl.plotting import (
     LoadingsDisplay,
     NetworkDisplay,
     ScoresDisplay,
+    StabilityDisplay,
 )
 
 OF_ESTIMATORS = [
@@ -76,3 +79,33 @@ def test_two_axes_need_two_components(display, frames):
     two = LinearCCA(n_components=2).fit(*frames)
     with pytest.raises(ValueError, match="components must be 2 numbers in a list"):
         display.from_estimator(two, *frames, components=(0,))
+
+
+@pytest.mark.parametrize(
+    "display",
+    [CorrelationCircleDisplay, HeatmapDisplay, LoadingsDisplay, NetworkDisplay],
+)
+def test_dollar_signs_in_names_are_no_formulas(display, cca, frames):
+    codes = cca.transform_pair(*frames)
+    priced = [view.add_prefix("$_$ ") for view in frames]
+    figure = display.from_codes(*codes, *priced).figure_
+    figure.canvas.draw()
+    texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert len({text.get_text() for text in texts}) > 4
+    assert not any(text.get_parse_math() for text in texts)
+
+
+def test_dollar_signs_in_classes_and_selected_names_are_no_formulas(cca, frames):
+    labels = np.repeat(["$_$ a", "$_$ b"], 10)
+    by_class = ScoresDisplay.from_estimator(cca, *frames, labels=labels)
+    result = stability_selection(
+        SparseCCA(n_nonzero=1),
+        *(view.add_prefix("$_$ ") for view in frames),
+        n_subsamples=4,
+        random_state=0,
+    )
+    for figure in (by_class.figure_, StabilityDisplay.from_result(result).figure_):
+        figure.canvas.draw()
+        texts = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+        assert texts
+        assert not any(text.get_parse_math() for text in texts)
