@@ -56,12 +56,12 @@ def check_components(components, n_components, n=None):
             f"The picture is of {n} components, and the codes have {n_components}: "
             f"fit an estimator of n_components={n} or more."
         )
-    if not np.iterable(components) or (n is not None and len(components) != n):
+    chosen = list(components) if np.iterable(components) else None
+    if chosen is None or (n is not None and len(chosen) != n):
         raise ValueError(
             f"components must be {'' if n is None else f'{n} '}numbers in a list or "
             f"tuple. Got {components!r}."
         )
-    chosen = list(components)
     for number in chosen:
         is_integer = isinstance(number, Integral) and not isinstance(number, bool)
         if not is_integer or not 0 <= int(number) < n_components:

@@ -54,10 +54,9 @@ def as_images(view, shape, name, display):
 
 
 def _is_shape(shape):
-    return (
-        np.iterable(shape)
-        and len(shape) in (2, 3)
-        and all(isinstance(n, Integral) and n > 0 for n in shape)
+    sizes = list(shape) if np.iterable(shape) else []
+    return len(sizes) in (2, 3) and all(
+        isinstance(size, Integral) and int(size) > 0 for size in sizes
     )
 
 
