@@ -1,6 +1,5 @@
 """How often variables are selected when the samples are others."""
 
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np

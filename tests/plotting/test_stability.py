@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_refused(result):
         StabilityDisplay.from_result({"x_frequencies": [1.0]})
 
 
-@pytest.mark.parametrize("max_variables", [2.5, None, "a"])
-def test_max_variables_is_a_number(max_variables, result):
-    with pytest.raises(ValueError, match="max_variables must be at least 1, got"):
-        StabilityDisplay.from_result(result, max_variables=max_variables)
+@pytest.mark.parametrize("top", [2.5, None, "a"])
+def test_top_is_a_number(top, result):
+    with pytest.raises(ValueError, match=r"an integer of 1 or more. Got"):
+        StabilityDisplay.from_result(result, top=top)
