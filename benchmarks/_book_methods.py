@@ -77,8 +77,8 @@ def kernel(k, seed, data, **parameters):
     from skcrl import KernelCCA
 
     many = len(data.train[0]) > EXACT_KERNELS
-    how = {"approximation": "nystroem", "random_state": seed} if many else {}
-    return KernelCCA(k, **how, **parameters)
+    how = {"approximation": "nystroem"} if many else {}
+    return KernelCCA(k, random_state=seed, **how, **parameters)
 
 
 def kernel_cv(k, seed, data):

@@ -311,7 +311,7 @@ def main(argv=None):
         if is_deep and args.epochs:
             estimator.set_params(max_epochs=args.epochs)
         runs = []
-        is_random = is_deep or getattr(estimator, "approximation", None) is not None
+        is_random = is_deep or isinstance(estimator, KernelCCA)
         for seed in range(args.seeds if is_random else 1):
             if is_random:
                 estimator.set_params(random_state=seed)
