@@ -218,7 +218,7 @@ def test_transfer_halves(tmp_path, capsys):
     assert picture.read_bytes()[:4] == b"\x89PNG"
     header, *rows = csv.reader(table.read_text().splitlines())
     assert header[:3] == ["method", "seed", "pearson"]
-    assert len(rows) == 2 + 4 * 2
+    assert len(rows) == 1 + 5 * 2
     assert np.isfinite([[float(cell) for cell in row[2:]] for row in rows]).all()
 
 
