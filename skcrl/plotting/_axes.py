@@ -1,4 +1,4 @@
-"""What all displays share: axes to draw on, and colours that everybody tells apart."""
+"""Axes, names and colours that all displays share."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def legend_beside(ax, *entries, **legend):
 
 
 def class_colors(n_classes):
-    """As many colours, which people without full colour vision tell apart, too."""
+    """Colours of classes, chosen so that colour-blind readers can tell them apart."""
     import matplotlib as mpl
 
     if n_classes <= 10:

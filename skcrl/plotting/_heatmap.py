@@ -23,13 +23,14 @@ from skcrl.plotting._variables import (
 class HeatmapDisplay:
     r"""Correlations of the variables of the first view with those of the second.
 
-    A row is a variable, a column, of the first view, and a column of the picture is one
-    of the second. Green stands for a positive correlation, purple for a negative one.
-    Variables that correlate alike stand together, by the clusters that the trees beside
-    the picture show.
+    Each row of the picture is a variable of the first view, and each column is a
+    variable of the second view. Green stands for a positive correlation and purple for
+    a negative one. Variables with similar correlations stand side by side. The trees
+    beside the picture show how they were clustered.
 
-    Correlations through the space leave out of both variables what the codes do not
-    tell: noise, and what belongs to one view alone. They are what mixOmics draws [1]_.
+    A correlation through the space uses only the part of each variable that the codes
+    explain. It leaves out noise, and what belongs to one view alone. mixOmics draws the
+    same quantity [1]_.
 
     Make one by :meth:`from_estimator` or :meth:`from_codes`, and of raw correlations by
     :meth:`from_arrays`.

@@ -18,7 +18,7 @@ from skcrl.plotting._fitted import (
     check_components,
 )
 
-# Of correlations, in all displays: they are no colours of the views.
+# Colours of correlations in all displays. No view has one of these colours.
 SIGN_MAP = "PRGn"
 SIGN_COLORS = {"positive": "#1B7837", "negative": "#762A83"}
 
