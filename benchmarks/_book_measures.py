@@ -67,11 +67,11 @@ def numbers(model, task, data):
         found["mrr_y_to_x"] = mean_reciprocal_rank(*test[::-1])
     views = dict(zip("xy", data.test, strict=True))
     for side, given in (("x", {"X": None, "y": views["y"]}), ("y", {"X": views["x"]})):
-        if side in getattr(model, "rebuilds", "xy"):
-            rebuilt = model.reconstruct(**given, to=side)
-            found[f"error_{side}"] = reconstruction_error(views[side], rebuilt)
+        if side in getattr(model, "reconstructs", "xy"):
+            reconstructed = model.reconstruct(**given, to=side)
+            found[f"error_{side}"] = reconstruction_error(views[side], reconstructed)
         else:
-            cannot[f"error_{side}"] = "it does not rebuild this view from the other"
+            cannot[f"error_{side}"] = "it does not reconstruct this view from the other"
     if data.truth is not None:
         learned, true = data.truth[0][both], data.truth[1]
         found["recovery"] = float(

@@ -1,7 +1,7 @@
 """Methods of other packages and plain baselines, with the methods the book measures.
 
-Each has `transform_pair`, and `reconstruct` of the views that `rebuilds` names. Where
-`common` is false, codes of the two views have nothing to do with each other.
+Each has `transform_pair`, and `reconstruct` of the views that `reconstructs` names.
+Where `common` is false, codes of the two views have nothing to do with each other.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from skcrl.metrics import pearson_sum
 class ScikitLearn(BaseEstimator):
     """CCA or PLSCanonical of scikit-learn."""
 
-    rebuilds = "y"
+    reconstructs = "y"
 
     def __init__(self, model):
         self.model = model
@@ -30,14 +30,14 @@ class ScikitLearn(BaseEstimator):
         return self.model.transform(X, y)
 
     def reconstruct(self, X, *, to):
-        """The second view, rebuilt from the first."""
+        """The second view, reconstructed from the first."""
         return self.model.predict(X)
 
 
 class CcaZoo(BaseEstimator):
     """A class of cca-zoo by name, with one parameter of its penalty."""
 
-    rebuilds = ""
+    reconstructs = ""
 
     def __init__(self, name, n_components, penalty=None):
         self.name = name
@@ -68,7 +68,7 @@ class CcaZoo(BaseEstimator):
 class Procrustes(BaseEstimator):
     """Principal components of each view, those of y turned onto those of x."""
 
-    rebuilds = ""
+    reconstructs = ""
 
     def __init__(self, n_components):
         self.n_components = n_components

@@ -212,7 +212,7 @@ class SideBySide(TwoViewTransformer):
     def _decode(self, codes, side):
         raise NotImplementedError
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         raise NotImplementedError
 
 

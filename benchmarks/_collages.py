@@ -1,7 +1,7 @@
 """Collages for common_individual.py: pairs, and the frozen networks that see them.
 
 A small convolutional network stands in for ResNet. It is trained on halves of the
-pictures, each with one object: to name the object, or to rebuild the half.
+pictures, each with one object: to name the object, or to reconstruct the half.
 """
 
 from typing import NamedTuple
@@ -73,8 +73,8 @@ def naming_network(views, n_epochs, seed):
     return pooled.eval().requires_grad_(False)
 
 
-def rebuilding_network(views, n_epochs, seed):
-    """The first part of a network trained to rebuild a half from its feature maps."""
+def reconstructing_network(views, n_epochs, seed):
+    """First part of a network trained to reconstruct a half from its feature maps."""
     halves, _ = _halves(views)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

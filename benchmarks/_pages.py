@@ -68,10 +68,10 @@ MEASURES = {
     "mrr": Measure("mrr", 3, True, "The mean of `mrr x->y` and `mrr y->x`."),
     "error_x": Measure(
         "error x", 3, False,
-        "Squared error of x rebuilt from y alone, as a share of its variance "
+        "Squared error of x reconstructed from y alone, as a share of its variance "
         "(`skcrl.metrics.reconstruction_error`): 1 is what the mean costs.",
     ),
-    "error_y": Measure("error y", 3, False, "The same of y rebuilt from x."),
+    "error_y": Measure("error y", 3, False, "The same of y reconstructed from x."),
     "recovery": Measure(
         "recovery", 3, True,
         "Share of the variance of the true common factors that codes of test rows "

@@ -22,7 +22,7 @@ magnitude   mean pixel of maps of pairs with nothing in common, in units of that
 codes       accuracy of linear classifiers of digits and emoji, by the common codes z
             and by the individual codes w of the first picture
 ablations   one choice of the plain model changed; what is above, and the error of
-            features rebuilt by parts of the codes (1: by their mean)
+            features reconstructed by parts of the codes (1: by their mean)
 few         of 300 pairs, with linear encoders, which fit noise: what helps
 names       of a picture and the name of one of its objects; share of a map on the
             object that is named, and on the digit when it, or the emoji, is (table 2)
@@ -31,7 +31,7 @@ mnist       of halves of MNIST, 50 common and 50 individual codes; not with the 
 Rows
 ----
 uniform               a map that is the same everywhere
-features, rebuilding  the common score of features of a network trained as autoencoder
+autoencoder's         the common score of features of a network trained as autoencoder
 features              that of features of the frozen network, one map for both halves;
                       with names, of which there are no such features, their length
 InfoNCE               CCALRanker with learned projections, in the place of CLIP
@@ -222,9 +222,12 @@ def pairs(task, sizes, seed):
     """Rows of the first four tables."""
     uniform = np.ones((2 * len(task.test[0]), 24, 48))
     yield "maps", "uniform", shares(task, uniform, uniform)
-    extractor = _collages.rebuilding_network(task.views.train, 1, seed)
-    rebuilding = make_task(task.views, extractor)
-    for name, given in (("features, rebuilding", rebuilding), ("features", task)):
+    extractor = _collages.reconstructing_network(task.views.train, 1, seed)
+    reconstructing = make_task(task.views, extractor)
+    for name, given in (
+        ("autoencoder's", reconstructing),
+        ("features", task),
+    ):
         features = _collages.FeaturesThemselves(1).fit(*given.train)
         maps = grad_cam(given, features)
         yield "maps", name, shares(given, maps, maps)
@@ -267,7 +270,7 @@ def ablations(task, sizes, seed):
 
 
 def errors(model, views):
-    """Errors of the first view rebuilt by common codes, by individual ones, by both."""
+    """Errors of the first view, reconstructed by common, individual and both codes."""
     return [
         reconstruction_error(views[0], model.reconstruct(*views, to="x", parts=parts))
         for parts in ("common", "individual", "all")

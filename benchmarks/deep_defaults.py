@@ -94,7 +94,7 @@ def figure(kind, estimator, X, y):
 
 
 def explained(estimator, X, y):
-    """Mean share of the variance of one view that is rebuilt from the other."""
+    """Mean share of the variance of one view that is reconstructed from the other."""
     return (
         r2_score(y, estimator.reconstruct(X, to="y"))
         + r2_score(X, estimator.reconstruct(None, y, to="x"))

@@ -34,7 +34,7 @@ Linear combination  a times the cosine of x and 1 - a times that of y, 0 where m
 AE 1, AE 2          MultimodalAutoencoder, "concatenated" and "split": joint codes
 BiDNN x, BiDNN y    codes of one view by TiedBidirectional
 BiDNN both          its joint codes; with "unit halves" each half is of length one
-Expanded            the features, missing views rebuilt by TiedBidirectional; the same a
+Expanded            the features, missing views by TiedBidirectional; the same a
 BiDNN + alone       trained on each view once more, alone; unit halves
 LinearCCA           the mean of the codes of both views
 
@@ -344,7 +344,7 @@ def linked_by(name, net, task, search, weight):
 
 
 def _filled(net, views):
-    """Views with those rows rebuilt that are missing, where the other is there."""
+    """Views whose missing rows are reconstructed where the other view is there."""
     views = [view.copy() for view in views]
     there = ~np.isnan(views[0]).any(axis=1) | ~np.isnan(views[1]).any(axis=1)
     filled = net.impute(*(view[there] for view in views))

@@ -40,7 +40,7 @@ def estimators(hidden):
     objectives = ("trace_norm", "correlation_gap", "soft", "noi")
     return {
         **{name: DeepCCA(20, objective=name, **common) for name in objectives},
-        "trace_norm, rebuilt": DeepCCA(20, reconstruction_weight=1e-2, **common),
+        "trace_norm, reconstructed": DeepCCA(20, reconstruction_weight=1e-2, **common),
         "ranking": CCALRanker(20, **common),
         "infonce, learned": CCALRanker(
             20, objective="infonce", projection="learned", **common

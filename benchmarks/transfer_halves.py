@@ -2,7 +2,7 @@
 
 Each method learns a common space of the two halves without labels. A LinearSVC is then
 trained on the codes of one half and tested on those of the other, over five contiguous
-folds of held-out images; each half is rebuilt from the other. The first row needs
+folds of held-out images; each half is reconstructed from the other. The first row needs
 no common space: it trains and tests on the pixels of the left, then of the right half.
 
     python benchmarks/transfer_halves.py --data digits
@@ -10,11 +10,11 @@ no common space: it trains and tests on the pixels of the left, then of the righ
     python benchmarks/transfer_halves.py --losses
 
 With ``--losses`` the rows are the Deep CorrNet of the blog post, on four losses: L1
-rebuilds both halves from both, L2 and L3 rebuild both from the left and from the
-right alone, and L4 is the correlation. That is what the post's code does; its text has
-L1 rebuild each half from itself. The last row stacks greedily: each layer is first a
-CorrNet of its own, of the codes of the one before it, and then all of them are trained
-on, by L2+L3-L4.
+reconstructs both halves from both, L2 and L3 reconstruct both from the left and from
+the right alone, and L4 is the correlation. That is what the post's code does; its text
+has L1 reconstruct each half from itself. The last row stacks greedily: each layer is
+first a CorrNet of its own, of the codes of the one before it, and then all of them are
+trained on, by L2+L3-L4.
 
 Columns
 -------
@@ -22,7 +22,7 @@ pearson   sum over dimensions of the Pearson correlation of test codes (CorrNet)
 canonical total correlation of test codes under a CCA fitted on training codes (DCCA)
 rank      effective rank of the test codes of the left half
 l->r, r->l  accuracy in percent, trained on the first half named, tested on the second
-rebuild   squared error of each half rebuilt from the other, as a share of its variance
+error     squared error of each half reconstructed from the other, by its variance
 seconds   wall time of fit
 """
 
@@ -50,7 +50,7 @@ from skcrl.metrics import (
 )
 from skcrl.plotting import ReconstructionDisplay
 
-COLUMNS = ("pearson", "canonical", "rank", "l->r", "r->l", "rebuild", "seconds")
+COLUMNS = ("pearson", "canonical", "rank", "l->r", "r->l", "error", "seconds")
 
 # Terms and share of the correlation of each loss.
 LOSSES = {
@@ -257,7 +257,7 @@ def print_row(name, mean, spread, width):
 
 
 def draw(estimator, test, path):
-    """Picture of eight test images, of which each half is rebuilt from the other."""
+    """Picture of eight test images, each half reconstructed from the other."""
     import matplotlib.pyplot as plt
 
     left, right = (view[:8] for view in test)

@@ -1,5 +1,5 @@
 """
-Halves of digits: learn, compare, rebuild
+Halves of digits: learn, compare, reconstruct
 =========================================
 
 Each picture of a digit is cut into a left and a right half. The halves are two views of

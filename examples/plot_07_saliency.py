@@ -12,7 +12,7 @@ of a half the codes depend on.
 # ---------------------------
 # The common part is any other two-view estimator, here `DeepCCA`. It is fitted first.
 # For each view an encoder then learns codes of what the common codes leave out, and a
-# decoder rebuilds the view from both kinds.
+# decoder reconstructs the view from both kinds.
 
 from skcrl import DeepCCA, DeepCommonIndividual
 from skcrl.datasets import load_digits_halves
@@ -27,14 +27,14 @@ model = DeepCommonIndividual(
 model.fit(left[train], right[train])
 
 # %%
-# A half is rebuilt better from both kinds of codes than from one. Errors are shares of
-# the variance: 1 is the error of the mean.
+# A half is reconstructed better from both kinds of codes than from one. Errors are
+# shares of the variance: 1 is the error of the mean.
 
 from skcrl.metrics import reconstruction_error
 
 for parts in ("common", "individual", "all"):
-    rebuilt = model.reconstruct(left[test], to="x", parts=parts)
-    print(f"{parts:10} {reconstruction_error(left[test], rebuilt):.2f}")
+    reconstructed = model.reconstruct(left[test], to="x", parts=parts)
+    print(f"{parts:10} {reconstruction_error(left[test], reconstructed):.2f}")
 
 # %%
 # Where do they lie?

@@ -70,14 +70,14 @@ models = {
 }
 for name, net in models.items():
     net.fit(left[:1000], gaps)
-    rebuilt = net.predict(left[1000:])
-    print(f"{name:22} {reconstruction_error(right[1000:], rebuilt):.2f}")
+    reconstructed = net.predict(left[1000:])
+    print(f"{name:22} {reconstruction_error(right[1000:], reconstructed):.2f}")
 
 # %%
 # `LinearCCA` has no use for samples that lack a view, and learns from the others. After
-# that, it too rebuilds a view that is missing.
+# that, it too reconstructs a view that is missing.
 
 complete = np.isfinite(gaps).all(axis=1)
 cca = LinearCCA(20).fit(left[:1000][complete], gaps[complete])
-rebuilt = cca.predict(left[1000:])
-print(f"{reconstruction_error(right[1000:], rebuilt):.2f}")
+reconstructed = cca.predict(left[1000:])
+print(f"{reconstruction_error(right[1000:], reconstructed):.2f}")

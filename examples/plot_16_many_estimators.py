@@ -54,9 +54,9 @@ rows = [("truth", right[test][:10])]
 errors = {}
 for estimator in estimators:
     name = type(estimator).__name__
-    rebuilt = estimator.fit(left[train], right[train]).predict(left[test])
-    errors[name] = reconstruction_error(right[test], rebuilt)
-    rows.append((name, rebuilt[:10]))
+    reconstructed = estimator.fit(left[train], right[train]).predict(left[test])
+    errors[name] = reconstruction_error(right[test], reconstructed)
+    rows.append((name, reconstructed[:10]))
 
 fig, axes = plt.subplots(len(rows), 10, layout="constrained", figsize=(8, 6))
 for line, (name, halves) in zip(axes, rows, strict=True):

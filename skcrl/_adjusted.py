@@ -20,8 +20,8 @@ class AdjustedViews(TwoViewTransformer):
 
     A final class has a parameter `adjust`, and in ``fit`` calls `_check_covariates`,
     then `_keep_adjustment` with what it learned. Where rows come with covariates,
-    `_encode` and `_rebuild` get [view, covariates] as one checked view, of which the
-    slopes are `_slopes_beside`.
+    `_encode` and `_reconstruct` get [view, covariates] as one checked view, of which
+    the slopes are `_slopes_beside`.
     """
 
     # Covariates of the rows at hand, centred and in `_covariate_units`: of no
@@ -169,7 +169,7 @@ class AdjustedViews(TwoViewTransformer):
         to: Literal["x", "y", "both"] = "y",
         covariates: Rows | None = None,
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Rebuild a view, or both, from the codes of the views that are present.
+        """Reconstruct a view, or both, from the codes of the views that are present.
 
         Parameters
         ----------
@@ -179,15 +179,15 @@ class AdjustedViews(TwoViewTransformer):
                 default=None
             Second view. A row of NaN is a missing view.
         to : {"x", "y", "both"}, default="y"
-            View to rebuild.
+            View to reconstruct.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if there were any in ``fit``. The rebuilt view
-            includes the effect of the covariates.
+            Covariates of these rows, if there were any in ``fit``. The reconstructed
+            view includes the effect of the covariates.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`, or a pair (X, y) for "both". A rebuilt `y` is
+            The view named by `to`, or a pair (X, y) for "both". A reconstructed `y` is
             one-dimensional if it was one-dimensional in fit. After
             ``set_output(transform="pandas")`` the result is a data frame or series with
             the columns of the view in fit and the index of the given views.
@@ -198,7 +198,7 @@ class AdjustedViews(TwoViewTransformer):
     def impute(
         self, X: Rows, y: Rows, covariates: Rows | None = None
     ) -> tuple[Any, Any]:
-        """Fill in missing rows of each view by rebuilding them from the other view.
+        """Fill in missing rows of each view by reconstructing them from the other view.
 
         Parameters
         ----------
@@ -218,20 +218,20 @@ class AdjustedViews(TwoViewTransformer):
         return _base(self._beside(covariates, X, y)).impute(X, y)
 
     def predict(self, X: Rows, covariates: Rows | None = None) -> np.ndarray:
-        """Rebuild the second view from the first: ``reconstruct(X, to="y")``.
+        """Reconstruct the second view from the first: ``reconstruct(X, to="y")``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_x)
             First view.
         covariates : array-like of shape (n_samples, n_covariates) or None, default=None
-            Covariates of these rows, if there were any in ``fit``. The rebuilt view
-            includes the effect of the covariates.
+            Covariates of these rows, if there were any in ``fit``. The reconstructed
+            view includes the effect of the covariates.
 
         Returns
         -------
         y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
-            Rebuilt second view, in the container that ``set_output`` asks for.
+            Reconstructed second view, in the container that ``set_output`` asks for.
         """
         return _base(self._beside(covariates, X)).predict(X)
 
@@ -391,35 +391,37 @@ class AdjustedViews(TwoViewTransformer):
         own = 0 * origin[:, None] * weights[:1] if slopes is None else -slopes @ weights
         return xp.concatenate([mean, origin]), xp.concatenate([weights, own])
 
-    def _added_back(self, rebuilt, X, y, to):
-        """A rebuilt view with what covariates explain of it."""
+    def _added_back(self, reconstructed, X, y, to):
+        """A reconstructed view with what covariates explain of it."""
         slopes = self._slopes_beside(to)
         if slopes is None:
-            return rebuilt
+            return reconstructed
         joined = y if X is None else X
         n_features = self.y_n_features_in_ if X is None else self.n_features_in_
         if joined.shape[1] == n_features:
             self._require_covariates()
         covariates = apart(joined, n_features)[1]
-        return rebuilt + like(like(covariates, slopes) @ slopes, rebuilt)
+        return reconstructed + like(like(covariates, slopes) @ slopes, reconstructed)
 
-    def _added_back_to_codes(self, rebuilt, side):
-        """The same of a view that is rebuilt from codes alone."""
+    def _added_back_to_codes(self, reconstructed, side):
+        """The same of a view that is reconstructed from codes alone."""
         slopes = self._slopes_beside(side)
         if slopes is None:
-            return rebuilt
+            return reconstructed
         if self._covariates is None:
             self._require_covariates()
-        return rebuilt + like(self._covariates_like(slopes) @ slopes, rebuilt)
+        return reconstructed + like(
+            self._covariates_like(slopes) @ slopes, reconstructed
+        )
 
     def _impute(self, X, y):
         X, y, has_x, has_y = check_available(self, X, y)
         filled = {side: kind_of(v).copied(v) for side, v in (("x", X), ("y", y))}
         joined = self._joined(X, "x"), self._joined(y, "y")
         if not has_x.all():
-            filled["x"][~has_x] = self._rebuild(None, joined[1][~has_x], "x")
+            filled["x"][~has_x] = self._reconstruct(None, joined[1][~has_x], "x")
         if not has_y.all():
-            filled["y"][~has_y] = self._rebuild(joined[0][~has_y], None, "y")
+            filled["y"][~has_y] = self._reconstruct(joined[0][~has_y], None, "y")
         return filled["x"], self._as_in_fit(filled["y"], "y")
 
     def _covariate_arrays(self):

@@ -39,7 +39,7 @@ class CommonIndividual(TwoViewTransformer):
     """Base of the estimators that have codes of each view's own beside common ones.
 
     A final class answers two more questions: what the individual codes of one view are,
-    and how a view is rebuilt from a part of its codes.
+    and how a view is reconstructed from a part of its codes.
     """
 
     @abstractmethod
@@ -47,11 +47,11 @@ class CommonIndividual(TwoViewTransformer):
         """Individual codes of a validated view, `side` "x" or "y"."""
 
     @abstractmethod
-    def _rebuild_parts(self, X, y, to, parts):
-        """View `to` rebuilt from a part of the codes of the views that are there."""
+    def _reconstruct_parts(self, X, y, to, parts):
+        """View `to` from a part of the codes of the views that are there."""
 
-    def _rebuild(self, X, y, to):
-        return self._rebuild_parts(X, y, to, "all")
+    def _reconstruct(self, X, y, to):
+        return self._reconstruct_parts(X, y, to, "all")
 
     def transform_individual(self, X: Rows) -> np.ndarray:
         """Compute individual codes of the first view: what it alone contains.
@@ -197,11 +197,12 @@ class CommonIndividual(TwoViewTransformer):
         to: Literal["x", "y", "both"] = "y",
         parts: Parts = "all",
     ) -> Any:
-        """Rebuild views from their common codes, their individual codes, or both.
+        """Reconstruct views from their common codes, their individual codes, or both.
 
-        A view is rebuilt from its own codes. LinearCommonIndividual also uses the
-        common codes of the other view, if it is present. A missing view is rebuilt from
-        the common codes of the other view, and so has no individual part.
+        A view is reconstructed from its own codes. LinearCommonIndividual also uses the
+        common codes of the other view, if it is present. A missing view is
+        reconstructed from the common codes of the other view, and so has no individual
+        part.
 
         Parameters
         ----------
@@ -211,9 +212,9 @@ class CommonIndividual(TwoViewTransformer):
                 default=None
             Second view. A row of NaN is a missing view.
         to : {"x", "y", "both"}, default="y"
-            View to rebuild.
+            View to reconstruct.
         parts : {"common", "individual", "all"}, default="all"
-            Codes to rebuild the view from. The other codes are set to 0.
+            Codes to reconstruct the view from. The other codes are set to 0.
 
         Returns
         -------
@@ -225,4 +226,6 @@ class CommonIndividual(TwoViewTransformer):
             raise ValueError(
                 f"parts must be 'common', 'individual' or 'all', got {parts!r}."
             )
-        return self._reconstructed(X, y, to, partial(self._rebuild_parts, parts=parts))
+        return self._reconstructed(
+            X, y, to, partial(self._reconstruct_parts, parts=parts)
+        )

@@ -45,7 +45,7 @@ class LinearDecoder(NamedTuple):
         )
 
     def decode(self, x_codes=None, y_codes=None):
-        """Target rebuilt from the codes given, one of which may be None."""
+        """Target reconstructed from the codes given, one of which may be None."""
         k = len(self.of_x)
         if y_codes is None:
             codes, precision, cross_cov = x_codes, self.of_x, self.cross_cov[:k]

@@ -568,7 +568,7 @@ def _refuse_texts(estimator, view, side):
 
 
 def check_codes(codes, n_components):
-    """Codes of one view as floats, from which it is to be rebuilt."""
+    """Codes of one view as floats, from which it is to be reconstructed."""
     kind = kind_of(codes, "X")
     if not _is_foreign(codes):
         codes = kind.numbers(codes, "X")

@@ -58,8 +58,8 @@ class TwoViewTransformer(
     The second view is named ``y``, because scikit-learn uses this name for whatever is
     paired with ``X``. To write an estimator, implement ``fit``, which sets
     ``n_components_``, and three methods: ``_encode`` encodes one view, ``_decode``
-    rebuilds a view from its own codes, and ``_rebuild`` rebuilds a view from all views
-    that are present.
+    reconstructs a view from its own codes, and ``_reconstruct`` reconstructs a view
+    from all views that are present.
     """
 
     # Whether views may be sparse matrices.
@@ -91,7 +91,7 @@ class TwoViewTransformer(
         return check_view(self, view, side)
 
     def _check_available(self, X, y):
-        """Checked views, as `_join` and `_rebuild` take them, and which rows exist."""
+        """Checked views for `_join` and `_reconstruct`, and which rows exist."""
         return check_available(self, X, y)
 
     def _beside(self, covariates, X=None, y=None):
@@ -113,11 +113,11 @@ class TwoViewTransformer(
 
     @abstractmethod
     def _decode(self, codes, side):
-        """View (n, n_features) of `side` rebuilt from codes of that same side."""
+        """View (n, n_features) of `side` reconstructed from codes of that same side."""
 
     @abstractmethod
-    def _rebuild(self, X, y, to):
-        """View `to` rebuilt from validated views, one of which may be None."""
+    def _reconstruct(self, X, y, to):
+        """View `to` reconstructed from validated views, one of which may be None."""
 
     def _join(self, X, y):
         """Joint codes of validated views, one of which may be None."""
@@ -236,7 +236,7 @@ class TwoViewTransformer(
         *,
         to: Literal["x", "y", "both"] = "y",
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Rebuild a view, or both, from the codes of the views that are present.
+        """Reconstruct a view, or both, from the codes of the views that are present.
 
         Parameters
         ----------
@@ -246,30 +246,30 @@ class TwoViewTransformer(
                 default=None
             Second view. A row of NaN is a missing view.
         to : {"x", "y", "both"}, default="y"
-            View to rebuild.
+            View to reconstruct.
 
         Returns
         -------
         view : ndarray of shape (n_samples, n_features) or pair of them
-            The view named by `to`, or a pair (X, y) for "both". A rebuilt `y` is
+            The view named by `to`, or a pair (X, y) for "both". A reconstructed `y` is
             one-dimensional if it was one-dimensional in fit. After
             ``set_output(transform="pandas")`` the result is a data frame or series with
             the columns of the view in fit and the index of the given views.
         """
-        return self._reconstructed(X, y, to, self._rebuild)
+        return self._reconstructed(X, y, to, self._reconstruct)
 
-    def _reconstructed(self, X, y, to, rebuild):
-        """View `to`, or both, which ``rebuild(X, y, to)`` makes from checked views."""
+    def _reconstructed(self, X, y, to, reconstruct):
+        """View `to`, or both, that ``reconstruct(X, y, to)`` makes of checked views."""
         check_is_fitted(self)
         if to not in ("x", "y", "both"):
             raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")
         if to == "both":
-            return tuple(self._reconstructed(X, y, s, rebuild) for s in ("x", "y"))
-        view = self._from_available(X, y, lambda X, y: rebuild(X, y, to))
+            return tuple(self._reconstructed(X, y, s, reconstruct) for s in ("x", "y"))
+        view = self._from_available(X, y, lambda X, y: reconstruct(X, y, to))
         return self._handed_back(view, to, y if X is None else X)
 
     def impute(self, X: Rows, y: Rows) -> tuple[Any, Any]:
-        """Fill in missing rows of each view by rebuilding them from the other view.
+        """Fill in missing rows of each view by reconstructing them from the other view.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ class TwoViewTransformer(
         if X is None or y is None:
             raise ValueError(
                 "impute fills gaps in two views, but got only one. Use reconstruct to "
-                "rebuild the other."
+                "reconstruct the other."
             )
         x_filled, y_filled = self._impute(X, y)
         return (
@@ -300,13 +300,13 @@ class TwoViewTransformer(
         X, y, has_x, has_y = check_available(self, X, y)
         X, y = (kind_of(view).copied(view) for view in (X, y))
         if not has_x.all():
-            X[~has_x] = self._rebuild(None, y[~has_x], "x")
+            X[~has_x] = self._reconstruct(None, y[~has_x], "x")
         if not has_y.all():
-            y[~has_y] = self._rebuild(X[~has_y], None, "y")
+            y[~has_y] = self._reconstruct(X[~has_y], None, "y")
         return X, self._as_in_fit(y, "y")
 
     def predict(self, X: Rows) -> np.ndarray:
-        """Rebuild the second view from the first: ``reconstruct(X, to="y")``.
+        """Reconstruct the second view from the first: ``reconstruct(X, to="y")``.
 
         Parameters
         ----------
@@ -316,11 +316,11 @@ class TwoViewTransformer(
         Returns
         -------
         y : ndarray of shape (n_samples, n_features_y) or (n_samples,)
-            Rebuilt second view, in the container that ``set_output`` asks for.
+            Reconstructed second view, in the container that ``set_output`` asks for.
         """
         check_is_fitted(self)
-        rebuilt = self._rebuild(self._check_view(X, "x"), None, "y")
-        return self._handed_back(rebuilt, "y", X)
+        reconstructed = self._reconstruct(self._check_view(X, "x"), None, "y")
+        return self._handed_back(reconstructed, "y", X)
 
     def score(self, X: Rows, y: Rows) -> float:
         """Total correlation of the codes of held-out views; higher is better.
@@ -391,13 +391,13 @@ class TwoViewTransformer(
         return self.n_components_
 
     def _as_in_fit(self, view, side):
-        """A rebuilt view in the shape of fit: `y` may have been one-dimensional."""
+        """A reconstructed view in the shape of fit: `y` may have had one dimension."""
         return view.ravel() if side == "y" and self._y_is_1d else view
 
-    def _handed_back(self, rebuilt, side, given):
-        """A rebuilt view in the shape of fit, in the container of ``set_output``."""
-        rebuilt = self._as_in_fit(rebuilt, side)
-        return self._contained(rebuilt, given, self._column_names(side))
+    def _handed_back(self, reconstructed, side, given):
+        """A reconstructed view as it was in fit, in the container of ``set_output``."""
+        reconstructed = self._as_in_fit(reconstructed, side)
+        return self._contained(reconstructed, given, self._column_names(side))
 
     def _column_names(self, side):
         """Names of the columns of a view in fit; None if it had no names."""
@@ -605,7 +605,7 @@ class View(Documented, Saved, TransformerMixin, BaseEstimator):
     def inverse_transform(
         self, X: ArrayLike, covariates: Rows | None = None
     ) -> np.ndarray:
-        """Rebuild the view from its own codes.
+        """Reconstruct the view from its own codes.
 
         Parameters
         ----------

@@ -58,11 +58,11 @@ def test_view_outlives_a_refit(est, views):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(view)).transform(y), codes)
 
 
-def test_view_rebuilds_itself(est, views):
+def test_view_reconstructs_itself(est, views):
     X, _ = views
     view = est.view("x")
-    rebuilt = view.inverse_transform(view.transform(X))
-    np.testing.assert_allclose(rebuilt, est.reconstruct(X, to="x"), atol=1e-12)
+    reconstructed = view.inverse_transform(view.transform(X))
+    np.testing.assert_allclose(reconstructed, est.reconstruct(X, to="x"), atol=1e-12)
     pipeline = make_pipeline(StandardScaler(), view).fit(X)
     assert pipeline.inverse_transform(pipeline.transform(X)).shape == X.shape
     with pytest.raises(ValueError, match=r"\(n_samples, 2\), got \(100, 3\)"):
@@ -108,10 +108,14 @@ def test_missing_views(est, views):
     np.testing.assert_array_equal(joint[2:4], est.transform_joint(y=y[2:4]))
     np.testing.assert_array_equal(joint[4:], est.transform_joint(X[4:]))
     for to in ("x", "y"):
-        rebuilt = est.reconstruct(X, y, to=to)
-        np.testing.assert_array_equal(rebuilt[:2], est.reconstruct(X[:2], y[:2], to=to))
-        np.testing.assert_array_equal(rebuilt[2:4], est.reconstruct(y=y[2:4], to=to))
-        np.testing.assert_array_equal(rebuilt[4:], est.reconstruct(X[4:], to=to))
+        reconstructed = est.reconstruct(X, y, to=to)
+        np.testing.assert_array_equal(
+            reconstructed[:2], est.reconstruct(X[:2], y[:2], to=to)
+        )
+        np.testing.assert_array_equal(
+            reconstructed[2:4], est.reconstruct(y=y[2:4], to=to)
+        )
+        np.testing.assert_array_equal(reconstructed[4:], est.reconstruct(X[4:], to=to))
     both = est.reconstruct(X, y, to="both")
     np.testing.assert_array_equal(both[1], est.reconstruct(X, y, to="y"))
 
@@ -142,8 +146,8 @@ def test_reconstruction_beats_the_mean(est, views):
         ({"X": X}, "x", X),
         ({"X": X, "y": y}, "y", y),
     ):
-        rebuilt = est.reconstruct(**given, to=to)
-        assert reconstruction_error(target, rebuilt) < 0.9
+        reconstructed = est.reconstruct(**given, to=to)
+        assert reconstruction_error(target, reconstructed) < 0.9
     np.testing.assert_array_equal(est.predict(X), est.reconstruct(X, to="y"))
 
 

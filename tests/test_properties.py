@@ -115,7 +115,7 @@ def fitted(estimator, X, y):
 
 
 def outputs(estimator, X, y):
-    """Codes, joint codes and rebuilt views, by every way to them."""
+    """Codes, joint codes and reconstructed views, by every way to them."""
     yield from estimator.transform_pair(X, y)
     yield estimator.transform_joint(X, y)
     yield estimator.predict(X)
@@ -282,15 +282,15 @@ def test_rows_are_independent(estimator, views, container, seed):
     tol = 1e-6 if hides_digits(estimator) else 1e-8
     order = np.random.default_rng(seed).permutation(views.n)
     codes = estimator.transform_pair(X, y)
-    rebuilt = estimator.predict(X)
+    reconstructed = estimator.predict(X)
     permuted = [CONTAINERS[container](view[order]) for view in arrays]
     for found, expected in zip(estimator.transform_pair(*permuted), codes, strict=True):
         assert_close(found, expected[order], tol)
-    assert_close(estimator.predict(permuted[0]), rebuilt[order], tol)
+    assert_close(estimator.predict(permuted[0]), reconstructed[order], tol)
     alone = [CONTAINERS[container](view[order[:1]]) for view in arrays]
     for found, expected in zip(estimator.transform_pair(*alone), codes, strict=True):
         assert_close(found, expected[order[:1]], tol)
-    assert_close(estimator.predict(alone[0]), rebuilt[order[:1]], tol)
+    assert_close(estimator.predict(alone[0]), reconstructed[order[:1]], tol)
     for side, view, expected in zip("xy", (X, y), codes, strict=True):
         np.testing.assert_array_equal(estimator.view(side).transform(view), expected)
 

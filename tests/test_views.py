@@ -323,7 +323,7 @@ def test_labels_of_series_texts_and_second_views(frames):
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
-def test_rebuilt_views_are_frames_with_names(views, output):
+def test_reconstructed_views_are_frames_with_names(views, output):
     X, y = views
     frame = pd.DataFrame if output == "pandas" else pl.DataFrame
     X = frame(dict(zip("abc", X.T, strict=True)))
@@ -350,7 +350,7 @@ def test_rebuilt_views_are_frames_with_names(views, output):
     assert type(one.predict(X)) is type(y["u"])
 
 
-def test_rebuilt_views_keep_the_index(frames):
+def test_reconstructed_views_keep_the_index(frames):
     X, y = frames
     est = LinearCCA(2).set_output(transform="pandas").fit(X, y)
     gaps = y.copy()

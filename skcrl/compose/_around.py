@@ -77,8 +77,8 @@ class AroundEstimator(TwoViewTransformer):
     def _decode(self, codes, side):
         return self.estimator_._decode(codes, side)
 
-    def _rebuild(self, X, y, to):
-        return self.estimator_._rebuild(X, y, to)
+    def _reconstruct(self, X, y, to):
+        return self.estimator_._reconstruct(X, y, to)
 
     def _impute(self, X, y):
         return self.estimator_._impute(X, y)
@@ -98,14 +98,14 @@ class AroundEstimator(TwoViewTransformer):
     def _require_scored(self, side):
         self.estimator_._require_scored(side)
 
-    def _rebuild_parts(self, X, y, to, parts):
-        if not hasattr(self.estimator_, "_rebuild_parts"):
+    def _reconstruct_parts(self, X, y, to, parts):
+        if not hasattr(self.estimator_, "_reconstruct_parts"):
             raise ValueError(
                 f"parts={parts!r} needs an estimator that has individual codes, but "
                 f"{type(self.estimator_).__name__} has common codes only: leave parts "
                 "out."
             )
-        return self.estimator_._rebuild_parts(X, y, to, parts)
+        return self.estimator_._reconstruct_parts(X, y, to, parts)
 
     _individual_codes = CommonIndividual._individual_codes
     _numeric_codes = CommonIndividual._numeric_codes

@@ -241,17 +241,17 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         width = sum(len(one._joint_names()) for one in self.estimators_)
         return [f"{type(self).__name__.lower()}{i}" for i in range(width)]
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         return _mean(
             [
-                one._as_in_fit(to_numpy(one._rebuild(*own, to)), to)
+                one._as_in_fit(to_numpy(one._reconstruct(*own, to)), to)
                 for one, *own in self._own(X, y)
             ]
         )
 
     def _decode(self, codes, side):
         """Mean of what clones make of their codes, lengthened to those of training."""
-        rebuilt, start = [], 0
+        reconstructed, start = [], 0
         for one, length in zip(self.estimators_, self._lengths[side], strict=True):
             part = codes[:, start : start + one.n_components_]
             start += one.n_components_
@@ -260,8 +260,10 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             if weights is not None:
                 inverse = np.divide(1, weights, out=0 * weights, where=weights > 0)
                 part = part * inverse.astype(part.dtype)
-            rebuilt.append(one._as_in_fit(to_numpy(one._decode(part, side)), side))
-        return _mean(rebuilt)
+            reconstructed.append(
+                one._as_in_fit(to_numpy(one._decode(part, side)), side)
+            )
+        return _mean(reconstructed)
 
     def _as_in_fit(self, view, side):
         return view  # the clones have made it so

@@ -313,9 +313,9 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         _require_inverse(getattr(self, f"{side}_"), side)
         return self.estimator_._decode(codes, side)
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         _require_inverse(getattr(self, f"{to}_"), to)
-        return self.estimator_._rebuild(X, y, to)
+        return self.estimator_._reconstruct(X, y, to)
 
     def _as_in_fit(self, view, side):
         view = self.estimator_._as_in_fit(view, side)
@@ -328,7 +328,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
                 dtype=None,
                 ensure_2d=False,
                 allow_nd=True,
-                input_name=f"rebuilt {NAMES[side]}",
+                input_name=f"reconstructed {NAMES[side]}",
             )
         return AdjustedViews._as_in_fit(self, view, side)
 
@@ -343,12 +343,12 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         )
 
     def _filled(self, view, side, gaps, sources):
-        """A copy of a view before its steps, its gaps rebuilt from `sources`."""
+        """A copy of a view before its steps, its gaps reconstructed from `sources`."""
         view, numbers = self._before_steps(view, side)
         if gaps.any():
             X, y = sources
-            rebuilt = self._as_in_fit(self._rebuild(X, y, side), side)
-            view[gaps] = rebuilt.reshape(view[gaps].shape)
+            reconstructed = self._as_in_fit(self._reconstruct(X, y, side), side)
+            view[gaps] = reconstructed.reshape(view[gaps].shape)
         return check_array(view, **numbers)  # what an imputer would fill is left
 
     def _with_cells(self, view, side, whole):
@@ -378,10 +378,10 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         view = check_array(view, copy=True, ensure_all_finite="allow-nan", **numbers)
         return view, numbers
 
-    def _rebuild_parts(self, X, y, to, parts):
-        if hasattr(self.estimator_, "_rebuild_parts"):
+    def _reconstruct_parts(self, X, y, to, parts):
+        if hasattr(self.estimator_, "_reconstruct_parts"):
             _require_inverse(getattr(self, f"{to}_"), to)
-        return super()._rebuild_parts(X, y, to, parts)
+        return super()._reconstruct_parts(X, y, to, parts)
 
     def reconstruct(
         self,
@@ -640,7 +640,7 @@ def _require_inverse(steps, side):
     """Raise AttributeError for a step that cannot be undone."""
     for step in _singly(steps):
         # Without inverse_func its inverse_transform changes nothing. That of an imputer
-        # raises or, by a rebuilt indicator that is never exactly zero, makes NaN.
+        # raises or, by a reconstructed indicator that is never exactly zero, makes NaN.
         is_one_way = isinstance(step, FunctionTransformer) and not (
             step.func is None or step.inverse_func
         )

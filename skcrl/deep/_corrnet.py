@@ -598,17 +598,17 @@ class CorrNet(BaseJointCode):
             return tuple(2 / prod(self._sample_shapes[side]) for side in ("x", "y"))
         return check_positive_pair("reconstruction_weight", self.reconstruction_weight)
 
-    def _rebuilt_in_training(self, X, y):
+    def _reconstructed_in_training(self, X, y):
         if self.correlation_weight > 0:
             codes = self._encode(X, "x"), self._encode(y, "y")
             if pearson_sum(*codes) > _CORRELATED * self.n_components_:
-                return  # Views that are not rebuilt are then what the weight asks for.
+                return  # The weight asks then for codes that reconstruct nothing.
         sources = {"joint": (X, y), "from_x": (X, None), "from_y": (None, y)}
         for name, view, side in (("X", X, "x"), ("y", y, "y")):
             own = f"from_{side}"
             trained = [SOURCES[term][side] for term in self.terms] or [own]
             source = next(s for s in ("joint", own, trained[0]) if s in trained)
-            yield name, view, self._rebuild(*sources[source], side)
+            yield name, view, self._reconstruct(*sources[source], side)
 
     def _divergence_advice(self):
         return f"Reduce lr={self.lr} or correlation_weight={self.correlation_weight}."

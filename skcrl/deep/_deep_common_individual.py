@@ -652,18 +652,18 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         codes = self._residuals[side].codes(outputs, self.common_._encode(given, side))
         return following(like(codes, outputs), view)
 
-    def _rebuild_parts(self, X, y, to, parts):
+    def _reconstruct_parts(self, X, y, to, parts):
         own, other = (X, y) if to == "x" else (y, X)
         if own is not None:
-            return following(self._rebuilt(untensored(own), to, parts), own)
+            return following(self._from_part(untensored(own), to, parts), own)
         by = "y" if to == "x" else "x"
         codes = self.common_._encode(untensored(other), by)
         if parts == "individual":  # of which the other view tells nothing
             codes = np.zeros_like(codes) + self._told[to][by].x_mean
         return following(self._decode(codes, to, by), other)
 
-    def _rebuilt(self, view, side, parts):
-        """A view rebuilt from a part of its own codes."""
+    def _from_part(self, view, side, parts):
+        """A view reconstructed from a part of its own codes."""
         told = self._residuals[side].told
         codes = self.common_._encode(view, side)
         common = self._common_inputs(view, codes, side)
@@ -683,9 +683,9 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         inputs = self._told[side][by or side].of(codes)
         return self.net_.evaluate("decode", like(inputs, codes), side=side)
 
-    def _rebuilt_in_training(self, X, y):
-        yield "X", X, self._rebuild_parts(X, None, "x", "all")
-        yield "y", y, self._rebuild_parts(None, y, "y", "all")
+    def _reconstructed_in_training(self, X, y):
+        yield "X", X, self._reconstruct_parts(X, None, "x", "all")
+        yield "y", y, self._reconstruct_parts(None, y, "y", "all")
 
     def _as_module(self, side):
         return self.common_._as_module(side)

@@ -22,9 +22,9 @@ class BaseJointCode(BaseDeepTwoView):
     def _decode(self, codes, side):
         return self.net_.evaluate("decode", codes, side=side)
 
-    def _rebuilt_in_training(self, X, y):
-        yield "X", X, self._rebuild(X, y, "x")
-        yield "y", y, self._rebuild(X, y, "y")
+    def _reconstructed_in_training(self, X, y):
+        yield "X", X, self._reconstruct(X, y, "x")
+        yield "y", y, self._reconstruct(X, y, "y")
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         return self._decode(self._join(X, y), to)

@@ -37,12 +37,14 @@ def warn_of_constant_codes(estimator, views, codes):
                 _warn(estimator, f"The codes of {name} are constant")
 
 
-def warn_of_no_reconstruction(estimator, name, view, rebuilt):
-    """Warn where a view was rebuilt no better than by its means."""
+def warn_of_no_reconstruction(estimator, name, view, reconstructed):
+    """Warn where a view was reconstructed no better than by its means."""
     if sparse.issparse(view) or not _varies(view):
         return
-    view, rebuilt = (a.reshape(len(a), -1).astype(np.float64) for a in (view, rebuilt))
-    error = np.square(view - rebuilt).sum()
+    view, reconstructed = (
+        a.reshape(len(a), -1).astype(np.float64) for a in (view, reconstructed)
+    )
+    error = np.square(view - reconstructed).sum()
     if not error < np.square(view - view.mean(axis=0)).sum():
         _warn(estimator, f"{name} is reconstructed no better than by its mean")
 

@@ -351,10 +351,10 @@ class TiedBidirectional(BaseDeepTwoView):
         names = [f"{prefix}_{side}{i}" for side in "xy" for i in columns]
         return np.asarray(names, dtype=object)
 
-    def _rebuilt_in_training(self, X, y):
+    def _reconstructed_in_training(self, X, y):
         yield "X", X, self._decode(self._encode(y, "y"), "x")
         yield "y", y, self._decode(self._encode(X, "x"), "y")
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         codes = self._codes(X, y)
         return self._decode(sum(codes) / len(codes), to)

@@ -174,7 +174,7 @@ class BaseTwoBranch(BaseDeepTwoView):
             }
         return arrays
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         return self._decode_to(
             to,
             x_codes=None if X is None else self._encode(X, "x"),
@@ -184,10 +184,10 @@ class BaseTwoBranch(BaseDeepTwoView):
     def _decode_to(self, to, x_codes=None, y_codes=None):
         target = self._decoders[to].decode(untensored(x_codes), untensored(y_codes))
         if to in self.net_.module_.decoders:
-            rebuilt = self.net_.evaluate("decode", target, side=to)
+            reconstructed = self.net_.evaluate("decode", target, side=to)
         else:
-            rebuilt = target.reshape(len(target), *self._sample_shapes[to])
-        return following(rebuilt, y_codes if x_codes is None else x_codes)
+            reconstructed = target.reshape(len(target), *self._sample_shapes[to])
+        return following(reconstructed, y_codes if x_codes is None else x_codes)
 
 
 def finite(outputs):

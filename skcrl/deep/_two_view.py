@@ -157,11 +157,11 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         """Warn of constant codes, and of reconstructions no better than the means."""
         codes = {"X": self._encode(X, "x"), "y": self._encode(y, "y")}
         warn_of_constant_codes(self, {"X": X, "y": y}, codes)
-        for name, view, rebuilt in self._rebuilt_in_training(X, y):
+        for name, view, reconstructed in self._reconstructed_in_training(X, y):
             units = self.net_.units.get("x" if name == "X" else "y")
             if units is not None:  # in which the objective counts errors
-                view, rebuilt = map(units.standardised, (view, rebuilt))
-            warn_of_no_reconstruction(self, name, view, rebuilt)
+                view, reconstructed = map(units.standardised, (view, reconstructed))
+            warn_of_no_reconstruction(self, name, view, reconstructed)
 
     def _codes_of(self, view, side):
         if is_dataset(view):
@@ -197,7 +197,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         require_views({"x": X, "y": y})
         return super()._check_available(X, y)
 
-    def _rebuilt_in_training(self, X, y):
+    def _reconstructed_in_training(self, X, y):
         """Names of views, the views, and their reconstructions by the objective."""
         return ()
 

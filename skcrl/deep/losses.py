@@ -541,8 +541,8 @@ def corrnet(
     >>> from skcrl.deep.losses import corrnet
     >>> from skcrl.deep.modules import CorrNetOutput, compared
     >>> x, y = torch.eye(4), torch.ones(4, 3)
-    >>> x_rebuilt, y_rebuilt = torch.stack([x, x + 1], 1), torch.stack([y, y], 1)
-    >>> outputs = compared(CorrNetOutput(x, x, x_rebuilt, y_rebuilt), x=x, y=y)
+    >>> x_twice, y_twice = torch.stack([x, x + 1], 1), torch.stack([y, y], 1)
+    >>> outputs = compared(CorrNetOutput(x, x, x_twice, y_twice), x=x, y=y)
     >>> loss = corrnet(outputs, correlation="batch", correlation_weight=0.5)
     >>> loss.item()  # 4 features wrong by 1 in one of two sources, 4 correlations of 1
     0.0
@@ -671,9 +671,9 @@ def reconstruction(
     --------
     >>> import torch
     >>> from skcrl.deep.losses import reconstruction
-    >>> from skcrl.deep.modules import RebuiltViews, compared
+    >>> from skcrl.deep.modules import ReconstructedViews, compared
     >>> x, y = torch.eye(4), torch.ones(4, 2)
-    >>> outputs = compared(RebuiltViews(x + 1, y), x=x, y=y)
+    >>> outputs = compared(ReconstructedViews(x + 1, y), x=x, y=y)
     >>> reconstruction(outputs, factor=0.5).item()
     2.0
     """
@@ -740,7 +740,7 @@ def individual(
 def _mean_error(
     outputs, weights, x_only_weights=None, y_only_weights=None, view_weights=(1.0, 1.0)
 ):
-    """Squared error of all that was rebuilt, over the number of rows, paired or not."""
+    """Squared error of all reconstructions, over the number of rows, paired or not."""
     weights_of = {
         "x": weights,
         "y": weights,

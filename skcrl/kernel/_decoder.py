@@ -54,7 +54,7 @@ class KernelDecoder(NamedTuple):
         return cls(features, feature_mean, coefs, means)
 
     def decode(self, codes, to):
-        """View `to` rebuilt from codes, in their dtype."""
+        """View `to` reconstructed from codes, in their dtype."""
         view = (self.features(codes) - self.feature_mean) @ self.coefs[to]
         return (view + self.means[to]).astype(codes.dtype, copy=False)
 

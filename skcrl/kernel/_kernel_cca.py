@@ -153,7 +153,7 @@ class KernelCCA(TwoViewTransformer):
 
     Notes
     -----
-    ``reconstruct`` rebuilds views by ridge regression. The predictors are the codes and
+    ``reconstruct`` predicts views by ridge regression. The predictors are the codes and
     Nyström features of their rbf kernel, with at most 100 training codes as centres. It
     is fitted to at most 10000 training rows. Its ridge is chosen by generalised
     cross-validation.
@@ -520,7 +520,7 @@ class KernelCCA(TwoViewTransformer):
             }
         return arrays
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         codes = np.hstack(self._codes(X, y))
         source = (
             "both" if X is not None and y is not None else "y" if X is None else "x"

@@ -133,8 +133,8 @@ class ByWeights(AdjustedViews):
         return kind_of(view).project(view, mean, weights, NAMES[side])
 
     def _decode(self, codes, side):
-        rebuilt = self._decoders[side].decode(**{f"{side}_codes": codes})
-        return self._added_back_to_codes(rebuilt, side)
+        reconstructed = self._decoders[side].decode(**{f"{side}_codes": codes})
+        return self._added_back_to_codes(reconstructed, side)
 
     def _fitted_arrays(self):
         k = self.n_components_
@@ -153,12 +153,12 @@ class ByWeights(AdjustedViews):
             }
         return arrays | self._covariate_arrays()
 
-    def _rebuild(self, X, y, to):
-        rebuilt = self._decoders[to].decode(
+    def _reconstruct(self, X, y, to):
+        reconstructed = self._decoders[to].decode(
             None if X is None else self._encode(X, "x"),
             None if y is None else self._encode(y, "y"),
         )
-        return self._added_back(rebuilt, X, y, to)
+        return self._added_back(reconstructed, X, y, to)
 
 
 def require_library_of_fit(estimator, view, side):

@@ -151,10 +151,11 @@ class LinearCommonIndividual(CommonIndividual):
     -----
     ``reconstruct(X, y, to="x", parts="common")`` returns the common part of X, with its
     mean. ``parts="individual"`` returns the individual part, and X minus the result of
-    ``parts="all"`` is the residual. If both views are given, the common part is rebuilt
-    from the mean of both common codes, which is more accurate than either of them.
-    Within the signal this is the joint part of AJIVE. If a view is missing, its common
-    codes are predicted as those of the other view times `correlations_`.
+    ``parts="all"`` is the residual. If both views are given, the common part is
+    reconstructed from the mean of both common codes, which is more accurate than either
+    of them. Within the signal this is the joint part of AJIVE. If a view is
+    missing, its common codes are predicted as those of the other view times
+    `correlations_`.
 
     D-CCA [3]_ shrinks the common part if its directions are only partly correlated, and
     adds the difference to the individual part. In simulated tables where only noise
@@ -575,16 +576,18 @@ class LinearCommonIndividual(CommonIndividual):
         mean, (common, _) = getattr(self, f"{side}_mean_"), self._patterns[side]
         return like(mean + codes @ common, codes)
 
-    def _rebuild_parts(self, X, y, to, parts):
+    def _reconstruct_parts(self, X, y, to, parts):
         view, mean = (X if to == "x" else y), getattr(self, f"{to}_mean_")
         common_pattern, individual_pattern = self._patterns[to]
         codes = self._join(X, y)
         share = self.correlations_ if view is None else 1.0
         share = share * (parts != "individual")
-        rebuilt = mean + codes * share @ common_pattern
+        reconstructed = mean + codes * share @ common_pattern
         if view is not None and parts != "common":
-            rebuilt = rebuilt + self._encode_individual(view, to) @ individual_pattern
-        return like(rebuilt, codes)
+            reconstructed = (
+                reconstructed + self._encode_individual(view, to) @ individual_pattern
+            )
+        return like(reconstructed, codes)
 
     def _fitted_arrays(self):
         k = self.n_components_

@@ -502,7 +502,7 @@ class ProbabilisticCCA(TwoViewTransformer):
         loadings = cross_cov / np.where(variances > 0, variances, 1.0)
         return like(mean + codes @ loadings.T, codes)
 
-    def _rebuild(self, X, y, to):
+    def _reconstruct(self, X, y, to):
         x_codes, y_codes = self._expected_codes(X, y)
         codes = x_codes if to == "x" else y_codes
         return like(self._decode(codes, to), y if X is None else X)
@@ -511,9 +511,9 @@ class ProbabilisticCCA(TwoViewTransformer):
         X, y, has_x, has_y = check_available(self, X, y)
         x_full, y_full = X.copy(), y.copy()
         if not has_x.all():
-            x_full[~has_x] = self._rebuild(None, y[~has_x], "x")
+            x_full[~has_x] = self._reconstruct(None, y[~has_x], "x")
         if not has_y.all():
-            y_full[~has_y] = self._rebuild(X[~has_y], None, "y")
+            y_full[~has_y] = self._reconstruct(X[~has_y], None, "y")
         rows = np.isnan(x_full).any(axis=1) | np.isnan(y_full).any(axis=1)
         if rows.any():
             whole = self._whole_pair(X[rows], y[rows])

@@ -223,7 +223,7 @@ def effective_rank(Z: Rows) -> float:
     return float(np.clip(np.exp(-np.sum(p * np.log(p))), 1, len(p))) if len(p) else 0.0
 
 
-def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
+def reconstruction_error(X: Rows, X_reconstructed: Rows) -> float:
     r"""Squared error of a reconstruction as a share of the variance of the data.
 
     It is :math:`\|X - \hat X\|_F^2 / \|X - \bar X\|_F^2`. It is 0 for a perfect
@@ -231,14 +231,14 @@ def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
 
     Parameters
     ----------
-    X, X_rebuilt : array-like of shape (n_samples, n_features) or (n_samples,)
+    X, X_reconstructed : array-like of shape (n_samples, n_features) or (n_samples,)
         Data and their reconstruction.
 
     Returns
     -------
     error : float
-        At least 0. For data without variance it is 0 if they are rebuilt exactly, and 1
-        otherwise.
+        At least 0. For data without variance it is 0 if they are reconstructed exactly,
+        and 1 otherwise.
 
     Raises
     ------
@@ -253,18 +253,18 @@ def reconstruction_error(X: Rows, X_rebuilt: Rows) -> float:
     >>> reconstruction_error([[0.0], [2.0]], [[1.0], [1.0]])
     1.0
     """
-    given = X, X_rebuilt
+    given = X, X_reconstructed
     X = check_numbers(X, "X", ensure_2d=False)
-    X_rebuilt = check_numbers(X_rebuilt, "X_rebuilt", ensure_2d=False)
-    if X.shape != X_rebuilt.shape:
+    X_reconstructed = check_numbers(X_reconstructed, "X_reconstructed", ensure_2d=False)
+    if X.shape != X_reconstructed.shape:
         raise ValueError(
-            "X and X_rebuilt must have the same shape, "
-            f"got {X.shape} and {X_rebuilt.shape}."
+            "X and X_reconstructed must have the same shape, "
+            f"got {X.shape} and {X_reconstructed.shape}."
         )
-    check_paired(*given, names=("X", "X_rebuilt"))
+    check_paired(*given, names=("X", "X_reconstructed"))
     require_squares(X, "X")
-    require_squares(X_rebuilt, "X_rebuilt")
-    deviations, residuals = centred(X), X - X_rebuilt
+    require_squares(X_reconstructed, "X_reconstructed")
+    deviations, residuals = centred(X), X - X_reconstructed
     if not deviations.any():
         return float(residuals.any())
     with np.errstate(over="ignore"):

@@ -158,7 +158,7 @@ def _draw_cell(ax, cell, extent):
         )
     image, (low, high) = cell.content, cell.limits
     if image.ndim == 3 and image.dtype != np.uint8:
-        # Colours must lie between 0 and 1, and rebuilt ones go beyond.
+        # Colours must lie between 0 and 1, and reconstructed ones go beyond.
         image = np.clip((image - low) / ((high - low) or 1), 0, 1)
     return ax.imshow(
         image,

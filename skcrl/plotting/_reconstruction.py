@@ -1,4 +1,4 @@
-"""Images that are rebuilt from the other view."""
+"""Images that are reconstructed from the other view."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -24,8 +24,8 @@ class ReconstructionDisplay:
     """Images of one view, what an estimator makes of them, and what it should be.
 
     Each column is a sample. The upper row is the view that the estimator is given, the
-    middle row the other view as it rebuilds it, and the lower row this other view as
-    it is. The more the two lower rows look alike, the more the views share.
+    middle row the other view as it reconstructs it, and the lower row this other view
+    as it is. The more the two lower rows look alike, the more the views share.
 
     Make one by :meth:`from_estimator` or :meth:`from_arrays`.
 
@@ -33,12 +33,12 @@ class ReconstructionDisplay:
     ----------
     given : ndarray of shape (n_samples, height, width) or (n_samples, height, width, 3)
         Images that the estimator was given.
-    rebuilt : ndarray of shape (n_samples, height, width) or \
+    reconstructed : ndarray of shape (n_samples, height, width) or \
 (n_samples, height, width, 3)
         Images of the other view that it made.
-    truth : ndarray of the shape of `rebuilt`
+    truth : ndarray of the shape of `reconstructed`
         Images of the other view as they are.
-    row_names : sequence of 3 str, default=("given", "rebuilt", "true")
+    row_names : sequence of 3 str, default=("given", "reconstructed", "true")
         Names of the rows.
 
     Attributes
@@ -52,7 +52,7 @@ class ReconstructionDisplay:
 
     See Also
     --------
-    skcrl.metrics.reconstruction_error : How far the rebuilt view is off, as a number.
+    skcrl.metrics.reconstruction_error : How far a reconstruction is off, as a number.
 
     Examples
     --------
@@ -65,18 +65,18 @@ class ReconstructionDisplay:
     ...     kcca, left[1000:1008], right[1000:1008], to="y", shape=(8, 4)
     ... )
     >>> [text.get_text() for text in display.ax_.get_yticklabels()]
-    ['first view, given', 'second view, rebuilt', 'second view, true']
+    ['first view, given', 'second view, reconstructed', 'second view, true']
     """
 
     def __init__(
         self,
         given: np.ndarray,
-        rebuilt: np.ndarray,
+        reconstructed: np.ndarray,
         truth: np.ndarray,
-        row_names: Sequence[str] = ("given", "rebuilt", "true"),
+        row_names: Sequence[str] = ("given", "reconstructed", "true"),
     ):
         self.given = given
-        self.rebuilt = rebuilt
+        self.reconstructed = reconstructed
         self.truth = truth
         self.row_names = row_names
 
@@ -92,7 +92,7 @@ class ReconstructionDisplay:
         cmap: str = "gray",
         ax: Any = None,
     ) -> Self:
-        """Draw one view of some samples as a fitted estimator rebuilds it.
+        """Draw one view of some samples as a fitted estimator reconstructs it.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class ReconstructionDisplay:
         y : array-like of shape (n_samples, n_features_y)
             Second view of the same samples.
         to : {"x", "y"}, default="y"
-            The view that is rebuilt from the other one.
+            The view that is reconstructed from the other one.
         shape : tuple of int, pair of tuples of int, or None, default=None
             Height and width of the images, and 3 as a third number if they have
             colours; or a pair of these, for the first and the second view. With None
@@ -122,10 +122,10 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not rebuild views, or the views are no images and
+            If the estimator does not reconstruct views, or the views are no images and
             `shape` does not make images of them.
         """
-        check_gives(estimator, "reconstruct", cls.__name__, "rebuilt views")
+        check_gives(estimator, "reconstruct", cls.__name__, "reconstructed views")
         if to not in ("x", "y"):
             raise ValueError(f"to must be 'x' or 'y', got {to!r}.")
         check_consistent_length(X, y)
@@ -137,13 +137,13 @@ class ReconstructionDisplay:
             as_images(
                 estimator.reconstruct(**given, to=to),
                 shapes[to],
-                f"the rebuilt {NAMES[to]}",
+                f"the reconstructed {NAMES[to]}",
                 cls.__name__,
             ),
             as_images(views[to], shapes[to], NAMES[to], cls.__name__),
             (
                 f"{VIEW_NAMES[other]}, given",
-                f"{VIEW_NAMES[to]}, rebuilt",
+                f"{VIEW_NAMES[to]}, reconstructed",
                 f"{VIEW_NAMES[to]}, true",
             ),
         )
@@ -153,7 +153,7 @@ class ReconstructionDisplay:
     def from_arrays(
         cls,
         given: Rows,
-        rebuilt: Rows,
+        reconstructed: Rows,
         truth: Rows,
         *,
         shape: Sequence[int] | None = None,
@@ -166,7 +166,7 @@ class ReconstructionDisplay:
         ----------
         given : array-like of n_samples rows
             What the estimator was given.
-        rebuilt : array-like of n_samples rows
+        reconstructed : array-like of n_samples rows
             What it made of it.
         truth : array-like of n_samples rows
             What it should have made.
@@ -190,8 +190,8 @@ class ReconstructionDisplay:
             If the arrays differ in length, or are no images and `shape` does not make
             images of them.
         """
-        check_consistent_length(given, rebuilt, truth)
-        arrays = {"given": given, "rebuilt": rebuilt, "truth": truth}
+        check_consistent_length(given, reconstructed, truth)
+        arrays = {"given": given, "reconstructed": reconstructed, "truth": truth}
         images = {
             name: as_images(array, shape, name, cls.__name__)
             for name, array in arrays.items()
@@ -201,7 +201,8 @@ class ReconstructionDisplay:
     def plot(self, *, cmap: str = "gray", ax: Any = None) -> Self:
         """Draw the three rows of images.
 
-        What is rebuilt is drawn in the range of the true values, and cut off beyond it.
+        Values of a reconstruction beyond the range of the true values are drawn as the
+        ends of that range.
 
         Parameters
         ----------
@@ -215,17 +216,17 @@ class ReconstructionDisplay:
         display : ReconstructionDisplay
             The display itself.
         """
-        if np.shape(self.rebuilt) != np.shape(self.truth):
+        if np.shape(self.reconstructed) != np.shape(self.truth):
             raise ValueError(
-                "What was rebuilt must have the shape of what is true. Got images of "
-                f"{np.shape(self.rebuilt)} and {np.shape(self.truth)}."
+                "Reconstructed images must have the shape of the true ones. Got images "
+                f"of {np.shape(self.reconstructed)} and {np.shape(self.truth)}."
             )
         true_limits = limits_of(self.truth)
         sheet = draw_sheet(
             ax,
             [
                 cells_of(self.given, cmap, limits_of(self.given)),
-                cells_of(self.rebuilt, cmap, true_limits),
+                cells_of(self.reconstructed, cmap, true_limits),
                 cells_of(self.truth, cmap, true_limits),
             ],
             self.row_names,

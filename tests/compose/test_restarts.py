@@ -63,7 +63,7 @@ def test_clones_differ_by_seeds_that_are_drawn_alike(views, trained):
     np.testing.assert_array_equal(alone.transform(X), second)
 
 
-def test_what_is_rebuilt_is_the_mean_of_the_clones(views, trained):
+def test_what_is_reconstructed_is_the_mean_of_the_clones(views, trained):
     X, y = views
     for method, arguments in (
         ("reconstruct", (X, y)),
@@ -85,14 +85,14 @@ def test_codes_of_the_length_of_training_codes_are_decoded_as_these(views):
     X, y = views
     model = Restarts(DEEP, 2, random_state=0).fit(X, y)
     view = model.view("x")
-    rebuilt = view.inverse_transform(view.transform(X))
+    reconstructed = view.inverse_transform(view.transform(X))
     expected = []
     for one in model.estimators_:
         codes = one.transform(X)
         lengths = np.linalg.norm(codes * one.correlations_, axis=1, keepdims=True)
         codes = codes * np.sqrt(np.mean(lengths**2)) / lengths
         expected.append(one.view("x").inverse_transform(codes))
-    np.testing.assert_allclose(rebuilt, np.mean(expected, axis=0), atol=1e-5)
+    np.testing.assert_allclose(reconstructed, np.mean(expected, axis=0), atol=1e-5)
 
 
 def test_joint_codes_are_those_of_the_clones(views):

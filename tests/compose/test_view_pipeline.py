@@ -315,10 +315,10 @@ def test_views_go_back_through_their_steps(views):
         ((None, y), (None, prepared[1])),
         ((X, y), prepared),
     ):
-        rebuilt = model.reconstruct(*ours, to="both")
+        reconstructed = model.reconstruct(*ours, to="both")
         for side, step in enumerate(steps):
             by_hand = step.inverse_transform(cca.reconstruct(*theirs, to="xy"[side]))
-            same(rebuilt[side], by_hand)
+            same(reconstructed[side], by_hand)
     same(model.predict(X), model.reconstruct(X, to="y"))
     view = model.view("y")
     same(view.inverse_transform(view.transform(y)), model.reconstruct(y=y, to="y"))
@@ -385,8 +385,8 @@ def test_training_on_rows_of_which_a_view_is_missing(views):
     by_hand = clone(net).fit(X_behind, y_behind)
     same(model.transform_joint(X, y), by_hand.transform_joint(X_behind, y_behind))
     X_full, y_full = model.impute(X, y)
-    rebuilt = by_hand.reconstruct(y=y_behind[:5], to="x")
-    same(X_full[:5], steps[0].inverse_transform(rebuilt))
+    reconstructed = by_hand.reconstruct(y=y_behind[:5], to="x")
+    same(X_full[:5], steps[0].inverse_transform(reconstructed))
     same(y_full[there], y[there])
 
 
@@ -500,7 +500,7 @@ def test_missing_rows_that_cannot_be(views):
 @pytest.mark.parametrize(
     "step", [TfidfVectorizer(), make_pipeline(TfidfVectorizer(), MaxAbsScaler())]
 )
-def test_texts_are_not_rebuilt(texts, step):
+def test_texts_are_not_reconstructed(texts, step):
     # The inverse of a vectorizer gives words, not sentences.
     english, _, numbers = texts
     refused = r"y cannot be reconstructed: its step TfidfVectorizer\(\) has no inverse"
@@ -536,7 +536,7 @@ def test_only_inverses_go_back(views):
         np.log1p, inverse_func=lambda y: y * np.nan, check_inverse=False
     )
     model = ViewPipeline(LinearCCA(2), y=broken).fit(X, y)
-    with pytest.raises(ValueError, match=r"rebuilt y contains NaN") as error:
+    with pytest.raises(ValueError, match=r"reconstructed y contains NaN") as error:
         model.predict(X)
     assert error.value.__notes__ == ["Raised by the steps of y: FunctionTransformer."]
 
@@ -988,9 +988,9 @@ def test_common_and_individual_parts_behind_steps():
         model.individual_score(X, y, side="y"),
         alone.individual_score(*behind, side="y"),
     )
-    rebuilt = model.reconstruct(X, y, to="x", parts="individual")
+    reconstructed = model.reconstruct(X, y, to="x", parts="individual")
     expected = alone.reconstruct(*behind, to="x", parts="individual")
-    np.testing.assert_allclose(rebuilt, scaled.inverse_transform(expected))
+    np.testing.assert_allclose(reconstructed, scaled.inverse_transform(expected))
     model.set_output(transform="pandas")
     frame = model.transform_individual_y(y)
     assert list(frame) == [f"linearcommonindividual_individual{i}" for i in range(3)]

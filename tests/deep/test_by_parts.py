@@ -37,9 +37,9 @@ ESTIMATORS = {
         objective: DeepCCA(3, objective=objective, **DROPPING)
         for objective in ("trace_norm", "correlation_gap", "soft", "noi")
     },
-    "rebuilt": DeepCCA(3, reconstruction_weight=0.01, **DROPPING),
+    "reconstructed": DeepCCA(3, reconstruction_weight=0.01, **DROPPING),
     "ranking": CCALRanker(3, **DROPPING),
-    "ranking, rebuilt": CCALRanker(3, reconstruction_weight=0.01, **DROPPING),
+    "ranking, reconstructed": CCALRanker(3, reconstruction_weight=0.01, **DROPPING),
     "infonce": CCALRanker(3, objective="infonce", projection="learned", **DROPPING),
     "corrnet": CorrNet(3, **COMMON),
     # Normal numbers come in lots of 16, which parts of a batch begin anew.

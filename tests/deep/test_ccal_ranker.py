@@ -179,8 +179,8 @@ def test_users_encoders_and_decoders(views):
     ).fit(X, y)
     by_decoder = est.reconstruct(X, to="x")
     by_ridge = est.reconstruct(y=y, to="y")
-    for rebuilt, view in ((by_decoder, X), (by_ridge, y)):
-        assert np.mean((rebuilt - view) ** 2) < 0.9 * view.var()
+    for reconstructed, view in ((by_decoder, X), (by_ridge, y)):
+        assert np.mean((reconstructed - view) ** 2) < 0.9 * view.var()
 
 
 def test_equal_codes_of_all_samples_are_no_pairs():

@@ -40,7 +40,7 @@ def test_sample_correlation_raises_the_correlation_of_each_sample(digits):
     assert per_sample(weighed) > per_sample(fit(digits, correlation_weight=0.0))
 
 
-def test_terms_rebuild_from_what_they_name(digits):
+def test_terms_reconstruct_from_what_they_name(digits):
     left, right = held_out(digits)
     joint = fit(digits, terms=("joint",), correlation_weight=0.0)
     cross = fit(digits, terms=("from_x", "from_y"), correlation_weight=0.0)
@@ -56,8 +56,8 @@ def test_terms_rebuild_from_what_they_name(digits):
     assert errors(cross)[1] < 0.95
 
 
-# Code that each term rebuilds x from, and y: of both, of x alone or of y alone.
-REBUILT = {
+# Code that each term reconstructs x from, and y: of both, of x alone or of y alone.
+RECONSTRUCTED = {
     "joint": ("xy", "xy"),
     "from_x": ("x", "x"),
     "from_y": ("y", "y"),
@@ -97,13 +97,13 @@ def test_objective_is_the_sum_of_its_terms(rng, terms, reconstruction_weight, fa
     loss = 0.0
     for term in terms or ("from_x", "from_y"):
         for view, side, source, factor in zip(
-            (x, y), "xy", REBUILT[term], factors, strict=True
+            (x, y), "xy", RECONSTRUCTED[term], factors, strict=True
         ):
             weight, bias = (
                 w[f"decoders.{side}.layers.0.{part}"] for part in ("weight", "bias")
             )
-            rebuilt = codes[source] @ weight.T + bias
-            loss += factor * np.sum((view - rebuilt) ** 2) / 20
+            reconstructed = codes[source] @ weight.T + bias
+            loss += factor * np.sum((view - reconstructed) ** 2) / 20
     corr = [np.corrcoef(codes["x"][:, j], codes["y"][:, j])[0, 1] for j in range(3)]
     loss -= 0.7 * np.sum(corr)
     assert est.history_[0]["train_loss"] == pytest.approx(loss, rel=1e-5)
@@ -118,7 +118,7 @@ def test_self_and_cross_are_from_x_and_from_y(digits):
     np.testing.assert_allclose(*codes, rtol=1e-4, atol=1e-5)
 
 
-def test_correlation_alone_correlates_and_still_rebuilds(digits):
+def test_correlation_alone_correlates_and_still_reconstructs(digits):
     settings = {"correlation_weight": 2.0, "max_epochs": 10, "batch_size": 200}
     alone, with_errors = (
         fit(digits, **settings, **terms) for terms in ({"terms": ()}, {})

@@ -197,7 +197,7 @@ def test_running_moments_outlive_fit(views, objective):
         deep.set_params(objective="trace_norm").fit(*views)
 
 
-def test_reconstruction_weight_makes_outputs_that_rebuild(views):
+def test_reconstruction_weight_makes_outputs_that_reconstruct(views):
     X, y = views
     settings = {"hidden_layer_sizes": (16,), "max_epochs": 80, "lr": 0.02}
     settings |= {"reg": 1e-3, "random_state": 0}
@@ -381,7 +381,7 @@ def test_input_dropout_hides_entries_of_the_batch_alone(views):
     )
 
 
-def test_images_are_encoded_and_rebuilt_in_their_shape():
+def test_images_are_encoded_and_reconstructed_in_their_shape():
     left, right, _ = load_digits_halves()
     images = left.reshape(-1, 1, 8, 4)
     torch.manual_seed(0)
@@ -393,7 +393,7 @@ def test_images_are_encoded_and_rebuilt_in_their_shape():
     deep = DeepCCA(8, x_encoder=conv, **settings).fit(images, right)
     same = DeepCCA(8, x_encoder=flat, **settings).fit(left, right)
     np.testing.assert_array_equal(deep.transform(images), same.transform(left))
-    for rebuilt, expected in (
+    for reconstructed, expected in (
         (deep.reconstruct(images, to="x"), same.reconstruct(left, to="x")),
         (deep.reconstruct(y=right, to="x"), same.reconstruct(y=right, to="x")),
         (
@@ -401,7 +401,9 @@ def test_images_are_encoded_and_rebuilt_in_their_shape():
             same.view("x").inverse_transform(same.transform(left)),
         ),
     ):
-        np.testing.assert_allclose(rebuilt, expected.reshape(images.shape), atol=1e-6)
+        np.testing.assert_allclose(
+            reconstructed, expected.reshape(images.shape), atol=1e-6
+        )
     gaps = images.copy()
     gaps[:9] = np.nan
     filled, _ = deep.impute(gaps, right)
@@ -433,9 +435,9 @@ def test_users_decoders_of_images():
         max_epochs=10,
         random_state=0,
     ).fit(images, right)
-    rebuilt = deep.reconstruct(images, to="x")
-    assert rebuilt.shape == images.shape
-    assert reconstruction_error(left, rebuilt.reshape(len(left), -1)) < 0.9
+    reconstructed = deep.reconstruct(images, to="x")
+    assert reconstructed.shape == images.shape
+    assert reconstruction_error(left, reconstructed.reshape(len(left), -1)) < 0.9
     wrong = nn.Sequential(nn.Linear(4, 32), nn.Unflatten(1, (1, 4, 8)))
     with pytest.raises(ValueError, match=r"x_decoder must.*n_samples, 1, 8, 4\)"):
         deep.set_params(x_decoder=wrong).fit(images, right)
@@ -456,7 +458,7 @@ def test_dense_decoders_mirror_to_images_too():
         max_epochs=5,
         random_state=0,
     )
-    rebuilt = deep.fit(images, right).reconstruct(images, to="x")
-    assert rebuilt.shape == images.shape
+    reconstructed = deep.fit(images, right).reconstruct(images, to="x")
+    assert reconstructed.shape == images.shape
     same = deep.fit(left, right).reconstruct(left, to="x")
-    np.testing.assert_allclose(rebuilt.reshape(len(left), -1), same, atol=1e-6)
+    np.testing.assert_allclose(reconstructed.reshape(len(left), -1), same, atol=1e-6)

@@ -73,8 +73,8 @@ def planted(seed, n=22_000):
     return views, spans
 
 
-def share(view, rebuilt):
-    return ((view - rebuilt) ** 2).sum() / (view**2).sum()
+def share(view, reconstructed):
+    return ((view - reconstructed) ** 2).sum() / (view**2).sum()
 
 
 def largest_correlation(a, b):
@@ -128,8 +128,8 @@ def test_loss_is_the_equation_and_its_gradient(weights):
     rows = np.repeat(np.arange(6), 1 if weights is None else weights.int())
     expected = 0.0
     for i, view in enumerate((x, y)):
-        z, w, rebuilt = (given[j].numpy()[rows] for j in (i, 2 + i, 4 + i))
-        of_row = ((view.numpy()[rows] - rebuilt) ** 2).sum(1)
+        z, w, reconstructed = (given[j].numpy()[rows] for j in (i, 2 + i, 4 + i))
+        of_row = ((view.numpy()[rows] - reconstructed) ** 2).sum(1)
         z, w = ((a - a.mean(0)) / a.std(0) for a in (z, w))
         expected += of_row.mean() + 7 * ((z.T @ w / len(z)) ** 2).sum()
 
@@ -272,8 +272,8 @@ def test_images_go_through_nets_of_the_user_or_are_flattened():
     est.fit(images, right[:200])
     assert est.reconstruct(images, to="x").shape == images.shape
     flat = DeepCommonIndividual(common, **SMALL).fit(images, right[:200])
-    rebuilt = flat.reconstruct(y=right[:200], to="x", parts="common")
-    assert rebuilt.shape == images.shape
+    reconstructed = flat.reconstruct(y=right[:200], to="x", parts="common")
+    assert reconstructed.shape == images.shape
     module = est._as_individual_module("x").float()
     np.testing.assert_allclose(
         module(torch.from_numpy(images)).detach(),
@@ -291,11 +291,11 @@ def test_joint_training_trains_both(views):
     np.testing.assert_allclose(est.transform(X).std(axis=0, ddof=1), 1, rtol=1e-4)
     assert largest_correlation(est.transform(X), est.transform_individual(X)) < 1e-4
     # The decoder was trained on outputs that codes are projections of.
-    rebuilt = est.reconstruct(X, to="x")
+    reconstructed = est.reconstruct(X, to="x")
     net, own = est.net_, est.common_.net_
     outputs = own.evaluate("encode", X, side="x"), net.evaluate("encode", X, side="x")
     expected = net.evaluate("decode", np.hstack(outputs), side="x")
-    np.testing.assert_allclose(rebuilt, expected, atol=1e-5)
+    np.testing.assert_allclose(reconstructed, expected, atol=1e-5)
     alone = clone(common).fit(X, y)
     assert abs(alone.transform(X) - est.transform(X)).max() > 1e-2
 

@@ -182,10 +182,10 @@ def test_a_view_without_hidden_layers_comes_out_by_the_output_activation(views):
     code = torch.tanh(module.joint_encoder.layers[0](torch.cat([X, b], 1)))
     inner = module.joint_decoder.layers[0](code)
     from_y = module.decoders["y"].layers
-    rebuilt = module(X, y)
-    torch.testing.assert_close(rebuilt.x_rebuilt, leaky(inner[:, :6]))
+    reconstructed = module(X, y)
+    torch.testing.assert_close(reconstructed.x_reconstructed, leaky(inner[:, :6]))
     expected = leaky(from_y[1](torch.tanh(from_y[0](torch.tanh(inner[:, 6:])))))
-    torch.testing.assert_close(rebuilt.y_rebuilt, expected)
+    torch.testing.assert_close(reconstructed.y_reconstructed, expected)
 
 
 @torch.no_grad()
@@ -198,7 +198,7 @@ def test_either_net_of_the_tied_pair_has_the_layers_of_both_views(views):
     code = torch.tanh(centre["x"](x))
     inner = torch.tanh(code @ centre["y"].weight + module.leaving_biases["y"])
     expected = leaky(out[1](torch.tanh(out[0](inner))))
-    torch.testing.assert_close(module(x, x[:, :4]).y_rebuilt, expected)
+    torch.testing.assert_close(module(x, x[:, :4]).y_reconstructed, expected)
     back = torch.nn.functional.linear(code, centre["x"].weight.T)
     torch.testing.assert_close(module.decode(code, "x"), leaky(back))
 

@@ -56,7 +56,7 @@ def test_a_constant_view_is_named_and_not_the_other(name):
 
 
 @pytest.mark.parametrize("estimator", [CorrNet, MultimodalAutoencoder])
-def test_views_rebuilt_no_better_than_by_means_are_warned_of(cancer, estimator):
+def test_views_reconstructed_no_better_than_by_means_are_warned_of(cancer, estimator):
     far = [1e4 + view for view in cancer]
     with pytest.warns(
         DegenerateFitWarning, match="is reconstructed no better than by its"
@@ -74,7 +74,7 @@ def test_no_warning_where_something_was_learned():
         CorrNet(2, random_state=0).fit(gaps, y)
         for options in (
             {"terms": ("from_x", "from_y"), "combine": "post"},
-            {"correlation_weight": 200.0},  # at the cost of what is rebuilt
+            {"correlation_weight": 200.0},  # at the cost of what is reconstructed
         ):
             CorrNet(2, hidden_layer_sizes=(8,), random_state=0, **options).fit(X, y)
 

@@ -25,7 +25,7 @@ from skcrl.deep.losses import (
 from skcrl.deep.modules import (
     CodeMoments,
     CorrNetOutput,
-    RebuiltViews,
+    ReconstructedViews,
     TwoBranch,
     TwoBranchOutput,
     compared,
@@ -305,11 +305,11 @@ def test_corrnet_is_the_papers_sum(correlation):
     # Equation by equation, in NumPy.
     squared = sum(
         0.5 * np.sum((z - view) ** 2, axis=1)
-        for view, rebuilt in (
-            (x.numpy(), outputs.x_rebuilt),
-            (y.numpy(), outputs.y_rebuilt),
+        for view, reconstructed in (
+            (x.numpy(), outputs.x_reconstructed),
+            (y.numpy(), outputs.y_reconstructed),
         )
-        for z in rebuilt.numpy().swapaxes(0, 1)
+        for z in reconstructed.numpy().swapaxes(0, 1)
     ).mean()
     zx, zy = outputs.x_code.numpy(), outputs.y_code.numpy()
     if correlation == "batch":
@@ -332,8 +332,8 @@ def test_corrnet_weighs_the_views():
 
 @pytest.mark.parametrize("correlation", ["batch", "sample"])
 def test_corrnet_gradcheck(correlation):
-    (zx, zy, *rebuilt, _, _), x, y = corrnet_outputs()
-    inputs = tuple(t.requires_grad_() for t in (zx, zy, *rebuilt))
+    (zx, zy, *reconstructed, _, _), x, y = corrnet_outputs()
+    inputs = tuple(t.requires_grad_() for t in (zx, zy, *reconstructed))
 
     def loss(*tensors):
         return corrnet(
@@ -349,14 +349,14 @@ def test_corrnet_gradcheck(correlation):
             randn(9, 3, seed=7).requires_grad_(),
             randn(9, 3, seed=8).requires_grad_(),
         )
-        assert gradcheck(loss, (*wide, *rebuilt))
+        assert gradcheck(loss, (*wide, *reconstructed))
 
 
 def test_corrnet_survives_dead_units():
-    (zx, zy, *rebuilt, _, _), x, y = corrnet_outputs()
+    (zx, zy, *reconstructed, _, _), x, y = corrnet_outputs()
     zx = torch.zeros_like(zx).requires_grad_()
     loss = corrnet(
-        compared(CorrNetOutput(zx, zy, *rebuilt), x=x, y=y),
+        compared(CorrNetOutput(zx, zy, *reconstructed), x=x, y=y),
         correlation="batch",
         correlation_weight=1.0,
     )
@@ -364,20 +364,22 @@ def test_corrnet_survives_dead_units():
     assert torch.isfinite(zx.grad).all()
 
 
-def half_square(rebuilt, view):
-    return 0.5 * np.sum((rebuilt.numpy() - view.numpy()) ** 2)
+def half_square(reconstructed, view):
+    return 0.5 * np.sum((reconstructed.numpy() - view.numpy()) ** 2)
 
 
 @pytest.mark.parametrize("missing", ["x", "y", "both"])
 def test_unpaired_rows_count_as_samples_and_are_not_correlated(missing):
     outputs, x, y = corrnet_outputs()
     x_only, y_only = randn(4, 4, seed=20), randn(2, 3, seed=21)
-    rebuilt = {"x_only": randn(4, 4, seed=22), "y_only": randn(2, 3, seed=23)}
+    reconstructed = {"x_only": randn(4, 4, seed=22), "y_only": randn(2, 3, seed=23)}
     batch = {"x_only": x_only, "y_only": y_only}
     for name in ("x_only", "y_only"):
         if missing == name[0]:
-            del rebuilt[name], batch[name]
-    outputs = outputs._replace(**{f"{k}_rebuilt": v for k, v in rebuilt.items()})
+            del reconstructed[name], batch[name]
+    outputs = outputs._replace(
+        **{f"{k}_reconstructed": v for k, v in reconstructed.items()}
+    )
     loss = corrnet(
         compared(outputs, x=x, y=y, **batch),
         correlation="batch",
@@ -385,22 +387,25 @@ def test_unpaired_rows_count_as_samples_and_are_not_correlated(missing):
     )
     paired = sum(
         half_square(z, view)
-        for view, sources in ((x, outputs.x_rebuilt), (y, outputs.y_rebuilt))
+        for view, sources in (
+            (x, outputs.x_reconstructed),
+            (y, outputs.y_reconstructed),
+        )
         for z in sources.swapaxes(0, 1)
     )
-    alone = sum(half_square(rebuilt[name], batch[name]) for name in batch)
+    alone = sum(half_square(reconstructed[name], batch[name]) for name in batch)
     n = 9 + sum(len(rows) for rows in batch.values())
     zx, zy = outputs.x_code.numpy(), outputs.y_code.numpy()
     corr = sum(np.corrcoef(zx[:, j], zy[:, j])[0, 1] for j in range(2))
     assert loss.item() == pytest.approx((paired + alone) / n - 2 * corr, abs=1e-6)
 
 
-def rebuilt_views():
+def reconstructed_views():
     x, y, x_only, y_only = (
         randn(*shape, seed=30 + i)
         for i, shape in enumerate([(9, 4), (9, 3), (4, 4), (2, 3)])
     )
-    outputs = RebuiltViews(
+    outputs = ReconstructedViews(
         *(
             randn(*view.shape, seed=40 + i)
             for i, view in enumerate((x, y, x_only, y_only))
@@ -410,12 +415,12 @@ def rebuilt_views():
 
 
 def test_reconstruction_is_its_formula():
-    outputs, batch = rebuilt_views()
+    outputs, batch = reconstructed_views()
     by_hand = {
-        name: half_square(rebuilt, view)
-        for rebuilt, (name, view) in zip(outputs, batch.items(), strict=True)
+        name: half_square(reconstructed, view)
+        for reconstructed, (name, view) in zip(outputs, batch.items(), strict=True)
     }
-    paired = outputs._replace(x_only_rebuilt=None, y_only_rebuilt=None)
+    paired = outputs._replace(x_only_reconstructed=None, y_only_reconstructed=None)
     for of, total, n in (
         (paired, by_hand["x"] + by_hand["y"], 9),
         (outputs, sum(by_hand.values()), 15),
@@ -425,8 +430,8 @@ def test_reconstruction_is_its_formula():
 
 
 def test_the_mean_is_that_of_the_concatenated_views():
-    outputs, batch = rebuilt_views()
-    outputs = outputs._replace(x_only_rebuilt=None, y_only_rebuilt=None)
+    outputs, batch = reconstructed_views()
+    outputs = outputs._replace(x_only_reconstructed=None, y_only_reconstructed=None)
     expected = mse_loss(
         torch.hstack(outputs[:2]), torch.hstack([batch["x"], batch["y"]])
     )
@@ -435,12 +440,12 @@ def test_the_mean_is_that_of_the_concatenated_views():
 
 
 def test_reconstruction_gradcheck():
-    outputs, batch = rebuilt_views()
+    outputs, batch = reconstructed_views()
     assert gradcheck(
-        lambda *rebuilt: reconstruction(
-            compared(RebuiltViews(*rebuilt), **batch), factor=0.5
+        lambda *reconstructed: reconstruction(
+            compared(ReconstructedViews(*reconstructed), **batch), factor=0.5
         ),
-        tuple(rebuilt.requires_grad_() for rebuilt in outputs),
+        tuple(reconstructed.requires_grad_() for reconstructed in outputs),
     )
 
 

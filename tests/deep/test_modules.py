@@ -110,8 +110,12 @@ def test_corrnet_forward_agrees_with_encode_and_decode(combine, tied):
     torch.testing.assert_close(out.x_code, codes["from_x"])
     torch.testing.assert_close(out.y_code, codes["from_y"])
     for i, source in enumerate(net.sources):
-        torch.testing.assert_close(out.x_rebuilt[:, i], net.decode(codes[source], "x"))
-        torch.testing.assert_close(out.y_rebuilt[:, i], net.decode(codes[source], "y"))
+        torch.testing.assert_close(
+            out.x_reconstructed[:, i], net.decode(codes[source], "x")
+        )
+        torch.testing.assert_close(
+            out.y_reconstructed[:, i], net.decode(codes[source], "y")
+        )
 
 
 def test_tied_decoder_mirrors_the_encoder():
@@ -122,30 +126,32 @@ def test_tied_decoder_mirrors_the_encoder():
     torch.testing.assert_close(net.decode(code, "x"), expected)
 
 
-def test_self_and_cross_rebuild_from_the_codes_they_name():
+def test_self_and_cross_reconstruct_from_the_codes_they_name():
     net = corrnet(sources=("self", "cross"))
     out, of_x, of_y = net(X, Y), net.encode(X), net.encode(y=Y)
     for i, codes in enumerate([(of_x, of_y), (of_y, of_x)]):
-        for rebuilt, code, side in zip(
-            (out.x_rebuilt, out.y_rebuilt), codes, "xy", strict=True
+        for reconstructed, code, side in zip(
+            (out.x_reconstructed, out.y_reconstructed), codes, "xy", strict=True
         ):
-            torch.testing.assert_close(rebuilt[:, i], net.decode(code, side))
+            torch.testing.assert_close(reconstructed[:, i], net.decode(code, side))
 
 
 def test_without_sources_only_the_decoders_are_pulled_at():
     net = corrnet(sources=())
     out = net(X, Y, X[:2], Y[:2])
-    torch.testing.assert_close(out.y_rebuilt[:, 0], net.decode(net.encode(X), "y"))
+    torch.testing.assert_close(
+        out.y_reconstructed[:, 0], net.decode(net.encode(X), "y")
+    )
     total = sum(z.sum() for z in out[2:])
     total.backward()
     for name, weight in net.named_parameters():
         assert (weight.grad is not None) == name.startswith("decoders")
 
 
-def test_sources_that_are_not_asked_for_are_not_rebuilt():
+def test_sources_that_are_not_asked_for_are_not_reconstructed():
     out = corrnet(sources=("from_y",))(X, Y)
-    assert out.x_rebuilt.shape == (5, 1, 4)
-    assert out.y_rebuilt.shape == (5, 1, 3)
+    assert out.x_reconstructed.shape == (5, 1, 4)
+    assert out.y_reconstructed.shape == (5, 1, 3)
 
 
 def test_two_branch_copies_the_users_modules():
@@ -154,22 +160,26 @@ def test_two_branch_copies_the_users_modules():
         net = initialised(TwoBranch((4, 2), (3, 6, 2), "relu", x_encoder=mine))
         torch.testing.assert_close(net.encode(X, "x"), mine(X))
         assert net.encoders["x"] is not mine
-        assert net(X, Y).x_rebuilt is None
+        assert net(X, Y).x_reconstructed is None
 
 
 def test_decoders_do_not_pull_at_the_encoders():
     decoder = torch.nn.Linear(2, 4)
     net = initialised(TwoBranch((4, 2), (3, 2), "relu", x_decoder=decoder))
-    net(X, Y).x_rebuilt.sum().backward()
+    net(X, Y).x_reconstructed.sum().backward()
     assert net.encoders["x"].layers[0].weight.grad is None
     assert net.decoders["x"].weight.grad is not None
 
 
-def test_corrnet_rebuilds_unpaired_rows_from_themselves():
+def test_corrnet_reconstructs_unpaired_rows_from_themselves():
     net = corrnet(sources=("joint",))
     out = net(X, Y, x_only=X[:2], y_only=Y[:3])
-    torch.testing.assert_close(out.x_only_rebuilt, net.decode(net.encode(X[:2]), "x"))
-    torch.testing.assert_close(out.y_only_rebuilt, net.decode(net.encode(y=Y[:3]), "y"))
+    torch.testing.assert_close(
+        out.x_only_reconstructed, net.decode(net.encode(X[:2]), "x")
+    )
+    torch.testing.assert_close(
+        out.y_only_reconstructed, net.decode(net.encode(y=Y[:3]), "y")
+    )
     torch.testing.assert_close(out[:4], net(X, Y)[:4])
     assert net(X, Y)[4:] == (None, None)
 
@@ -180,12 +190,12 @@ def test_autoencoding_mirrors_the_encoders():
         TwoBranch((4, 2), (3, 6, 2), "tanh", x_decoder=decoder, autoencoding=True)
     )
     out = net(X, Y)
-    torch.testing.assert_close(out.x_rebuilt, decoder(out.x_code))
+    torch.testing.assert_close(out.x_reconstructed, decoder(out.x_code))
     widths = [tuple(layer.weight.shape) for layer in net.decoders["y"].layers]
     assert widths == [(6, 2), (3, 6)]
     first, second = net.decoders["y"].layers
-    torch.testing.assert_close(out.y_rebuilt, second(first(out.y_code).tanh()))
-    out.x_rebuilt.sum().backward()
+    torch.testing.assert_close(out.y_reconstructed, second(first(out.y_code).tanh()))
+    out.x_reconstructed.sum().backward()
     assert net.encoders["x"].layers[0].weight.grad.any()
 
 
@@ -279,11 +289,11 @@ def test_denoising_pair_decodes_by_the_transposed_weights():
     pair = initialised(DenoisingPair({"x": layer}, {"x": activation}, noise=0.5))
     expected = linear(layer(X).tanh(), layer.weight.T)
     out = pair.eval()(X, Y)
-    torch.testing.assert_close(out.x_rebuilt, expected)
-    assert out.y_rebuilt is None
+    torch.testing.assert_close(out.x_reconstructed, expected)
+    assert out.y_reconstructed is None
     pair.train().noise["x"].reseed(0, "cpu")
     noisy = X + 0.5 * torch.randn(X.shape, generator=torch.Generator().manual_seed(0))
     expected = linear(layer(noisy).tanh(), layer.weight.T)
-    torch.testing.assert_close(pair(X, Y).x_rebuilt, expected)
+    torch.testing.assert_close(pair(X, Y).x_reconstructed, expected)
     assert pair.layers["x"] is layer
     assert {"biases.x", "layers.x.weight"} <= dict(pair.named_parameters()).keys()

@@ -73,11 +73,11 @@ def test_split_layout_is_its_equations():
     inner = np.tanh(layer(s, "joint_decoder.layers.0", code))
     for side, part in (("x", inner[:, :5]), ("y", inner[:, 5:])):
         outer = np.tanh(layer(s, f"decoders.{side}.layers.0", part))
-        rebuilt = sigmoid(layer(s, f"decoders.{side}.layers.1", outer))
-        found = getattr(module(X, Y), f"{side}_rebuilt").detach()
-        np.testing.assert_allclose(found, rebuilt)
+        reconstructed = sigmoid(layer(s, f"decoders.{side}.layers.1", outer))
+        found = getattr(module(X, Y), f"{side}_reconstructed").detach()
+        np.testing.assert_allclose(found, reconstructed)
         np.testing.assert_allclose(
-            module.decode(torch.from_numpy(code), side).detach(), rebuilt
+            module.decode(torch.from_numpy(code), side).detach(), reconstructed
         )
     np.testing.assert_allclose(module.encode(X, Y).detach(), code)
     assert module.joint_decoder.layers[0].weight.shape == (10, 2)
@@ -94,8 +94,8 @@ def test_concatenated_layout_is_its_equations():
         a = np.tanh(layer(s, f"joint_decoder.layers.{i}", a))
     a = sigmoid(layer(s, "joint_decoder.layers.2", a))
     out = module(X, Y)
-    np.testing.assert_allclose(out.x_rebuilt.detach(), a[:, :4])
-    np.testing.assert_allclose(out.y_rebuilt.detach(), a[:, 4:])
+    np.testing.assert_allclose(out.x_reconstructed.detach(), a[:, :4])
+    np.testing.assert_allclose(out.y_reconstructed.detach(), a[:, 4:])
     widths = [p.shape[1] for p in module.parameters() if p.ndim == 2]
     assert widths == [7, 6, 5, 2, 5, 6]
 
@@ -110,16 +110,20 @@ def test_a_missing_view_is_zeros(layout, hidden):
 
 
 @pytest.mark.parametrize("layout", ["split", "concatenated"])
-def test_unpaired_rows_rebuild_the_view_they_have(layout):
+def test_unpaired_rows_reconstruct_the_view_they_have(layout):
     module = build(layout=layout)
     batch = {"x": X[:4], "y": Y[:4], "x_only": X[4:7], "y_only": Y[7:]}
     out = module(**batch)
     zx, zy = torch.zeros(2, 4).double(), torch.zeros(3, 3).double()
-    torch.testing.assert_close(out.x_only_rebuilt, module(X[4:7], zy).x_rebuilt)
-    torch.testing.assert_close(out.y_only_rebuilt, module(zx, Y[7:]).y_rebuilt)
+    torch.testing.assert_close(
+        out.x_only_reconstructed, module(X[4:7], zy).x_reconstructed
+    )
+    torch.testing.assert_close(
+        out.y_only_reconstructed, module(zx, Y[7:]).y_reconstructed
+    )
     by_hand = 0.5 * sum(
-        ((rebuilt - view) ** 2).sum()
-        for rebuilt, view in zip(out, batch.values(), strict=True)
+        ((reconstructed - view) ** 2).sum()
+        for reconstructed, view in zip(out, batch.values(), strict=True)
     )
     loss = reconstruction(compared(out, **batch), factor=0.5)
     torch.testing.assert_close(loss, by_hand / 9)
@@ -209,7 +213,7 @@ def test_linear_autoencoder_reaches_pca(views, layout):
     assert best <= found < 1.01 * best
 
 
-def test_modality_dropout_is_what_lets_one_view_rebuild_the_other(digits):
+def test_modality_dropout_is_what_lets_one_view_reconstruct_the_other(digits):
     left, right, _ = digits
 
     def error(share):

@@ -85,7 +85,7 @@ def concatenated_errors(module, x, y):
 
 @torch.no_grad()
 def tied_errors(layers, view):
-    """Share of its input that each layer cannot rebuild by its transposed weights."""
+    """Share of its input that no layer can reconstruct by its transposed weights."""
     errors, a = [], torch.from_numpy(view).float()
     for i, layer in enumerate(layers):
         is_linear = layer.out_features == 2  # the last of an encoder of TwoBranch

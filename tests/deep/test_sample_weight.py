@@ -20,7 +20,7 @@ from skcrl.deep._data import PairDataset
 from skcrl.deep._partners import Partners
 from skcrl.deep.modules import (
     CorrNetOutput,
-    RebuiltViews,
+    ReconstructedViews,
     TwoBranchOutput,
     compared,
 )
@@ -170,16 +170,16 @@ def test_gradcheck_of_weighted_losses(function, hyper):
 def test_gradcheck_of_weighted_reconstruction():
     x, y, x_only = CODES[0], CODES[1], CODES[0, :4] + 1
     weights = torch.linspace(0.5, 2, 9).double()
-    rebuilt = [view.clone().add(1).requires_grad_() for view in (x, y, x_only)]
+    reconstructed = [view.clone().add(1).requires_grad_() for view in (x, y, x_only)]
     views = {"x": x, "y": y, "x_only": x_only}
     assert gradcheck(
         lambda *r: losses.reconstruction(
-            compared(RebuiltViews(*r), **views),
+            compared(ReconstructedViews(*r), **views),
             weights,
             x_only_weights=weights[:4],
             factor=1 / 6,
         ),
-        rebuilt,
+        reconstructed,
     )
     codes = [code.clone().requires_grad_() for code in (x - y, x + y)]
     for correlation in ("batch", "sample"):
@@ -190,7 +190,7 @@ def test_gradcheck_of_weighted_reconstruction():
                 correlation=kind,
                 correlation_weight=0.5,
             ),
-            (*codes, *rebuilt[:2]),
+            (*codes, *reconstructed[:2]),
         )
 
 

@@ -1,4 +1,4 @@
-"""TiedBidirectional: its equations, its tying, and what its codes rebuild."""
+"""TiedBidirectional: its equations, its tying, and what its codes reconstruct."""
 
 import numpy as np
 import pytest
@@ -58,8 +58,8 @@ def test_it_is_the_papers_equations():
     h1_3, h2_3 = np.tanh(h1_2 @ W3.T + b1_3), np.tanh(h2_2 @ W2 + b2_3)
     o_1, o_2 = sigmoid(h1_3 @ W1_4.T + b1_4), sigmoid(h2_3 @ W2_4.T + b2_4)
     out = module(X, Y)
-    np.testing.assert_allclose(out.y_rebuilt.detach(), o_1)
-    np.testing.assert_allclose(out.x_rebuilt.detach(), o_2)
+    np.testing.assert_allclose(out.y_reconstructed.detach(), o_1)
+    np.testing.assert_allclose(out.x_reconstructed.detach(), o_2)
     np.testing.assert_allclose(module.encode(X, "x").detach(), h1_2)
     np.testing.assert_allclose(module.encode(Y, "y").detach(), h2_2)
     # Two matrices in the centre, four further out, and eight biases.
@@ -78,8 +78,8 @@ def test_without_hidden_layers_the_tied_weights_join_the_views():
     out = module(X, Y)
     o_1 = sigmoid(h_1 @ W3.T + s["leaving_biases.y"])
     o_2 = sigmoid(h_2 @ W2 + s["leaving_biases.x"])
-    np.testing.assert_allclose(out.y_rebuilt.detach(), o_1)
-    np.testing.assert_allclose(out.x_rebuilt.detach(), o_2)
+    np.testing.assert_allclose(out.y_reconstructed.detach(), o_1)
+    np.testing.assert_allclose(out.x_reconstructed.detach(), o_2)
 
 
 def test_deeper_layers_are_free():
@@ -99,8 +99,8 @@ def test_tied_weights_learn_from_both_nets():
         error_of(module(X, Y)).backward()
         return [module.centre[side].weight.grad.clone() for side in "xy"]
 
-    net_1 = gradients(lambda out: ((out.y_rebuilt - Y) ** 2).sum())
-    net_2 = gradients(lambda out: ((out.x_rebuilt - X) ** 2).sum())
+    net_1 = gradients(lambda out: ((out.y_reconstructed - Y) ** 2).sum())
+    net_2 = gradients(lambda out: ((out.x_reconstructed - X) ** 2).sum())
     # The objective is the mean over 9 samples and 7 features.
     both = gradients(
         lambda out: 63 * reconstruction(compared(out, x=X, y=Y), factor=1 / 7)
@@ -111,12 +111,12 @@ def test_tied_weights_learn_from_both_nets():
         torch.testing.assert_close(total, one + two)
     # Free layers learn from their own net alone.
     module.zero_grad()
-    ((module(X, Y).y_rebuilt - Y) ** 2).sum().backward()
+    ((module(X, Y).y_reconstructed - Y) ** 2).sum().backward()
     assert module.encoders["y"].layers[0].weight.grad is None
     assert module.leaving_biases["x"].grad is None
 
 
-def test_unpaired_rows_rebuild_themselves_through_the_tied_halves():
+def test_unpaired_rows_reconstruct_themselves_through_the_tied_halves():
     module = build()
     batch = {"x": X[:4], "y": Y[:4], "x_only": X[4:7], "y_only": Y[7:]}
     out = module(**batch)
@@ -124,10 +124,10 @@ def test_unpaired_rows_rebuild_themselves_through_the_tied_halves():
     code = module.encode(X[4:7], "x").detach().numpy()
     inner = np.tanh(code @ s["centre.x.weight"] + s["leaving_biases.x"])
     by_net_2 = inner @ s["decoders.x.layers.0.weight"].T + s["decoders.x.layers.0.bias"]
-    np.testing.assert_allclose(out.x_only_rebuilt.detach(), sigmoid(by_net_2))
+    np.testing.assert_allclose(out.x_only_reconstructed.detach(), sigmoid(by_net_2))
     by_hand = sum(
-        ((rebuilt - view) ** 2).sum()
-        for rebuilt, view in zip(out, batch.values(), strict=True)
+        ((reconstructed - view) ** 2).sum()
+        for reconstructed, view in zip(out, batch.values(), strict=True)
     )
     loss = reconstruction(compared(out, **batch), factor=1 / 7)
     torch.testing.assert_close(loss, by_hand / (9 * (4 + 3)))
@@ -207,7 +207,7 @@ def test_joint_codes_are_both_or_one_of_them_twice(tied, views):
     np.testing.assert_allclose(tied.transform_joint(X, gaps), expected, atol=1e-12)
 
 
-def test_views_are_rebuilt_from_central_codes(tied, views):
+def test_views_are_reconstructed_from_central_codes(tied, views):
     X, y = views
     Zx, Zy = tied.transform_pair(X, y)
     for codes, available in (
@@ -226,8 +226,8 @@ def test_translation_learns(digits):
     left, right, _ = digits
     est = TiedBidirectional(16, random_state=0).fit(left[:1000], right[:1000])
     assert reconstruction_error(right[1000:], est.predict(left[1000:])) < 0.85
-    rebuilt = est.reconstruct(y=right[1000:], to="x")
-    assert reconstruction_error(left[1000:], rebuilt) < 0.8
+    reconstructed = est.reconstruct(y=right[1000:], to="x")
+    assert reconstruction_error(left[1000:], reconstructed) < 0.8
 
 
 def test_rows_alone_make_the_codes_of_both_views_comparable(digits):
@@ -240,8 +240,8 @@ def test_rows_alone_make_the_codes_of_both_views_comparable(digits):
     alone = clone(est).fit(np.vstack([X, X, gap]), np.vstack([y, gap, y]))
     assert alone.score(X_new, y_new) > 3 > 1 > paired.score(X_new, y_new)
     for estimator, low, high in ((alone, 0.0, 0.6), (paired, 1.0, np.inf)):
-        rebuilt = estimator.reconstruct(X_new, to="x")
-        assert low < reconstruction_error(X_new, rebuilt) < high
+        reconstructed = estimator.reconstruct(X_new, to="x")
+        assert low < reconstruction_error(X_new, reconstructed) < high
 
 
 def test_divergence_says_what_to_do(views):

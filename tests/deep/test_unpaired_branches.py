@@ -114,8 +114,8 @@ def test_gradient_is_that_of_the_objective_of_pairs_and_the_errors_of_all(
     for side, view in (("x", X), ("y", y)):
         there = ~np.isnan(view[:, 0])
         rows = rows_of(view[there])
-        rebuilt = module.decoders[side](module.encoders[side](rows))
-        errors = (rows - rebuilt).square().sum(1)
+        reconstructed = module.decoders[side](module.encoders[side](rows))
+        errors = (rows - reconstructed).square().sum(1)
         of_rows = torch.from_numpy(weights[there] if weighted else np.ones(there.sum()))
         by_hand = by_hand + 0.3 * (of_rows @ errors) / of_rows.sum()
     torch.testing.assert_close(loss, by_hand, rtol=1e-6, atol=0)

@@ -98,12 +98,12 @@ def test_images_are_as_good_as_flat_rows(digits, kind, settings, gaps):
         ),
     ):
         np.testing.assert_array_equal(found.reshape(expected.shape), expected)
-    for rebuilt in (
+    for reconstructed in (
         net.reconstruct(y=whole_right, to="x"),
         net.impute(images, right)[0],
         net.view("x").inverse_transform(codes),
     ):
-        assert rebuilt.shape == images.shape
+        assert reconstructed.shape == images.shape
 
 
 @BOTH
@@ -113,11 +113,11 @@ def test_images_from_decoders_of_the_users(digits, kind):
     images = left.reshape(-1, *SHAPE)
     modules = {"y_encoder": conv(), "y_decoder": deconv()}
     net = build(kind, **modules).fit(right, images)
-    rebuilt = net.predict(right[:5])
-    assert rebuilt.shape == (5, *SHAPE)
+    reconstructed = net.predict(right[:5])
+    assert reconstructed.shape == (5, *SHAPE)
     decoder = net.net_.module_.decoders["y"].eval().double()
     codes = torch.from_numpy(net.transform(right[:5]))
-    np.testing.assert_allclose(rebuilt, decoder(codes).detach())
+    np.testing.assert_allclose(reconstructed, decoder(codes).detach())
     assert net.impute(right[:7], images[:7])[1].shape == (7, *SHAPE)
 
 

@@ -68,7 +68,7 @@ def estimators():
             objective: DeepCCA(3, objective=objective, **DROPPING)
             for objective in ("trace_norm", "correlation_gap", "soft", "noi")
         },
-        "rebuilt": DeepCCA(3, reconstruction_weight=0.01, **DROPPING),
+        "reconstructed": DeepCCA(3, reconstruction_weight=0.01, **DROPPING),
         "micro": DeepCCA(3, micro_batch_size=17, **DROPPING),
         "ranking": CCALRanker(3, **DROPPING),
         # At larger rates its training makes much of rounding, in one process as well.
@@ -87,7 +87,13 @@ def estimators():
 def views(name):
     """The halves in float32, some missing where an estimator trains on such rows."""
     x, y = (view[:500].astype(np.float32) / 16 for view in load_digits_halves()[:2])
-    if name in ("corrnet", "autoencoder", "tied", "rebuilt", "ranking, rebuilt"):
+    if name in (
+        "corrnet",
+        "autoencoder",
+        "tied",
+        "reconstructed",
+        "ranking, reconstructed",
+    ):
         x[::7] = np.nan
         y[3::7] = np.nan
     if name == "sparse":

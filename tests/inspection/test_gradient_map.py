@@ -95,7 +95,7 @@ class LinearParts(CommonIndividual):
     def _decode(self, codes, side):
         raise NotImplementedError
 
-    def _rebuild_parts(self, X, y, to, parts):
+    def _reconstruct_parts(self, X, y, to, parts):
         raise NotImplementedError
 
 

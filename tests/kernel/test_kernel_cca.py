@@ -194,7 +194,7 @@ def test_a_precomputed_kernel_is_the_named_one(views, new_views, kernel):
     assert not hasattr(given, "X_fit_")
 
 
-def test_rows_of_a_precomputed_kernel_are_rebuilt(rng):
+def test_rows_of_a_precomputed_kernel_are_reconstructed(rng):
     X, y = circle(500, rng)
     gram = rbf_kernel(y, y[:400])
     kcca = KernelCCA(2, kernel=("rbf", "precomputed"), random_state=0)

@@ -280,19 +280,19 @@ def test_freedom_that_covariates_take_is_warned_of():
         LinearCCA(reg=0).fit(X, y, covariates=C)
 
 
-def test_missing_rows_are_rebuilt_with_their_covariates(rows):
+def test_missing_rows_are_reconstructed_with_their_covariates(rows):
     X, y, C = rows
     cca = LinearCCA(3).fit(X, y, covariates=C)
     x_gap, y_gap = X.copy(), y.copy()
     x_gap[3], y_gap[5] = np.nan, np.nan
     x_filled, y_filled = cca.impute(x_gap, y_gap, C)
     np.testing.assert_allclose(y_filled[5], cca.predict(X, C)[5])
-    rebuilt = cca.reconstruct(y=y, to="x", covariates=C)
+    reconstructed = cca.reconstruct(y=y, to="x", covariates=C)
     np.testing.assert_array_equal(
         cca.reconstruct(X, y, to="both", covariates=C)[0],
         cca.reconstruct(X, y, to="x", covariates=C),
     )
-    np.testing.assert_allclose(x_filled[3], rebuilt[3])
+    np.testing.assert_allclose(x_filled[3], reconstructed[3])
     np.testing.assert_array_equal(np.delete(x_filled, 3, 0), np.delete(X, 3, 0))
     joint = cca.transform_joint(x_gap, y_gap, C)
     np.testing.assert_allclose(joint[3], cca.transform_y(y, C)[3])

@@ -46,9 +46,11 @@ def test_equals_numpy(views, sizes, scheduler):
         assert isinstance(Zx, da.Array)
         assert (Zx.shape, Zx.dtype, Zx.chunks[0]) == ((400, 3), np.float64, X.chunks[0])
         np.testing.assert_allclose(Zx, expected.transform(views[0]), atol=1e-10)
-        rebuilt = cca.predict(X)
-        assert isinstance(rebuilt, da.Array)
-        np.testing.assert_allclose(rebuilt, expected.predict(views[0]), atol=1e-10)
+        reconstructed = cca.predict(X)
+        assert isinstance(reconstructed, da.Array)
+        np.testing.assert_allclose(
+            reconstructed, expected.predict(views[0]), atol=1e-10
+        )
         np.testing.assert_allclose(Zy, expected.transform_y(views[1]), atol=1e-10)
 
 

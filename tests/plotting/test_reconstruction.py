@@ -1,4 +1,4 @@
-"""Drawn images against what the estimator rebuilds."""
+"""Drawn images against what the estimator reconstructs."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def drawn(images):
 
 @pytest.mark.parametrize("kind", ["estimator", "pipeline"])
 @pytest.mark.parametrize("to", ["x", "y"])
-def test_rows_are_what_is_given_rebuilt_and_true(kind, to, halves):
+def test_rows_are_what_is_given_reconstructed_and_true(kind, to, halves):
     estimator = LinearCCA(5, reg=1.0)
     if kind == "pipeline":
         estimator = make_view_pipeline(estimator, x=PCA(10), y=PCA(10))
@@ -33,15 +33,17 @@ def test_rows_are_what_is_given_rebuilt_and_true(kind, to, halves):
     )
     given, truth = (right, left) if to == "x" else (left, right)
     source = {"y": right} if to == "x" else {"X": left}
-    rebuilt = estimator.reconstruct(**source, to=to)
-    for row, expected in zip(display.images_, (given, rebuilt, truth), strict=True):
+    reconstructed = estimator.reconstruct(**source, to=to)
+    for row, expected in zip(
+        display.images_, (given, reconstructed, truth), strict=True
+    ):
         assert_allclose(drawn(row), expected.reshape(4, 8, 4))
     # One scale: the range of the true pixels.
     assert display.images_[1, 2].get_clim() == (truth.min(), truth.max())
     names = [label.get_text() for label in display.ax_.get_yticklabels()]
     first, second = "first view", "second view"
     one, other = (second, first) if to == "x" else (first, second)
-    assert names == [f"{one}, given", f"{other}, rebuilt", f"{other}, true"]
+    assert names == [f"{one}, given", f"{other}, reconstructed", f"{other}, true"]
 
 
 def test_images_lie_side_by_side_and_rows_one_below_the_other():
@@ -69,7 +71,7 @@ def test_views_of_other_sizes_have_shapes_of_their_own():
 
 
 @pytest.mark.parametrize("layout", ["flat", "channels first", "channels last"])
-def test_rebuilt_colours_are_cut_off_where_they_leave_the_range(layout):
+def test_reconstructed_colours_are_cut_off_where_they_leave_the_range(layout):
     colors = np.random.default_rng(0).random((2, 5, 4, 3))
     beyond = 2 * colors - 0.5
     arrays, shape = [colors, beyond, colors], None
@@ -115,7 +117,7 @@ def test_shapes_are_two_or_three_numbers(shape):
         ReconstructionDisplay.from_arrays(rows, rows, rows, shape=shape)
 
 
-def test_what_is_rebuilt_has_the_shape_of_what_is_true():
+def test_what_is_reconstructed_has_the_shape_of_what_is_true():
     rows, turned = np.ones((2, 8, 4)), np.ones((2, 4, 8))
     expected = r"shape of what is true. Got images of \(2, 4, 8\) and \(2, 8, 4\)"
     with pytest.raises(ValueError, match=expected):
@@ -126,8 +128,8 @@ def test_colours_are_drawn_alike_whatever_their_type():
     colors = np.random.default_rng(0).integers(40, 200, (2, 5, 4, 3))
     as_bytes = colors.astype(np.uint8)
     display = ReconstructionDisplay.from_arrays(as_bytes, as_bytes + 0.0, as_bytes)
-    _, rebuilt, true = display.images_[:, 0]
-    assert_allclose(rebuilt.get_array(), true.get_array() / 255)
+    _, reconstructed, true = display.images_[:, 0]
+    assert_allclose(reconstructed.get_array(), true.get_array() / 255)
     display = ReconstructionDisplay.from_arrays(*[colors * 10] * 3)
     low, high = colors.min(), colors.max()
     drawn = display.images_[2, 1].get_array()

@@ -117,11 +117,11 @@ def test_bytes_are_within_half_a_step_of_the_codes(monkeypatch, block, metric):
     stand_ins = _compact.Int8(items, metric)
     steps = np.ptp(items, axis=0) / 254
     middle = (items.max(axis=0) + items.min(axis=0)) / 2
-    rebuilt = middle + stand_ins._numbers * steps
-    assert (abs(rebuilt - items) <= steps / 2 * (1 + 1e-6)).all()
-    scores = queries @ rebuilt.T
+    restored = middle + stand_ins._numbers * steps
+    assert (abs(restored - items) <= steps / 2 * (1 + 1e-6)).all()
+    scores = queries @ restored.T
     if metric == "euclidean":
-        scores = -((queries[:, None] - rebuilt[None]) ** 2).sum(axis=2)
+        scores = -((queries[:, None] - restored[None]) ** 2).sum(axis=2)
     for row, found in zip(scores, stand_ins.among(queries, 20), strict=True):
         # In float32 those may be exchanged that are almost equal.
         worst = np.sort(row)[-20]

@@ -20,7 +20,7 @@ from skcrl.deep.modules._noise import (
     RandomLayer,
 )
 from skcrl.deep.modules._projected_branches import ProjectedBranches
-from skcrl.deep.modules._rebuilt import RebuiltViews
+from skcrl.deep.modules._reconstructed import ReconstructedViews
 from skcrl.deep.modules._running import CodeMoments, RunningMoments
 from skcrl.deep.modules._sparse_rows import SparseRows
 from skcrl.deep.modules._tied_bidirectional import TiedBidirectionalModule
@@ -48,7 +48,7 @@ __all__ = [
     "MultimodalAutoencoderModule",
     "ProjectedBranches",
     "RandomLayer",
-    "RebuiltViews",
+    "ReconstructedViews",
     "RunningMoments",
     "SparseRows",
     "TiedBidirectionalModule",

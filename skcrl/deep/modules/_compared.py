@@ -39,8 +39,8 @@ def compared(outputs: Any, **views: Any) -> ComparedOutput:
     Parameters
     ----------
     outputs : NamedTuple
-        Output of a module of ``skcrl.deep.modules``, such as RebuiltViews, with fields
-        of ComparedOutput, and views whose names end in ``_rebuilt``.
+        Output of a module of ``skcrl.deep.modules``, such as ReconstructedViews, with
+        fields of ComparedOutput, and views whose names end in ``_reconstructed``.
     **views : Tensor of shape (n_samples, ...)
         The batch: `x`, `y`, and `x_only`, `y_only` if there are unpaired rows.
 
@@ -52,14 +52,14 @@ def compared(outputs: Any, **views: Any) -> ComparedOutput:
     Examples
     --------
     >>> import torch
-    >>> from skcrl.deep.modules import RebuiltViews, compared
+    >>> from skcrl.deep.modules import ReconstructedViews, compared
     >>> x, y = torch.eye(3), torch.zeros(3, 2)
-    >>> compared(RebuiltViews(x + 1, y), x=x, y=y).x_error
+    >>> compared(ReconstructedViews(x + 1, y), x=x, y=y).x_error
     tensor([3., 3., 3.])
     """
     fields = {}
     for name, output in outputs._asdict().items():
-        view = name.removesuffix("_rebuilt")
+        view = name.removesuffix("_reconstructed")
         if view == name:
             fields[name] = output
         elif output is not None:
@@ -67,8 +67,8 @@ def compared(outputs: Any, **views: Any) -> ComparedOutput:
     return ComparedOutput(**fields)
 
 
-def _squared_errors(rebuilt, view):
-    if rebuilt.ndim > view.ndim:
-        view = view[:, None]  # rebuilt from several sources, (n, n_sources, ...)
-    missed = (rebuilt - view).flatten(1)
+def _squared_errors(reconstructed, view):
+    if reconstructed.ndim > view.ndim:
+        view = view[:, None]  # reconstructed from several sources, (n, n_sources, ...)
+    missed = (reconstructed - view).flatten(1)
     return torch.linalg.vecdot(missed, missed)

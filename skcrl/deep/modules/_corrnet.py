@@ -16,7 +16,7 @@ from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 
-# The code that a source rebuilds either view from.
+# The code that a source reconstructs either view from.
 SOURCES = {
     "joint": {"x": "joint", "y": "joint"},
     "from_x": {"x": "from_x", "y": "from_x"},
@@ -27,14 +27,14 @@ SOURCES = {
 
 
 class CorrNetOutput(NamedTuple):
-    """Codes of each view alone, each view rebuilt from every source, unpaired rows."""
+    """Codes of each view alone, and views reconstructed from every source."""
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
-    x_rebuilt: Tensor  # (n_samples, n_sources, *x_shape)
-    y_rebuilt: Tensor  # (n_samples, n_sources, *y_shape)
-    x_only_rebuilt: Tensor | None = None  # (n_x_only, *x_shape)
-    y_only_rebuilt: Tensor | None = None  # (n_y_only, *y_shape)
+    x_reconstructed: Tensor  # (n_samples, n_sources, *x_shape)
+    y_reconstructed: Tensor  # (n_samples, n_sources, *y_shape)
+    x_only_reconstructed: Tensor | None = None  # (n_x_only, *x_shape)
+    y_only_reconstructed: Tensor | None = None  # (n_y_only, *y_shape)
 
 
 class CorrNetModule(nn.Module):
@@ -142,9 +142,9 @@ class CorrNetModule(nn.Module):
         x_only: Tensor | None = None,
         y_only: Tensor | None = None,
     ) -> CorrNetOutput:
-        """Codes of each view alone, each view rebuilt from every source.
+        """Codes of each view alone, each view reconstructed from every source.
 
-        The view of an unpaired row is rebuilt from the code of that view alone.
+        The view of an unpaired row is reconstructed from the code of that view alone.
         """
         a, a_missing, a_only = at_once(
             partial(self.branch, side="x"), x, self._missing(x, "x"), x_only
@@ -161,16 +161,20 @@ class CorrNetModule(nn.Module):
         x_only_code = None if a_only is None else self._combine(a_only, b_missing)
         y_only_code = None if b_only is None else self._combine(a_missing, b_only)
         sources = self._sources_of_sides(codes)
-        x_rebuilt, x_only_rebuilt = self._rebuilt("x", sources["x"], x_only_code)
-        y_rebuilt, y_only_rebuilt = self._rebuilt("y", sources["y"], y_only_code)
+        x_reconstructed, x_only_reconstructed = self._reconstructed(
+            "x", sources["x"], x_only_code
+        )
+        y_reconstructed, y_only_reconstructed = self._reconstructed(
+            "y", sources["y"], y_only_code
+        )
         by_source = len(self._sources), len(x)
         return CorrNetOutput(
             codes["from_x"],
             codes["from_y"],
-            x_rebuilt.unflatten(0, by_source).transpose(0, 1),
-            y_rebuilt.unflatten(0, by_source).transpose(0, 1),
-            x_only_rebuilt,
-            y_only_rebuilt,
+            x_reconstructed.unflatten(0, by_source).transpose(0, 1),
+            y_reconstructed.unflatten(0, by_source).transpose(0, 1),
+            x_only_reconstructed,
+            y_only_reconstructed,
         )
 
     def encode(self, x: Tensor | None = None, y: Tensor | None = None) -> Tensor:
@@ -211,7 +215,7 @@ class CorrNetModule(nn.Module):
         return nn.Sequential(*layers)
 
     def decode(self, code: Tensor, side: str) -> Tensor:
-        """View of `side` rebuilt from a joint code."""
+        """View of `side` reconstructed from a joint code."""
         decoder = self.decoders[side]
         if side not in self.decoded_densely:
             return decoder(code)
@@ -230,7 +234,7 @@ class CorrNetModule(nn.Module):
         return self.sources or ("from_x", "from_y")
 
     def _sources_of_sides(self, codes):
-        """Codes that each side is rebuilt from, (n_sources * n_samples, n_components).
+        """Codes to reconstruct each side from, (n_sources * n_samples, n_components).
 
         They are put together once where they are the same for both.
         """
@@ -241,7 +245,7 @@ class CorrNetModule(nn.Module):
         stacked = {of: torch.cat([codes[name] for name in of]) for of in names.values()}
         return {side: stacked[of] for side, of in names.items()}
 
-    def _rebuilt(self, side, sources, only):
+    def _reconstructed(self, side, sources, only):
         """View of `side` from every source, and that of its unpaired rows."""
         if not self.sources:
             sources = sources.detach()

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from skcrl.deep.modules._at_once import at_once, weights_at_once
 from skcrl.deep.modules._noise import GaussianNoise, by_view
-from skcrl.deep.modules._rebuilt import RebuiltViews
+from skcrl.deep.modules._reconstructed import ReconstructedViews
 
 
 class LayerStep(NamedTuple):
@@ -117,14 +117,14 @@ class DenoisingPair(nn.Module):
         weights: Tensor | None = None,
         x_only_weights: Tensor | None = None,
         y_only_weights: Tensor | None = None,
-    ) -> RebuiltViews:
-        """Rebuild each side that has a layer from its noisy input.
+    ) -> ReconstructedViews:
+        """Reconstruct each side that has a layer from its noisy input.
 
         In the norms a row of weight w counts as w rows.
         """
         views = {"x": x, "y": y, "x_only": x_only, "y_only": y_only}
         only_weights = {"x": x_only_weights, "y": y_only_weights}
-        rebuilt: dict[str, Any] = {}
+        reconstructed: dict[str, Any] = {}
         for side, layer in self.layers.items():
             names = side, f"{side}_only"
             noisy = [
@@ -135,8 +135,8 @@ class DenoisingPair(nn.Module):
             for name, code in zip(names, at_once(encode, *noisy), strict=True):
                 if code is not None:
                     view = functional.linear(code, layer.weight.T, self.biases[side])
-                    rebuilt[f"{name}_rebuilt"] = view
-        return RebuiltViews(**rebuilt)
+                    reconstructed[f"{name}_reconstructed"] = view
+        return ReconstructedViews(**reconstructed)
 
     def encode(self, a: Tensor, side: str, weights: Tensor | None = None) -> Tensor:
         """What the layer of `side` and its activation make of an input."""

@@ -13,14 +13,14 @@ from skcrl.deep.modules._two_branch import in_full
 
 
 class IndividualOutput(NamedTuple):
-    """Codes of a batch of both kinds, and the views rebuilt from them."""
+    """Codes of a batch of both kinds, and the views reconstructed from them."""
 
     x_code: Tensor  # (n_samples, n_components), common
     y_code: Tensor  # (n_samples, n_components)
     x_individual: Tensor  # (n_samples, n_individual)
     y_individual: Tensor  # (n_samples, n_individual)
-    x_rebuilt: Tensor  # (n_samples, ...)
-    y_rebuilt: Tensor  # (n_samples, ...)
+    x_reconstructed: Tensor  # (n_samples, ...)
+    y_reconstructed: Tensor  # (n_samples, ...)
     x_running: CodeMoments | None = None
     y_running: CodeMoments | None = None
 
@@ -113,11 +113,11 @@ class IndividualBranches(nn.Module):
                     part.mlp.reset_parameters(generator)
 
     def forward(self, x: Any, y: Any, weights: Tensor | None = None) -> Any:
-        """Encode and rebuild both views."""
+        """Encode and reconstruct both views."""
         return self.across(self.by_rows(x, y, weights), weights)
 
     def by_rows(self, x: Any, y: Any, weights: Tensor | None = None) -> Any:
-        """Codes and rebuilt views, each row by itself."""
+        """Codes and reconstructed views, each row by itself."""
         common = self.common.by_rows(x, y, weights)
         views = {"x": x, "y": y}
         codes = {"x": common.x_code, "y": common.y_code}
@@ -128,7 +128,7 @@ class IndividualBranches(nn.Module):
             **{f"{side}_code": code for side, code in codes.items()},
             **{f"{side}_individual": code for side, code in individual.items()},
             **{
-                f"{side}_rebuilt": self.decode(
+                f"{side}_reconstructed": self.decode(
                     torch.cat([code, individual[side]], 1), side
                 )
                 for side, code in codes.items()

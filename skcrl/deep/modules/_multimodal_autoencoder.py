@@ -14,7 +14,7 @@ from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP
 from skcrl.deep.modules._noise import GaussianNoise, RandomLayer, by_view
-from skcrl.deep.modules._rebuilt import RebuiltViews
+from skcrl.deep.modules._reconstructed import ReconstructedViews
 
 
 class ModalityDropout(RandomLayer):
@@ -185,7 +185,7 @@ class MultimodalAutoencoderModule(nn.Module):
         y: Tensor,
         x_only: Tensor | None = None,
         y_only: Tensor | None = None,
-    ) -> RebuiltViews:
+    ) -> ReconstructedViews:
         """Both views from what noise and dropout leave of them, unpaired rows alone."""
         noise = self.noise
         parts = [self.modality_dropout(noise["x"](x), noise["y"](y))]
@@ -200,7 +200,7 @@ class MultimodalAutoencoderModule(nn.Module):
         x_parts, y_parts = (
             self._outer(code, inner, side).split(n_rows) for side in ("x", "y")
         )
-        return RebuiltViews(
+        return ReconstructedViews(
             x_parts[0],
             y_parts[0],
             None if x_only is None else x_parts[1],
@@ -251,7 +251,7 @@ class MultimodalAutoencoderModule(nn.Module):
         return nn.Sequential(self.encoders[side], beside, self.joint_encoder)
 
     def decode(self, code: Tensor, side: str) -> Tensor:
-        """View of `side` rebuilt from a joint code."""
+        """View of `side` reconstructed from a joint code."""
         return self._outer(code, self._inner(code), side)
 
     def _inner(self, code):

@@ -10,7 +10,7 @@ from torch.nn import functional
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 from skcrl.deep.modules._noise import Dropout, by_view
-from skcrl.deep.modules._rebuilt import RebuiltViews
+from skcrl.deep.modules._reconstructed import ReconstructedViews
 
 
 class TiedBidirectionalModule(nn.Module):
@@ -99,9 +99,9 @@ class TiedBidirectionalModule(nn.Module):
         y: Tensor,
         x_only: Tensor | None = None,
         y_only: Tensor | None = None,
-    ) -> RebuiltViews:
+    ) -> ReconstructedViews:
         """Each view from the other; the view of an unpaired row from itself."""
-        return RebuiltViews(
+        return ReconstructedViews(
             self._translate(y, "y", "y", "x"),
             self._translate(x, "x", "x", "y"),
             None if x_only is None else self._translate(x_only, "x_only", "x", "x"),

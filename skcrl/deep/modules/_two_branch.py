@@ -25,12 +25,12 @@ class TwoBranchOutput(NamedTuple):
 
     x_code: Tensor  # (n_samples, n_components)
     y_code: Tensor  # (n_samples, n_components)
-    x_rebuilt: Tensor | None = None  # (n_samples, ...)
-    y_rebuilt: Tensor | None = None  # (n_samples, ...)
+    x_reconstructed: Tensor | None = None  # (n_samples, ...)
+    y_reconstructed: Tensor | None = None  # (n_samples, ...)
     x_running: CodeMoments | None = None
     y_running: CodeMoments | None = None
-    x_only_rebuilt: Tensor | None = None  # (n_x_only, ...)
-    y_only_rebuilt: Tensor | None = None  # (n_y_only, ...)
+    x_only_reconstructed: Tensor | None = None  # (n_x_only, ...)
+    y_only_reconstructed: Tensor | None = None  # (n_y_only, ...)
 
 
 class TwoBranch(nn.Module):
@@ -147,9 +147,9 @@ class TwoBranch(nn.Module):
         x_only_weights: Tensor | None = None,
         y_only_weights: Tensor | None = None,
     ) -> TwoBranchOutput:
-        """Codes and rebuilt views, each row by itself, but for batch normalisation.
+        """Codes and reconstructions, each row by itself, but for batch normalisation.
 
-        Of a row with one view that is all: rebuilt from its own code.
+        Of a row with one view that is all: reconstructed from its own code.
         """
         views = dict(zip(_VIEWS, (x, y, x_only, y_only), strict=True))
         weights_of = {
@@ -167,7 +167,7 @@ class TwoBranch(nn.Module):
             for name, code in zip(names, at_once(encode, *seen), strict=True):
                 # Mixed precision ends here: objectives take differences of moments.
                 codes[name] = None if code is None else in_full(code, views[name])
-        rebuilt: dict[str, Any] = {}
+        reconstructed: dict[str, Any] = {}
         for side in self.decoders:
             decode = partial(self.decode, side=side, weights=weights_of[side])
             names = side, f"{side}_only"
@@ -175,8 +175,8 @@ class TwoBranch(nn.Module):
             if not self.autoencoding:
                 given = [given[0].detach(), None]
             for name, view in zip(names, at_once(decode, *given), strict=True):
-                rebuilt[f"{name}_rebuilt"] = view
-        return TwoBranchOutput(codes["x"], codes["y"], **rebuilt)
+                reconstructed[f"{name}_reconstructed"] = view
+        return TwoBranchOutput(codes["x"], codes["y"], **reconstructed)
 
     def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
         """Outputs of all rows of a batch, with the running moments that they move."""
