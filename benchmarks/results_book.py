@@ -55,7 +55,7 @@ def parse(argv):
     parser.add_argument(
         "--longest", type=float, default=10, help="minutes of a script that is run"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="runs of the grid at once")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--again", action="store_true", help="run what is there, too")
     parser.add_argument("--missing", action="store_true", help="say what would be run")
     parser.add_argument("--pages", action="store_true", help="write the pages alone")
@@ -91,8 +91,8 @@ def main(argv=None):
         with ThreadPoolExecutor(args.jobs) as pool:
             for line in pool.map(lambda run: run_one(store, *run), runs.items()):
                 print(line, flush=True)
-        for name in tables:
-            print(run_table(store, name), flush=True)
+            for line in pool.map(lambda name: run_table(store, name), tables):
+                print(line, flush=True)
         store.prune()
     write_pages(store, args.root / "docs" / "results")
     rewrite_documents(store, args.root)
@@ -237,8 +237,8 @@ def minutes_of(store, table):
 def run_table(store, name):
     """Run the commands of a table one after the other, and store what they print."""
     table = TABLES[name]
-    lines, files, used = [], set(), {}
-    begin, cpu = time.monotonic(), cpu_of_children()
+    lines, files, used, cpu = [], set(), {}, 0.0
+    begin = time.monotonic()
     for argv in table.command_lines():
         with tempfile.TemporaryDirectory() as folder:
             note = Path(folder) / "used.json"
@@ -252,10 +252,8 @@ def run_table(store, name):
         lines += [""] * bool(lines) + text.strip("\n").splitlines()
         files |= set(imported["files"])
         used |= imported["versions"]
-    seconds = {
-        "cpu": cpu_of_children() - cpu,
-        "wall": time.monotonic() - begin,
-    }
+        cpu += imported["cpu"]
+    seconds = {"cpu": cpu, "wall": time.monotonic() - begin}
     if "benchmarks/_fresh_process.py" in files:  # its processes import more
         files |= set(every_file())
     result = {
@@ -270,16 +268,14 @@ def run_table(store, name):
     return f"{name}: done, {seconds['wall']:.0f} s"
 
 
-def cpu_of_children():
-    """CPU seconds of all processes that this one has waited for."""
-    now = os.times()
-    return now.children_user + now.children_system
-
-
 def print_script(note, script, *argv):
     """Run a script of this folder in this process, and note what it imported."""
     import_module(script).main([*argv])
-    used = {"files": imported_files(), "versions": imported_versions()}
+    used = {
+        "cpu": sum(os.times()[:4]),  # with the processes that it has waited for
+        "files": imported_files(),
+        "versions": imported_versions(),
+    }
     Path(note).write_text(json.dumps(used))
 
 
