@@ -83,7 +83,10 @@ TINY = {
         ["--sets", "2", "--penalised-sets", "2", "--resamples", "3", "--rows", "40"],
         "own interval: 0",
     ),
-    "sparse_peers": (["--quick", "--seeds", "1", "--sets", "1"], "path of 20"),
+    "sparse_peers": (
+        ["--quick", "--seeds", "1", "--sets", "1", "--columns", "10"],
+        "path of 20",
+    ),
     "sample_size": (
         ["--sets", "20", "--tolerance", "0.5", "--settings", "1"],
         "Furthest from 1",

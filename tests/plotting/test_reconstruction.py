@@ -119,7 +119,7 @@ def test_shapes_are_two_or_three_numbers(shape):
 
 def test_what_is_reconstructed_has_the_shape_of_what_is_true():
     rows, turned = np.ones((2, 8, 4)), np.ones((2, 4, 8))
-    expected = r"shape of what is true. Got images of \(2, 4, 8\) and \(2, 8, 4\)"
+    expected = r"shape of the true ones. Got images of \(2, 4, 8\) and \(2, 8, 4\)"
     with pytest.raises(ValueError, match=expected):
         ReconstructionDisplay.from_arrays(rows, turned, rows)
 
