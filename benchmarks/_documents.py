@@ -28,11 +28,6 @@ NOT_CHECKED = {"sources.md"}
 WRITTEN = {"_build", "auto_examples", "generated", "results"}
 
 
-def without_figures(name):
-    """Whether the sentences of a document may hold no figures."""
-    return name in {"README.md", "guide.md"} or name.startswith("guide/")
-
-
 def name_of(path, root):
     """Name of a document: its path in docs/, or README.md."""
     folder = root if path.parent == root else root / "docs"
@@ -179,18 +174,22 @@ def faults(store, root):
                     yield f"{where}: no result holds this table of {block.name!r}"
             elif block.lines != written(block, found):
                 yield f"{where}: the result {block.name!r} is other than this table"
-        if without_figures(name):
-            yield from figures_in_prose(name, lines)
+        yield from figures_in_prose(name, lines)
 
 
 def figures_in_prose(name, lines):
-    """Decimals, percentages and times in sentences; settings are written as code."""
+    """Decimals, percentages and times in sentences; settings are written as code.
+
+    What an interval is meant to cover is no result.
+    """
     text = "\n".join(lines)
     for pattern in (r"```.*?\n```", r"(?m)^(    |\|).*$", r"`[^`]*`", r"\]\([^)]*\)"):
         blank = re.compile(pattern, re.DOTALL if "`" in pattern else 0)
         text = blank.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     decimal = r"(?<!Python )(?<![\d.])\d+\.\d+(?!\.?\d)"
-    figure = re.compile(decimal + r"|\d+ ?%|\d+ percent|\d+ (seconds|minutes)\b")
+    figure = re.compile(
+        decimal + r"|\d+ ?%(?! intervals?)|\d+ percent|\d+ (seconds|minutes)\b"
+    )
     for number, line in enumerate(text.split("\n"), 1):
         if found := figure.search(line):
             yield f"{name}, line {number}: {found[0]} stands in a sentence"
