@@ -1,18 +1,18 @@
 """
 Halves of digits: learn, compare, reconstruct
-=========================================
+=============================================
 
-Each picture of a digit is cut into a left and a right half. The halves are two views of
-the same digit. We learn a common space of both, look at it, and let the model draw the
-right half of digits of which it sees only the left one.
+Each picture of a digit is cut into a left half and a right half. The halves are two
+views of the same digit. We learn a common space of both views and look at it. Then the
+model draws the right half of digits of which it sees only the left half.
 """
 
 # %%
 # The data
 # --------
-# `load_digits_halves` gives both views, a row for each digit, and the labels. The
-# labels are not used to learn. They only colour the pictures below. The first 1,000
-# digits are for training.
+# `load_digits_halves` returns both views, with one row for each digit, and the labels.
+# The model does not learn from the labels. They only colour the picture below. The
+# first 1,000 digits are for training, and the other digits are for the test.
 
 from skcrl.datasets import load_digits_halves
 
@@ -23,9 +23,9 @@ left.shape, right.shape
 # %%
 # A common space
 # --------------
-# `LinearCCA` finds linear codes of both views that correlate as much as possible. The
-# score is the sum of the correlations of the ten components on digits that were not
-# seen before. It could be 10 at most.
+# `LinearCCA` finds linear codes of both views that correlate as much as possible. Its
+# score is the sum of the correlations of the ten components, here on digits that the
+# model has not seen before. The largest possible score is 10.
 
 from skcrl import LinearCCA
 
@@ -33,9 +33,9 @@ cca = LinearCCA(n_components=10).fit(left[train], right[train])
 print(f"{cca.score(left[test], right[test]):.2f}")
 
 # %%
-# A dot is a left half and a triangle the right half of the same digit. Short arrows
-# mean that both views say the same. Digits of one class lie together, although the
-# model never saw a label.
+# `ScoresDisplay` draws the codes. A dot is a left half, and an arrow leads from it to a
+# triangle, which is the right half of the same digit. A short arrow means that the two
+# codes agree. Digits of one class lie together, although the model never saw a label.
 
 from skcrl.plotting import ScoresDisplay
 
@@ -46,8 +46,8 @@ ScoresDisplay.from_estimator(
 # %%
 # The missing half
 # ----------------
-# `predict` makes the right half from the left one. A kernel draws finer halves than a
-# linear map: `KernelCCA` has the same methods.
+# `predict` makes the right half from the left half. `KernelCCA` has the same methods as
+# `LinearCCA`, and draws finer halves, because its map is not linear.
 
 from skcrl import KernelCCA
 from skcrl.plotting import ReconstructionDisplay
@@ -58,7 +58,8 @@ ReconstructionDisplay.from_estimator(
 )
 
 # %%
-# The error is a share of the variance: 1 is the error of always drawing the mean half.
+# `reconstruction_error` says how far the drawn halves are from the true ones. It is a
+# share of the variance. A model that always draws the mean half has an error of 1.
 
 from skcrl.metrics import reconstruction_error
 

@@ -2,14 +2,16 @@
 Transfer: train on left halves, predict from right halves
 ==========================================================
 
-Labels are known for one view only, and predictions are wanted from the other. Codes of
-both views lie in one space, so a classifier of codes of the first view reads codes of
-the second as well.
+Sometimes labels are known for one view only, but you want to predict from the other
+view. The codes of both views lie in one space. So a classifier that was trained on
+codes of the first view can also classify codes of the second view.
 """
 
 # %%
 # Labels for left halves only
 # ---------------------------
+# The views are the left and right halves of digits. The first 1,000 digits are for
+# training.
 
 from sklearn.svm import LinearSVC
 
@@ -20,9 +22,9 @@ left, right, labels = load_digits_halves()
 train, test = slice(1000), slice(1000, None)
 
 # %%
-# `CrossViewClassifier` fits the representation to both views, without labels, and then
-# the classifier to codes of `fit_view`. It predicts from codes of `predict_view`. To
-# predict, that view is enough.
+# `CrossViewClassifier` first fits the representation, here `KernelCCA`, to both views
+# without labels. Then it trains the classifier on codes of `fit_view`. It predicts from
+# codes of `predict_view`, and needs no other view to predict.
 
 transfer = CrossViewClassifier(
     KernelCCA(20, gamma=0.5, reg=1e-3), LinearSVC(), fit_view="x", predict_view="y"
@@ -33,9 +35,10 @@ transfer.predict(TwoView(y=right[test][:10])), labels[test][:10]
 # %%
 # How well does it transfer?
 # --------------------------
-# `transfer_score` follows the protocol of the papers: the representation is fixed, and
-# the classifier is trained and tested on held-out samples in folds. We compare a linear
-# and a kernel representation, in both directions.
+# `transfer_score` follows the protocol of the papers. The representation was fitted
+# before and stays as it is. The classifier is trained and tested on held-out samples,
+# by cross-validation. We compare a linear representation with a kernel representation,
+# in both directions.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,5 +73,5 @@ ax.set_ylabel("share of right predictions")
 ax.legend(loc="lower right")
 
 # %%
-# Within a Pipeline of scikit-learn, `RoutedView` does the same, and takes
-# the second view by metadata routing.
+# `RoutedView` does the same within a Pipeline of scikit-learn. It receives the second
+# view by metadata routing.

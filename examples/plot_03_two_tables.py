@@ -2,17 +2,18 @@
 Two tables, from CSV files to a report
 ======================================
 
-A study of 442 people has one table of the body and one of the blood. What do the tables
-share, is it more than chance, and which columns carry it? We go from two files to
-numbers and pictures.
+A study of 442 people has one table that describes the body and one that describes the
+blood. What do the tables share, is it more than chance, and which columns carry it? We
+start with files, and end with numbers and pictures.
 """
 
 # %%
 # Two files
 # ---------
 # The study comes with scikit-learn. We write it to files first, so that this example
-# begins where yours will begin. The index is the number of the person: skcrl refuses
-# two frames whose rows are labelled differently.
+# starts where your own study starts. A third file holds age and sex. When the files are
+# read, the number of the person becomes the index. skcrl raises an error if the indexes
+# of two data frames differ.
 
 import tempfile
 from pathlib import Path
@@ -38,8 +39,9 @@ body.head(3)
 # %%
 # Is there anything?
 # ------------------
-# `permutation_test` gives a p-value for each pair of codes. Age and sex are covariates:
-# what the tables share only because both change with age does not count.
+# `permutation_test` gives a p-value for each pair of codes. Age and sex are passed as
+# covariates. What the tables share only because both of them depend on age or sex then
+# does not count.
 
 from skcrl.inspection import permutation_test
 
@@ -49,7 +51,8 @@ test = permutation_test(
 test.to_frame().round(3)
 
 # %%
-# `multivariate_tests` prints the classical statistics beside it.
+# `multivariate_tests` gives the classical statistics: Wilks' lambda, Pillai's trace and
+# others.
 
 from skcrl.inspection import multivariate_tests
 
@@ -58,6 +61,8 @@ multivariate_tests(body, blood, covariates=person).to_frame().round(4)
 # %%
 # The model
 # ---------
+# `LinearCCA` finds the pairs of codes. With `scale=True` the result does not depend on
+# the units of the columns.
 
 from skcrl import LinearCCA
 
@@ -65,16 +70,16 @@ cca = LinearCCA(2, reg=0, scale=True).fit(body, blood)
 cca.correlations_.round(2)
 
 # %%
-# The circle shows each column by its correlations with the two codes. Columns that
-# point the same way go together.
+# The circle shows each column as an arrow, by its correlations with the two components.
+# Columns whose arrows point in the same direction go together.
 
 from skcrl.plotting import CorrelationCircleDisplay
 
 CorrelationCircleDisplay.from_estimator(cca, body, blood)
 
 # %%
-# `CorrelationsDisplay` puts the correlations of the fitted rows beside those of
-# held-out rows and those that chance reaches.
+# `CorrelationsDisplay` compares three kinds of correlations: those of the rows to which
+# the model was fitted, those of held-out rows, and those that chance alone reaches.
 
 from skcrl.plotting import CorrelationsDisplay
 
@@ -82,7 +87,8 @@ without_covariates = permutation_test(body, blood, n_permutations=199, random_st
 CorrelationsDisplay.from_estimator(cca, body, blood, cv=5, null=without_covariates)
 
 # %%
-# `summary` has the tables that other programs print.
+# `summary` makes the tables that other statistics programs print. Here is the one for
+# the columns of the blood.
 
 from skcrl.inspection import summary
 
@@ -90,10 +96,10 @@ report = summary(cca, body, blood)
 report.to_frame("y").round(2)
 
 # %%
-# How well are they known?
-# ------------------------
-# The correlations of the fitted rows are too large. `bootstrap_intervals` gives what
-# they are in the population, and how far they may be off.
+# How certain are the correlations?
+# ---------------------------------
+# The correlations of the fitted rows are too large. `bootstrap_intervals` estimates the
+# correlations in the population, with an interval for each.
 
 from skcrl.inspection import bootstrap_intervals
 
@@ -103,8 +109,8 @@ intervals = bootstrap_intervals(
 intervals.to_frame()[["value", "low", "high"]].round(2)
 
 # %%
-# Loadings are correlations of the columns with the code of their own table. A line
-# shows how well each is known.
+# Loadings are the correlations of the columns with the codes of their own table. The
+# lines in this picture are their intervals.
 
 from skcrl.plotting import LoadingsDisplay
 
@@ -113,23 +119,25 @@ LoadingsDisplay.from_intervals(intervals)
 # %%
 # Which columns go together?
 # --------------------------
-# Through the two components, each column of one table correlates with each of the
-# other.
+# The two components imply a correlation of each column of one table with each column of
+# the other table. `HeatmapDisplay` shows these correlations as colours.
 
 from skcrl.plotting import HeatmapDisplay, NetworkDisplay
 
 HeatmapDisplay.from_estimator(cca, body, blood)
 
 # %%
-# The network draws the stronger ones as lines.
+# `NetworkDisplay` shows the strong ones among them as lines.
 
 NetworkDisplay.from_estimator(cca, body, blood, cutoff=0.3)
 
 # %%
 # How many people would another study need?
 # -----------------------------------------
-# `sample_size` says how many samples let the test find a correlation of 0.3 in 80 of
-# 100 studies, and how many are needed to know what it consists of.
+# Suppose that the true first correlation is 0.3. `n_power` is the number of people with
+# which 80 of 100 studies find it. `n_angle` is the number with which they also find
+# the right weights of the columns. It is None here, because we passed no `angle`, which
+# says how exactly the weights must be known.
 
 from skcrl.inspection import sample_size
 

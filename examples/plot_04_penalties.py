@@ -2,16 +2,18 @@
 Choosing penalties
 ==================
 
-With few samples or many columns CCA fits noise: it finds high correlations that no
-other sample shows. A penalty prevents that. This example draws how much, and lets the
-model choose.
+With few samples or many columns, CCA fits noise: it finds high correlations that other
+samples do not show. A penalty prevents this. This example shows what the penalty does,
+and how to let the model choose it.
 """
 
 # %%
 # Training and held-out samples disagree
 # --------------------------------------
-# There are 60 rows to learn from, and 32 columns in each view. `shrinkage` goes from 0,
-# plain CCA, to 1, partial least squares.
+# There are 60 rows to learn from, and 32 columns in each view. The penalty is
+# `shrinkage`, a share from 0 to 1. With 0 the model is CCA without a penalty. With 1 it
+# is partial least squares. For each share we compute the score of the 60 training rows
+# and the score of other rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,8 +32,10 @@ for share in shares:
     held_out.append(cca.score(left[others], right[others]))
 
 # %%
-# `shrinkage="cv"` chooses the share by pairs that it holds out in turn. Nothing else
-# need be set.
+# `shrinkage="cv"` chooses the share inside `fit`, by cross-validation. You need to set
+# nothing else. In the picture, the score of the training rows is highest without a
+# penalty. The score of other rows rises with the penalty at first, and then falls
+# again.
 
 chosen = LinearCCA(5, shrinkage="cv").fit(left[few], right[few])
 print(chosen.shrinkage_)
@@ -47,10 +51,12 @@ ax.legend()
 # %%
 # Any parameter, by a search
 # --------------------------
-# Other parameters are chosen by scikit-learn's searches. They need no scorer, because a
-# two-view estimator scores held-out pairs by itself. The second view goes where labels
-# go. `make_view_pipeline` makes a `ViewPipeline`, which has steps for each view before
-# the estimator. The search sees all of them.
+# The searches of scikit-learn can choose other parameters. They need no scorer, because
+# every two-view estimator has a `score` for held-out pairs. Pass the second view where
+# other estimators expect the labels. `make_view_pipeline` makes a `ViewPipeline`, which
+# has preprocessing steps for each view before the estimator. The search can choose the
+# parameters of all steps. Here it chooses how many principal components of each view
+# are used.
 
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
@@ -69,8 +75,9 @@ search.best_params_
 # %%
 # How many components?
 # --------------------
-# `select_n_components` chooses the number of components. Held-out rows decide, so any
-# estimator and views of any width will do.
+# `select_n_components` chooses the number of components. With `method="held_out"` it
+# decides by held-out rows. This works with any two-view estimator, and with views of
+# any width.
 
 from skcrl.inspection import select_n_components
 

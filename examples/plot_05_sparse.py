@@ -2,15 +2,16 @@
 Which columns? Sparse selection
 ===============================
 
-Two tables have hundreds of columns, and a few of them carry what both share.
-`SparseCCA` selects them, and `stability_selection` says which of them would be selected
-again in other samples.
+Two tables have hundreds of columns, but only a few columns carry what the tables share.
+`SparseCCA` selects these columns. `stability_selection` says which of them would be
+selected again in other samples.
 """
 
 # %%
-# Tables with a secret
-# --------------------
-# Three of 500 genes and two of 300 lipids follow one hidden factor. All else is noise.
+# Tables with a hidden factor
+# ---------------------------
+# We make two tables. Three of 500 genes and two of 300 lipids follow one hidden factor.
+# Everything else is noise.
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,9 @@ genes[["gene 10", "gene 200", "gene 350"]] += 1.5 * hidden
 lipids[["lipid 5", "lipid 77"]] += 1.5 * hidden
 
 # %%
-# `n_nonzero` says how many columns of each view may have a weight. The names of the
-# selected columns are attributes.
+# `n_nonzero` says how many columns of each view may have a weight. `x_selected_` and
+# `y_selected_` are the names of the selected columns. They are the columns that follow
+# the hidden factor.
 
 model = SparseCCA(n_nonzero=(3, 2)).fit(genes, lipids)
 list(model.x_selected_), list(model.y_selected_)
@@ -34,9 +36,9 @@ list(model.x_selected_), list(model.y_selected_)
 # %%
 # How many columns should it be?
 # ------------------------------
-# A search tries several numbers. The best mean score often belongs to more columns than
-# carry what is shared, so look at all of them and take the fewest that come close to
-# the best.
+# A search tries several numbers of columns. The best mean score often belongs to more
+# columns than are needed. So look at all scores, and take the smallest number of
+# columns whose score comes close to the best.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import GridSearchCV
@@ -60,8 +62,8 @@ ax.set_ylabel("held-out correlation")
 # %%
 # Would they be selected again?
 # -----------------------------
-# `stability_selection` fits to many halves of the samples, and counts how often each
-# column is selected.
+# `stability_selection` fits the model to many random halves of the samples, and counts
+# how often each column is selected.
 
 from skcrl.inspection import stability_selection
 
@@ -71,6 +73,8 @@ stability = stability_selection(
 stability.to_frame("x").head(6)
 
 # %%
+# `StabilityDisplay` draws these frequencies for the columns that were selected most
+# often.
 
 from skcrl.plotting import StabilityDisplay
 
@@ -79,9 +83,10 @@ StabilityDisplay.from_result(stability, top=8)
 # %%
 # Is it more than chance?
 # -----------------------
-# There are more columns than samples, so training correlations say nothing.
-# `held_out_permutation_test` compares the cross-validated score with that of permuted
-# rows.
+# There are more columns than samples, so the correlations of the training rows say
+# nothing. `held_out_permutation_test` uses held-out rows instead. It compares the
+# cross-validated score with the scores after the rows of one table were permuted, and
+# gives a p-value.
 
 from skcrl.inspection import held_out_permutation_test
 

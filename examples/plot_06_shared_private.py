@@ -2,16 +2,16 @@
 What two tables share, and what each has alone
 ==============================================
 
-Two tables of the same samples share some directions, and each has others of its own: an
-instrument that drifts, a tissue that is not in the other. `LinearCommonIndividual`
-takes them apart and finds out how many there are of either kind.
+Two tables of the same samples share some of their variation. Each table also has
+variation of its own, for example because an instrument drifts. `LinearCommonIndividual`
+separates the two, and estimates how many directions there are of each kind.
 """
 
 # %%
 # Two tables with known parts
 # ---------------------------
-# Both tables follow two shared factors. The first has three factors of its own, the
-# second one.
+# We make two tables, so that we know the answer. Both follow two shared factors. The
+# first table also has three factors of its own, and the second table has one.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,10 +30,13 @@ parts = LinearCommonIndividual(random_state=0).fit(X, y)
 parts.rank_, parts.n_individual_
 
 # %%
-# It found two common directions, and three and one individual ones, as they were made.
+# The model found two common directions, three individual directions of the first table
+# and one of the second. This is how the tables were made.
 #
-# How much of each table is which?
-# --------------------------------
+# How much of each table is common?
+# ---------------------------------
+# The next picture shows which share of the variance of each table is common, which
+# share is individual, and which share is neither.
 
 common = [
     parts.x_explained_variance_ratio_.sum(),
@@ -61,8 +64,10 @@ ax.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.25))
 # %%
 # Are they the right directions?
 # ------------------------------
-# Common codes should say all about the shared factors and nothing about those of one
-# table alone. We regress the factors, which the model never saw, on the codes.
+# The common codes should explain the shared factors, and should not explain the factors
+# of one table alone. The individual codes should do the opposite. We predict the
+# factors, which the model never saw, from the codes by linear regression. The picture
+# shows the share of the variance of the factors that was explained.
 
 from sklearn.linear_model import LinearRegression
 

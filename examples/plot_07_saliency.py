@@ -2,17 +2,18 @@
 Saliency: where in a picture is what both views share?
 ======================================================
 
-Two halves of a digit share something, and each has something of its own.
-`DeepCommonIndividual` learns codes of both kinds. Gradient maps then say which pixels
-of a half the codes depend on.
+The two halves of a digit share something, and each half has something of its own.
+`DeepCommonIndividual` learns codes of both kinds. Gradient maps then show on which
+pixels of a half the codes depend.
 """
 
 # %%
 # Common and individual codes
 # ---------------------------
-# The common part is any other two-view estimator, here `DeepCCA`. It is fitted first.
-# For each view an encoder then learns codes of what the common codes leave out, and a
-# decoder reconstructs the view from both kinds.
+# Another two-view estimator learns the common codes, here `DeepCCA`. It is fitted
+# first. Then an encoder for each view learns individual codes. They hold what the
+# common codes leave out: a decoder reconstructs the view from both kinds of codes
+# together.
 
 from skcrl import DeepCCA, DeepCommonIndividual
 from skcrl.datasets import load_digits_halves
@@ -27,8 +28,8 @@ model = DeepCommonIndividual(
 model.fit(left[train], right[train])
 
 # %%
-# A half is reconstructed better from both kinds of codes than from one. Errors are
-# shares of the variance: 1 is the error of the mean.
+# A half is reconstructed better from both kinds of codes than from one kind. The errors
+# are shares of the variance: always drawing the mean half has an error of 1.
 
 from skcrl.metrics import reconstruction_error
 
@@ -37,10 +38,11 @@ for parts in ("common", "individual", "all"):
     print(f"{parts:10} {reconstruction_error(left[test], reconstructed):.2f}")
 
 # %%
-# Where do they lie?
-# ------------------
-# `gradient_map` computes how a score depends on the pixels. The common score is large
-# where a half holds what its partner holds, too.
+# Where are the common and the individual part?
+# ---------------------------------------------
+# `gradient_map` computes how much a score of a pair depends on each pixel. The map of
+# the "common" score shows the pixels that say the same as the other half. The map of
+# the "individual" score shows the pixels that say something of their own.
 
 import numpy as np
 
@@ -59,7 +61,7 @@ maps = {
 }
 
 # %%
-# Here are some halves, and what either score depends on in them:
+# `SaliencyDisplay` draws some halves, and below each half its maps of both scores:
 
 from skcrl.plotting import SaliencyDisplay
 
@@ -71,8 +73,8 @@ SaliencyDisplay.from_maps(
 )
 
 # %%
-# Over many digits, the common part lies at the right border of the left half. That is
-# where the right half goes on.
+# On the mean over all test digits, the common part lies at the right border of the left
+# half. This is where the right half continues.
 
 import matplotlib.pyplot as plt
 

@@ -2,14 +2,16 @@
 Search pictures by words
 ========================
 
-Type words, get pictures. A model sees pairs of emoji and their keywords, and nothing
-else: no trained network and no word vectors. Then it ranks pictures that it has never
-seen.
+You type words and get pictures. A model learns from pairs of emoji and their keywords
+alone, without a trained network and without word vectors. Then it ranks pictures that
+it has never seen.
 """
 
 # %%
 # Two views: pixels and words
 # ---------------------------
+# The first view says how dark each pixel is in each colour. The second view is a text
+# for each picture, with its name and its keywords. A fifth of the pairs is held out.
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -27,8 +29,9 @@ texts[test[0]]
 # %%
 # The model
 # ---------
-# Each view has a step of its own, and the estimator follows. There are more words than
-# samples, so the covariances are shrunk.
+# Each view has a preprocessing step of its own: PCA for pixels, and TF-IDF for texts.
+# The estimator follows. There are more words than samples, so the covariances are
+# shrunk. `CrossViewRetriever` searches with the codes of the model.
 
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -43,8 +46,9 @@ model = make_view_pipeline(
 retriever = CrossViewRetriever(model).fit(ink[train], texts[train])
 
 # %%
-# How well do texts find their own picture among the 370 held-out ones? By chance, one
-# in ten would be among the first 37.
+# How often does a text find its own picture among the 370 held-out pictures?
+# `recall_at_k` is the share of the texts whose picture is among the first `k`. By
+# chance, one picture in ten would be among the first 37.
 
 from skcrl.metrics import recall_at_k
 
@@ -54,7 +58,8 @@ pictures, words = retriever.transform_pair(ink[test], texts[test])
 # %%
 # Search
 # ------
-# The index holds pictures alone. A query is any text.
+# `fit_index` makes an index of the held-out pictures. A query can be any text. The
+# display shows for each query the pictures that were found, the best ones on the left.
 
 from skcrl.plotting import RetrievalDisplay
 
@@ -68,7 +73,7 @@ RetrievalDisplay.from_retriever(
 # Why was it found?
 # -----------------
 # `explain` says how much each component of the codes adds to the similarity of a query
-# and an item.
+# and an item. Here are the three components that add most to the first answer.
 
 first = retriever.search(y=["heart"], n_neighbors=1).ids[0, 0]
 why = retriever.explain(y=["heart"], id=first)

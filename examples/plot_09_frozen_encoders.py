@@ -2,16 +2,17 @@
 Join two frozen encoders by few pairs
 =====================================
 
-One encoder makes vectors of English texts, another of German ones. Neither is trained
-again, and only 200 pairs are known to belong together. We join the two spaces, and use
-vectors without a partner as well.
+One encoder makes vectors of English texts, and another makes vectors of German texts.
+Neither is trained again, and only 200 pairs of vectors are known to belong together. We
+join the two spaces. Then we also use vectors whose partner is not known.
 """
 
 # %%
 # Two spaces
 # ----------
-# Either encoder learned from texts of its own language only. Any two arrays of vectors
-# will do in their place.
+# Each encoder learned from texts of its own language only, here the names and keywords
+# of emoji. With data of your own, take two arrays of vectors in place of `english` and
+# `german`.
 
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
@@ -42,8 +43,9 @@ def vectors(language):
 english, german = vectors("en"), vectors("de")
 
 # %%
-# Of the first 200 both vectors are known to belong together. The last 300 are kept
-# apart.
+# For the first 200 emoji we assume that both vectors are known to belong together. The
+# last 300 emoji are held out. The score says how well their vectors find their
+# partners. It is the mean reciprocal rank, which is 1 if every partner is found first.
 
 from skcrl import CrossViewRetriever, LinearCCA
 
@@ -53,12 +55,11 @@ by_pairs = CrossViewRetriever(cca).fit(english[pairs], german[pairs])
 print(f"{by_pairs.score(english[held_out], german[held_out]):.2f}")
 
 # %%
-# The number is the mean reciprocal rank: 1 if every partner is found first.
-#
 # Vectors without a partner
 # -------------------------
-# `SelfLearning` pairs them by what the known pairs tell, learns from what it found, and
-# repeats that while held-out pairs gain by it. A missing partner is a row of NaN.
+# `SelfLearning` learns from the known pairs, finds further pairs among the other
+# vectors, and learns from these, too. It repeats this as long as the score of held-out
+# pairs improves. A row of NaN stands for a partner that is not known.
 
 from skcrl import SelfLearning
 
@@ -70,8 +71,10 @@ by_all = CrossViewRetriever(SelfLearning(strong, random_state=0)).fit(X, y)
 print(f"{by_all.score(english[held_out], german[held_out]):.2f}")
 
 # %%
-# How many pairs does it take?
-# ----------------------------
+# How many pairs are needed?
+# --------------------------
+# The curve shows the score for different numbers of known pairs. The star shows what
+# 200 pairs reach when vectors without a partner are used as well.
 
 import matplotlib.pyplot as plt
 

@@ -2,14 +2,16 @@
 Missing views and missing cells
 ===============================
 
-Real tables have gaps. Samples lack a whole view, or single cells are empty. This
-example fills both kinds, and compares what was filled in with what was hidden.
+Real tables have gaps. Some samples lack a whole view, or single cells are empty. This
+example hides cells and views, fills in both kinds of gaps, and compares what was filled
+in with what was hidden.
 """
 
 # %%
 # Missing cells
 # -------------
-# Two tables of the same people: body and blood. We hide three of ten cells in both.
+# Two tables describe the same people. One is of the body, the other of the blood. We
+# hide three of ten cells in both tables.
 
 import numpy as np
 from sklearn.datasets import load_diabetes
@@ -22,8 +24,10 @@ rng = np.random.default_rng(0)
 some_body, some_blood = (v.mask(rng.random(v.shape) < 0.3) for v in (body, blood))
 
 # %%
-# `ProbabilisticCCA` is fitted to the cells that are there. Each gap is then filled by
-# what is expected of it, given the other cells of its row in both tables.
+# `ProbabilisticCCA` is fitted to the cells that are there. `impute` then fills each gap
+# with the value that the model expects, given the other cells of the row in both
+# tables. The bars show the squared errors, as shares of the variance of each column.
+# Filling each gap with the mean of its column has an error of 1.
 
 model = ProbabilisticCCA(2, reg=0.01).set_output(transform="pandas")
 model.fit(some_body, some_blood)
@@ -41,7 +45,8 @@ ax.set_ylabel("error of the hidden cells, as share of their variance")
 ax.legend()
 
 # %%
-# `posterior` says how sure a code is. A row without blood values is less sure.
+# `posterior` says how certain a code is. The code of a row without any blood values has
+# a larger standard error.
 
 for seen in (blood[:1], blood[:1] * np.nan):
     mean, covariance = model.posterior(body[:1], seen)
@@ -50,8 +55,10 @@ for seen in (blood[:1], blood[:1] * np.nan):
 # %%
 # Missing views
 # -------------
-# Half of the digits lack their right half. `CorrNet` and `MultimodalAutoencoder` train
-# on such samples: an absent view is a row of NaN.
+# In the next data, every second digit lacks its right half. A row of NaN stands for a
+# missing view. `CorrNet`, `MultimodalAutoencoder` and `TiedBidirectional` train on such
+# samples, too. We print the errors with which they reconstruct right halves of other
+# digits, as shares of the variance.
 
 from skcrl import CorrNet, LinearCCA, MultimodalAutoencoder, TiedBidirectional
 from skcrl.datasets import load_digits_halves
@@ -74,8 +81,8 @@ for name, net in models.items():
     print(f"{name:22} {reconstruction_error(right[1000:], reconstructed):.2f}")
 
 # %%
-# `LinearCCA` has no use for samples that lack a view, and learns from the others. After
-# that, it too reconstructs a view that is missing.
+# `LinearCCA` cannot learn from samples that lack a view, so we fit it to the complete
+# ones. After that, it can reconstruct a missing view as well.
 
 complete = np.isfinite(gaps).all(axis=1)
 cca = LinearCCA(20).fit(left[:1000][complete], gaps[complete])

@@ -2,16 +2,17 @@
 Classes without samples: zero-shot learning
 ===========================================
 
-The second view may be the class of each sample. `SemanticEmbedding` also takes what is
-known of the classes, as attributes. So it can predict a class of which it never saw a
-sample.
+The second view may be the class of each sample. `SemanticEmbedding` also uses what is
+known about the classes, in the form of attributes. So it can predict a class of which
+it has never seen a sample.
 """
 
 # %%
 # Digits and their attributes
 # ---------------------------
-# What do we know of a digit, before we see a picture of it? Whether it has a loop at
-# the top or at the bottom, a horizontal stroke, and so on.
+# We know something about each digit before we see a picture of it: whether it has a
+# loop at the top or at the bottom, whether it has a horizontal stroke, and so on. This
+# table says which attributes each digit has.
 
 import pandas as pd
 from sklearn.datasets import load_digits
@@ -34,7 +35,7 @@ attributes.T
 # %%
 # Learn without one class
 # -----------------------
-# The model sees nine digits, and never a 6.
+# The model learns from pictures of nine digits. It never sees a 6.
 
 import numpy as np
 
@@ -47,8 +48,8 @@ known = attributes.drop(index=unseen)
 model = SemanticEmbedding(attributes=known).fit(images[train], digits[train])
 
 # %%
-# `add_class` gives the unseen digit a code, made of its attributes. From then on it is
-# a class like the others.
+# `add_class` makes a code for the unseen digit from its attributes. From then on it is
+# a class like the others, which `predict` can choose.
 
 model.add_class(unseen, attributes=attributes.loc[unseen])
 test = np.arange(len(digits)) >= 1000
@@ -58,10 +59,11 @@ print(f"{np.mean(predicted[of_unseen] == unseen):.2f} of the 6s are told to be a
 print(f"{np.mean(predicted == digits[test]):.2f} of all digits are right")
 
 # %%
-# Is every digit told so well?
-# ----------------------------
-# No. It depends on what the attributes say, and on whether the other digits show what
-# each attribute looks like. We leave out one digit after the other.
+# Is every digit recognised so well?
+# ----------------------------------
+# We leave out one digit after the other, and count how often it is recognised. Some
+# digits are recognised much better than others. It depends on what the attributes say,
+# and on whether the other digits show what each attribute looks like.
 
 import matplotlib.pyplot as plt
 
@@ -83,18 +85,19 @@ ax.set_ylabel("share that is told to be it")
 ax.legend()
 
 # %%
-# What makes a class
-# ------------------
-# `explain` says which attributes tell a class from the mean of all.
+# What makes a class?
+# -------------------
+# `explain` says by which attributes a class differs from the mean of all classes. The
+# last model left out the 9, so its code for a 9 was made from attributes alone.
 
 model.explain(9).attributes
 
 # %%
 # Without attributes
 # ------------------
-# Where every class has samples, `LabelEmbedding` and, by networks, `DeepLabelEmbedding`
-# place classes in the space of the samples by their labels alone. They tell the nearest
-# few classes.
+# If every class has samples, no attributes are needed. `LabelEmbedding` places samples
+# and classes in one space with the labels alone, and `DeepLabelEmbedding` does it with
+# a network. `predict_top_k` gives the `k` classes that are nearest to each sample.
 
 from skcrl import DeepLabelEmbedding, LabelEmbedding
 

@@ -2,15 +2,17 @@
 Encoders of your own: a convolutional network
 =============================================
 
-`DeepCCA` takes any module of torch as an encoder. Here halves of digits go through
-convolutions as images, and a dense network sees the same pixels as columns.
+`DeepCCA` accepts any module of torch as an encoder. Here a convolutional network
+encodes halves of digits as images. We compare it with a dense network, which sees the
+same pixels as columns of a table.
 """
 
 # %%
 # An encoder for images
 # ---------------------
-# The module takes a batch of samples, of any shape, and gives as many numbers a sample
-# as there are components. Its first weights are yours to seed.
+# An encoder receives a batch of samples, which may have any shape. For each sample it
+# must return as many numbers as there are components. The encoder starts with the
+# weights that you give it, so set the seed of torch before you make it.
 
 import torch
 from torch import nn
@@ -41,10 +43,11 @@ x_encoder, y_encoder = encoder(), encoder()
 # %%
 # Training
 # --------
-# A tenth of the rows is set aside to watch the training. With
-# ``lr_schedule="one_cycle"`` the learning rate rises to `lr` and falls to nothing.
-# `augment` could change the images in training, for example by `RandomShift`; halves of
-# four columns are too small for that.
+# With ``validation_fraction=0.1`` a tenth of the rows is set aside to watch the
+# training. With ``lr_schedule="one_cycle"`` the learning rate first rises to `lr` and
+# then falls to almost 0. The parameter `augment` could change the images at random in
+# training, for example with `RandomShift`. These halves have only four columns, and are
+# too small for that.
 
 from skcrl import DeepCCA
 
@@ -60,22 +63,24 @@ conv = DeepCCA(10, x_encoder=x_encoder, y_encoder=y_encoder, lr=2e-2, **shared)
 conv.fit(x_images[train], y_images[train])
 
 # %%
-# The dense network has one hidden layer, and a learning rate that suits it:
+# The dense network has one hidden layer, and a learning rate that suits it.
 
 dense = DeepCCA(10, hidden_layer_sizes=(128,), lr=5e-3, **shared)
 dense.fit(left[train], right[train])
 
 # %%
-# How did they train?
-# -------------------
-# `TrainingDisplay` draws the loss of the training rows and of those set aside.
+# The losses
+# ----------
+# `TrainingDisplay` draws the loss of the training rows, and the loss of the rows that
+# were set aside.
 
 from skcrl.plotting import TrainingDisplay
 
 TrainingDisplay.from_estimators({"convolutions": conv, "dense": dense})
 
 # %%
-# Total correlation of ten components, on halves that neither saw:
+# The score is the total correlation of the ten components, on halves that neither
+# network has seen:
 
 print(f"convolutions {conv.score(x_images[test], y_images[test]):.1f}")
 print(f"dense        {dense.score(left[test], right[test]):.1f}")

@@ -2,16 +2,16 @@
 Streams and Dask: more rows than memory holds
 =============================================
 
-`LinearCCA` needs sums over the rows and not the rows themselves. So they may come in
-pieces, from a file, a stream or Dask arrays. The result is the same as that of all rows
-at once.
+`LinearCCA` needs only sums over the rows, and not the rows themselves. So the rows may
+come in pieces, from a file, from a stream or from Dask arrays. The result is the same
+as that of all rows at once.
 """
 
 # %%
 # Pieces, one after the other
 # ---------------------------
-# `partial_fit` takes any number of rows. Each call adds them up, and the codes are
-# those of all rows so far.
+# `partial_fit` accepts any number of rows. Each call adds them to the sums. After each
+# call the model is the same as if it had been fitted to all rows so far.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,7 +43,7 @@ ax.set_ylabel("canonical correlations")
 ax.set_title("Dashed: what the stream was made with")
 
 # %%
-# The same numbers as those of all rows at once:
+# The model is the same as one that was fitted to all rows at once:
 
 pieces = [piece(seed) for seed in range(40)]
 X, y = (np.vstack(views) for views in zip(*pieces, strict=True))
@@ -54,7 +54,7 @@ print(np.abs(at_once.correlations_ - stream.correlations_).max() < 1e-10)
 # Dask arrays
 # -----------
 # Views may be Dask arrays in blocks of rows. The sums are computed where the blocks
-# are, by whichever scheduler is set, and `transform` gives a Dask array back.
+# are, by the scheduler that you have set. `transform` returns a Dask array.
 
 import dask.array as da
 
@@ -66,8 +66,8 @@ of_dask.transform(X_blocks)
 # %%
 # Networks
 # --------
-# Deep estimators train on Dask arrays, too, and on memory maps and Datasets of torch, a
-# batch at a time.
+# Deep estimators also train on Dask arrays, on memory maps and on Datasets of torch.
+# They read one batch at a time.
 
 from skcrl import DeepCCA
 

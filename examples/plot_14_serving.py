@@ -2,15 +2,16 @@
 Serve a model, and export it
 ============================
 
-A fitted model is kept in a file without code, answers single requests from several
-threads, and one side of it leaves Python as a module of torch or a file of ONNX.
+A fitted model can be saved to a file that holds no code. It can answer single requests
+from several threads. One side of it can be exported, as a module of torch or as an ONNX
+file.
 """
 
 # %%
 # A file
 # ------
-# `save` writes numbers and settings, and no code. `describe` says what a file holds
-# without making the model.
+# `save` writes the numbers and settings of a model to a file, and no code. `describe`
+# says what is in a file without loading the model.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,13 +32,15 @@ model.save(path)
 print(describe(path))
 
 # %%
+# `load` reads the model from the file.
 
 model = DeepCCA.load(path)
 
 # %%
 # Requests
 # --------
-# One row at a time, from several threads. Nothing is copied for a call.
+# Here four threads encode one row at a time. They share the model, and nothing is
+# copied for a call. The codes are those of all rows together, except for rounding.
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,7 +52,8 @@ print(np.allclose(np.vstack(answers), model.transform(left[:100]), atol=1e-5))
 # %%
 # A module
 # --------
-# `view("x")` is one side of the model. Its module takes the rows as you have them.
+# `view("x")` is one side of the model. Its `module()` is a module of torch that
+# computes the same codes. It accepts the rows in the same units as `transform` does.
 
 import torch
 
@@ -59,7 +63,8 @@ with torch.no_grad():
 print(np.allclose(codes, model.transform(left), atol=1e-5))
 
 # %%
-# `torch.export` takes it, with any number of rows:
+# `torch.export` can export this module. The exported program accepts any number of
+# rows.
 
 rows = torch.export.Dim("rows")
 example = torch.from_numpy(left[:2])
@@ -68,8 +73,8 @@ program = torch.export.export(module, (example,), dynamic_shapes=({0: rows},))
 # %%
 # ONNX
 # ----
-# So does ONNX, and any runtime that reads its files. Torch prints lines while it
-# exports, which we leave out here.
+# Torch can also export the module to an ONNX file, and any ONNX runtime can then
+# compute the codes. Torch prints messages while it exports, which we suppress here.
 
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -92,7 +97,8 @@ session = onnxruntime.InferenceSession(onnx_path)
 print(np.abs(by_onnx - codes).max() < 1e-4)
 
 # %%
-# Both give the same codes. Here is how far they are apart, beside the codes themselves:
+# Torch and ONNX give the same codes, except for rounding. The left picture shows the
+# codes, and the right picture shows the differences, which are far smaller.
 
 import matplotlib.pyplot as plt
 

@@ -2,15 +2,15 @@
 Log a training, and go on after a crash
 =======================================
 
-A long training should say how it goes, and should not be lost with the machine. This
-example logs every epoch, interrupts a training halfway, and goes on as if nothing had
-happened.
+During a long training you want to see how it goes, and a crash of the machine should
+not destroy it. This example logs every epoch. Then it interrupts a training, and
+continues it as if nothing had happened.
 """
 
 # %%
-# What every training remembers
-# -----------------------------
-# `history_frame` has a row for each epoch.
+# What every training records
+# ---------------------------
+# `history_frame` returns a table with one row for each epoch.
 
 from skcrl import CorrNet
 from skcrl.datasets import load_digits_halves
@@ -27,7 +27,7 @@ net = CorrNet(**settings).fit(left, right)
 net.history_frame().tail(3).round(3)
 
 # %%
-# `TrainingDisplay` draws it.
+# `TrainingDisplay` draws the losses of this table.
 
 from skcrl.plotting import TrainingDisplay
 
@@ -36,8 +36,9 @@ TrainingDisplay.from_estimator(net)
 # %%
 # Callbacks
 # ---------
-# Any callback of skorch will do, those for TensorBoard, MLflow or Weights & Biases
-# among them. This one keeps the losses, and stands for whatever writes logs.
+# The training calls the methods of a callback, for example after each epoch. Any
+# callback of skorch can be used, for example those for TensorBoard, MLflow or Weights &
+# Biases. The one below stores the losses. You would use one that writes your logs.
 
 from skorch.callbacks import Callback
 
@@ -56,8 +57,8 @@ class Losses(Callback):
 # %%
 # A crash
 # -------
-# With `checkpoint` the training is kept in a file. Another callback stops it in epoch
-# 8, as a crash would.
+# With `checkpoint` the state of the training is stored in a file after each epoch. A
+# second callback stops the training in epoch 8, as a crash would.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,7 +82,8 @@ except KeyboardInterrupt:
     print(f"interrupted after {len(log.losses)} epochs")
 
 # %%
-# The same `fit` goes on from there. It ends bit for bit where the first training ended.
+# The same `fit` finds the file and continues from there. The codes are the same, bit
+# for bit, as those of the training that was not interrupted.
 
 resumed = CorrNet(**settings, callbacks=[log]).fit(left, right)
 print(len(log.losses), (resumed.transform(left) == net.transform(left)).all())

@@ -2,14 +2,14 @@
 Seven estimators, one missing half
 ==================================
 
-Each of these estimators can draw the right half of a digit from the left one. We
-compare what they draw, and how far it is from the truth.
+Each of these estimators can draw the right half of a digit from the left half. We
+compare what they draw, and how far it is from the true half.
 """
 
 # %%
 # The estimators
 # --------------
-# All have the same methods, so one loop serves them all.
+# All estimators have the same methods, so one loop can use all of them.
 
 import matplotlib.pyplot as plt
 
@@ -47,8 +47,8 @@ estimators = [
 # %%
 # What they draw
 # --------------
-# The first row is the truth. Below it, each estimator draws the right halves, and the
-# left halves stay as they were.
+# The first row shows the true digits. In the rows below, the left halves are the same,
+# and one estimator has drawn the right halves.
 
 rows = [("truth", right[test][:10])]
 errors = {}
@@ -78,9 +78,9 @@ for line, (name, halves) in zip(axes, rows, strict=True):
 # %%
 # How far from the truth?
 # -----------------------
-# Errors are shares of the variance. 1 is the error of always drawing the mean half. A
-# short training says little of what a network can do, so see the results of the
-# benchmarks for that.
+# The errors are shares of the variance. Always drawing the mean half has an error of 1.
+# The networks were trained for a short time only, so their errors say little about what
+# they can reach. The results of the benchmarks say more about that.
 
 fig, ax = plt.subplots(layout="constrained", figsize=(6.4, 3.2))
 bars = ax.barh(list(errors), list(errors.values()), color="#0072B2")

@@ -2,14 +2,18 @@
 Encoders trained for search
 ===========================
 
-The codes of any estimator can be searched. This example compares codes that are
-correlated, codes that a network learned for search, the mean of several trainings, and
-probabilities of classes.
+You can search with the codes of any two-view estimator. This example compares four
+kinds of codes: correlated codes, codes that a network learned for search, the mean of
+several trainings, and probabilities of classes.
 """
 
 # %%
-# Find the right half of a left one
-# ---------------------------------
+# Find the right half of a left half
+# ----------------------------------
+# The query is the left half of a digit, and the right answer is its own right half. The
+# retriever also searches in the other direction, with right halves as queries. We
+# compare `LinearCCA`, the network `CCALRanker`, which is trained for search, and
+# `Restarts`, the mean of several trainings of `DeepCCA`.
 
 from skcrl import (
     CCALRanker,
@@ -41,8 +45,8 @@ models = {
 }
 
 # %%
-# The score of a retriever is the mean reciprocal rank of the right partner among 397.
-# It is 1 if each partner is found first.
+# The score of a retriever is the mean reciprocal rank of the partner among 397 halves.
+# It is 1 if every partner is found first.
 
 scores = {
     name: CrossViewRetriever(model)
@@ -62,8 +66,10 @@ ax.set_xlabel("mean reciprocal rank")
 # %%
 # Find all halves of a class
 # --------------------------
-# With labels the question may be another one: which right halves show the same digit?
-# `SemanticMatching` uses probabilities of classes as codes.
+# If the samples have labels, you may ask another question: which right halves show the
+# same digit? `SemanticMatching` learns the probabilities of the classes, and uses them
+# as codes. The measure is the mean average precision. It is 1 if all halves of the same
+# digit come before all others.
 
 from skcrl.metrics import mean_average_precision
 
