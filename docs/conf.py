@@ -53,7 +53,10 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,
 }
-html_sidebars = {"index": [], "install": []}
+# Pages that have no others in their section.
+html_sidebars = {
+    page: [] for page in ("index", "install", "comparison", "sources", "contributing")
+}
 
 # Prompts and outputs are not copied.
 copybutton_prompt_text = r">>> |\.\.\. "
