@@ -68,6 +68,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skcrl",),
     "reference_url": {"skcrl": None},
+    "ignore_repr_types": r"skcrl\.plotting|matplotlib",
     "inspect_global_variables": True,
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,

@@ -136,10 +136,9 @@ NetworkDisplay.from_estimator(cca, body, blood, cutoff=0.3)
 # -----------------------------------------
 # Suppose that the true first correlation is 0.3. `n_power` is the number of people with
 # which 80 of 100 studies find it. `n_angle` is the number with which they also find
-# the right weights of the columns. It is None here, because we passed no `angle`, which
-# says how exactly the weights must be known.
+# the right weights of the columns, to within an `angle` of 30 degrees.
 
 from skcrl.inspection import sample_size
 
-size = sample_size(3, 6, 0.3, random_state=0)
+size = sample_size(3, 6, 0.3, angle=30, random_state=0)
 size.n_power, size.n_angle

@@ -97,6 +97,7 @@ ax.plot(
 )
 ax.set_xscale("log")
 ax.set_xticks(numbers, numbers)
+ax.minorticks_off()
 ax.set_xlabel("known pairs")
 ax.set_ylabel("mean reciprocal rank of 300 others")
 ax.legend()

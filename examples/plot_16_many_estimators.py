@@ -85,6 +85,7 @@ for line, (name, halves) in zip(axes, rows, strict=True):
 fig, ax = plt.subplots(layout="constrained", figsize=(6.4, 3.2))
 bars = ax.barh(list(errors), list(errors.values()), color="#0072B2")
 ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.margins(x=0.12)
 ax.invert_yaxis()
 ax.set_xlim(0, 1)
 ax.set_xlabel("error of right halves that were not seen before")

@@ -60,6 +60,7 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots(layout="constrained", figsize=(6.4, 2.6))
 bars = ax.barh(list(scores), list(scores.values()), color="#0072B2")
 ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.margins(x=0.12)
 ax.invert_yaxis()
 ax.set_xlabel("mean reciprocal rank")
 
