@@ -11,9 +11,9 @@ class Augmentation:
     Parameters
     ----------
     function : callable (x, y, generator) -> (x, y)
-        The user's, on tensors of the complete rows.
+        The user's function, which takes tensors of the complete rows.
     units : dict of str to Units
-        Units that batches are in, by the sides that are standardised.
+        The units that batches are in, for each side that is standardised.
     seed : int
         Seed of the training.
     """
@@ -27,15 +27,15 @@ class Augmentation:
         self.seed = seed
 
     def __call__(self, batch, epoch, number):
-        """A batch as it is seen this time.
+        """Return the changed batch that the network sees this time.
 
         Parameters
         ----------
         batch : PairBatch
             Batch of dense rows.
         epoch, number : int
-            Which epoch it is, and which batch of the epoch: all that the changes
-            depend on, beside the seed.
+            Number of the epoch, and of the batch in it. The changes depend only on
+            these two and on the seed.
         """
         before = {side: self._restored(batch[side], side) for side in ("x", "y")}
         seed = stream_seed(self.seed, epoch, AUGMENT, number)
@@ -58,12 +58,12 @@ class Augmentation:
         if side not in self.units:
             return after
         _, scale = self.units[side]
-        # What is left alone stays as it is, down to the last bit.
+        # A value that the function leaves alone stays the same down to the last bit.
         return torch.addcdiv(view, after - before, scale.to(view.device))
 
 
 def _checked(after, before):
-    """A pair of finite tensors like those before."""
+    """Return `after` if it is a pair of finite tensors of the kinds of `before`."""
     is_pair = isinstance(after, tuple | list) and len(after) == 2
     if not is_pair or list(map(_kind, after)) != list(map(_kind, before)):
         got = " and ".join(map(_kind, after)) if is_pair else type(after).__name__

@@ -112,16 +112,16 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
     _accepts_sparse = True
     _accepts_tensors = True
     _accepts_dask = False
-    # For estimators that do not have this parameter.
+    # The value for estimators that do not have this parameter.
     gradient_penalty: Any = None
-    # Fraction of the entries that is dropped if there are few rows.
+    # Default of `input_dropout` if there are few rows.
     _few_dropout = 0.2
-    # The same if there are more columns than rows.
+    # Default of `input_dropout` if there are more columns than rows.
     _wide_dropout = 0.5
 
     @property
     def _n_codes(self):
-        """Number of components, before the training."""
+        """Number of components, known before the training."""
         return self.n_components
 
     @property
@@ -131,7 +131,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _min_validation_rows(self):
-        """Smallest number of validation rows for which it can be computed."""
+        """Smallest number of validation rows for which the objective is defined."""
         return self._min_batch_rows
 
     def _batch_rows(self, n_rows):
@@ -144,27 +144,27 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _check_views(self, X, y, reset):
-        """Both views and, where rows may be unpaired, which rows are there."""
+        """Check both views; where rows may be unpaired, say which rows are there."""
 
     @abstractmethod
     def _check_pair(self, X, y):
-        """Both views of complete rows, which are to match those of fit."""
+        """Check both views of complete rows, which must match those of fit."""
 
     @abstractmethod
     def _has_own_module(self, side):
-        """Whether a view enters unchanged, and not in the units of the training."""
+        """Whether a view enters the network in its own units, without standardising."""
 
     @abstractmethod
     def _held_out_score(self, net, train, valid):
-        """Score on validation data of the estimator as if training ended now."""
+        """Score that the estimator would have on `valid` if training ended now."""
 
     @abstractmethod
     def _warn_of_nothing_learned(self, X, y):
-        """Warn if the codes of the first rows carry no information about them."""
+        """Warn if the codes of these rows carry no information about the rows."""
 
     @abstractmethod
     def _module(self, plan):
-        """Class of the module and its keyword arguments, known once widths are."""
+        """Class of the module and its keyword arguments, for the widths of the data."""
 
     @abstractmethod
     def _objective(self):
@@ -177,7 +177,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         """Raise ValueError for an untrained net that does not suit the data."""
 
     def _also_trained_on(self, data):
-        """Further arrays that the training depends on beside the data, by name."""
+        """Arrays that the training depends on apart from the data, by name."""
         return {}
 
     def _prepare(self, net, data):
@@ -186,7 +186,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
     def _finish(self, data, like):
         """Compute fitted state from the trained `net_` and the training data.
 
-        Arrays are to be tensors where `like`, the first view, is one.
+        If `like`, the first view, is a tensor, fitted arrays must be tensors too.
         """
 
     def history_frame(self):
@@ -310,7 +310,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return checkpoint
 
     def _net_to_train(self, data, plan, checkpoint, going_on, processes):
-        """The net that training begins with, which suits the data."""
+        """The net that training begins with, after a check that it suits the data."""
         seed = None
         if going_on:
             net = self._go_on(plan)
@@ -328,7 +328,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return net
 
     def _units(self, data):
-        """Units to train in, of the views that are standardised, by side."""
+        """Units that the standardised views are trained in, by side."""
         seen = {
             side: Seen()
             for side in NAMES
@@ -360,7 +360,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
     def _run_epochs(self, net, data, plan, checkpoint):
         callbacks = self._callbacks(net, plan)
         if checkpoint:
-            # Last, when the others are through with an epoch.
+            # It comes last: by then the other callbacks are through with the epoch.
             callbacks.append(Checkpoints(checkpoint, self.checkpoint_every))
         try:
             cycle_rate = plan.lr_schedule == "one_cycle"
@@ -374,7 +374,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
             ) from error
 
     def _warn_if_falling(self, history, plan):
-        """Warn where the loss was falling at the end of a training of this history."""
+        """Warn if the loss was still falling at the end of this history."""
         losses = [row["train_loss"] for row in history]
         if self.tol == 0 or plan.lr_schedule == "one_cycle" or len(losses) < 2:
             return
@@ -391,16 +391,16 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
             )
 
     def _hold(self, net, data, like):
-        """Become the estimator that `net` makes, trained on such data."""
+        """Take over the state of the estimator that has this trained `net`."""
         made = copy(self)
         made.net_ = net
         made.n_components_ = made._n_codes
         made._finish(data, like)
-        # At once, for threads that encode meanwhile.
+        # All attributes change at once, for threads that encode in the meantime.
         self.__dict__.update(vars(made))
 
     def _callbacks(self, net, plan):
-        """Callbacks of a training, the user's among them."""
+        """Callbacks of a training, including those of the user."""
         callbacks = list(self.callbacks or [])
         if self.monitor != "loss" and plan.has_validation:
             callbacks.insert(0, HeldOutScore(self.monitor, self._held_out_score))
@@ -416,15 +416,16 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return callbacks
 
     def _draw_seed(self, begun_with):
-        """Seed of a training, drawn even if it began with one already.
+        """Seed of a training: `begun_with` if it is given, otherwise a new one.
 
-        So a RandomState moves on as if the training had not been interrupted.
+        A seed is drawn in both cases, so that a RandomState moves on as if the training
+        had not been interrupted.
         """
         drawn = random_source(self.random_state).randint(np.iinfo(np.int32).max)
         return drawn if begun_with is None else begun_with
 
     def _go_on(self, plan):
-        """New net with the parameters of now and the state of the fitted one."""
+        """New net with the present parameters and the state of the fitted net."""
         net = self._make_net(self.net_.seed, plan)
         before, now = (_lasting_parameters(n) for n in (self.net_, net))
         before["standardize"] = self._standardized
@@ -477,7 +478,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return net.initialize()
 
     def _state_to_save(self):
-        """State for a file of data, where names stand for networks of the user's."""
+        """State for a file without code, where names stand for the user's networks."""
         fitted: Any = self.__getstate__()
         state = dict(fitted)
         trained = self.net_.get_params_for("module") if hasattr(self, "net_") else state
@@ -492,7 +493,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
         return state
 
     def _check_loaded_net(self):
-        """Raise ValueError for a net from a file that gives other codes."""
+        """Raise ValueError if the net of a file gives codes of another width."""
         if hasattr(self, "net_"):
             k = self.n_components_
             width = self.net_.get_params_for("module").get("n_components", k)
@@ -500,7 +501,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
                 raise ValueError(f"its n_components_ is {k}, of its network {width}")
 
     def _fitted_arrays(self):
-        """Fitted arrays by name, each with the shape that it must be of."""
+        """Fitted arrays by name, each with the shape that it must have."""
         return {
             f"{part} of {side} in its network": (array, self._sample_shapes[side])
             for side, units in self.net_.units.items()
@@ -513,7 +514,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
 
 @contextmanager
 def _drawn_from(random_state):
-    """Put a RandomState back if the block raises, so that the next fit is the same."""
+    """Restore a RandomState if the block raises, so that the next fit is the same."""
     if not isinstance(random_state, np.random.RandomState):
         yield
         return
@@ -526,7 +527,10 @@ def _drawn_from(random_state):
 
 
 def _lasting_parameters(net):
-    """Parameters that the state of a net depends on; modules by their printed form."""
+    """Parameters that must not change when training continues, by name.
+
+    A module is described by its printed form.
+    """
     parameters = {"optimizer": net.optimizer.__name__}
     for name, value in net.get_params_for("module").items():
         is_module = isinstance(value, torch.nn.Module)

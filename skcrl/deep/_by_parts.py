@@ -1,10 +1,11 @@
 """The gradient of a loss of a whole batch, whose rows are computed part by part.
 
 A loss such as a correlation depends on all rows of a batch and is not a sum over parts,
-but the network computes each row by itself. So the input of the loss, codes and errors,
-is computed first for all rows; then the gradient of the loss with respect to these; and
-last, part by part again, its product with the Jacobian of the network. Parts are as
-small as the memory requires, and other processes have parts of their own.
+but the network computes each row by itself. The gradient takes three steps. First the
+input of the loss, which is codes and errors, is computed for all rows. Then the
+gradient of the loss with respect to this input is computed. Last, part by part again,
+this gradient is multiplied by the Jacobian of the network. Parts are as small as the
+memory requires, and each process has parts of its own.
 """
 
 import torch
@@ -13,7 +14,7 @@ from skcrl.deep.modules import RandomLayer
 
 
 def outputs_of_all(net, batch):
-    """Outputs of the module for the whole batch, of which this process has a share."""
+    """Outputs of the module for the whole batch, from the share of each process."""
     outputs = net.outputs_by_rows(batch)
     if net.processes.size > 1:
         outputs = _gathered(net, batch, outputs)
@@ -21,12 +22,12 @@ def outputs_of_all(net, batch):
 
 
 def backward(net, batch):
-    """Loss of a whole batch, whose gradient is left in the parameters of the module.
+    """Return the loss of a whole batch; leave its gradient in the parameters.
 
     Parameters
     ----------
     net : TwoViewNet
-        In training, with gradients of 0.
+        A net in training mode, whose gradients are 0.
     batch : PairBatch
         The share of this process.
     """
@@ -34,9 +35,11 @@ def backward(net, batch):
     parts = [_Part(net, rows) for rows in batch.parts(net.micro_batch_size)]
     loss, of_own = _loss_and_gradient(net, batch, parts)
     if processes.rank > 0:
-        # What the loss asks of parameters directly is the same in every process.
+        # So far the parameters have only the gradient of what is computed from all rows
+        # or from the weights themselves. It is the same in every process, and the first
+        # process keeps it.
         module.zero_grad(set_to_none=False)
-    # Layers that keep running figures are to see each row once.
+    # Layers that keep running statistics must count each row only once.
     kept = [] if len(parts) == 1 else [(b, b.clone()) for b in module.buffers()]
     for part in parts:
         of_own = part.backward(of_own)
@@ -49,16 +52,16 @@ def backward(net, batch):
 
 
 def _loss_and_gradient(net, batch, parts):
-    """Loss, and its gradient in what the network gave for the rows of this process.
+    """Loss, and its gradient with respect to the outputs for the rows of this process.
 
-    What it gave for a batch of several parts is no longer in memory afterwards.
+    If the batch has several parts, their outputs are not kept in memory.
     """
     is_one = len(parts) == 1
     own = parts[0].compute(with_graph=True) if is_one else _computed(parts, batch)
     whole = own if net.processes.size == 1 else _gathered(net, batch, own)
     leaves = _each(
         whole,
-        # Class numbers have no gradient.
+        # Class numbers are integers, which have no gradient.
         lambda _, o: o.detach().requires_grad_(o.is_floating_point()),
     )
     outputs = net.outputs_across_rows(leaves, batch)
@@ -69,7 +72,10 @@ def _loss_and_gradient(net, batch, parts):
 
 
 class _Part:
-    """Rows of a batch, twice through the module, with the same random numbers."""
+    """Some rows of a batch.
+
+    If they go through the module a second time, they get the same random numbers.
+    """
 
     def __init__(self, net, rows):
         self.net = net
@@ -77,7 +83,7 @@ class _Part:
         self.outputs = None
 
     def compute(self, with_graph):
-        """Outputs of the rows, whose graph is kept or computed again later."""
+        """Outputs of the rows; without the graph, ``backward`` computes them again."""
         self.states = self._random_states()
         with torch.set_grad_enabled(with_graph):
             outputs = self._pass()
@@ -86,7 +92,10 @@ class _Part:
         return outputs
 
     def backward(self, gradients):
-        """Take the gradients of its rows, the first ones; return those that follow."""
+        """Propagate the gradients of these rows; return those of the following rows.
+
+        The first rows of `gradients` are those of this part.
+        """
         outputs = self.outputs
         if outputs is None:
             self._replay()
@@ -114,7 +123,7 @@ class _Part:
 
     def _random_states(self):
         states = [layer.generator.get_state() for layer in self._random_layers()]
-        # Modules of users draw from the generators of torch.
+        # The user's modules draw from torch's global generators.
         of_users = None
         if self.net.holds_users_modules:
             of_users = torch.get_rng_state(), _cuda_state(self.net.device)
@@ -137,7 +146,7 @@ def _cuda_state(device):
 
 
 def _tensors(outputs):
-    """Names of the outputs that are there, and these, a row for each row."""
+    """Names and values of the outputs that are not None."""
     return [
         (name, output)
         for name, output in outputs._asdict().items()
@@ -152,7 +161,7 @@ def _each(outputs, function):
 
 
 def _computed(parts, batch):
-    """Outputs of all parts, in memory that was there before the first but one."""
+    """Outputs of all parts, in tensors that are allocated after the first part."""
     whole, n_done = None, dict.fromkeys(batch.keys(), 0)
     for part in parts:
         outputs = part.compute(with_graph=False)
@@ -181,13 +190,13 @@ def _gathered(net, batch, outputs):
 
 
 def _own(net, batch, name, gradient):
-    """Rows of a gradient that belong to this process; None where there is none."""
+    """Rows of a gradient that belong to this process; None if there is no gradient."""
     if gradient is None:
         return None
     return gradient[net.processes.share(batch.n_rows(_view_of(name)))]
 
 
 def _view_of(output):
-    """View of a batch whose rows an output of that name has."""
+    """Name of the view whose rows an output of this name has."""
     only = [name for name in ("x_only", "y_only") if output.startswith(name)]
     return only[0] if only else "x"

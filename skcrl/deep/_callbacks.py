@@ -17,7 +17,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 _REFINEMENTS = 3
 _REFINEMENT_FACTOR = 0.1
-# Those of skorch that change a training by what they remember of it.
+# Callbacks of skorch that change the training and remember its past. Their memory is
+# not saved.
 _BEGIN_ANEW = (EarlyStopping, LRScheduler, ParamMapper)
 
 
@@ -26,12 +27,12 @@ class StoppedEarly(Exception):
 
 
 class BeforeValidation(Callback):
-    """Bring the module up to its last step before the validation rows are looked at.
+    """Call a function after the training batches of an epoch, before the validation.
 
     Parameters
     ----------
     prepare : callable (net, training data)
-        Changes the module.
+        The function, which changes the module.
     """
 
     def __init__(self, prepare):
@@ -42,7 +43,7 @@ class BeforeValidation(Callback):
         self.train_ = dataset_train
 
     def on_batch_begin(self, net, training=False, **kwargs):
-        """Prepare at the first batch of the validation rows."""
+        """Call `prepare` at the first batch of the validation rows."""
         if not training and self.train_ is not None:
             self.prepare(net, self.train_)
             self.train_ = None
@@ -70,17 +71,19 @@ class HeldOutScore(Callback):
 
 
 class Patience(Callback):
-    """Keep the best weights; stop when they stay the best for too long.
+    """Keep the best weights, and stop if no better ones come for too long.
 
     Parameters
     ----------
     monitor : str
-        Validation figure that is watched: "loss", which is to fall, or a score.
+        Validation figure that is watched: "loss", which should fall, or a score, which
+        should rise.
     patience : int
-        Epochs without a better one.
+        Number of epochs without a better one after which training stops.
     refine : bool
-        Before stopping, go back to the best weights and divide the learning rate by
-        ten, three times over, each with a fifth of the patience.
+        Whether to refine the weights before stopping: go back to the best ones and
+        divide the learning rate by ten, three times, each time with a fifth of the
+        patience.
     tol : float
         Fraction of the whole gain so far that an epoch must add to count as better.
     """
@@ -92,7 +95,7 @@ class Patience(Callback):
         self.tol = tol
 
     def initialize(self):
-        """Know of no epoch."""
+        """Begin with no epochs."""
         self.first_ = self.best_ = self.goal_ = -np.inf
         self.weights_ = None
         self.misses_ = 0
@@ -101,7 +104,7 @@ class Patience(Callback):
         return self
 
     def on_train_begin(self, net, **kwargs):
-        """Take the weights of now for the best, unless the training is taken up."""
+        """Keep the present weights as the best, unless a training is continued."""
         if self.weights_ is None:
             self.weights_ = deepcopy(net.module_.state_dict())
 
@@ -135,7 +138,7 @@ class Patience(Callback):
         net.module_.load_state_dict(self.weights_)
 
     def get_state(self):
-        """What the epochs changed."""
+        """Return what the epochs changed."""
         return {
             "first": float(self.first_),
             "best": float(self.best_),
@@ -147,7 +150,7 @@ class Patience(Callback):
         }
 
     def set_state(self, state):
-        """Go on from a state."""
+        """Continue from a state."""
         self.first_ = float(state["first"])
         self.best_ = float(state["best"])
         self.goal_ = float(state["goal"])
@@ -163,12 +166,13 @@ class Convergence(Callback):
     Parameters
     ----------
     n_epochs : int
-        Epochs whose mean loss is compared with that of as many before.
+        Number of epochs whose mean loss is compared with the mean loss of as many
+        epochs before them.
     tol : float
-        Fraction of the whole decrease of the loss that it must have decreased between
-        these.
+        Training goes on if the mean loss has fallen by more than this fraction of the
+        whole fall of the loss since the first epoch.
     begin : int
-        Epochs of earlier trainings, which are left out.
+        Number of epochs of earlier trainings, which are left out.
     """
 
     def __init__(self, n_epochs, tol, begin):
@@ -177,7 +181,7 @@ class Convergence(Callback):
         self.begin = begin
 
     def on_epoch_end(self, net, **kwargs):
-        """Compare the last epochs with those before, each time that many have gone."""
+        """Compare the last `n_epochs` with those before, once every `n_epochs`."""
         losses = net.history[self.begin :, "train_loss"]
         if len(losses) < 2 * self.n_epochs or len(losses) % self.n_epochs:
             return
@@ -186,16 +190,18 @@ class Convergence(Callback):
 
 
 def is_falling(losses, n_epochs, tol):
-    """Whether the last losses are lower than those before, by `tol` of the whole fall.
+    """Whether the mean of the last losses is clearly lower than that of earlier ones.
 
     Parameters
     ----------
     losses : list of float of length >= 2
-        One an epoch.
+        The loss of each epoch.
     n_epochs : int
-        How many are compared with as many before, if there are as many.
+        How many of the last losses are compared with as many before them. If there are
+        fewer than twice as many losses, half of them are compared.
     tol : float
-        Least share of what the loss fell since the first epoch.
+        The loss is falling if the difference of the means is more than this fraction of
+        the whole fall since the first epoch.
     """
     n = min(n_epochs, len(losses) // 2)
     now, before = np.mean(losses[-n:]), np.mean(losses[-2 * n : -n])
@@ -208,13 +214,13 @@ class OneCycle(Callback):
     Parameters
     ----------
     optimizer : Optimizer
-        Whose rate it is.
+        The optimiser whose learning rate is changed.
     lr : float
         Full height, reached after three tenths of the steps.
     n_steps : int
-        Steps of the training.
+        Number of steps of the training.
     n_done : int
-        Steps that are behind it.
+        Number of steps that an interrupted training has already done.
     """
 
     def __init__(self, optimizer, lr, n_steps, n_done):
@@ -232,7 +238,7 @@ class OneCycle(Callback):
         return self
 
     def on_batch_end(self, net, training=False, **kwargs):
-        """Go one step on."""
+        """Set the learning rate of the next step."""
         if training:
             self.schedule_.step()
 
@@ -245,7 +251,7 @@ class Checkpoints(Callback):
     checkpoint : Checkpoint
         The file.
     every : int
-        Epochs from one state that is kept to the next.
+        A state is kept once in this many epochs.
     """
 
     def __init__(self, checkpoint, every):
@@ -253,7 +259,7 @@ class Checkpoints(Callback):
         self.every = every
 
     def on_train_begin(self, net, **kwargs):
-        """Keep the beginning of a new training: now it shows if that fails."""
+        """Write the beginning of a new training: if writing fails, it fails now."""
         if self.checkpoint.seed is None:
             self.checkpoint.write(net)
 
@@ -263,16 +269,16 @@ class Checkpoints(Callback):
             self.checkpoint.write(net)
 
     def on_train_end(self, net, **kwargs):
-        """Keep the end, if this is where it was reached."""
+        """Keep the end of the training, unless the file already holds it."""
         if not self.checkpoint.finished:
             self.checkpoint.write(net, finished=True)
 
 
 class EpochTable(PrintLog):
-    """Print a line an epoch, in colours on a terminal alone."""
+    """Print a line for each epoch, in colours only on a terminal."""
 
     def on_train_begin(self, net, **kwargs):
-        """Leave earlier epochs out."""
+        """Leave out the epochs of earlier trainings."""
         self.n_printed_ = len(net.history)
 
     def on_epoch_end(self, net, **kwargs):
@@ -281,19 +287,20 @@ class EpochTable(PrintLog):
         self.n_printed_ = len(net.history)
 
     def on_train_end(self, net, **kwargs):
-        """Print the epoch in which training stopped, of which no end was told."""
+        """Print the epoch in which training stopped, if it is not printed yet."""
         if len(net.history) > self.n_printed_:
             super().on_epoch_end(net, **kwargs)
 
     def format_row(self, row, key, color):
-        """One cell."""
-        # That a figure is the best so far, which stands beside it, is the colour.
+        """Format one cell."""
+        # skorch colours a figure that the row marks as the best so far. Without the
+        # rest of the row there is no mark, and no colour.
         seen = row if sys.stdout.isatty() else {key: row[key]}
         return super().format_row(seen, key, color)
 
 
 def check_callbacks(callbacks):
-    """Raise TypeError for what skorch would not call."""
+    """Raise TypeError for callbacks that are not of skorch's type."""
     for given in callbacks:
         if not issubclass(_class_of(given), Callback):
             raise TypeError(
@@ -303,22 +310,25 @@ def check_callbacks(callbacks):
 
 
 def names_of_those_that_begin_anew(callbacks):
-    """Names of callbacks that would change a training that is taken up."""
+    """Names of callbacks that would start anew when an interrupted training continues.
+
+    Only callbacks that change the training are named.
+    """
     classes = map(_class_of, callbacks)
     return [kind.__name__ for kind in classes if issubclass(kind, _BEGIN_ANEW)]
 
 
 def _class_of(given):
-    """Class of what stands in a list of callbacks: one, its class, or name and one."""
+    """Class of an item of `callbacks`: a callback, a class, or a pair with a name."""
     callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
     return callback if isinstance(callback, type) else type(callback)
 
 
 def clipping(norm):
-    """Scale down gradients, all parameters' together, that are longer than `norm`."""
+    """Callback that scales the gradient of all parameters down to length `norm`."""
     return GradientNormClipping(norm)
 
 
 def batch_bar(n_batches):
-    """Show how many of the batches of an epoch are done, on standard error."""
+    """Callback that shows on standard error how many batches of an epoch are done."""
     return ProgressBar(batches_per_epoch=n_batches, detect_notebook=False)

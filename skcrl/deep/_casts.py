@@ -5,19 +5,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-# Values of a tensor that are looked at, for changes that torch does not count.
+# Number of values of a tensor that are compared, to find changes that torch does not
+# count.
 _PLACES = 1024
 
 
 class _Cast(NamedTuple):
-    """A tensor in another precision, and how to tell that it has changed since."""
+    """A tensor in another precision, and what shows whether it has changed since."""
 
-    of: Tensor  # kept, so that no other has its id
+    of: Tensor  # the tensor; while it is kept, no other tensor can have its id
     cast: Tensor
     version: int | None
     address: int
-    places: Tensor  # some values, in the memory of the tensor
-    values: Tensor  # what was there
+    places: Tensor  # a view of some values of the tensor
+    values: Tensor  # a copy of these values from the time of the cast
 
 
 class Casts:
@@ -38,7 +39,7 @@ class Casts:
         self._kept: dict[int, _Cast] = {}
 
     def of(self, tensor):
-        """The tensor in this precision; itself, if it holds no floats."""
+        """The tensor in this precision; one without floats is returned as it is."""
         kept = self._kept.get(id(tensor))
         if kept is not None and not _has_changed(kept):
             return kept.cast
@@ -48,7 +49,7 @@ class Casts:
         return kept.cast
 
     def _made(self, tensor):
-        # What is seen before the cast shows a change while it is made.
+        # Recorded before the cast, so that a change during the cast is noticed too.
         version, address, places = _version(tensor), tensor.data_ptr(), _places(tensor)
         values = places.clone()
         cast = tensor.detach().to(self.dtype)

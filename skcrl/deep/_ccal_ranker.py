@@ -31,7 +31,8 @@ from skcrl.deep.losses import RANKING_OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import ProjectedBranches
 from skcrl.metrics._retrieval import mean_both_ways, mean_of_reciprocal_ranks
 
-# Training rows that the projection is fitted to before validation rows are looked at.
+# Number of training rows that the projection is fitted to before each validation: the
+# larger of the first number and of the second times the number of components.
 _ROWS_TO_WATCH, _ROWS_TO_WATCH_PER_COMPONENT = 10_000, 100
 
 
@@ -559,7 +560,7 @@ class CCALRanker(BaseTwoBranch):
             "projection": self.projection,
             "reg": check_positive_ridge(self.reg),
             "running_momentum": self.running_momentum,
-            # Dense encoders end with a linear layer.
+            # Dense encoders end with a linear layer, and need no second one.
             "mapped_sides": tuple(
                 side
                 for side in ("x", "y")
@@ -615,16 +616,17 @@ class CCALRanker(BaseTwoBranch):
 
 
 def _refit(net, train, n_rows):
-    """Fit the projection of a net to the training data, an even share if they are many.
+    """Fit the projection of a net to the training data.
 
     Parameters
     ----------
     net : TwoViewNet
-        Changed.
+        The net, which is changed.
     train : PairDataset
         Training data.
     n_rows : int
-        How many are enough.
+        If there are many more rows than this, evenly spaced ones are used, about
+        `n_rows` of them.
     """
     if not train.is_stream:
         train = train.part(train.rows[:: max(1, len(train.rows) // n_rows)])
@@ -634,7 +636,7 @@ def _refit(net, train, n_rows):
 
 
 def _of_blocks(net, method, data):
-    """What a method of the module makes of both views of the data."""
+    """Results of a method of the module for both views of the data."""
     blocks = [
         [
             net.evaluate(method, view, side=side)

@@ -17,30 +17,33 @@ from skcrl.persistence._plain import decode, encode
 
 _KIND = "checkpoint"
 _REMEDY = "Remove the file to train anew, or set checkpoint to another file."
-# Parameters that no number depends on, and callbacks, whose doings are theirs.
+# Parameters that do not change the result, and callbacks. What callbacks do is not
+# compared.
 _UNRELATED = {"checkpoint", "checkpoint_every", "verbose", "callbacks"}
-# Bytes of a view that are made contiguous at a time.
+# Number of bytes of a view that are made contiguous at a time.
 _BLOCK = 2**24
 
 
 class Checkpoint:
-    """A training in a file, with what tells it from others.
+    """A file that holds the state of a training and a description of the training.
+
+    The description shows whether a file holds this training or another one.
 
     Parameters
     ----------
     estimator : BaseDeep
-        Whose training it is; `random_state` has not been drawn from.
+        The estimator that is trained. Its `random_state` has not been drawn from yet.
     content : dict of str to ndarray, CSR array, str or None
-        What it is trained and validated on, or what tells that from other data.
+        The training and validation data, or texts that identify them.
     n_epochs : int
-        Epochs of the whole training, unless it stops early.
+        Number of epochs of the whole training, unless it stops early.
 
     Attributes
     ----------
     seed : int or None
         Seed of the training that the file holds; None if there is no file.
     n_done : int
-        Epochs that need not be trained any more.
+        Number of epochs that the file makes unnecessary: all, if the training is over.
     finished : bool
         Whether the training is over.
 
@@ -62,7 +65,7 @@ class Checkpoint:
             _check_folder(Path(self.path).absolute().parent)
 
     def write(self, net, finished=False):
-        """Keep what the training of a net needs to go on; one process does."""
+        """Write what the training of a net needs to continue; only rank 0 writes."""
         if net.processes.rank > 0:
             return
         state = {"finished": finished, **net.get_progress()}
@@ -71,7 +74,7 @@ class Checkpoint:
         write(self.path, _KIND, document, arrays, self._card(state["history"]))
 
     def _card(self, history):
-        """What ``describe`` tells of the file."""
+        """What ``describe`` says about the file."""
         parameters = dict(self.training)
         data = {name: parameters.pop(name) for name in self._content}
         return {
@@ -83,10 +86,10 @@ class Checkpoint:
         }
 
     def restore(self, net):
-        """Bring a net of this training to where the file has it."""
+        """Give a net of this training the state that the file holds."""
         with self._damage_named():
             net.set_progress(self._state)
-        self._state = None  # as large as the file
+        self._state = None  # it is as large as the file, and not needed any more
 
     def _take_up(self, file, n_epochs):
         """Compare the training in the file with this one, and take its state."""
@@ -107,7 +110,7 @@ class Checkpoint:
 
     @contextmanager
     def _damage_named(self):
-        """Name the file whatever its content leads to, which may be anything."""
+        """Name the file in the error, whatever its damaged content raises."""
         try:
             yield
         except Exception as error:
@@ -117,7 +120,7 @@ class Checkpoint:
 
 
 def _check_folder(folder):
-    """Raise OSError, before hours of training, if no file can be written there."""
+    """Raise OSError before the training if no file can be written in the folder."""
     if not folder.is_dir():
         raise FileNotFoundError(
             f"The folder {folder} of the checkpoint does not exist."
@@ -127,7 +130,7 @@ def _check_folder(folder):
 
 
 def described(estimator, content):
-    """What must be the same for a training to be the same, by name, as plain data."""
+    """Plain data, by name, that are equal for two trainings if these are the same."""
     return {
         "estimator": type(estimator).__name__,
         **{
@@ -151,19 +154,19 @@ def _differences(then, now):
 
 
 def _check_state(state, n_epochs):
-    """Raise for what a net that is brought to a state would not notice."""
+    """Raise ValueError for damage that a net would not notice in its state."""
     seed, history, rates = state["seed"], state["history"], state["rates"]
     if type(seed) is not int or seed < 0 or type(state["finished"]) is not bool:
-        raise ValueError("its seed or its end is none")
+        raise ValueError("its seed or its entry 'finished' is not valid")
     numbers = [value for row in history for value in row.values()]
     if len(history) > n_epochs or not all(isinstance(n, int | float) for n in numbers):
-        raise ValueError(f"its history is not that of {n_epochs} epochs")
+        raise ValueError(f"its history is not that of at most {n_epochs} epochs")
     if not all(isinstance(rate, int | float) and rate >= 0 for rate in rates):
-        raise ValueError("its learning rates are none")
+        raise ValueError("its learning rates are not numbers of at least 0")
 
 
 def _plain(value):
-    """A parameter as plain data, equal where the parameters are."""
+    """A parameter as plain data, which are equal if the parameters are."""
     if isinstance(value, torch.nn.Module):
         weights = map(_bytes_of, value.state_dict().values())
         return f"{' '.join(repr(value).split())} with weights {_digest(weights)}"
@@ -185,7 +188,10 @@ def _plain(value):
 
 
 def _plain_callable(value):
-    """A callable by what it does: where it lies, as its repr may say, is chance."""
+    """Plain data about what a callable does.
+
+    Its repr would not do: it may contain an address in memory, which changes by chance.
+    """
     if isinstance(value, MethodType):
         return [_plain_callable(value.__func__), _plain(vars(value.__self__))]
     kind = value if hasattr(value, "__qualname__") else type(value)
@@ -195,7 +201,8 @@ def _plain_callable(value):
     enclosed = [cell.cell_contents for cell in value.__closure__ or ()]
     return {
         name: _digest(_bytes_of_code(value.__code__)),
-        # What can be changed is what a function remembers, and not what it does.
+        # Lists, dicts and sets can change while the function runs. They are its memory,
+        # and do not describe what it does.
         "closure": _plain(
             [v for v in enclosed if not isinstance(v, list | dict | set)]
         ),
@@ -204,7 +211,7 @@ def _plain_callable(value):
 
 
 def _bytes_of_code(code):
-    """Bytes of a function's code, and of what is defined in it."""
+    """Bytes of a function's code, and of the functions that are defined in it."""
     yield code.co_code
     yield repr(code.co_names).encode()
     for constant in code.co_consts:
@@ -226,7 +233,7 @@ def _view(view):
 
 
 def _blocks(array):
-    """Contiguous blocks of rows of an array, without a copy of it all."""
+    """Contiguous blocks of rows of an array; the whole array is never copied."""
     n_rows = max(1, _BLOCK // max(1, array[:1].nbytes))
     for start in range(0, len(array), n_rows):
         yield np.ascontiguousarray(array[start : start + n_rows])

@@ -85,7 +85,7 @@ def check_stream(estimator, data):
 
 
 def _check_checkpoint(estimator):
-    """Raise ValueError for trainings that a file could not bring back."""
+    """Raise ValueError for a training that could not continue from a file."""
     if estimator.warm_start:
         raise ValueError(
             f"checkpoint={estimator.checkpoint!r} saves a training that starts from "
@@ -106,7 +106,7 @@ def check_batches(estimator, data, plan, n_processes):
     """Raise ValueError for batches of too few complete rows."""
     n_complete, n_unpaired = data.n_complete, data.n_unpaired
     if n_complete is None:
-        n_complete = plan.batch_size  # of a stream, at least
+        n_complete = plan.batch_size  # a stream without a length has at least these
     n_held = round(n_complete * plan.validation_fraction)
     n_train = n_complete - n_held
     n_valid = n_held if data.validation is None else len(data.validation)
@@ -115,7 +115,7 @@ def check_batches(estimator, data, plan, n_processes):
     if estimator.optimizer != "lbfgs":
         rows["batch_size"] = plan.batch_size, fewest
     if plan.has_validation:
-        # A score is a correlation, of two rows at least.
+        # A score is a correlation, which needs at least two rows.
         least = estimator._min_validation_rows
         least = max(least, 2) if estimator.monitor == "score" else least
         rows["validation samples"] = n_valid, least

@@ -19,16 +19,16 @@ class FrozenCommon:
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Fitted; it stays as it is.
+        A fitted estimator, which is not changed.
     units : dict of str to Units
-        In which the batches are, by the sides that are standardised.
+        The units that the batches are in, for each side that is standardised.
     device : str
-        Where the batches are.
+        The device of the batches.
     """
 
     def __init__(self, estimator, units, device):
         has_net = isinstance(estimator, BaseDeepTwoView)
-        # One that has a common part itself is no single network.
+        # An estimator that has a common part itself is more than one network.
         is_single = has_net and not isinstance(estimator, CommonIndividual)
         make = _of_module if is_single else _of_arrays
         self.x = make(estimator, "x", units.get("x"), device)
@@ -41,7 +41,7 @@ class FrozenCommon:
         return TwoBranchOutput(self.x(x).to(x.dtype), self.y(y).to(y.dtype))
 
     def across(self, outputs, weights=None):
-        """Outputs of all rows of a batch, to which nothing is added."""
+        """Return the outputs of all rows of a batch as they are."""
         return outputs
 
 
@@ -51,9 +51,9 @@ class JointCommon(nn.Module):
     Parameters
     ----------
     estimator : DeepCCA
-        That the network is to become.
+        The estimator that the trained network will belong to.
     net : TwoViewNet
-        Its net, untrained.
+        The untrained net of the estimator.
     """
 
     def __init__(self, estimator, net):
@@ -63,20 +63,20 @@ class JointCommon(nn.Module):
         self.module = net.module_
 
     def by_rows(self, x, y, weights=None):
-        """Outputs of its encoders."""
+        """Outputs of the encoders of the network."""
         return self.module.by_rows(x, y, weights)
 
     def across(self, outputs, weights=None):
-        """Outputs of all rows of a batch, with the running moments they move."""
+        """Outputs of all rows of a batch, with the running moments updated by them."""
         return self.module.across(outputs, weights)
 
     def with_its_loss(self, function):
-        """A loss function, to which that of the estimator is added."""
+        """Return the sum of a loss function and of that of the estimator."""
         own = self.net.criterion_
 
         def both(outputs, weights=None, **hyper):
             loss = function(outputs, weights, **hyper)
-            # It decodes nothing itself.
+            # The errors belong to the individual part: the common one decodes nothing.
             codes = outputs._replace(x_error=None, y_error=None)
             return loss + own.function(codes, weights, **own.hyper)
 
@@ -84,9 +84,9 @@ class JointCommon(nn.Module):
 
 
 def _of_module(estimator, side, units, device):
-    """Codes of a deep estimator, from rows in other units."""
+    """Function from rows of a batch, in their units, to codes of a deep estimator."""
     net = estimator.net_
-    # A copy, which other threads do not compute with.
+    # A copy, because other threads may compute with the module itself.
     encoder = copy_of(net.module_.one_view(side)).to(device)
     between = _on(device, _units_between(net.units.get(side), units))
     projection = _on(device, estimator._projection_of(side))
@@ -110,7 +110,10 @@ def _on(device, arrays):
 
 
 def _units_between(of_estimator, of_batch):
-    """Units, of rows in the units of a batch, that are those of an estimator."""
+    """Units that turn rows in the units of a batch into rows in those of an estimator.
+
+    None means that the rows are in those units already.
+    """
     if of_estimator is None and of_batch is None:
         return None
     shape = (of_batch or of_estimator).mean.shape
@@ -122,10 +125,10 @@ def _units_between(of_estimator, of_batch):
 
 
 def _of_arrays(estimator, side, units, device):
-    """Codes of an estimator that takes arrays."""
+    """Function from rows of a batch to codes of an estimator that takes arrays."""
 
     def codes(view):
-        # In float64: columns far from 0 have no digits left in float32.
+        # In float64: float32 would lose the digits of columns far from 0.
         rows = view.detach().cpu().numpy().astype(np.float64)
         if units is not None:
             rows = units.restored(rows)

@@ -28,7 +28,7 @@ from skcrl.deep.modules._corrnet import SOURCES
 from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.metrics import pearson_sum
 
-# Settings of the authors' code and of the blog post, as far as parameters say them.
+# Settings of the authors' code and of the blog post, where a parameter stands for them.
 _PAPER: dict[str, Any] = {
     "hidden_layer_sizes": (),
     "activation": "sigmoid",
@@ -60,7 +60,7 @@ _BLOG: dict[str, Any] = {
     "lr": 1e-3,
     "max_epochs": 40,
 }
-# Mean correlation of codes that have learned to correlate.
+# Codes whose mean correlation is larger than this have learned to correlate.
 _CORRELATED = 0.1
 
 
@@ -560,7 +560,7 @@ class CorrNet(BaseJointCode):
     def _check_net(self, net, X, y):
         k = self.n_components
         for side, shape in self._sample_shapes.items():
-            # Zeros, as which a missing view enters.
+            # Zeros, because zeros stand for a missing view.
             dtype = np.int64 if side in self._integer_sides else np.float32
             samples = np.zeros((2, *shape), dtype)
             codes = try_module(net, "branch", f"{side}_encoder", samples, side, (k,))
@@ -602,7 +602,7 @@ class CorrNet(BaseJointCode):
         if self.correlation_weight > 0:
             codes = self._encode(X, "x"), self._encode(y, "y")
             if pearson_sum(*codes) > _CORRELATED * self.n_components_:
-                return  # The weight asks then for codes that reconstruct nothing.
+                return  # A large weight may ask for codes that do not reconstruct.
         sources = {"joint": (X, y), "from_x": (X, None), "from_y": (None, y)}
         for name, view, side in (("X", X, "x"), ("y", y, "y")):
             own = f"from_{side}"

@@ -1,4 +1,4 @@
-"""Rows of a Dask array, of which one block at a time is in memory."""
+"""Rows of a Dask array, one block of which is in memory at a time."""
 
 import numpy as np
 import torch
@@ -7,16 +7,16 @@ _FLOAT32 = np.finfo(np.float32).max
 
 
 class DaskRows:
-    """Rows of a Dask array by their numbers, from block to block.
+    """Rows of a Dask array, by their numbers.
 
     Parameters
     ----------
     array : Dask array of shape (n_samples, ...)
-        In chunks of whole rows, of known lengths.
+        The array, in chunks of whole rows, whose lengths are known.
     name : str
-        What it is, for errors.
+        What errors call the array.
     dtype : numpy type
-        What rows are to be of.
+        The type that rows are converted to.
     """
 
     def __init__(self, array, name, dtype):
@@ -36,9 +36,9 @@ class DaskRows:
         return np.searchsorted(self._starts, rows, side="right") - 1
 
     def __getitem__(self, rows):
-        """Tensor of some rows, a slice or an array of numbers.
+        """Tensor of some rows, given as a slice or as an array of numbers.
 
-        Blocks are computed in the order in which rows ask for them.
+        Blocks are computed in the order in which the rows first need them.
         """
         rows = (
             np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
@@ -52,7 +52,7 @@ class DaskRows:
 
     def _block(self, number):
         if self._held[0] != number:
-            self._held = None, None  # before the next: one at a time
+            self._held = None, None  # let go of it first, to hold one at a time
             values = np.asarray(self.array.blocks[number].compute(), self.dtype)
             self._require_numbers(values)
             self._held = number, values

@@ -16,18 +16,18 @@ from skcrl.deep._partners import Partners
 from skcrl.deep._processes import ALONE
 from skcrl.deep.modules import SparseRows
 
-# What a stream of random numbers is for.
+# Each purpose that random numbers are drawn for has a stream of its own.
 WEIGHTS, SPLIT, ORDER, NOISE, AUGMENT = 1, 2, 3, 4, 5
-# What networks are trained in.
+# The precision that networks are trained in.
 _TRAINED_IN = torch.float32
-# Rows of a block, fewer where a sample has many values.
+# Largest number of rows of a block, and largest number of values of several rows.
 _BLOCK_ROWS, _BLOCK_VALUES = 4096, 2**22
-# Integers whose rows torch takes by their numbers.
+# Types of integers for which torch can select rows by their numbers.
 _INDEXED = {np.dtype(kind) for kind in ("i1", "u1", "i2", "i4", "i8")}
 
 
 class PairBatch:
-    """Views of some rows, by the names of the arguments they are passed as.
+    """Views of some rows, by the names of the arguments that the module takes them as.
 
     Parameters
     ----------
@@ -76,15 +76,18 @@ class PairBatch:
         return sum(self.n_rows(name) for name in self.views if name != "y")
 
     def around(self, name):
-        """Rows of a view before and after those that are here."""
+        """Numbers of rows of a view before and after those that are here."""
         return self.n_before.get(name, 0), self.n_after.get(name, 0)
 
     def drawn_around(self, name):
-        """What random layers draw for before and after what is here of a view."""
+        """How much random layers draw for the rest of the batch, before and after it.
+
+        Counted in rows of a view, or in stored entries of a sparse view.
+        """
         return self.entries_around.get(name, self.around(name))
 
     def n_rows(self, name):
-        """Rows of a view in the whole batch."""
+        """Number of rows of a view in the whole batch."""
         return sum(self.around(name)) + len(self.views[name])
 
     def share(self, processes):
@@ -99,7 +102,7 @@ class PairBatch:
         return batch
 
     def place(self, share, n_rows):
-        """Say which of the `n_rows` rows of a batch of pairs are here."""
+        """Record which of the `n_rows` pairs of a whole batch are here."""
         for name in self.views:
             self.n_before[name] = share.start
             self.n_after[name] = n_rows - share.stop
@@ -107,7 +110,8 @@ class PairBatch:
     def parts(self, n_rows):
         """Divide the rows into even parts of at most `n_rows`, each without `about`.
 
-        There are at most as many parts as complete rows. With None there is one part.
+        There are at most as many parts as complete rows. If `n_rows` is None, there is
+        one part.
         """
         n_here = sum(len(view) for name, view in self.views.items() if name != "y")
         n_parts = 1 if n_rows is None else min(ceil(n_here / n_rows), len(self["x"]))
@@ -148,7 +152,7 @@ class PairDataset(torch.utils.data.Dataset):
     Parameters
     ----------
     x, y : Tensor of shape (n_samples, ...), CSR array or DaskRows
-        The views: in memory, in a map of a file, or in blocks of Dask's.
+        The views: in memory, in a memory-mapped file, or in the blocks of a Dask array.
     rows : Tensor of int of shape (n_rows,) or None, default=None
         Complete rows of the data set; None means all.
     x_only, y_only : Tensor of int of shape (n_rows,) or None, default=None
@@ -162,12 +166,13 @@ class PairDataset(torch.utils.data.Dataset):
     Attributes
     ----------
     validation : PairDataset, LoadedPairs or None
-        A validation set of the user's.
+        The user's validation set, if there is one.
     """
 
-    # Whether pairs come in an order of their own.
+    # Whether the order of the pairs is fixed, as in an iterable dataset.
     is_stream = False
-    # By the sides of the views that are taken in other units than they come in.
+    # Units that batches and blocks are converted to, by side. Views that have none are
+    # taken as they are.
     units: dict = {}  # noqa: RUF012
     # Sides whose views are dense arrays in memory.
     sides_in_memory: tuple[str, ...] = ()
@@ -187,14 +192,14 @@ class PairDataset(torch.utils.data.Dataset):
 
     @classmethod
     def from_arrays(cls, X, y, has_x=None, has_y=None, weights=None, partners=None):
-        """Wrap arrays; what is mapped from a file stays there.
+        """Wrap arrays; memory-mapped files are not read into memory.
 
         Parameters
         ----------
         X, y : ndarray of shape (n_samples, ...), CSR array or DaskRows
             The views.
         has_x, has_y : ndarray of bool, shape (n_samples,), or None, default=None
-            Rows that are there; None means all.
+            Rows in which this view is not missing; None means all.
         weights : ndarray of shape (n_samples,) or None, default=None
             Weight of each row: the number of samples that it stands for. Rows of weight
             0 are left out.
@@ -239,7 +244,7 @@ class PairDataset(torch.utils.data.Dataset):
     def in_units(self, units):
         """The same rows, with batches and blocks in these units.
 
-        Arrays in memory are converted at once, others row by row.
+        Arrays in memory are converted now, other views when their rows are taken.
         """
         data = copy(self)
         data.units = {s: of for s, of in units.items() if s not in self.sides_in_memory}
@@ -250,7 +255,7 @@ class PairDataset(torch.utils.data.Dataset):
         return data
 
     def part(self, rows, x_only=None, y_only=None):
-        """Some of the rows, by their numbers in the data set."""
+        """Data set of some of the rows, by their numbers in this data set."""
         part = PairDataset(
             self.x, self.y, rows, x_only, y_only, self.weights, self.partners
         )
@@ -259,7 +264,7 @@ class PairDataset(torch.utils.data.Dataset):
     def batch(
         self, device, rows, x_only=None, y_only=None, sparse_sides=(), processes=ALONE
     ):
-        """Some of the complete, the x-only and the y-only rows, on `device`.
+        """Batch of some of the complete, the x-only and the y-only rows, on `device`.
 
         If there are several processes, each gets its share of the rows.
         """
@@ -296,12 +301,15 @@ class PairDataset(torch.utils.data.Dataset):
         return batch
 
     def batches(self, parts, device, sparse_sides, generator, processes):
-        """Batches of these parts of the rows, triples as `batch` takes them."""
+        """Batches of these parts of the rows, triples (rows, x_only, y_only)."""
         for rows, x_only, y_only in parts:
             yield self.batch(device, rows, x_only, y_only, sparse_sides, processes)
 
     def shuffled(self, rows, generator):
-        """Positions of some rows in random order, block after block of Dask."""
+        """Positions of some rows in random order.
+
+        In a Dask array the blocks are shuffled, and the rows within each block.
+        """
         order = torch.randperm(len(rows), generator=generator)
         if not isinstance(self.x, DaskRows):
             return order
@@ -320,12 +328,12 @@ class PairDataset(torch.utils.data.Dataset):
             yield self._rows(side, rows), self._weights_of(rows)
 
     def first(self, n_rows):
-        """Both views of the first complete rows, fewer where samples are large."""
+        """Both views of the first `n_rows` complete rows, fewer if rows are large."""
         rows = self.rows[: min(n_rows, self._block_rows)]
         return self._rows("x", rows), self._rows("y", rows)
 
     def complete_weights(self):
-        """Weights of the complete rows, or None if each weighs one."""
+        """Weights of the complete rows, or None if each row counts as one."""
         return self._weights_of(self.rows)
 
     def content(self):
@@ -348,7 +356,10 @@ class PairDataset(torch.utils.data.Dataset):
         self.partners = found and found.numbered(rows, self.x.shape[0])
 
     def relevant(self):
-        """CSR of bool: the y that each row should find; None if only its own."""
+        """Which y each complete row should find, as a CSR array of bool.
+
+        None means that each row should find only its own.
+        """
         return self.partners and self.partners.among(self.rows.numpy())
 
     @property
@@ -362,7 +373,7 @@ class PairDataset(torch.utils.data.Dataset):
         return None if self.weights is None else self.weights[rows].numpy()
 
     def _rows(self, side, rows):
-        """Rows of a view, in its units."""
+        """Rows of a view, in the units that are set for it."""
         view, units = getattr(self, side), self.units.get(side)
         is_sparse = sparse.issparse(view)
         taken = view[rows.numpy()] if is_sparse else view[rows].numpy()
@@ -381,9 +392,10 @@ class PairDataset(torch.utils.data.Dataset):
 class PairBatches:
     """Batches of paired rows.
 
-    Every batch holds at least `batch_size` rows, or all there are: a short last batch
-    is shared out among the others, because correlations of a few rows are noise. Rows
-    of which a view is missing are spread evenly.
+    Every batch holds at least `batch_size` rows, or all rows if there are fewer. Rows
+    that would make a short last batch are shared out among the others, because the
+    correlation of a few rows is noise. Rows of which a view is missing are spread
+    evenly over the batches.
 
     Parameters
     ----------
@@ -392,12 +404,12 @@ class PairBatches:
     batch_size : int
         Fewest rows of a batch.
     shuffle : bool, default=False
-        Draw a new order each epoch, from `seed` and the number of the epoch; not of
-        pairs that come in an order of their own.
+        Whether a new order is drawn each epoch, from `seed` and the number of the
+        epoch. The pairs of an iterable dataset keep their order.
     seed : int, default=0
         Seed of the orders.
     device : str, default="cpu"
-        Where batches go.
+        Device of the batches.
     """
 
     def __init__(self, dataset, batch_size, shuffle=False, seed=0, device="cpu"):
@@ -429,13 +441,13 @@ class PairBatches:
             yield batch, None
 
     def _shared_out(self, rows, generator):
-        """Positions of rows in parts of even length, one for each batch."""
+        """Positions of `rows`, divided evenly into one part for each batch."""
         order = self.dataset.shuffled(rows, generator) if self.shuffle else None
         for start, stop in pairwise(self._bounds(len(rows))):
             yield slice(start, stop) if order is None else order[start:stop]
 
     def _sizes(self):
-        """Numbers of pairs to be taken, one after the other, from a stream."""
+        """Number of pairs of each batch of a stream, one batch after the other."""
         n = self.dataset.n_complete
         if n is None:
             return repeat(self.batch_size)
@@ -478,7 +490,7 @@ class PairSplit:
 
 
 def _whole_groups(groups, n_rows, generator):
-    """Which rows belong to randomly chosen groups that hold `n_rows` rows or more."""
+    """Mask of the rows of randomly chosen groups, which hold `n_rows` rows or more."""
     _, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
     order = torch.randperm(len(counts), generator=generator).numpy()
     n_chosen = 1 + np.searchsorted(np.cumsum(counts[order]), n_rows)
@@ -492,23 +504,23 @@ def _whole_groups(groups, n_rows, generator):
 
 
 def stream_seed(*what_for):
-    """Seed of a stream of its own for each sequence of whole numbers."""
+    """Seed of a random stream; each sequence of whole numbers gives another one."""
     state = np.random.SeedSequence(what_for).generate_state(1, np.uint64)
     return int(state[0] >> 1)
 
 
 def stream(*what_for):
-    """Generator of a stream of its own for each sequence of whole numbers."""
+    """Generator of the random stream that `stream_seed` begins."""
     return torch.Generator().manual_seed(stream_seed(*what_for))
 
 
 def trained_on(rows):
-    """Rows as networks take them: integers stay integers, others are float32."""
+    """Rows as networks take them: integers become int64, other numbers float32."""
     return rows.to(_TRAINED_IN if rows.is_floating_point() else torch.int64)
 
 
 def as_tensor(rows, device, dtype, keep_sparse=False):
-    """Rows of a dense or CSR view as a tensor of their own, or as SparseRows."""
+    """Copy of rows of a dense or CSR view as a tensor, or as SparseRows."""
     if keep_sparse and sparse.issparse(rows):
         return SparseRows.from_csr(rows, device, dtype)
     rows = rows.toarray() if sparse.issparse(rows) else np.array(rows)
@@ -517,7 +529,7 @@ def as_tensor(rows, device, dtype, keep_sparse=False):
 
 
 def block_rows(n_values):
-    """How many rows of `n_values` make a block."""
+    """Number of rows of a block, for rows of `n_values` values."""
     return min(_BLOCK_ROWS, max(1, _BLOCK_VALUES // n_values))
 
 
@@ -536,7 +548,7 @@ def require_float32(view, name):
 
 
 def _as_rows(view):
-    """A view whose rows torch takes by their numbers."""
+    """A view from which rows can be selected by their numbers: a tensor, if dense."""
     if sparse.issparse(view) or isinstance(view, DaskRows):
         return view
     if view.dtype.kind in "iu" and view.dtype not in _INDEXED:
@@ -547,13 +559,14 @@ def _as_rows(view):
     if not is_in_order:
         view = np.ascontiguousarray(view)
     with warnings.catch_warnings():
-        # Of read-only arrays, such as maps; rows of them are copied, never changed.
+        # torch warns of read-only arrays, such as memory-mapped files. Their rows are
+        # copied, and never changed.
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(view)
 
 
 def weights_of(name):
-    """Argument that takes the weights of the rows of a view of a batch."""
+    """Name of the argument for the weights of the rows of a view of a batch."""
     return "weights" if name == "x" else f"{name}_weights"
 
 
@@ -566,7 +579,7 @@ def _is_in_memory(view):
 
 
 def _is_mapped(view):
-    """Whether an array lies in a map of a file."""
+    """Whether an array lies in a memory-mapped file."""
     while isinstance(view, np.ndarray):
         view = view.base
     return isinstance(view, mmap)

@@ -42,7 +42,7 @@ from skcrl.deep.losses import individual
 from skcrl.deep.modules import IndividualBranches
 from skcrl.deep.modules._hidden_layers import hidden_layers
 
-# Bounds of the rows of a batch.
+# Smallest and largest default number of rows of a batch.
 _FEWEST_ROWS, _MOST_ROWS = 200, 2000
 
 
@@ -370,7 +370,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
                 "joint=True trains both parts from the start: set warm_start=False, "
                 "and call fit instead of partial_fit."
             )
-        # Apart, for threads that encode meanwhile with both parts of before.
+        # A copy is trained, so that threads that encode in the meantime use both parts
+        # as they were before.
         made = copy(self)
         if not going_on:
             made._begin_common(X, y, sample_weight, validation)
@@ -387,7 +388,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return self
 
     def _has_common_of_fit(self):
-        """Whether `common` stands for the common part that was fitted."""
+        """Whether `common` describes the common part that was fitted."""
         given = self._common_given()
         if isinstance(given, FrozenEstimator):
             return given.estimator is self.common_
@@ -480,7 +481,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             )
 
     def _fit_parameters(self, sample_weight, validation):
-        """What `fit` of the common part is to have beside the views."""
+        """Arguments of `fit` of the common part, apart from the views."""
         name = type(self.common_).__name__
         parameters = {}
         if sample_weight is not None:
@@ -520,7 +521,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return False
 
     def _has_own_module(self, side):
-        # Units are those of columns.
+        # Units are those of columns, which samples of other shapes do not have.
         if len(self._sample_shapes[side]) > 1:
             return True
         trains = (self, self.common_) if self.joint else (self,)
@@ -533,7 +534,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     def _batch_rows(self, n_rows):
         if self.joint:
             return self.common_._batch_rows(n_rows)
-        # Correlations of a batch need more rows than errors do.
+        # The correlation of a batch needs more rows than a reconstruction error.
         return min(max(n_rows // 100, _FEWEST_ROWS), _MOST_ROWS)
 
     def _module(self, plan):
@@ -575,7 +576,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         if shapes != of_common:
             raise ValueError(
                 f"common was fitted to samples of shape {of_common['x']} and "
-                f"{of_common['y']}, and these are of {shapes['x']} and {shapes['y']}."
+                f"{of_common['y']}, but these have {shapes['x']} and {shapes['y']}."
             )
         for view, side in ((X, "x"), (y, "y")):
             shape = (self._width(),)
@@ -594,7 +595,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             plan = plan._replace(input_dropout=dropout)
         part = JointCommon(self.common_, self.common_._make_net(net.seed, plan))
         net.module_.common = part
-        net.initialize_optimizer()  # with the parameters of the common part
+        net.initialize_optimizer()  # it now trains the common part too
         net.criterion_.function = part.with_its_loss(individual)
 
     def _hold(self, net, data, like):
@@ -616,7 +617,8 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
 
     def _finish(self, data, _like):
         of_outputs: dict[str, _moments.Moments] = {}
-        # Of what a decoder takes, by the common codes of either view.
+        # Moments of common codes with the inputs of a decoder, by the sides of the
+        # decoder and of the codes.
         of_inputs: dict[tuple, _moments.Moments] = {}
         self._decodes_outputs = self.joint
         for x, y, weights in data.blocks():
@@ -637,10 +639,11 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         }
 
     def _common_inputs(self, view, codes, side):
-        """What a decoder takes of the common part of a view with these codes."""
+        """The common part of the input of a decoder, for a view with these codes."""
         if not self._decodes_outputs:
             return codes
-        # It was trained on outputs of networks, of which codes are projections.
+        # The decoder was trained on outputs of the common network. The common codes are
+        # projections of these outputs.
         return self.common_._outputs(view, side)
 
     def _encode(self, view, side):
@@ -658,7 +661,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
             return following(self._from_part(untensored(own), to, parts), own)
         by = "y" if to == "x" else "x"
         codes = self.common_._encode(untensored(other), by)
-        if parts == "individual":  # of which the other view tells nothing
+        if parts == "individual":  # about this part the other view says nothing
             codes = np.zeros_like(codes) + self._told[to][by].x_mean
         return following(self._decode(codes, to, by), other)
 
@@ -671,7 +674,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         if parts == "common":
             outputs = like(told.of(codes), outputs)
         elif parts == "individual":
-            # What common codes tell of the outputs goes with them.
+            # Outputs without what the common codes predict of them.
             outputs = like(told.y_mean + outputs - told.of(codes), outputs)
             mean = self._told[side][side].y_mean[: common.shape[1]]
             common = like(np.zeros_like(common) + mean, outputs)
@@ -679,7 +682,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
         return self.net_.evaluate("decode", inputs, side=side)
 
     def _decode(self, codes, side, by=None):
-        # As the common codes of a view tell both kinds of inputs.
+        # The common codes of a view predict both kinds of inputs.
         inputs = self._told[side][by or side].of(codes)
         return self.net_.evaluate("decode", like(inputs, codes), side=side)
 

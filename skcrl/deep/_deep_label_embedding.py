@@ -329,7 +329,7 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
-    # Whether the encoder of the user's looked integers up in fit, by "x".
+    # Whether the user's encoder looked integers up in fit, under the key "x".
     _integers: dict[str, bool] = {}  # noqa: RUF012
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -392,7 +392,7 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
         return untensored(self._evaluated("scores", X))
 
     def _evaluated(self, method, X):
-        """What a method of the network makes of samples."""
+        """Result of a method of the network for samples."""
         check_is_fitted(self)
         return self.net_.evaluate(method, self._samples(X), side="x")
 
@@ -450,8 +450,9 @@ class DeepLabelEmbedding(NearestClassMixin, BaseDeep):
     def _check_parameters(self):
         if is_pair(self.hidden_layer_sizes):
             raise ValueError(
-                "hidden_layer_sizes must hold positive integers, of the one encoder, "
-                f"got {self.hidden_layer_sizes!r}."
+                "hidden_layer_sizes must contain positive integers, and no pair of "
+                "sequences, because there is one encoder only, got "
+                f"{self.hidden_layer_sizes!r}."
             )
 
     def _module(self, plan):

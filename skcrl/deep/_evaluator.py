@@ -1,4 +1,4 @@
-"""Methods of a network applied as it is now, by several threads and while it trains."""
+"""Methods of a network, applied by several threads at a time and during training."""
 
 from itertools import zip_longest
 
@@ -8,7 +8,7 @@ import torch
 from skcrl.deep._casts import Casts
 from skcrl.deep._stand_ins import StandIns, copy_of, tensors_in, with_children
 
-# What two runs of one network may differ by, as a share of the largest result.
+# Two runs of one network may differ by this share of the largest result.
 _ROUNDING = 1e-4
 
 
@@ -23,16 +23,17 @@ class Evaluator:
     Parameters
     ----------
     module : nn.Module
-        One of ours, in training mode for as long as it is trained.
+        A module of skcrl, which is in training mode for as long as it is trained.
     holds_users_modules : bool
-        Whether modules of the user's are in it.
+        Whether it contains modules of the user.
     """
 
     def __init__(self, module, holds_users_modules):
         self.module = module
         self.holds_users_modules = holds_users_modules
         self._casts = Casts(torch.float64)
-        # By what was asked for, whether stand-ins give it and leave all tensors alone.
+        # By method and its arguments: whether stand-ins give the same result as copies,
+        # and leave all tensors unchanged.
         self._is_safe: dict[tuple, bool] = {}
 
     def method(self, name, dtype, **kwargs):
@@ -65,13 +66,13 @@ class Evaluator:
             if is_trial:
                 in_place = self._in_place(dtype), name, given, kwargs
                 self._is_safe[asked] = copies.are_unchanged() and _gives(out, *in_place)
-            # It may be part of what the module holds.
+            # A copy, because the result may be a tensor that the module holds.
             return np.array(out.numpy())
 
         return apply
 
     def _in_place(self, dtype):
-        """The module in evaluation mode and in a precision, with its own tensors."""
+        """The module or its stand-in, in evaluation mode and in this precision."""
         is_cast, trains = dtype == torch.float64, self.module.training
         if not (is_cast or trains or self.holds_users_modules):
             return self.module
@@ -95,7 +96,7 @@ class _Copies:
         return copied
 
     def are_unchanged(self):
-        """Whether the tensors of all copies are surely still those of the modules."""
+        """Whether all tensors of the copies certainly equal those of the modules."""
         return all(_are_equal(*pair) for pair in self._tensors)
 
 
@@ -104,7 +105,7 @@ def _copied(view):
 
 
 def _gives(expected, module, name, views, kwargs):
-    """Whether a method of a module gives a result, but for rounding."""
+    """Whether a method of a module gives the expected result, except for rounding."""
     try:
         found = _untracked(getattr(module, name), views, kwargs)
     except Exception:
@@ -120,7 +121,7 @@ def _are_equal(a, b):
 
 
 def _untracked(method, views, kwargs):
-    # In inference mode tensors that a module keeps would be of no use in training.
+    # Not in inference mode: tensors that a module keeps could not be trained later.
     with torch.no_grad():
         out = method(*views, **kwargs)
     if not isinstance(out, torch.Tensor):

@@ -19,7 +19,7 @@ from skcrl.metrics._relevance import check_classes
 
 
 def checked_pairs(estimator, X, y, sample_weight, groups, reset):
-    """The first view, what to train on, and groups as numbers."""
+    """The first view, the data set to train on, and groups as numbers."""
     if y is None:
         _refuse_pairs(X)
     check_beside(X, sample_weight, "sample_weight")
@@ -45,7 +45,7 @@ def _refuse_pairs(X):
     if isinstance(X, list) and X and isinstance(X[0], tuple):
         raise ValueError(
             "X is a list of pairs: pass a torch Dataset of pairs, or two arrays. A "
-            "search such as GridSearchCV makes a list of a Dataset that has no shape; "
+            "search such as GridSearchCV turns a Dataset without a shape into a list; "
             "the page on data that memory does not hold shows a Dataset with a shape."
         )
 
@@ -74,14 +74,14 @@ def checked_validation(estimator, validation):
 
 
 def loaded_pairs(estimator, dataset, reset):
-    """Pairs of a torch Dataset, of which the first tells the shapes."""
+    """Pairs of a torch Dataset; the first pair shows the shapes."""
     data = LoadedPairs(dataset, loader_settings(estimator.net_params))
     check_samples(estimator, data, reset)
     return data
 
 
 def check_samples(estimator, loaded, reset):
-    """Check the first samples of a Dataset as views, and what they are to be."""
+    """Check the first samples of a Dataset as views, and set the types of samples."""
     for side, sample in loaded.samples.items():
         given = sample[:, 0] if side == "y" and reset and loaded.y_is_1d else sample
         check_view(estimator, given.numpy(), side, reset=reset)
@@ -89,7 +89,7 @@ def check_samples(estimator, loaded, reset):
 
 
 def content_of(data, groups):
-    """The data that a training depends on, by name."""
+    """The arrays that a training depends on, or texts that identify them, by name."""
     content = {**data.content(), "groups": groups}
     if data.validation is not None:
         held = data.validation.content()
@@ -98,7 +98,7 @@ def content_of(data, groups):
 
 
 def require_pairs_alone(dataset, y, sample_weight=None, groups=None):
-    """Raise ValueError for what does not go with a torch Dataset of pairs."""
+    """Raise ValueError for arguments that cannot come with a torch Dataset of pairs."""
     if y is not None:
         raise ValueError(
             "A torch Dataset gives both views, as pairs (x, y): call fit(dataset), "
@@ -108,14 +108,14 @@ def require_pairs_alone(dataset, y, sample_weight=None, groups=None):
         if given is not None:
             raise ValueError(
                 f"{name} can be used with arrays, but not with a torch Dataset. "
-                "Instead of weights, let the Dataset return a pair as often as it "
-                "counts, for example by torch.utils.data.Subset; instead of groups, "
-                "let it return equal views for samples that belong together."
+                "Instead of weights, let the Dataset return a pair as many times as "
+                "its weight says, for example by torch.utils.data.Subset; instead of "
+                "groups, let it return equal views for samples that belong together."
             )
 
 
 def require_views(views):
-    """Raise ValueError for torch Datasets where views are needed whole."""
+    """Raise ValueError for a torch Dataset where only arrays are accepted."""
     for side, view in views.items():
         if is_dataset(view):
             raise ValueError(
@@ -125,14 +125,14 @@ def require_views(views):
 
 
 def dask_type(estimator, view, side):
-    """Type to which the rows of a Dask array are converted."""
+    """Type that the rows of a Dask array are converted to."""
     if side in estimator._integer_sides:
         return np.int64
     return np.float32 if view.dtype == np.float32 else np.float64
 
 
 def _pairs(estimator, X, y, weights=None, present=()):
-    """Rows of two validated views, as they are trained on."""
+    """Data set of the rows of two validated views."""
     has_x, has_y = present or (None, None)
     views = {"x": untensored(X), "y": untensored(y)}
     for side, view in views.items():

@@ -13,26 +13,27 @@ from skcrl.deep._data import as_tensor
 from skcrl.deep._stand_ins import copy_of
 from skcrl.deep._users_modules import misshapen, refusal_named
 
-# Values of a block that autograd keeps at most, and rows of it.
+# Largest number of values that autograd keeps for a block, and of rows of a block.
 _KEPT_VALUES, _BLOCK_ROWS = 2**26, 4096
 
 
 class PairScores:
     """Scores of pairs, from samples of one view and the codes of the other.
 
-    On copies of all modules: those of the estimator and of the user stay as they are.
+    The scores are computed by copies of all modules. The modules of the estimator and
+    of the user stay as they are.
 
     Parameters
     ----------
     estimator : TwoViewTransformer
-        Fitted, with modules of its views.
+        A fitted estimator whose views are encoded by modules.
     side : {"x", "y"}
         Side of the samples.
     score : {"common", "individual"} or callable
-        "common" is of both common codes, "individual" of the individual codes of `side`
-        and both common codes.
+        The score "common" depends on the common codes of both views. The score
+        "individual" depends on these and on the individual codes of `side`.
     extractor : nn.Module or None
-        From samples to rows of the view of `side`.
+        Module that turns samples into rows of the view of `side`.
     dtype : {"float32", "float64"}
         Precision to compute in.
     """
@@ -51,23 +52,26 @@ class PairScores:
                 )
             parts = {"extractor": extractor, **parts}
         self.dtype, self.device = getattr(torch, dtype), _device_of(parts.values())
-        with torch.inference_mode(False):  # else they would have no gradient
+        with torch.inference_mode(False):  # otherwise there would be no gradient
             copies = nn.ModuleDict({name: copy_of(m) for name, m in parts.items()})
             self.modules = copies.to(self.device, self.dtype).requires_grad_(False)
 
     @property
     def searched_for_layers(self):
-        """The extractor, or else the module that the score is computed from."""
+        """The module in which "grad_cam" finds its layer.
+
+        This is the extractor, if there is one, or the encoder that the score is about.
+        """
         if "extractor" in self.modules:
             return self.modules["extractor"]
         if "individual" in self.modules:
-            # Not that of the common codes, which individual ones are computed with.
+            # The module of individual codes also contains that of the common codes.
             own = self.modules["individual"]
             return getattr(own, "encoder", own)
         return self.modules["common"]
 
     def __call__(self, samples, others):
-        """Scores (n_samples,) of samples and codes (n_samples, n_components)."""
+        """Scores (n_samples,) of samples with other codes (n_samples, n_components)."""
         view = self._extracted(samples)
         codes = self.modules["common"](view)
         pair = (codes, others) if self.side == "x" else (others, codes)
@@ -96,18 +100,18 @@ class PairScores:
 
 
 def gradient_maps(scores, samples, others, method, layer, baseline, n_steps):
-    """Maps of scores in samples.
+    """Maps that show how the scores depend on the values of each sample.
 
     Parameters
     ----------
     scores : PairScores
     samples : ndarray of shape (n_samples, ...)
-        In the precision of `scores`.
+        Samples in the precision of `scores`.
     others : ndarray of shape (n_samples, n_components)
         Common codes of the other view.
     method : {"gradient", "gradient_times_input", "grad_cam", "integrated"}
     layer : str or None
-        Name of the module whose feature maps "grad_cam" weighs; None is the last.
+        Name of the layer whose feature maps "grad_cam" weighs; None means the last one.
     baseline : ndarray of the shape of a sample
         Where the path of "integrated" begins.
     n_steps : int
@@ -116,7 +120,7 @@ def gradient_maps(scores, samples, others, method, layer, baseline, n_steps):
     Returns
     -------
     maps : ndarray of shape (n_samples, ...)
-        Of the shape of the samples, (n_samples, height, width) for "grad_cam".
+        Maps of the shape of the samples, or (n_samples, height, width) for "grad_cam".
     """
 
     def block(start, stop):
@@ -124,7 +128,7 @@ def gradient_maps(scores, samples, others, method, layer, baseline, n_steps):
         codes = as_tensor(others[start:stop], scores.device, scores.dtype)
         return rows, codes
 
-    # Whatever mode the user computes in.
+    # Gradients are needed, even if the user has switched them off.
     with torch.inference_mode(False), torch.enable_grad():
         compute = {"gradient": _gradient, "gradient_times_input": _times_input}
         if method == "integrated":
@@ -155,9 +159,9 @@ def _times_input(samples, scores):
 
 
 def _integrated(samples, scores, baseline, n_steps):
-    """Mean gradient on the way from the baseline, times the way.
+    """Mean gradient on the line from the baseline to a sample, times their difference.
 
-    Its sum is what the score rises by on the way.
+    The sum of the map is the score of the sample minus the score of the baseline.
     """
     nodes, weights = np.polynomial.legendre.leggauss(n_steps)
     way, total = samples - baseline, torch.zeros_like(samples)
@@ -167,15 +171,16 @@ def _integrated(samples, scores, baseline, n_steps):
 
 
 def _grad_cam(samples, scores, layer):
-    """Channels of a layer weighed by their mean gradients, where they raise the score.
+    """Sum of the channels of a layer, each weighted by its mean gradient.
 
-    Selvaraju et al. (2017), eqs. 1 and 2.
+    Negative values become 0, so that the map shows what raises the score (Selvaraju et
+    al., 2017, eqs. 1 and 2).
     """
     kept = []
 
     def tap(module, args, output):
         kept.append(output.detach().requires_grad_())
-        return kept[-1].clone()  # which the next layer may change in place
+        return kept[-1].clone()  # the next layer may change its input in place
 
     with layer.register_forward_hook(tap):
         raised = scores(samples)
@@ -194,12 +199,12 @@ def _slopes(scores, at):
             "encoder or the score computes under torch.no_grad(), detaches its input, "
             "or returns a constant. Let it compute with tensors throughout."
         )
-    # Of what the score does not depend on they are zeros.
+    # A score has the gradient 0 with respect to values that it does not depend on.
     return torch.autograd.grad(scores.sum(), at, materialize_grads=True)[0]
 
 
 def _layer_of(scores, name, sample, code):
-    """The layer of that name, or the last, that gives feature maps."""
+    """The layer of this name, or the last layer, among those that give feature maps."""
     names = _names_of_feature_maps(scores, sample, code)
     if name is None and names:
         name = names[-1]
@@ -220,7 +225,7 @@ def _names_of_feature_maps(scores, sample, code):
 
     def note(name, _, args, output):
         is_map = isinstance(output, Tensor) and output.ndim == 4
-        # One pixel is what is left after pooling, and says nothing of where.
+        # A map of one pixel, as after global pooling, has no information about place.
         if is_map and output[0, 0].numel() > 1 and output is not sample:
             names.append(name)
 
@@ -232,9 +237,10 @@ def _names_of_feature_maps(scores, sample, code):
 
 
 def _rows_of_a_block(scores, sample, code):
-    """How many rows go together, by what autograd keeps of each.
+    """Number of rows of a block, from the number of values that autograd keeps of one.
 
-    Found out with one row and two of them: layers keep their weights only once.
+    One row and two rows are tried. The difference is what autograd keeps of a row,
+    because weights of layers are kept only once.
     """
 
     def kept(n_rows):

@@ -12,9 +12,10 @@ from skcrl._scores import common_scores, individual_scores
 class GradientPenalty:
     r"""Elastic net on the gradient of a score of each sample in both of its views.
 
-    The mean over samples of :math:`l_1 \|g\|_1 + l_2 \|g\|_2^2`, added up over the
-    views (eq. 7 of MUC2M). Scores are of codes standardised over the batch, whose means
-    and deviations are constants to g: it is the gradient in the sample alone.
+    The penalty is the mean over samples of :math:`l_1 \|g\|_1 + l_2 \|g\|_2^2`, added
+    up over the views (eq. 7 of MUC2M). Scores are computed from codes that are
+    standardised over the batch. The gradient g treats the means and deviations of the
+    batch as constants: only the sample itself varies.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class GradientPenalty:
         self.score = score
 
     def __call__(self, outputs, batch):
-        """Penalty on a batch, of whose views the gradient is tracked."""
+        """Penalty of a batch whose views require gradients."""
         codes = [getattr(outputs, name) for name in self.score.of]
         weights = batch.about.get("weights")
         if weights is not None:
@@ -39,7 +40,8 @@ class GradientPenalty:
         in_codes = torch.autograd.grad(scores.sum(), standard, create_graph=True)
         penalty = torch.zeros((), device=scores.device)
         for side, code, in_code in zip(("x", "y"), codes, in_codes, strict=True):
-            # Back to the view, past the means, and through the deviations as they are.
+            # The gradient from the standardised codes back to the view. The means and
+            # deviations of the batch are taken as constants.
             by = _linalg.inverse_deviation(code, weights)
             gradient = _gradient(code, batch[side], in_code * by, side)
             rows = gradient.flatten(1)  # (n_samples, n_features)
@@ -54,17 +56,17 @@ class CommonScore:
     of = "x_code", "y_code"
 
     def __call__(self, codes, outputs, weights):
-        """Scores, by the standardised codes."""
+        """Scores from the standardised common codes."""
         return common_scores(*codes)
 
 
 class IndividualScore:
-    """Individual scores of the samples of a batch, of both views (section 3.2)."""
+    """Sum of the individual scores of both views, for each sample (section 3.2)."""
 
     of = "x_individual", "y_individual"
 
     def __call__(self, codes, outputs, weights):
-        """Scores, by the standardised codes."""
+        """Scores from the standardised individual codes."""
         common = [
             _linalg.standardise(code, weights)
             for code in (outputs.x_code, outputs.y_code)
@@ -73,7 +75,7 @@ class IndividualScore:
 
 
 def check_gradient_penalty(estimator, n_processes):
-    """Raise ValueError for a penalty that cannot be, or not with the rest."""
+    """Raise ValueError for an invalid penalty, or one that other parameters exclude."""
     weights = estimator.gradient_penalty
     are_weights = np.shape(weights) == (2,) and all(
         isinstance(w, Real) and 0 <= float(w) < float("inf") for w in weights
@@ -91,7 +93,7 @@ def check_gradient_penalty(estimator, n_processes):
         if is_set:
             raise ValueError(
                 f"gradient_penalty cannot be used with {name}, because it needs second "
-                "derivatives over the whole batch: set one of them to its default."
+                "derivatives over the whole batch: give up one of the two."
             )
     if estimator._integer_sides:
         side = estimator._integer_sides[0]

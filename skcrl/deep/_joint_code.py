@@ -1,11 +1,11 @@
-"""Base class of estimators with one joint code, with zeros for a missing view."""
+"""Base class of estimators with one joint code, where zeros mean a missing view."""
 
 from skcrl.deep._pretraining import pretrain
 from skcrl.deep._two_view import BaseDeepTwoView
 
 
 class BaseJointCode(BaseDeepTwoView):
-    """Encodes either view, or both, by one module with ``encode(x, y)``."""
+    """Encodes one view alone, or both, by one module with ``encode(x, y)``."""
 
     _trains_on_unpaired = True
 

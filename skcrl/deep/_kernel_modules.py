@@ -12,17 +12,17 @@ from skcrl.kernel._feature_maps import FourierMap, NystroemMap
 
 
 class KernelModule(nn.Module):
-    """What encodes one view: the features of its kernel, and their linear codes.
+    """Encoder of one view: the features of its kernel, and their linear codes.
 
     Parameters
     ----------
     encoder : Encoder
-        Of KernelCCA, with a kernel that is one of KERNELS.
+        An encoder of KernelCCA whose kernel is one of KERNELS.
 
     Notes
     -----
-    In float64 whatever it is cast to, as the estimator computes: codes are sums of
-    large terms that cancel.
+    Like the estimator, the module computes in float64, also after a cast to another
+    precision: codes are sums of large terms that cancel.
 
     Shape: (n_samples, n_features) -> (n_samples, n_components).
     """
@@ -33,16 +33,16 @@ class KernelModule(nn.Module):
         self.project = LinearCodes(encoder.mean, encoder.weights)
 
     def forward(self, view):
-        """Codes of rows of the view, in their dtype."""
+        """Codes of rows of the view, in the dtype of the rows."""
         return self.project(self.features(view.double())).to(view.dtype)
 
     def _apply(self, fn, recurse=True):
-        # It follows to other devices, and to no other dtype.
+        # The module can be moved to another device, but not cast to another dtype.
         return super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)
 
 
 def _features(features):
-    """Module of what KernelCCA maps a view to."""
+    """Module that computes the features to which KernelCCA maps a view."""
     if isinstance(features, FourierMap):
         return _Fourier(*features)
     if isinstance(features, NystroemMap):
@@ -52,7 +52,7 @@ def _features(features):
 
 
 class _KernelWith(nn.Module):
-    """Kernel of a view with fixed rows, both about the origin of the kernel."""
+    """Kernel between a view and fixed rows, both minus the origin of the kernel."""
 
     rows: Tensor
     origin: Tensor
@@ -64,7 +64,8 @@ class _KernelWith(nn.Module):
         self.register_buffer("origin", torch.as_tensor(origin).double())
         self.register_buffer("rows", torch.as_tensor(rows).double() - self.origin)
         self.function, names, defaults = KERNELS[kernel.metric]
-        # scikit-learn's defaults, of which gamma is 1 over the number of columns.
+        # The defaults of scikit-learn: gamma is 1 over the number of columns, except in
+        # the kernels for which KERNELS has another default.
         known = {"gamma": 1 / rows.shape[1], **defaults, **kernel.params}
         self.params: Any = {name: known[name] for name in names}
 
@@ -109,12 +110,12 @@ def _cosine(a, b):
 
 def _unit_length(a):
     squares = (a * a).sum(1, keepdim=True)
-    # 1 in place of 0, whose root has no derivative.
+    # 1 replaces 0, because the root has no derivative at 0.
     return a * torch.where(squares > 0, squares, 1.0) ** -0.5
 
 
 def _rbf(a, b, gamma):
-    # By products: differences would take memory for len(a) * len(b) rows.
+    # Products of rows need less memory than their len(a) * len(b) differences.
     squares = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
     return torch.exp(-gamma * squares.clamp_min(0))
 
@@ -124,10 +125,11 @@ def _laplacian(a, b, gamma):
 
 
 def _additive_chi2(a, b):
-    # What scikit-learn refuses comes out as NaN.
+    # Negative values, which scikit-learn refuses, give NaN.
     a = torch.where(a < 0, torch.nan, a)[:, None]
     total = a + b
-    # (a - b)^2 / (a + b), in a form whose slope at a = b = 0 is that from above.
+    # (a - b)^2 / (a + b), in a form whose derivative at a = b = 0 is the one-sided
+    # derivative for positive values.
     return -(total - 4 * a * b / torch.where(total > 0, total, 1.0)).sum(2)
 
 
@@ -135,7 +137,7 @@ def _chi2(a, b, gamma):
     return torch.exp(gamma * _additive_chi2(a, b))
 
 
-# Function, names of its parameters, and those of scikit-learn's defaults that differ.
+# Function, names of its parameters, and defaults of scikit-learn that hold only for it.
 KERNELS: dict[str, tuple] = {
     "additive_chi2": (_additive_chi2, (), {}),
     "chi2": (_chi2, ("gamma",), {"gamma": 1.0}),

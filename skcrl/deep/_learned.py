@@ -1,4 +1,4 @@
-"""Checks of the result of a training: codes that vary, views that are reconstructed."""
+"""Checks after a training: codes must vary, and views must be reconstructed."""
 
 import warnings
 
@@ -7,21 +7,21 @@ from scipy import sparse
 
 from skcrl.exceptions import DegenerateFitWarning
 
-# Rows that are looked at.
+# Number of rows that are checked.
 N_ROWS = 1000
-# The spread of codes, beside their size, that rounding alone gives in float32.
+# The spread of constant codes that rounding in float32 gives, as a share of their size.
 _ROUNDING = 1e-5
 
 
 def warn_of_constant_codes(estimator, views, codes):
-    """Warn where all codes of a view are one, and the view is not.
+    """Warn if all codes of a view are equal although the rows of the view are not.
 
     Parameters
     ----------
     estimator : BaseDeep
-        Fitted.
+        Fitted estimator.
     views, codes : dict of str to array
-        Of either view, by its name.
+        The views and their codes, by the names of the views.
     """
     constant = [name for name, view in views.items() if not _varies(view)]
     for name, view in views.items():
@@ -38,7 +38,7 @@ def warn_of_constant_codes(estimator, views, codes):
 
 
 def warn_of_no_reconstruction(estimator, name, view, reconstructed):
-    """Warn where a view was reconstructed no better than by its means."""
+    """Warn if the means of a view reconstruct it at least as well as the estimator."""
     if sparse.issparse(view) or not _varies(view):
         return
     view, reconstructed = (
@@ -58,7 +58,7 @@ def _varies(view):
 
 
 def _spread(view):
-    """Largest minus smallest number of the column where these differ most."""
+    """Largest range of a column: its largest minus its smallest number."""
     if sparse.issparse(view):
         return float((view.max(axis=0) - view.min(axis=0)).max())
     return float(np.ptp(view, axis=0).max())

@@ -14,7 +14,7 @@ from skcrl.deep._data import PairBatch, block_rows, require_float32, trained_on
 from skcrl.deep._partners import Partners, may_repeat
 
 _NAMES = {"x": "X", "y": "y"}
-# What of a DataLoader the order of the pairs decides, or each epoch anew.
+# Parameters of a DataLoader that skcrl sets itself.
 _OURS = {
     *("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "drop_last"),
     *("generator", "persistent_workers"),
@@ -33,7 +33,7 @@ class _Loaded:
     Parameters
     ----------
     dataset : torch Dataset
-        Map-style or iterable.
+        A map-style or an iterable Dataset.
     settings : dict
         Parameters of the DataLoader.
 
@@ -141,7 +141,11 @@ class _Loaded:
         return views
 
     def _load(self, generator, numbers=None, batch_size=None):
-        """Views by side of batches: of these rows, or the next ones of a stream."""
+        """Yield the views of each batch, by side.
+
+        `numbers` has the rows of each batch. Without it, `batch_size` rows of a stream
+        make a batch.
+        """
         loader = DataLoader(
             self.dataset,
             batch_size=1 if batch_size is None else batch_size,
@@ -180,9 +184,10 @@ class _Loaded:
         )
 
     def _in_lots(self, sizes, generator, joins_rest):
-        """Views by side of consecutive samples of a stream, in lots of these sizes.
+        """Yield consecutive samples of a stream in lots of these sizes, views by side.
 
-        A short rest is joined to the last lot, or is a lot of its own.
+        If too few samples are left for another lot, they are joined to the last lot
+        (`joins_rest`), or are a lot of their own.
         """
         sizes = iter(sizes)
         first = next(sizes)
@@ -202,7 +207,7 @@ class _Loaded:
             joined = _joined(waiting)
             held = {side: view[:size] for side, view in joined.items()}
             waiting = [{side: view[size:] for side, view in joined.items()}]
-        next(loaded, None)  # finds out whether there are more
+        next(loaded, None)  # raises an error if there are more than the length says
         if held is None:
             yield _joined(waiting)
         elif joins_rest or not _n_rows(waiting):
@@ -212,7 +217,7 @@ class _Loaded:
             yield _joined(waiting)
 
     def _counted(self, loaded):
-        """The same batches of a stream, whose length must be the one that it has."""
+        """Yield the same batches; raise ValueError unless they add up to the length."""
         n_seen = 0
         for views in loaded:
             n_seen += _n_rows([views])
@@ -229,7 +234,7 @@ class _Loaded:
             )
 
     def _in_blocks(self, rows=None):
-        """Views by side, as arrays, of all or of these rows, some at a time."""
+        """Yield blocks of all rows, or of these rows: arrays of the views, by side."""
         size = block_rows(max(map(prod, self.shapes.values())))
         generator = torch.Generator()
         if self.is_stream:
@@ -246,22 +251,23 @@ class _Loaded:
 
 
 class LoadedPairs(_Loaded, torch.utils.data.Dataset):
-    """Pairs of a Dataset, as a training takes them.
+    """Pairs of a Dataset, in the batches and blocks that a training needs.
 
     Parameters
     ----------
     dataset : torch Dataset
-        Map-style or iterable, of pairs (x, y).
+        A map-style or an iterable Dataset of pairs (x, y).
     settings : dict
         Parameters of the DataLoader.
     """
 
     n_unpaired = 0
     weights = None
-    # By the sides of the views that are taken in other units than they come in.
+    # Units that batches and blocks are converted to, by side. Views that have none are
+    # taken as they are.
     units: dict = {}  # noqa: RUF012
     validation: Any = None
-    # Pairs of a stream that a batch is to have at least.
+    # Smallest number of pairs that a batch of a stream must have.
     fewest_rows = 1
     _finds_partners = False
 
@@ -284,7 +290,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
 
     @property
     def partners(self):
-        """None: they are found batch by batch."""
+        """None, because partners are found batch by batch."""
         return None
 
     def in_units(self, units):
@@ -304,9 +310,11 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return torch.randperm(len(rows), generator=generator)
 
     def batches(self, parts, device, sparse_sides, generator, processes):
-        """Batches of these parts of the pairs, given as positions or as sizes.
+        """Yield batches of these parts of the pairs.
 
-        If there are several processes, each loads its share, unless it needs all pairs.
+        The parts are positions of pairs, or numbers of pairs of a stream. If there are
+        several processes, each loads only its share, except that each process loads all
+        pairs of a stream, and all pairs if partners must be found.
         """
         if self.is_stream:
             loaded = self._in_lots(parts, generator, joins_rest=True)
@@ -358,7 +366,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return torch.from_numpy(units.standardised(view.numpy(), np.float32))
 
     def blocks(self):
-        """The pairs, some at a time: arrays of both views, and no weights."""
+        """Yield blocks of pairs: arrays of both views, and None for the weights."""
         for views in self._in_blocks(self.rows):
             x, y = (
                 self._in_units(torch.from_numpy(views[side]), side).numpy()
@@ -367,16 +375,16 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
             yield x, y, None
 
     def unpaired_blocks(self, side):
-        """No rows: each has both views."""
+        """Return no blocks, because each pair has both views."""
         return ()
 
     def first(self, n_rows):
-        """Both views of the first pairs, fewer where samples are large."""
+        """Both views of the first `n_rows` pairs, fewer if pairs are large."""
         x, y, _ = next(self.blocks())
         return x[:n_rows], y[:n_rows]
 
     def complete_weights(self):
-        """None: each pair weighs one."""
+        """None, because each pair counts as one."""
         return None
 
     def find_partners(self, groups=None):
@@ -384,7 +392,10 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         self._finds_partners = True
 
     def relevant(self):
-        """CSR of bool: the y that each pair should find; None if only its own."""
+        """Which y each pair should find, as a CSR array of bool.
+
+        None means that each pair should find only its own.
+        """
         if not self._relevant:
             found = Partners.in_blocks(
                 map(torch.from_numpy, pair[:2]) for pair in self.blocks()
@@ -393,7 +404,7 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
         return self._relevant[0]
 
     def content(self):
-        """What identifies the data, as far as their first and last samples show."""
+        """What identifies the data: class, length, and the first and last samples."""
         last = self._first
         if not self.is_stream:
             last = self._collate([self.dataset[self.n_complete - 1]])
@@ -411,16 +422,17 @@ class LoadedPairs(_Loaded, torch.utils.data.Dataset):
 
 
 class LoadedSide(_Loaded):
-    """Samples of one side: those of a Dataset, or of its pairs.
+    """Samples of one side, from a Dataset of samples or of pairs.
 
     Parameters
     ----------
     dataset : torch Dataset
-        Map-style or iterable, of samples, alone or in tuples of one, or of pairs.
+        A map-style or an iterable Dataset. It gives samples, tuples of one sample, or
+        pairs.
     settings : dict
         Parameters of the DataLoader.
     side : {"x", "y"}
-        The side to take of a pair.
+        The side that is taken of each pair.
     """
 
     def __init__(self, dataset, settings, side):
@@ -434,12 +446,12 @@ class LoadedSide(_Loaded):
 
     def _collate(self, items):
         if not isinstance(items[0], (tuple, list)):
-            # What the user's own function makes of pairs it makes of nothing else.
+            # The user's collate_fn is made for pairs, and cannot take single samples.
             self.settings = {**self.settings, "collate_fn": None}
         return super()._collate(items)
 
     def blocks(self):
-        """The samples, some at a time, as arrays."""
+        """Yield blocks of samples, as arrays."""
         for views in self._in_blocks():
             yield views[self.side]
 
@@ -456,7 +468,7 @@ def require_numbers(view, side, where):
 
 
 def _length(dataset):
-    """Length of a dataset, None where it has none."""
+    """Length of a dataset, or None if it has no length."""
     try:
         return len(dataset)
     except (TypeError, AssertionError, NotImplementedError):
@@ -464,7 +476,7 @@ def _length(dataset):
 
 
 def _refuse_masks(item):
-    """Raise ValueError for masked arrays, of which torch takes what is masked."""
+    """Raise ValueError for masked arrays: torch would take the masked values."""
     views = item if isinstance(item, (tuple, list)) else (item,)
     if any(isinstance(view, np.ma.MaskedArray) for view in views):
         raise ValueError(
@@ -478,7 +490,7 @@ def _n_rows(lots):
 
 
 def _joined(lots):
-    """Views by side of several lots, one after the other."""
+    """Views by side, with the rows of several lots one after the other."""
     lots = [views for views in lots if _n_rows([views])]
     if len(lots) == 1:
         return lots[0]

@@ -35,21 +35,22 @@ _SETTINGS = (
     *("lr", "batch_size", "device", "verbose"),
 )
 _PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__")
-# Where a module has its encoders, if not in `encoders`.
+# Name of the attribute that holds the encoders of a module, if it is not `encoders`.
 _ENCODERS = {"CorrNetModule": "hidden"}
-# Beside the layers, which have weights: dimensions of a sample, and the like.
+# Number of items that a sequence may have in addition to one for each weight, such as
+# the dimensions of a sample.
 _OTHER_ITEMS = 16
 
 
 def made_with(net):
-    """The arguments of `net`, all plain data except for modules of the user."""
+    """The arguments of `net`, which are plain data except for the user's modules."""
     parameters = net.get_params(deep=False)
     split, hyper = parameters["train_split"], parameters["criterion__hyper"]
     return {
         "module": parameters["module"].__name__,
         "optimizer": parameters["optimizer"].__name__,
         "loss": parameters["criterion__function"].__name__,
-        # Among them, perhaps, another loss.
+        # One of the hyper-parameters may be another loss, which is named too.
         "hyper": {name: getattr(v, "__name__", v) for name, v in hyper.items()},
         "validation_fraction": None if split is None else split.fraction,
         "settings": {name: parameters[name] for name in _SETTINGS},
@@ -60,7 +61,7 @@ def made_with(net):
 
 
 def arguments(made_with):
-    """Arguments of the constructor of a net, on a device that there is here."""
+    """Arguments of the constructor of a net; the device is one that is found here."""
     settings = {name: made_with["settings"][name] for name in _SETTINGS}
     if not _is_here(settings["device"]):
         settings["device"] = "cpu"
@@ -79,7 +80,7 @@ def arguments(made_with):
 
 
 def _is_here(device):
-    """Whether torch computes here on a device, which must be one that it knows."""
+    """Whether torch can use a device here; its name must be known to torch."""
     device = torch.device(device)
     try:
         torch.zeros(1, device=device).item()
@@ -89,7 +90,7 @@ def _is_here(device):
 
 
 def require_arrays(state):
-    """Raise ValueError for weights, of modules of the user's, that NumPy has not."""
+    """Raise ValueError for weights of the user's modules that NumPy cannot hold."""
     for name, weight in state.items():
         dtype: Any = getattr(weight, "dtype", type(weight))
         try:
@@ -106,14 +107,15 @@ def require_arrays(state):
 
 
 def check_weights(made_with, weights):
-    """Raise an error unless a net of such a description, which may be any, has these.
+    """Raise an error unless a net of this description has these weights.
 
-    No more memory is taken than they take.
+    The description comes from a file, and may be anything. The check does not take more
+    memory than the weights themselves.
 
     Raises
     ------
     UnfitNetworkError
-        If a network of the user's has other weights.
+        If a network of the user has other weights.
     """
     parameters = made_with["parameters"]
     if not isinstance(made_with["settings"]["compiled"], bool):
@@ -131,7 +133,7 @@ def check_weights(made_with, weights):
             raise ValueError(f"its network has a {type(value).__name__} as {name}")
         if _n_items(value) > len(weights) + _OTHER_ITEMS:
             raise ValueError(
-                f"its network has {_n_items(value)} {name} but no such weights"
+                f"its network has {_n_items(value)} {name} but too few weights for them"
             )
     rest = dict(weights)
     for name, module in users.items():
@@ -143,7 +145,7 @@ def check_weights(made_with, weights):
                 for name, value in parameters.items()
                 if name.startswith("module__")
             }
-            # Without weights, which are checked already.
+            # The user's modules are left out: their weights are checked already.
             | dict.fromkeys(users, nn.Identity())
         ).float()
     got = _of_arrays(rest)
@@ -151,8 +153,8 @@ def check_weights(made_with, weights):
     for name in sorted(expected.keys() | got.keys()):
         if expected.get(name) != got.get(name):
             raise ValueError(
-                f"its network has the weights {name} of {got.get(name)}, and should "
-                f"have those of {expected.get(name)}"
+                f"the weights {name} of its network are {got.get(name)}, but should be "
+                f"{expected.get(name)}"
             )
         _require_finite(name, rest[name])
         if name.endswith("running_var") and (rest[name] < 0).any():
@@ -160,14 +162,14 @@ def check_weights(made_with, weights):
 
 
 def _n_items(value):
-    """Number of items, with those of items that are sequences."""
+    """Number of items of a sequence and of the sequences in it."""
     nested = (item for item in value if isinstance(item, (list, tuple, np.ndarray)))
     return len(value) + sum(map(len, nested))
 
 
 def _place(name, module):
-    """How the weights of a user's network begin within a module of that name."""
-    if name == "encoder":  # the only one
+    """How the names of the weights of a user's network begin in this module."""
+    if name == "encoder":  # the module has one encoder only
         return "encoder."
     side, _, part = name.partition("_")
     holder = "decoders" if part == "decoder" else _ENCODERS.get(module, "encoders")
@@ -175,7 +177,10 @@ def _place(name, module):
 
 
 def _taken(weights, prefix):
-    """Those weights whose names begin so, taken out, by the rest of their names."""
+    """Take the weights whose names begin with `prefix` out of `weights`.
+
+    They are returned by the rest of their names.
+    """
     names = [name for name in weights if name.startswith(prefix)]
     return {name.removeprefix(prefix): weights.pop(name) for name in names}
 
@@ -190,16 +195,16 @@ def _check_users(name, module, weights):
                 f"{name} has {_shown(expected.get(key))} as {key!r:.80}, and the "
                 f"file {_shown(got.get(key))}"
             )
-    # Buffers may be masks, infinite ones too.
+    # Only parameters must be finite. Buffers may be masks with infinite values.
     parameters = dict(module.named_parameters(remove_duplicate=False))
     for key in parameters.keys() & weights.keys():
         _require_finite(f"{key} of {name}", weights[key])
 
 
 def _of_tensors(state, got):
-    """Shapes and types by name; nets are trained in float32, whatever they were in.
+    """Shapes and types of tensors, by name; the type of floats is always float32.
 
-    Those that a lazy module has not yet are taken as they were got.
+    A lazy module does not know its shapes yet. For these the ones in `got` are taken.
     """
     return {
         name: got.get(name)

@@ -46,7 +46,7 @@ from skcrl.persistence._networks import Network
 
 
 class Objective(nn.Module):
-    """A loss function with its hyper-parameters, as the criterion skorch asks for."""
+    """A loss function with its hyper-parameters, as a criterion of skorch."""
 
     def __init__(self, function, hyper):
         super().__init__()
@@ -68,7 +68,7 @@ class TwoViewNet(NeuralNet):
     Parameters
     ----------
     module : class of nn.Module
-        Made with the parameters that begin with ``module__``.
+        Class of the module. It gets the parameters that begin with ``module__``.
     seed : int
         Seed of every random number.
     penalty : float, default=0.0
@@ -78,7 +78,7 @@ class TwoViewNet(NeuralNet):
         Whether the forward pass computes in bfloat16 where torch considers this safe.
         The loss is computed in float32.
     compiled : bool, default=False
-        Whether torch compiles what the module does by rows.
+        Whether torch compiles the part of the module that computes row by row.
     micro_batch_size : int or None, default=None
         Number of rows that go through the module at once in training; None means a
         batch.
@@ -86,13 +86,14 @@ class TwoViewNet(NeuralNet):
         Further parameters of skorch.
     """
 
-    # Units of the views by side, in which the net was trained; set after training.
+    # Units of the views that the net was trained in, by side. They are set after
+    # training.
     units: dict[str, Units] = {}  # noqa: RUF012
-    # The processes that train it together.
+    # The processes that train the net together.
     processes = ALONE
-    # Augmentation of its batches during training.
+    # Augmentation of the batches during training.
     augmentation: Augmentation | None = None
-    # Penalty that is added to its loss during training.
+    # Penalty that is added to the loss during training.
     gradient_penalty: GradientPenalty | None = None
 
     def __init__(
@@ -138,7 +139,7 @@ class TwoViewNet(NeuralNet):
         return [*others, ("print_log", EpochTable())]
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        """The training and the validation part, which may be the user's own."""
+        """The training part and the validation part, or the user's validation set."""
         if X.validation is not None:
             return X, X.validation
         return super().get_split_datasets(X, y, **fit_params)
@@ -148,7 +149,8 @@ class TwoViewNet(NeuralNet):
         batches = super().get_iterator(dataset, training=training)
         batches.epoch = len(self.history)
         if training and self.augmentation:
-            # It sees whole batches, dense ones, which are shared out after it.
+            # The augmentation takes whole, dense batches. The processes share them
+            # afterwards.
             return batches
         batches.sparse_sides = self._sparse_sides
         batches.processes = self.processes
@@ -172,11 +174,12 @@ class TwoViewNet(NeuralNet):
             self._reseed()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
         if training:
-            # Layers of users, such as batch normalisation, saw other rows in each.
+            # Layers of users, such as batch normalisation, saw other rows in each
+            # process.
             self.processes.equalise(self.module_.buffers())
 
     def train_step(self, batch, **fit_params):
-        """Step on a batch, as it is seen this time."""
+        """Take a training step on a batch, after augmentation."""
         if self.augmentation:
             pairs, nothing = batch
             number = len(self.history[-1]["batches"])
@@ -187,7 +190,7 @@ class TwoViewNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Compute loss and gradients of a batch."""
         if isinstance(self.optimizer_, torch.optim.LBFGS):
-            # Its line search compares values of one function, and so of one noise.
+            # The line search compares values of the loss, which must have one noise.
             self._reseed()
         rows, _ = batch
         is_whole = self.micro_batch_size is None or len(rows) <= self.micro_batch_size
@@ -197,20 +200,20 @@ class TwoViewNet(NeuralNet):
             loss.backward()
         else:
             loss = backward(self, rows)
-        # No outputs: skorch would keep them until the next step, and with them memory.
+        # No outputs: skorch would keep them in memory until the next step.
         return {"loss": loss, "y_pred": None}
 
     def _reseed(self):
-        """Give random layers the streams of this epoch, from their beginnings."""
+        """Let each random layer begin its stream of this epoch."""
         for i, layer in enumerate(self.module_.modules()):
             if isinstance(layer, RandomLayer):
                 seed = stream_seed(self.seed, len(self.history), NOISE, i)
                 layer.reseed(seed, self.device)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; tell early stopping from the user's interrupt.
+        """Call the callbacks; distinguish early stopping from the user's interrupt.
 
-        Both are KeyboardInterrupt to skorch.
+        skorch raises KeyboardInterrupt for both.
         """
         try:
             super().notify(method_name, **cb_kwargs)
@@ -231,7 +234,7 @@ class TwoViewNet(NeuralNet):
         return outputs_of_all(self, batch)
 
     def outputs_by_rows(self, batch):
-        """What the module makes of each row of a batch by itself, for the loss."""
+        """Outputs that the module computes row by row, as the loss needs them."""
         views = batch.views
         if getattr(self.module_, "weighs_rows", False):
             weights = {weights_of(name): of for name, of in batch.weights.items()}
@@ -244,7 +247,7 @@ class TwoViewNet(NeuralNet):
         return compared(in_float32, **batch.views)
 
     def outputs_across_rows(self, outputs, batch):
-        """Outputs for all rows of a batch, with what depends on all of them."""
+        """The same outputs, together with what depends on all rows of a batch."""
         if not hasattr(self.module_, "across"):
             return outputs
         return self.module_.across(outputs, batch.about.get("weights"))
@@ -274,18 +277,18 @@ class TwoViewNet(NeuralNet):
         dataset : PairDataset
             Data.
         n_epochs : int
-            Epochs to add.
+            Number of epochs to add.
         callbacks : sequence of skorch callbacks or (name, callback) pairs, default=()
-            Training changes them.
+            Callbacks of the training, which changes them.
         cycle_rate : bool, default=False
             Whether the learning rate goes up and down once in these epochs.
         checkpoint : Checkpoint or None, default=None
-            File that may hold an interrupted training, to go on from.
+            File that may hold an interrupted training, which is then continued.
 
         Returns
         -------
         is_cut_short : bool
-            Whether it ended with the last epoch, and not by itself.
+            Whether training ended because all epochs were done, and not by itself.
         """
         self.callbacks = list(callbacks)
         n_done = checkpoint.n_done if checkpoint else 0
@@ -311,7 +314,7 @@ class TwoViewNet(NeuralNet):
         return is_cut_short
 
     def _n_batches(self, dataset):
-        """Batches of an epoch that are trained on, and that are validated on."""
+        """Numbers of training batches and of validation batches in an epoch."""
         train, valid = self.get_split_datasets(dataset)
         n_valid = 0 if valid is None else len(self.get_iterator(valid))
         return len(self.get_iterator(train, training=True)), n_valid
@@ -321,17 +324,17 @@ class TwoViewNet(NeuralNet):
 
         Views are passed in, and returned by ``decode``, in the units of the user.
 
-        Weights are cast to the precision of the arrays: in float32 the result for a row
-        would depend by 1e-6 on the other rows of a batch, which float64 users notice.
+        Weights are cast to the precision of the arrays: in float32 the other rows of a
+        batch would change the result for a row by 1e-6, which users of float64 notice.
 
         Parameters
         ----------
         method : str
             Name of a method of the module.
         *views : ndarray or Tensor of shape (n_samples, ...), CSR array, or None
-            Its arguments, at least one not None.
+            Arguments of the method, at least one of which is not None.
         **kwargs : object
-            Passed on.
+            Further arguments of the method.
 
         Returns
         -------
@@ -359,7 +362,7 @@ class TwoViewNet(NeuralNet):
                 return None
             rows = view[start : start + n_rows]
             if not sparse.issparse(rows):
-                rows = np.asarray(rows)  # of Dask: now they are computed
+                rows = np.asarray(rows)  # computes rows of a Dask array
             if units is not None:
                 rows = units.standardised(rows)
             return as_tensor(rows, self.device, dtype, keep_sparse)
@@ -379,14 +382,14 @@ class TwoViewNet(NeuralNet):
         return out
 
     def _units_around(self, method, side, n_views):
-        """Units of each argument of a method of the module, and of its result."""
+        """Units of each argument of a method of the module, and units of its result."""
         if method == "decode":
             return [None], self.units.get(side)
         sides = ("x", "y") if side is None else (side,)
         return [self.units.get(one) for one in sides[:n_views]], None
 
     def epochs(self):
-        """History without its batches: one dict of plain numbers an epoch."""
+        """History without its batches: one dict of plain numbers for each epoch."""
         return [
             {
                 key: value.item() if isinstance(value, np.generic) else value
@@ -411,7 +414,7 @@ class TwoViewNet(NeuralNet):
         self.units = state.get("units", {})
 
     def _state_to_save(self):
-        """State for a file of data: that of the optimizer would be twice the rest."""
+        """State for a file, without the optimizer's, which is twice as large as it."""
         require_arrays(self.module_.state_dict())
         state = {**self.__getstate__(), "optimizer": {}}
         state["made_with"]["parameters"] = {
@@ -424,18 +427,18 @@ class TwoViewNet(NeuralNet):
 
     @staticmethod
     def _check_state(state):
-        """Raise an error unless a state, which may be any, is one to be saved."""
+        """Raise an error unless a state from a file could be from `_state_to_save`."""
         if state["optimizer"] != {}:
             raise ValueError("its network comes with a state of the optimizer")
         units = state.get("units", {})
         if not units.keys() <= {"x", "y"}:
-            raise ValueError("its network has units of no view")
+            raise ValueError("its network has units of views other than x and y")
         for of in units.values():
             is_numbers = isinstance(of, Units) and all(
                 isinstance(part, np.ndarray) and part.dtype == np.float64 for part in of
             )
             if not is_numbers or not (of.scale > 0).all():
-                raise ValueError("its network has units that are none")
+                raise ValueError("its network has units that are not valid")
         check_weights(state["made_with"], state["module"])
 
     def get_state(self):
@@ -447,7 +450,7 @@ class TwoViewNet(NeuralNet):
         }
 
     def set_state(self, state):
-        """Go on from a state, with the optimiser's parameters of this net."""
+        """Continue from a state, with the parameters of this net's optimiser."""
         self.module_.load_state_dict(_to_torch(state["module"]))
         self._load_optimizer(state["optimizer"])
         for row in state["history"]:
@@ -457,7 +460,7 @@ class TwoViewNet(NeuralNet):
         return self
 
     def get_progress(self):
-        """What this training needs to go on, as plain data and NumPy arrays."""
+        """What this training needs to continue, as plain data and NumPy arrays."""
         patience = self._patience()
         return {
             **self.get_state(),
@@ -467,9 +470,9 @@ class TwoViewNet(NeuralNet):
         }
 
     def set_progress(self, progress):
-        """Go on, as if never interrupted, from where such a training was.
+        """Continue an interrupted training, as if it had not been interrupted.
 
-        Progress of any other, or none, raises whatever it comes to.
+        If `progress` is not that of such a training, some error is raised.
         """
         self._try_step(progress["optimizer"])
         patience = self._patience()
@@ -481,7 +484,7 @@ class TwoViewNet(NeuralNet):
         for group, rate in zip(self.optimizer_.param_groups, rates, strict=True):
             group["lr"] = rate
         for _, callback in self.callbacks_:
-            # It records which epochs were the best so far.
+            # This callback records which epochs were the best so far.
             if isinstance(callback, PassthroughScoring):
                 losses = [row.get(callback.name, np.inf) for row in self.history]
                 callback.best_score_ = min(losses, default=np.inf)
@@ -492,7 +495,7 @@ class TwoViewNet(NeuralNet):
         return next(found, None)
 
     def _try_step(self, state):
-        """Step with a state of the optimiser: it looks at none before that."""
+        """Take a step with a state of the optimiser, which checks it only then."""
         self._load_optimizer(state)
         for parameter in self.optimizer_.state:
             parameter.grad = torch.ones_like(parameter)
@@ -519,9 +522,10 @@ def _in_float32(output):
 
 @contextmanager
 def _denormals_flushed():
-    """Take numbers below 1e-38 for zero on this thread.
+    """Treat numbers below 1e-38 as zero on this thread.
 
-    Saturated sigmoids make them, and each costs as much as a hundred ordinary ones.
+    Saturated sigmoids give such numbers. Each costs as much time as a hundred ordinary
+    ones.
     """
     before = bool(torch.tensor([1e-40]).mul(1.0) == 0)
     torch.set_flush_denormal(True)

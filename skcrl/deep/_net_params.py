@@ -5,7 +5,8 @@ from inspect import signature
 from skcrl.deep._data import PairBatches
 from skcrl.deep._loaded import SETTINGS
 
-# What net_params may name, and the parameters that are set elsewhere.
+# Prefixes of the names that net_params may contain, and names that it may not contain
+# because another parameter of the estimator sets them.
 _NET_PREFIXES = ("optimizer__", "iterator_train__", "iterator_valid__")
 _OWN_PARAMETERS = {
     "optimizer__lr": "lr",
@@ -19,7 +20,7 @@ _OWN_PARAMETERS = {
 
 
 def loader_settings(net_params):
-    """Parameters of the DataLoader among those of the net."""
+    """Those of `net_params` that are for a DataLoader."""
     settings = {}
     for name, value in (net_params or {}).items():
         part, _, parameter = str(name).partition("__")
@@ -36,7 +37,7 @@ def parameters_of_net(net_params):
 
 
 def check_net_params(net_params, optimizer):
-    """Raise an error for what skorch would not take, or takes from elsewhere."""
+    """Raise an error for names that skorch does not take, or that are set elsewhere."""
     for name in parameters_of_net(net_params):
         if not isinstance(name, str):
             raise TypeError(f"net_params must have strings for keys, got {name!r}.")
@@ -52,7 +53,7 @@ def check_net_params(net_params, optimizer):
             )
         part, _, parameter = name.partition("__")
         made = optimizer if part == "optimizer" else PairBatches
-        known = list(signature(made).parameters)[1:]  # the first is what it works on
+        known = list(signature(made).parameters)[1:]  # without the weights or the data
         if parameter not in known and name != "optimizer__param_groups":
             raise ValueError(
                 f"net_params contains {name!r}, but {made.__name__} takes no "

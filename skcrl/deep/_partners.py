@@ -8,7 +8,7 @@ from scipy import sparse
 
 
 class Partners:
-    """Which rows of y belong to which rows of x beside the one each comes with.
+    """Which rows of y belong to a row of x, apart from the one that it is paired with.
 
     Row k is a partner of row i if the data set holds a pair whose x equals that of i
     and whose y equals that of k, or if both are of one group.
@@ -16,7 +16,7 @@ class Partners:
     Parameters
     ----------
     x_numbers, y_numbers : ndarray of int, shape (n_samples,)
-        Equal where rows of that view are.
+        Number of each row of a view: equal rows have equal numbers.
     groups : ndarray of int, shape (n_samples,), or None
         Groups of the rows.
     """
@@ -30,7 +30,7 @@ class Partners:
 
     @classmethod
     def find(cls, X, y, groups=None):
-        """Partners in a data set, or None if each row has its own alone.
+        """Partners in a data set, or None if each row has only its own.
 
         Parameters
         ----------
@@ -43,12 +43,12 @@ class Partners:
 
     @classmethod
     def in_blocks(cls, blocks, groups=None):
-        """Partners as from `find`, in pairs of views that come block by block."""
+        """Partners as from `find`, for two views that come block by block."""
         seen: tuple[dict[bytes, int], ...] = ({}, {})
         numbers: tuple[list[int], ...] = ([], [])
         for block in blocks:
             for view, known, found in zip(block, seen, numbers, strict=True):
-                # The same for equal rows, in the order they appear in.
+                # Rows are numbered as they first appear; equal rows get equal numbers.
                 found += [known.setdefault(key, len(known)) for key in _digests(view)]
         if min(map(len, seen)) == len(numbers[0]) and groups is None:
             return None
@@ -56,7 +56,7 @@ class Partners:
         return cls(x_numbers, y_numbers, groups)
 
     def numbered(self, rows, n_samples):
-        """The same partners of rows with these numbers, among `n_samples`."""
+        """The same partners, if rows have these numbers in a set of `n_samples`."""
         if len(rows) == n_samples:
             return self
         found = copy(self)
@@ -69,7 +69,9 @@ class Partners:
         return found
 
     def among(self, rows):
-        """CSR of bool (n_rows, n_rows): whether the y of a column is partner of an x.
+        """Which y are partners of an x, as a CSR array of bool (n_rows, n_rows).
+
+        There is a row for each x, and a column for each y.
 
         Parameters
         ----------
@@ -86,14 +88,14 @@ class Partners:
 
 
 def may_repeat(view):
-    """Whether some rows of a tensor may be equal: cheaper than to find out which."""
-    rows = view.reshape(len(view), -1).numpy() + 0  # makes 0 of -0
+    """Whether some rows of a tensor may be equal; finding out which takes longer."""
+    rows = view.reshape(len(view), -1).numpy() + 0  # turns -0 into 0
     sums = rows.view(np.int32).sum(axis=1, dtype=np.int64)
     return len(np.unique(sums)) < len(rows)
 
 
 def _digests(view):
-    """A digest of each row: 16 bytes are the same for rows that are equal alone."""
+    """Yield a digest of 16 bytes for each row; only equal rows have the same."""
     if not sparse.issparse(view):
         for row in view.reshape(len(view), -1).numpy():
             yield _digest(row)
@@ -107,7 +109,7 @@ def _digests(view):
 
 
 def _digest(values, columns=None):
-    # The sum makes 0 of -0, which equals it and has other bytes.
+    # The sum turns -0 into 0: they are equal, but their bytes differ.
     digest = hashlib.blake2b((values + 0.0).tobytes(), digest_size=16)
     if columns is not None:
         digest.update(columns.tobytes())

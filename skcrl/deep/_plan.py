@@ -1,20 +1,22 @@
-"""The values for parameters of the training that are None, given the size of data."""
+"""Values for parameters of the training that are None, from the size of the data."""
 
 from math import ceil, inf, prod
 from typing import NamedTuple
 
 from skcrl.deep.modules._hidden_layers import hidden_layers
 
-# Fewer rows than these, or than these for each component, are few: networks fit their
-# noise, and a tenth of them is too little to tell when.
+# Data with fewer rows than this, or with fewer for each component than this, count as
+# few: networks fit the noise of few rows, and a tenth of them is too little to show
+# when this begins.
 _FEW, _FEW_PER_COMPONENT = 1000, 100
-# Steps of a training, and epochs that it lasts at least, which may end before.
+# Number of steps of a training, of a training on few rows, and smallest number of
+# epochs. A training may also end earlier, by itself.
 _STEPS, _STEPS_OF_FEW, _EPOCHS = 1000, 300, 30
-# An epoch of L-BFGS is one batch and up to as many iterations.
+# An epoch of L-BFGS is one batch, with at most this number of iterations.
 _LBFGS_STEPS = 20
-# Steps over which losses are averaged, before they are compared.
+# Number of steps over which losses are averaged before they are compared.
 _STEPS_TO_COMPARE = 20
-# Share of the rows that is set aside.
+# Share of the rows that is set aside for validation.
 _FRACTION = 0.1
 _WEIGHT_DECAY = 0.1
 
@@ -40,19 +42,19 @@ def plan_of(estimator, data, is_part):
     Parameters
     ----------
     estimator : BaseDeep
-        With the parameters.
+        The estimator that has the parameters.
     data : PairDataset or LoadedPairs
-        What to train on.
+        Training data.
     is_part : bool
         Whether it is one epoch of a longer training.
     """
-    # A stream without a length counts as long.
+    # A stream without a length counts as a large data set.
     n_complete = inf if data.n_complete is None else data.n_complete
     are_few = n_complete < max(_FEW, _FEW_PER_COMPONENT * estimator._n_codes)
     is_wide = max(map(prod, data.shapes.values())) > n_complete
     schedule = estimator.lr_schedule
     is_validation_given = data.validation is not None
-    # Nothing says when training ends.
+    # No parameter says when training ends.
     is_open_ended = estimator.max_epochs is None and schedule != "one_cycle"
     stops_early = estimator.early_stopping
     fraction = estimator.validation_fraction
@@ -68,7 +70,7 @@ def plan_of(estimator, data, is_part):
     n_train = n_complete + data.n_unpaired - n_valid
     batch_size = estimator.batch_size
     if batch_size is None:
-        # Complete rows are spread among the unpaired ones.
+        # Complete rows are spread over all batches, and each batch needs enough.
         n_spread = n_train - data.n_unpaired
         enough = estimator._min_batch_rows
         if data.n_unpaired:
@@ -81,7 +83,7 @@ def plan_of(estimator, data, is_part):
         steps_an_epoch = max(1, min(n_train, _STEPS * batch_size) // batch_size)
     n_steps = _STEPS_OF_FEW if are_few else _STEPS
     n_epochs = estimator.max_epochs or max(_EPOCHS, ceil(n_steps / steps_an_epoch))
-    # Linear encoders of a few columns have little to fit noise with.
+    # Linear encoders of a few columns have too few weights to fit much noise.
     is_deep = any(hidden_layers(estimator.hidden_layer_sizes).values())
     dropout = estimator._few_dropout if is_deep else 0.0
     if is_wide:

@@ -12,20 +12,20 @@ from skcrl.deep.modules import DenoisingPair
 def pretrain(net, data, n_epochs, noise):
     """Train each layer of the dense encoders of a net, the first layer first.
 
-    Each is a tied denoising autoencoder of what the layers before it make of the view,
-    as in Andrew et al. (2013), trained as the net will be: by its optimiser, on the
-    rows that it does not set aside for validation. Layers of both views that come at
-    the same place are trained at the same time.
+    Each layer is trained as a tied denoising autoencoder of the outputs of the layers
+    before it, as in Andrew et al. (2013). Training uses the optimiser of the net, and
+    the rows that the net does not set aside for validation. Layers of both views that
+    come at the same place are trained at the same time.
 
     Parameters
     ----------
     net : TwoViewNet
-        Initialised, with a module that has ``pretraining_steps()``: its layers are
-        changed.
+        An initialised net whose module has ``pretraining_steps()``. The layers of the
+        module are changed.
     data : PairDataset or LoadedPairs
         Views, paired or not. Layers that take both see complete rows.
     n_epochs : int
-        Epochs for each layer.
+        Number of epochs for each layer.
     noise : float
         Standard deviation of the noise on the input of each layer.
 
@@ -43,7 +43,8 @@ def pretrain(net, data, n_epochs, noise):
             noise=noise,
             norms=step.norms,
         )
-        # Layers that were looked at are still in evaluation, as norms would notice.
+        # Layers that were applied before may still be in evaluation mode, in which
+        # batch normalisation does not learn.
         autoencoder.module_.train()
         try:
             autoencoder.train_epochs(_Behind(data, step.inputs), n_epochs)
@@ -53,20 +54,20 @@ def pretrain(net, data, n_epochs, noise):
                 f"Reduce lr={net.lr}, or scale the views to order 1."
             ) from error
         for norm in step.norms.values():
-            # Those behind them see what they give once they are trained.
+            # Later layers are trained on the outputs of norms in evaluation mode.
             norm.eval()
     net.module_.train()
 
 
 class _Behind(torch.utils.data.Dataset):
-    """Data as some layers take them.
+    """Data set whose batches hold the inputs of some layers, instead of the views.
 
     Parameters
     ----------
     data : PairDataset or LoadedPairs
         The data.
     inputs : callable
-        From the views of a batch, by name, to what those layers take.
+        Function from the views of a batch, by name, to the inputs of those layers.
     """
 
     def __init__(self, data, inputs):
@@ -81,7 +82,7 @@ class _Behind(torch.utils.data.Dataset):
 
     @property
     def validation(self):
-        """The user's validation set, or None, as the layers take it."""
+        """The user's validation set, with the inputs of the layers, or None."""
         own = self.data.validation
         return None if own is None else _Behind(own, self.inputs)
 
@@ -90,7 +91,7 @@ class _Behind(torch.utils.data.Dataset):
         return _Behind(self.data.part(*rows), self.inputs)
 
     def batches(self, *args):
-        """Batches of the data, behind the layers."""
+        """Batches of the data, with the inputs of the layers."""
         for batch in self.data.batches(*args):
             behind = copy(batch)
             with torch.no_grad():
@@ -99,7 +100,7 @@ class _Behind(torch.utils.data.Dataset):
 
 
 def _autoencoder(net, **module_kwargs):
-    """Net that trains as `net` does, on the error of its reconstruction."""
+    """Net that is trained as `net` is, but to reconstruct its inputs."""
     return TwoViewNet(
         DenoisingPair,
         seed=net.seed,

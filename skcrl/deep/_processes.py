@@ -14,7 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 class Processes(NamedTuple):
     """The processes that train one network together, and which of them this is.
 
-    Each holds the whole network and takes its share of the rows of every batch.
+    Each process holds the whole network and takes its share of the rows of every batch.
     """
 
     rank: int = 0
@@ -25,9 +25,9 @@ class Processes(NamedTuple):
         return self._shares(n_rows)[self.rank]
 
     def gathered(self, own, n_rows):
-        """All `n_rows` rows of a tensor, of which each process has its share."""
+        """All `n_rows` rows of a tensor, from the share of each process."""
         shares = self._shares(n_rows)
-        # Backends gather parts of one size.
+        # Backends can only gather parts of the same size.
         most = max(share.stop - share.start for share in shares)
         padded = own.new_zeros(most, *own.shape[1:])
         padded[: len(own)] = own.detach()
@@ -41,9 +41,10 @@ class Processes(NamedTuple):
         )
 
     def add_up_gradients(self, parameters):
-        """Give each process the sum of what all of them have as gradients."""
+        """Replace the gradients in each process by the sum over all processes."""
         gradients = [p.grad for p in parameters if p.grad is not None]
-        # At once: each exchange waits for the slowest process.
+        # All gradients are exchanged at once: each exchange waits for the slowest
+        # process.
         added = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(added)
         sizes = [gradient.numel() for gradient in gradients]
@@ -61,12 +62,12 @@ class Processes(NamedTuple):
         return self._first(seed) if self.size > 1 else seed
 
     def require_same(self, described):
-        """Raise ValueError in all processes unless they are about to train the same.
+        """Raise ValueError in all processes unless all begin the same training.
 
         Parameters
         ----------
         described : dict
-            Plain data by what they are called in the error.
+            Plain data that describe the training, by their names in the error.
         """
         if self.size == 1:
             return
@@ -96,20 +97,22 @@ class Processes(NamedTuple):
         return [slice(*ends) for ends in pairwise(bounds)]
 
 
-# A training in one process.
+# The only process of a training.
 ALONE = Processes()
 
 
 def processes_of(device):
     """The processes that train together.
 
-    A group that was initialised is taken. Where ``torchrun`` started this process and
-    no one did that, it is done here, once: a store takes no second group.
+    If torch has a process group, this group is taken. If it has none, but ``torchrun``
+    started this process, a group is initialised here. This is done once, because a
+    store takes no second group.
 
     Parameters
     ----------
     device : str
-        Where to train: a process trains on the GPU of its number on this machine.
+        Device of the training. If this is "cuda", a process trains on the GPU that has
+        the number of the process on this machine.
     """
     if not dist.is_available():
         return ALONE
@@ -118,7 +121,8 @@ def processes_of(device):
         if on_cuda:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         store, rank, size = next(rendezvous("env://"))
-        # The addresses that a start before this one left there lead nowhere.
+        # After a restart the store still has the addresses of the earlier processes.
+        # The prefix keeps them apart.
         start = f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
         dist.init_process_group(
             "nccl" if on_cuda else "gloo",

@@ -7,7 +7,7 @@ import numpy as np
 from skcrl._arrays import Array
 from skcrl._linalg import unit_scale
 
-# Share of a variance that is rounding of networks in float32.
+# Rounding of networks in float32 gives up to this share of a variance.
 _ROUNDING = 1e-10
 
 
@@ -22,7 +22,8 @@ class Regression(NamedTuple):
     def fit(cls, m):
         """Regress y on x, from their Moments.
 
-        The slopes are of least norm where columns of x are collinear but for rounding.
+        If columns of x are collinear except for rounding, the slopes are those of
+        smallest norm.
         """
         scale = unit_scale(m.xx.diagonal())
         correlations = m.xx * scale[:, None] * scale
@@ -38,11 +39,11 @@ class Regression(NamedTuple):
 class Residual(NamedTuple):
     """Outputs minus their regression on common codes, divided by their deviation.
 
-    So the individual codes of the training set are uncorrelated with the common codes,
-    as the constraint of eq. 5 of MUC2M requires.
+    Therefore the individual codes of the training set are uncorrelated with the common
+    codes, as the constraint of eq. 5 of MUC2M requires.
     """
 
-    told: Regression  # outputs by common codes
+    told: Regression  # of outputs on common codes
     scale: Array  # (n_individual,)
 
     @classmethod

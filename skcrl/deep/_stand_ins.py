@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Longer containers are tables, such as vocabularies, and not what a call leaves behind.
+# Longer containers are not copied: they are tables, such as vocabularies, and not what
+# a call stores.
 _LONGEST = 256
 _ATOMS = {bool, int, float, str, bytes, type(None), torch.dtype, torch.device}
 _SEQUENCES = {list, tuple, set}
@@ -28,7 +29,8 @@ class StandIns:
     Parameters
     ----------
     cast : callable (Tensor) -> Tensor or None, default=None
-        What stands for a parameter or a buffer; None lets it stand for itself.
+        Gives the tensor that replaces a parameter or a buffer. With None, nothing is
+        replaced.
     """
 
     def __init__(self, cast=None):
@@ -37,19 +39,20 @@ class StandIns:
         self._any_trains = False
 
     def root(self, module):
-        """Stand-in of a module and of all that is in it."""
+        """Stand-in of a module and of all modules in it."""
         made = self._of(module)
         if self._any_trains:
-            made.eval()  # which may be the user's own
+            made.eval()  # the user may have written this method
         return made
 
     def _of(self, module):
-        # What torch.compile wraps: compiled code would go on with the module itself.
+        # The module that torch.compile wraps, if it does: compiled code would use the
+        # module itself, and not the stand-in.
         module = module._modules.get("_orig_mod", module)
         made = self._made.get(id(module))
         if made is not None:
             return made
-        # No constructor or copying method of the user's is to run.
+        # Constructors and copying methods that the user wrote must not run.
         made = self._made[id(module)] = object.__new__(type(module))
         self._any_trains |= module.training
         state = made.__dict__
@@ -57,7 +60,7 @@ class StandIns:
             kind = type(value)
             if kind in _ATOMS:
                 pass
-            elif kind is OrderedDict and not value:  # most of what a module has
+            elif kind is OrderedDict and not value:  # most attributes of a module
                 value = OrderedDict()
             elif name == "_modules":
                 value = {
@@ -75,7 +78,7 @@ class StandIns:
         return tensor if tensor is None or self._cast is None else self._cast(tensor)
 
     def _value(self, value):
-        """What a stand-in has for an attribute, or for an item of one."""
+        """Value that a stand-in gets for an attribute, or for an item of one."""
         kind = type(value)
         if kind in _ATOMS:
             return value
@@ -86,7 +89,7 @@ class StandIns:
             return copied
         if kind in _SEQUENCES and len(value) <= _LONGEST:
             return kind(map(self._value, value))
-        if isinstance(value, nn.Parameter):  # some modules list theirs once more
+        if isinstance(value, nn.Parameter):  # some modules keep a list of parameters
             return self._tensor(value)
         if isinstance(value, nn.Module):
             return self._of(value)
@@ -99,9 +102,9 @@ class StandIns:
 
 
 def with_children(module, make):
-    """A module of ours of which each child is made by `make` when it is asked for.
+    """A module of skcrl whose children are made by `make` when they are first used.
 
-    What a method of it does not reach costs nothing.
+    Children that a method does not use cost nothing.
     """
     shell = object.__new__(type(module))
     shell.__dict__.update(module.__dict__)
@@ -111,7 +114,10 @@ def with_children(module, make):
 
 
 class _Asked(dict):
-    """Modules by name; dicts of them are looked into, others are made once."""
+    """Modules by name, each made when it is first used.
+
+    A ModuleDict is not made as a whole: this holds for each module in it.
+    """
 
     def __init__(self, modules, make):
         super().__init__(modules)
@@ -130,13 +136,14 @@ class _Asked(dict):
 
 def copy_of(module):
     """A copy of a module, in evaluation mode."""
-    # Of what a module keeps of a gradient, which is not copied otherwise.
+    # deepcopy refuses tensors that are part of a graph of gradients. A module may keep
+    # such tensors, which are copied here.
     kept = {id(t): t.detach().clone() for t in tensors_in(module) if not t.is_leaf}
     return deepcopy(module, kept).eval()
 
 
 def tensors_in(module):
-    """Tensors that a module holds, registered or not, in an order of their places."""
+    """Tensors that a module holds, registered or not, in the order of their places."""
     return [t for m in module.modules() for t in _tensors(m.__dict__, depth=4)]
 
 

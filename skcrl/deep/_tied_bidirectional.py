@@ -306,7 +306,7 @@ class TiedBidirectional(BaseDeepTwoView):
         self.checkpoint_every = checkpoint_every
         self.net_params = net_params
 
-    # The shares that others have left translations worse.
+    # With the larger fractions of other estimators, translations were worse.
     _few_dropout, _wide_dropout = 0.1, 0.2
 
     @property

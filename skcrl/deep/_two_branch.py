@@ -13,12 +13,14 @@ from skcrl.deep._two_view import BaseDeepTwoView
 from skcrl.deep._users_modules import try_module
 from skcrl.deep.modules._hidden_layers import hidden_layers
 
-# Rows of a batch for each component, which CCA of the batch needs, and their bounds.
+# Number of rows that CCA of a batch needs for each component, and bounds of the default
+# number of rows of a batch.
 _ROWS_PER_COMPONENT = 20
 _FEWEST_ROWS, _MOST_ROWS = 200, 2000
-# Rows of a micro batch of which even the smallest part of a batch has two.
+# Smallest `micro_batch_size` with which each part of a batch has at least two rows.
 _FEWEST_NORMED = 3
-# Share of the mean variance of the codes; it only steadies the inverse.
+# Ridge of the linear decoders, as a share of the mean variance of the codes. It only
+# makes the inverse stable.
 _DECODER_RIDGE = 1e-6
 
 
@@ -36,7 +38,7 @@ class BaseTwoBranch(BaseDeepTwoView):
 
     @abstractmethod
     def _projection(self, m):
-        """CCASolution with the projections for outputs of these moments."""
+        """CCASolution with the projections for outputs that have these moments."""
 
     def _check_parameters(self):
         if self.batch_norm and self.optimizer == "lbfgs":
@@ -69,7 +71,7 @@ class BaseTwoBranch(BaseDeepTwoView):
         """Weights of the errors of the decoders of x and y."""
         if self.reconstruction_weight > 0:
             return (self.reconstruction_weight,) * 2
-        # They do not reach the encoders.
+        # These errors train only the decoders, and not the encoders.
         return tuple(1 / prod(self._sample_shapes[side]) for side in ("x", "y"))
 
     def _batch_rows(self, n_rows):
@@ -107,10 +109,12 @@ class BaseTwoBranch(BaseDeepTwoView):
         )
 
     def _closing_moments(self, data):
-        """Moments of the encoders' outputs, and with what the decoders start from.
+        """Moments of the encoders' outputs, and the targets of the linear decoders.
 
-        That is the encoder's output of a side with a decoder; without one, codes give
-        the view itself.
+        A linear decoder leads from the codes to its target. If the network has a
+        decoder for a side, the target is the output of the encoder of that side, which
+        the network decodes further. Otherwise the target is the view itself. A target
+        is described by its mean and by its products with the outputs of both encoders.
         """
         has_decoder = self.net_.module_.decoders
         m: _moments.Moments | None = None
@@ -198,16 +202,17 @@ def finite(outputs):
 
 
 def _fit_decoders(m, weights, targets):
-    """Ridge regressions from centred codes to views, or to encoders' outputs.
+    """Ridge regressions from centred codes to views, or to outputs of encoders.
 
     Parameters
     ----------
     m : Moments
-        Of the outputs of the encoders.
+        Moments of the outputs of both encoders.
     weights : ndarray of shape (2 * n_components, 2 * n_components)
-        Projections of both outputs, side by side, on both codes.
+        Projection of both outputs, side by side, to both codes.
     targets : dict of str to (mean, products)
-        Means of either target, and its products with the centred outputs.
+        For each side, the mean of its target, and the products of the target with the
+        centred outputs.
     """
     scale = 1.0 / max(m.n - 1, 1)
     products = np.block([[m.xx, m.xy], [m.xy.T, m.yy]])
@@ -217,7 +222,8 @@ def _fit_decoders(m, weights, targets):
         mean, products = targets[side]
         return {
             "mean": mean,
-            # The networks are float32, and views of texts wide: half the memory.
+            # float32 takes half the memory, and views of texts are wide. The networks
+            # are in float32 as well.
             "cross_cov": (weights.T @ products * scale).astype(np.float32),
         }
 

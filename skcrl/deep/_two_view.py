@@ -34,7 +34,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
 
     @property
     def _trains_on_unpaired(self):
-        """Whether rows of which one view is missing are trained on."""
+        """Whether rows that miss one view are used in training."""
         return False
 
     def _takes_any_shape(self, side):
@@ -45,11 +45,11 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
 
     @property
     def _integer_sides(self):
-        """Sides whose integers are looked up by an encoder of the user."""
+        """Sides whose views are integers that the user's encoder looks up."""
         return tuple(side for side in NAMES if self._integers.get(side))
 
     def _has_own_module(self, side):
-        """Whether a view goes through a module of the user, made for its own units."""
+        """Whether a view goes through a module of the user, which expects its units."""
         parts = (f"{side}_encoder", f"{side}_decoder")
         return any(getattr(self, part, None) is not None for part in parts)
 
@@ -159,7 +159,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         warn_of_constant_codes(self, {"X": X, "y": y}, codes)
         for name, view, reconstructed in self._reconstructed_in_training(X, y):
             units = self.net_.units.get("x" if name == "X" else "y")
-            if units is not None:  # in which the objective counts errors
+            if units is not None:  # the objective computes errors in these units
                 view, reconstructed = map(units.standardised, (view, reconstructed))
             warn_of_no_reconstruction(self, name, view, reconstructed)
 
@@ -198,7 +198,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         return super()._check_available(X, y)
 
     def _reconstructed_in_training(self, X, y):
-        """Names of views, the views, and their reconstructions by the objective."""
+        """Triples: name of a view, the view, and its reconstruction as in training."""
         return ()
 
     def _check_pair(self, X, y):
@@ -248,7 +248,7 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         return map(np.concatenate, zip(*blocks, strict=True))
 
     def _held_out_score(self, net, train, valid):
-        """Score on validation data of the estimator that training would end in now."""
+        """Score that the estimator would have on `valid` if training ended now."""
         probe = copy(self)
         probe._hold(net, train, None)
         x_codes, y_codes = probe._codes_of_pairs(valid)
@@ -259,13 +259,13 @@ class BaseDeepTwoView(BaseDeep, TwoViewTransformer):
         return float(_linalg.matched(_moments.covariances(m)).singular_values.sum())
 
     def _as_module(self, side):
-        """Module of one view, on the weights of `net_`."""
+        """Module that encodes one view, with the weights of `net_`, which it shares."""
         net = self.net_
         encoder, units = net.module_.one_view(side), net.units.get(side)
         return ViewModule(encoder, units, self._projection_of(side)).to(net.device)
 
     def _projection_of(self, side):
-        """Mean and weights by which the network's outputs become codes, or None."""
+        """Mean and weights that turn the network's outputs into codes, or None."""
         return None
 
     def _check_loaded(self):

@@ -7,14 +7,15 @@ from scipy import sparse
 
 from skcrl._arrays import Array
 
-# Deviations from the mean beyond which no training value lies: a pixel that is lit in
-# one picture of a thousand would lie 30 away, and rule the first steps.
+# No training value lies farther from the mean than this number of units. If the unit
+# were always the deviation, a pixel that is lit in one picture of a thousand would lie
+# 30 units away, and would dominate the first steps.
 _FARTHEST = 4.0
-# Deviations that rounding alone gives a constant column, as a share of its mean.
+# Rounding makes a constant column deviate from its mean by up to this share of it.
 _ROUNDING = 10 * np.finfo(np.float64).eps
-# Deviations that float32 does not tell from none.
+# float32 cannot distinguish smaller deviations from 0.
 _LEAST = np.finfo(np.float32).tiny
-# Rows that are worked on at a time.
+# Number of rows that are converted at a time.
 _BLOCK = 4096
 
 
@@ -26,14 +27,14 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, view, weights=None):
-        """Units in which the rows of a view have mean 0 and deviation 1 at most.
+        """Units in which the columns of a view have mean 0, and deviation 1 or less.
 
         Parameters
         ----------
         view : ndarray of shape (n_samples, n_features)
-            Rows, without missing ones, of values that float32 can hold.
+            Rows without missing values. float32 can hold all values.
         weights : ndarray of shape (n_samples,) or None, default=None
-            How many samples each row stands for.
+            Number of samples that each row stands for.
         """
         seen = Seen()
         for start, rows in _blocks(view):
@@ -50,23 +51,24 @@ class Units(NamedTuple):
         return out
 
     def restored(self, view):
-        """Rows in these units as the view has them, in the precision they are in."""
+        """Rows in these units, converted to those of the view; the type is kept."""
         return (view * self.scale + self.mean).astype(view.dtype, copy=False)
 
 
 class Seen:
-    """What was seen of the rows of a view, block after block, in one pass."""
+    """Statistics of the rows of a view, from one pass over blocks of them."""
 
     def __init__(self):
         self.total = 0.0
 
     def add(self, rows, weights=None):
-        """Take further rows (n_rows, n_features) in, each counted by its weight."""
+        """Add further rows (n_rows, n_features), each counted by its weight."""
         if weights is None:
             weights = np.ones(len(rows))
         low, high = rows.min(axis=0), rows.max(axis=0)
         if self.total == 0:
-            # Sums of time stamps would lose the digits that tell them.
+            # Values are counted from an origin: sums of large numbers, such as time
+            # stamps, would lose the digits in which they differ.
             self.origin = rows[0].astype(np.float64)
             self.mean = np.zeros_like(self.origin)
             self.squares = np.zeros_like(self.origin)
@@ -93,7 +95,7 @@ class Seen:
 
 
 def _blocks(view):
-    """Rows of a view, some at a time, each lot with the number of its first."""
+    """Yield blocks of rows of a view, each with the number of its first row."""
     for start in range(0, view.shape[0], _BLOCK):
         rows = view[start : start + _BLOCK]
         yield start, rows.toarray() if sparse.issparse(rows) else rows

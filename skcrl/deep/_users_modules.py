@@ -1,4 +1,4 @@
-"""Encoders and decoders that users bring: parameters, and trials before training."""
+"""Encoders and decoders of users: parameters for them, and trials before training."""
 
 from contextlib import contextmanager
 from copy import deepcopy
@@ -15,7 +15,7 @@ USERS_MODULES: dict[str, list] = {
 
 
 def try_module(net, method, name, rows, side, shape):
-    """Output of the module called `name`, which must give samples of that shape."""
+    """Output of the module called `name`, after a check that its shape is right."""
     with refusal_named(name, rows.shape[1:], rows.dtype):
         out = net.evaluate(method, rows, side=side)
     if out.shape != (rows.shape[0], *shape):
@@ -24,7 +24,7 @@ def try_module(net, method, name, rows, side, shape):
 
 
 def output_width(encoder, name, samples):
-    """Width of the rows that the encoder called `name` gives; None if it is None."""
+    """Width of the output of the encoder called `name`, or None without an encoder."""
     if encoder is None:
         return None
     with refusal_named(name, samples.shape[1:], samples.dtype), torch.inference_mode():
@@ -36,7 +36,7 @@ def output_width(encoder, name, samples):
 
 @contextmanager
 def refusal_named(name, sample_shape, dtype):
-    """Raise ValueError that names a module for what it raises on samples."""
+    """Turn an error that a module raises into a ValueError that names the module."""
     try:
         yield
     except (
@@ -58,7 +58,7 @@ def refusal_named(name, sample_shape, dtype):
 
 
 def misshapen(name, shape, got, n_rows):
-    """ValueError that names a module for outputs of another shape."""
+    """The error for a module called `name` whose outputs have another shape."""
     return ValueError(
         f"{name} must return arrays of shape {_shape(shape)}, "
         f"got {got} for {n_rows} samples."

@@ -9,21 +9,21 @@ from skcrl.deep.modules._mlp import dense
 
 
 class ViewModule(nn.Module):
-    """What encodes one view, from rows as the user has them to codes.
+    """Encoder of one view, from rows in the user's units to codes.
 
     Parameters
     ----------
     encoder : nn.Module
-        Shared, not copied.
+        The network, which is shared and not copied.
     units : Units or None, default=None
-        Units in which `encoder` takes the view; None stands for those of the view.
+        Units in which `encoder` takes the view; None means the user's units.
     projection : (mean, weights) or None, default=None
         Arrays of shape (k,) and (k, n_components), of the linear map that follows.
 
     Notes
     -----
-    The units and the linear map are in float64, whatever `encoder` is in: call
-    ``float()`` or ``double()`` before the module.
+    The units and the linear map are in float64, whatever the precision of `encoder`.
+    Call ``float()`` or ``double()`` before the module is applied.
 
     Shape: (n_samples, ...) -> (n_samples, n_components).
     """
@@ -51,7 +51,7 @@ class LinearCodes(nn.Module):
 
     Notes
     -----
-    In float64, until ``float()`` is called.
+    The module computes in float64 until ``float()`` is called.
 
     Shape: (n_samples, n_features) -> (n_samples, n_components).
     """
@@ -70,20 +70,21 @@ class LinearCodes(nn.Module):
 
 
 class IndividualCodes(nn.Module):
-    """Individual codes of one view, from rows as the user has them.
+    """Individual codes of one view, from rows in the user's units.
 
     Parameters
     ----------
     common : nn.Module
-        From rows to common codes.
+        Module from rows to common codes.
     encoder : nn.Module
-        From rows to outputs.
+        Module from rows to outputs.
     residual : Residual
-        What makes individual codes of both.
+        Regression that turns outputs and common codes into individual codes.
 
     Notes
     -----
-    What it adds is in float64, until ``float()`` is called.
+    Apart from `common` and `encoder`, the module computes in float64 until ``float()``
+    is called.
 
     Shape: (n_samples, ...) -> (n_samples, n_individual).
     """
@@ -121,7 +122,7 @@ class _Standardise(nn.Module):
 
 
 class _Centre(nn.Module):
-    """Rows less a mean, in two parts: float32 would round a large one too far."""
+    """Rows minus a mean, in two parts: float32 would round a large mean too much."""
 
     mean: Tensor
     rest: Tensor

@@ -109,6 +109,6 @@ def _at_random(view, shape, margin, generator):
     rows = down + torch.arange(shape[0], device=device)
     columns = right + torch.arange(shape[1], device=device)
     samples = torch.arange(len(view), device=device)[:, None, None]
-    # A slice between index arrays puts its axis last.
+    # Indexing puts the axis of a slice between index arrays last.
     shifted = padded[samples, :, rows[:, :, None], columns[:, None, :]]
     return shifted.movedim(3, 1).reshape(view.shape)

@@ -330,7 +330,7 @@ def pairwise_ranking(
         if hard_negatives:
             return costs.amax(1), torch.ones_like(own_similarity[:, 0])
         negatives = (~partners).to(costs)
-        # A pair of rows of weights v and w counts as v w pairs.
+        # A pair of rows with weights v and w counts as v * w pairs.
         return tuple(_row_sums(pairs, block.weights) for pairs in (costs, negatives))
 
     return _over_directions(costs_of, outputs, weights, partners, symmetric)
@@ -393,7 +393,7 @@ def infonce(
     def costs_of(block):
         logits = block.similarity / temperature
         if block.weights is not None:
-            # A negative of weight w stands in the sum w times, the own partner once.
+            # A negative of weight w is w times in the sum, and the own partner once.
             logits = logits + block.weights.log().where(~block.own, 0.0)
         if block.other_partners is not None:
             logits = logits.masked_fill(block.other_partners, -torch.inf)
@@ -628,7 +628,7 @@ def label_margins(
     of_rows = costs.sum(1)
     if violators == "warp":
         ranks = torch.arange(costs.shape[1], device=costs.device).to(costs)
-        # L(r) / r by r; nothing violates at rank 0, where the sum is 0.
+        # L(r) / r for each rank r. At rank 0 no class violates, and the sum is 0.
         by_rank = (1 / ranks[1:]).cumsum(0) / ranks[1:]
         n_violators = (costs.detach() > 0).sum(1)
         of_rows = of_rows * by_rank[(n_violators - 1).clamp(min=0)]
@@ -740,7 +740,10 @@ def individual(
 def _mean_error(
     outputs, weights, x_only_weights=None, y_only_weights=None, view_weights=(1.0, 1.0)
 ):
-    """Squared error of all reconstructions, over the number of rows, paired or not."""
+    """Sum of the errors of all reconstructed views, divided by the number of rows.
+
+    Paired and unpaired rows are counted.
+    """
     weights_of = {
         "x": weights,
         "y": weights,
@@ -768,14 +771,15 @@ def _pearson(a, b, dim, weights=None):
         b = b - b.mean(dim, keepdim=True)
     else:
         a, b = (z - _linalg.row_mean(z, weights) for z in (a, b))
-    # The guard of the authors' code: a dead unit correlates 0 with a finite gradient.
+    # As in the authors' code, a small number makes the correlation of a dead unit 0 and
+    # its gradient finite.
     squares = (_weighed(z.square(), weights).sum(dim) + 1e-8 for z in (a, b))
     lengths = torch.sqrt(next(squares) * next(squares))
     return _weighed(a * b, weights).sum(dim) / lengths
 
 
 def _n_rows(view, weights):
-    """Number of rows that the rows of a view count as."""
+    """Number of samples that the rows of a view count as."""
     return len(view) if weights is None else weights.sum()
 
 
@@ -785,7 +789,7 @@ def _weighed(Z, weights):
 
 
 def _weighed_sum(rows, weights):
-    """Sum of one number a row."""
+    """Weighted sum of one number for each row."""
     return rows.sum() if weights is None else rows @ weights.to(rows.dtype)
 
 
@@ -795,21 +799,23 @@ def _like(Z, weights):
 
 
 class _Block(NamedTuple):
-    """Some samples among all those of the other view."""
+    """Some samples of one view, compared with all samples of the other."""
 
     similarity: Tensor  # (m, n), cosines
-    columns: Tensor  # (m,), of the samples' own partners
-    own: Tensor  # (m, n) of bool, where these are
-    other_partners: Tensor | None  # (m, n) of bool, where there are others
+    columns: Tensor  # (m,), column of each sample's own partner
+    own: Tensor  # (m, n) of bool, True at own partners
+    other_partners: Tensor | None  # (m, n) of bool, True at other partners
     weights: Tensor | None  # (n,)
 
 
 def _over_directions(costs_of, outputs, weights, partners, symmetric):
-    """Mean cost of x among y, or the mean of that and of y among x.
+    """Mean cost of comparing each x with all y.
 
-    `costs_of` a block gives its samples' costs, and what they count as.
+    If `symmetric`, this is the mean of that cost and of the cost of comparing each y
+    with all x. `costs_of` takes a block. It returns the cost of each sample in it, and
+    the number that each sample counts as.
     """
-    # A code of length 0 has cosine 0 to all, with a finite gradient.
+    # With eps a code of length 0 has cosine 0 with all codes, and a finite gradient.
     x, y = (normalize(code, eps=1e-6) for code in (outputs.x_code, outputs.y_code))
     weights = _like(x, weights)
     similarity = x @ y.T if len(x) * len(y) <= _KEPT_PAIRS else None
@@ -822,7 +828,10 @@ def _over_directions(costs_of, outputs, weights, partners, symmetric):
 
 
 def _mean_cost(costs_of, a, b, similarity, weights, partners):
-    """Mean cost of a among b, whose similarities are kept unless there are too many."""
+    """Mean cost of comparing each row of a with all rows of b.
+
+    `similarity` holds their similarities. It is None if there are too many to keep.
+    """
     given = costs_of, weights, partners
     if similarity is None:
         costs, counts = _SumsOfCodes.apply(a, b, *given)
@@ -830,7 +839,7 @@ def _mean_cost(costs_of, a, b, similarity, weights, partners):
         costs, counts = _SumsOfSimilarities.apply(similarity, *given)
     else:
         costs, counts = _sums(similarity, 0, *given)
-    # Without a negative in the batch the sum of costs is 0 as well.
+    # If the batch has no negatives, both sums are 0, and so is the mean.
     return costs / counts.clamp(min=1e-12)
 
 
@@ -856,7 +865,10 @@ class _SumsOfSimilarities(torch.autograd.Function):
 
 
 class _SumsOfCodes(torch.autograd.Function):
-    """The same from codes a and b, with few of their similarities in memory at once."""
+    """Sums of the costs and of the counts of samples, from the codes a and b.
+
+    Only some of their similarities are in memory at a time.
+    """
 
     @staticmethod
     def forward(ctx, a, b, *given):
@@ -884,7 +896,7 @@ class _SumsOfCodes(torch.autograd.Function):
 
 
 def _given_out(ctx, total, n_counted, like):
-    """Sums as a Function gives them out."""
+    """The sums in the form in which an autograd Function returns them."""
     n_counted = n_counted.to(like.dtype)
     ctx.mark_non_differentiable(n_counted)
     return total.to(like.dtype), n_counted
@@ -899,7 +911,7 @@ def _refuse_second_derivatives(n_samples):
 
 
 def _sums_by_blocks(similarity, start, needs_gradient, *given):
-    """`_sums` in float64, with their gradient where it is needed."""
+    """The results of `_sums` in float64, and their gradient if it is needed."""
     n_rows = max(1, _BLOCK_PAIRS // similarity.shape[1])
     gradient = torch.empty_like(similarity if needs_gradient else similarity[:0])
     total, n_counted = torch.zeros(2, dtype=torch.float64, device=similarity.device)
@@ -916,7 +928,7 @@ def _sums_by_blocks(similarity, start, needs_gradient, *given):
 
 
 def _sums(similarity, start, costs_of, weights, partners):
-    """Costs of the samples from `start` on, added up, and what these count as."""
+    """Sum of the costs of the samples from number `start` on, and of their counts."""
     n = len(similarity)
     rows = slice(start, start + n)
     own = torch.zeros_like(similarity, dtype=torch.bool)
@@ -933,7 +945,7 @@ def _sums(similarity, start, costs_of, weights, partners):
 
 
 def _row_sums(pairs, weights):
-    """Sum of each row, where each column counts as its weight says."""
+    """Sum of each row, in which each column counts by its weight."""
     return pairs.sum(1) if weights is None else pairs @ weights
 
 
@@ -942,13 +954,13 @@ def _off_diagonal(matrix):
 
 
 def _whiten(centred, covariance, reg):
-    """Codes times the inverse square root of their covariance, from float64."""
+    """Codes times the inverse square root of their covariance, found in float64."""
     root = _linalg.inverse_square_root(covariance.double(), reg)
     return centred @ root.to(centred)
 
 
 class CodeObjective(NamedTuple):
-    """An objective of codes, and what it needs from the estimator.
+    """An objective of codes, and what it needs from the estimator and the module.
 
     `parameters` names the parameters of the estimator that the function takes, and
     `decorrelation_weight` is the default of the parameter of this name. `full_rank`

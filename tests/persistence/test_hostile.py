@@ -376,17 +376,17 @@ HOSTILE = {
     "huge layers": (
         "deep",
         net("parameters", "module__x_widths", "of", [6, 10**6, 10**6, 2]),
-        r"weights encoders.x.layers.0.bias of .*8.*should have .*1000000",
+        r"weights encoders.x.layers.0.bias of .*8.*should be .*1000000",
     ),
     "many layers": (
         "deep",
         net("parameters", "module__x_widths", "of", [6] + [1] * 10**5 + [2]),
-        "100002 module__x_widths but no such weights",
+        "100002 module__x_widths but too few weights",
     ),
     "many layers in an array": (
         "deep",
         net("parameters", "module__x_widths", {"$": "array", "of": "many"}),
-        "100000 module__x_widths but no such weights",
+        "100000 module__x_widths but too few weights",
     ),
     "layers in a dict": (
         "deep",
@@ -396,7 +396,7 @@ HOSTILE = {
     "other layers": (
         "deep",
         net("parameters", "module__x_widths", "of", [6, 9, 2]),
-        r"should have those of \(\(9,\)",
+        r"should be \(\(9,\)",
     ),
     "layer of text": (
         "deep",

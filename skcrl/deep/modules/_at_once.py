@@ -10,7 +10,7 @@ def at_once(function, *parts):
     a single row.
     """
     given = [part for part in parts if part is not None]
-    if len(given) == 1:  # It may be sparse.
+    if len(given) == 1:  # a single part may be sparse
         results = iter([function(given[0])])
     else:
         results = iter(function(torch.cat(given)).split([len(part) for part in given]))
@@ -18,5 +18,5 @@ def at_once(function, *parts):
 
 
 def weights_at_once(weights, only_weights):
-    """Weights of complete rows and of those behind them, or None if there are none."""
+    """Weights of complete rows, followed by those of rows with one view, or None."""
     return weights if only_weights is None else torch.cat([weights, only_weights])

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skcrl import _linalg
 
-# Of a batch in the running statistics.
+# Weight of a batch in the running statistics.
 _SHARE = 0.1
 
 
@@ -53,7 +53,7 @@ class BatchNorm(nn.BatchNorm1d):
         mean = _linalg.row_mean(a, weights)
         centred = a - mean
         variance = _linalg.row_mean(centred.square(), weights)
-        # Of the variance that is kept, over n - 1, which light rows may bring to 0.
+        # The running variance is a sum over n - 1. Small weights must not make it 0.
         n = weights.sum().clamp(min=2)
         with torch.no_grad():
             self.running_mean.lerp_(mean, _SHARE)

@@ -5,7 +5,7 @@ from torch import Generator, Tensor, nn
 
 from skcrl import _linalg, _moments
 
-# Singular values of T lie in [0, 1]; closer ones than this count as one.
+# Singular values of T lie in [0, 1]; values closer than this count as equal.
 _GAP = 1e-6
 # Running moments, in the order of Moments.
 _RUNNING = (
@@ -178,7 +178,7 @@ class CCALayer(nn.Module):
         Parameters
         ----------
         m : Moments
-            Of arrays of encoder outputs.
+            Moments of the encoders' outputs, as arrays.
 
         Returns
         -------
@@ -204,7 +204,7 @@ class CCALayer(nn.Module):
             self._set(name, value)
 
     def _run(self, m):
-        """Running moments with those of a batch mixed in, which the gradient takes."""
+        """Running moments with those of a batch mixed in, where the gradient passes."""
         share = self.momentum if self.n_batches > 0 else 0.0
         self.n_batches = self.n_batches + 1
         means = self._mix(_RUNNING[:2], (m.x_mean, m.y_mean), share)
@@ -212,7 +212,10 @@ class CCALayer(nn.Module):
         return means, _moments.Covariances(*self._mix(_RUNNING[2:], batch, share))
 
     def _mix(self, names, batch, share):
-        """Keep running moments of these names, with `share` of the old in them."""
+        """Mix a batch into the running moments of these names.
+
+        `share` is the share of the old moments.
+        """
         mixed = [
             share * getattr(self, name) + (1 - share) * now
             for name, now in zip(names, batch, strict=True)
@@ -222,13 +225,14 @@ class CCALayer(nn.Module):
         return mixed
 
     def _set(self, name, value):
-        # Products of another order in memory, which no file keeps, round differently.
+        # Files do not keep the order of an array in memory. Products would be rounded
+        # differently with another order.
         value = value.detach().to(getattr(self, name), copy=True)
         setattr(self, name, value.contiguous())
 
 
 class _AlignedSVD(torch.autograd.Function):
-    """Singular value decomposition whose gradient is finite whatever coincides."""
+    """Singular value decomposition, with a finite gradient for equal values too."""
 
     @staticmethod
     def forward(ctx, T):
@@ -245,7 +249,7 @@ class _AlignedSVD(torch.autograd.Function):
         against = (J - K) / 2 * _reciprocal(s + s[:, None])
         inner = alike + against + grad_s.diag()
         inverse = _reciprocal(s)
-        # What leaves the span of U or V, where T is not square.
+        # The parts outside the span of U or of V, if T is not square.
         out_of_U = (grad_U - U @ (U.T @ grad_U)) * inverse
         out_of_V = (grad_V - V @ (V.T @ grad_V)) * inverse
         return (U @ inner + out_of_U) @ V.T + U @ out_of_V.T

@@ -16,7 +16,7 @@ from skcrl.deep.modules._hidden_layers import hidden_layers
 from skcrl.deep.modules._missing import missing
 from skcrl.deep.modules._mlp import ACTIVATIONS, MLP, dense, reset_dense
 
-# The code that a source reconstructs either view from.
+# For each source, the code from which each view is reconstructed.
 SOURCES = {
     "joint": {"x": "joint", "y": "joint"},
     "from_x": {"x": "from_x", "y": "from_x"},
@@ -108,7 +108,7 @@ class CorrNetModule(nn.Module):
         for side, shape in self.shapes.items():
             widths = [prod(shape), *hidden[side]]
             if side in self.encoded_densely:
-                # b is shared in f(Wx + Vy + b).
+                # In f(Wx + Vy + b) both views share b, which one layer holds.
                 bias = combine == "post" or side == self.encoded_densely[0]
                 self.hidden[side] = MLP(widths, activation, activation)
                 self.code[side] = dense(widths[-1], n_components, bias=bias)
@@ -187,9 +187,9 @@ class CorrNetModule(nn.Module):
         return self._combine(a, b)
 
     def pretraining_steps(self) -> Iterator[LayerStep]:
-        """Layers of the dense encoders, the code's last, as each view alone has them.
+        """Layers of the dense encoders of each view, and last those of the code.
 
-        Where the code has one bias for both views, it is one of the first.
+        If both views share the bias of the code, the layer of the first view has it.
         """
         return side_by_side(
             {
@@ -202,9 +202,9 @@ class CorrNetModule(nn.Module):
         )
 
     def one_view(self, side: str) -> nn.Module:
-        """Module that encodes the view of `side`, the other missing.
+        """Module that encodes the view of `side` if the other view is missing.
 
-        What the missing view adds to the code is a constant of it.
+        What the missing view adds to the code is a constant of the module.
         """
         other = "y" if side == "x" else "x"
         like = next(self.parameters(), torch.zeros(()))
@@ -236,7 +236,7 @@ class CorrNetModule(nn.Module):
     def _sources_of_sides(self, codes):
         """Codes to reconstruct each side from, (n_sources * n_samples, n_components).
 
-        They are put together once where they are the same for both.
+        They are put together only once if they are the same for both sides.
         """
         names = {
             side: tuple(SOURCES[source][side] for source in self._sources)
@@ -261,7 +261,7 @@ class CorrNetModule(nn.Module):
 
 
 class _Added(nn.Module):
-    """Add one row to all."""
+    """Add the same row to every row."""
 
     row: Tensor
 
@@ -274,7 +274,7 @@ class _Added(nn.Module):
 
 
 class _TiedMLP(nn.Module):
-    """Dense layers with biases of their own and the weights of others, transposed."""
+    """Dense layers with their own biases and the transposed weights of others."""
 
     def __init__(self, widths, activation, output_activation):
         super().__init__()

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class CubeRoot(nn.Module):
     r"""Inverse of :math:`g(s) = s^3 / 3 + s`, the nonlinearity of Andrew et al. [1]_.
 
-    Smooth, strictly increasing and unbounded: close to the identity about 0 and to
-    :math:`\sqrt[3]{3a}` far from it.
+    It is smooth, strictly increasing and unbounded. It is close to the identity near 0
+    and to :math:`\sqrt[3]{3a}` far from 0.
 
     Notes
     -----

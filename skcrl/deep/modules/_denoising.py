@@ -14,17 +14,17 @@ from skcrl.deep.modules._reconstructed import ReconstructedViews
 
 
 class LayerStep(NamedTuple):
-    """Layers that are pretrained at the same time, one a side, and what they take."""
+    """Layers that are pretrained at the same time, one for each side, with inputs."""
 
     layers: dict[str, Any]
     activations: dict[str, Any]
     norms: dict[str, Any]
-    # Views of a batch, by name, to what the layers take in their place.
+    # Function from the views of a batch, by name, to the inputs of the layers.
     inputs: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Stack(NamedTuple):
-    """Dense layers, each with what follows it."""
+    """Dense layers, with the activation and perhaps the norm that follow each."""
 
     layers: list[nn.Module]
     activations: list[nn.Module]
@@ -32,12 +32,12 @@ class Stack(NamedTuple):
 
 
 def side_by_side(stacks: dict[str, Any]) -> Iterator[LayerStep]:
-    """Steps through stacks of dense layers, those at the same place together.
+    """Yield steps through stacks of dense layers; layers at the same place share one.
 
     Parameters
     ----------
     stacks : dict of str to Stack or MLP
-        By side.
+        Stack of each side.
     """
     for i in range(max((len(stack.layers) for stack in stacks.values()), default=0)):
         here = {s: stack for s, stack in stacks.items() if i < len(stack.layers)}
@@ -57,7 +57,7 @@ def side_by_side(stacks: dict[str, Any]) -> Iterator[LayerStep]:
 
 
 def through(stack: Any, n_layers: int, view: Any) -> Any:
-    """A view after the first layers of a stack."""
+    """Output of the first layers of a stack, for a view."""
     for i in range(n_layers):
         view = stack.layers[i](view)
         if i < len(stack.norms):
@@ -67,18 +67,18 @@ def through(stack: Any, n_layers: int, view: Any) -> Any:
 
 
 class DenoisingPair(nn.Module):
-    r"""A denoising autoencoder around a layer of either side or of both.
+    r"""A denoising autoencoder around a layer of one side or of each side.
 
-    :math:`\hat a = W' s(W (a + \epsilon) + b) + c` with normal noise
-    :math:`\epsilon`, and biases c of its own.
+    Its output is :math:`\hat a = W' s(W (a + \epsilon) + b) + c` with normal noise
+    :math:`\epsilon`. The biases c are its own.
 
     Parameters
     ----------
     layers : dict of nn.Linear
-        The layers, keys among "x" and "y". They are not copied: training this module
-        trains them.
+        The layers, with keys among "x" and "y". They are not copied: training this
+        module trains them.
     activations : dict of nn.Module
-        What follows each layer, s.
+        The activation s that follows each layer.
     noise : float
         Standard deviation of the noise.
     norms : dict of BatchNorm, default=()
@@ -139,7 +139,7 @@ class DenoisingPair(nn.Module):
         return ReconstructedViews(**reconstructed)
 
     def encode(self, a: Tensor, side: str, weights: Tensor | None = None) -> Tensor:
-        """What the layer of `side` and its activation make of an input."""
+        """Output of the layer of `side` and of its activation, for an input."""
         a = self.layers[side](a)
         if side in self.norms:
             a = self.norms[side](a, weights)

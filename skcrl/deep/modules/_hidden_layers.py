@@ -1,4 +1,4 @@
-"""Widths of hidden layers: the same for both views, or those of either."""
+"""Widths of hidden layers: the same for both views, or others for each view."""
 
 from numbers import Integral
 
@@ -38,7 +38,7 @@ def hidden_layers(sizes):
 
 
 def is_pair(sizes):
-    """Whether the views have sizes of their own."""
+    """Whether each view has sizes of its own."""
     return any(isinstance(size, _SEQUENCES) for size in sizes)
 
 

@@ -13,7 +13,7 @@ from skcrl.deep.modules._two_branch import in_full
 
 
 class IndividualOutput(NamedTuple):
-    """Codes of a batch of both kinds, and the views reconstructed from them."""
+    """Common and individual codes of a batch, and the views reconstructed from them."""
 
     x_code: Tensor  # (n_samples, n_components), common
     y_code: Tensor  # (n_samples, n_components)
@@ -33,19 +33,20 @@ class IndividualBranches(nn.Module):
     x_shape, y_shape : sequence of int
         Shapes of a sample.
     hidden_x, hidden_y : sequence of int
-        Hidden layers of the dense encoders, and in reverse of the dense decoders.
+        Widths of the hidden layers of the dense encoders. The dense decoders have the
+        same widths in reverse order.
     activation : str
-        Of the hidden layers.
+        Activation of the hidden layers.
     n_common : int
         Width of the common codes.
     n_individual : int
         Width of the individual codes.
     x_encoder, y_encoder : nn.Module or None, default=None
-        The user's encoders (n_samples, ...) -> (n_samples, n_individual), copied, in
-        place of the dense ones.
+        The user's encoders (n_samples, ...) -> (n_samples, n_individual), which are
+        copied and used instead of the dense ones.
     x_decoder, y_decoder : nn.Module or None, default=None
         The user's decoders (n_samples, n_common + n_individual) -> (n_samples, ...),
-        copied.
+        which are copied.
 
     Attributes
     ----------
@@ -99,14 +100,15 @@ class IndividualBranches(nn.Module):
             )
 
     def let_go_of_common(self) -> None:
-        """End a training: what gives the common codes is no part of this module."""
-        # A module that was assigned is registered, and stays so when it is replaced.
+        """Remove the source of the common codes, which only training needs."""
+        # A module stays registered under its name until it is deleted.
         del self.common
         self.common = None
 
     def reset_parameters(self, generator: Generator) -> None:
         """Draw the weights of the dense parts; the user's modules keep theirs."""
-        # First the decoders: encoders of the common part may be drawn of the same seed.
+        # Decoders first: encoders of the common part may be drawn from the same seed,
+        # and would have the same weights as encoders that are drawn first.
         for parts in (self.decoders, self.encoders):
             for part in parts.values():
                 if isinstance(part, _Flat | _Shaped):
@@ -117,7 +119,7 @@ class IndividualBranches(nn.Module):
         return self.across(self.by_rows(x, y, weights), weights)
 
     def by_rows(self, x: Any, y: Any, weights: Tensor | None = None) -> Any:
-        """Codes and reconstructed views, each row by itself."""
+        """Codes and reconstructed views, row by row."""
         common = self.common.by_rows(x, y, weights)
         views = {"x": x, "y": y}
         codes = {"x": common.x_code, "y": common.y_code}
@@ -136,7 +138,7 @@ class IndividualBranches(nn.Module):
         )
 
     def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
-        """Outputs of all rows of a batch, with what the common part makes of them."""
+        """Outputs of all rows of a batch, with what the common part adds to them."""
         return self.common.across(outputs, weights)
 
     def encode(self, view: Any, side: str) -> Any:
@@ -148,12 +150,12 @@ class IndividualBranches(nn.Module):
         return self.encoders[side]
 
     def decode(self, codes: Tensor, side: str) -> Any:
-        """View of `side` from its common and individual codes, side by side."""
+        """View of `side` from its common and individual codes, joined in one array."""
         return self.decoders[side](codes)
 
 
 class _Flat(nn.Module):
-    """An MLP of samples of any shape."""
+    """An MLP that takes samples of any shape."""
 
     def __init__(self, mlp):
         super().__init__()
@@ -164,7 +166,7 @@ class _Flat(nn.Module):
 
 
 class _Shaped(nn.Module):
-    """An MLP that gives samples of a shape."""
+    """An MLP whose outputs have the shape of a sample."""
 
     def __init__(self, mlp, shape):
         super().__init__()

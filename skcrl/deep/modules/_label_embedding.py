@@ -15,11 +15,11 @@ from skcrl.deep.modules._two_branch import in_full
 
 
 class LabelOutput(NamedTuple):
-    """Codes of a batch, the classes of its samples, and how well each class fits."""
+    """Codes of a batch, the classes of its samples, and the scores of all classes."""
 
     x_code: Tensor  # (n_samples, n_components)
     labels: Tensor  # (n_samples,) of int
-    scores: Tensor | None = None  # (n_samples, n_classes), once all codes are there
+    scores: Tensor | None = None  # (n_samples, n_classes), added by ``across``
 
 
 class LabelEmbeddingModule(nn.Module):
@@ -46,8 +46,8 @@ class LabelEmbeddingModule(nn.Module):
     Notes
     -----
     Shape: x (n_samples, n_features), y (n_samples, 1) of int, the numbers of classes
-    -> scores (n_samples, n_classes). `x` may be SparseRows without an encoder of the
-    user's.
+    -> scores (n_samples, n_classes). `x` may be SparseRows if the encoder is the dense
+    one.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class LabelEmbeddingModule(nn.Module):
         self.metric = metric
 
     def reset_parameters(self, generator: Generator) -> None:
-        """Draw the embeddings, of length one on average, and a dense encoder."""
+        """Draw embeddings of length one on average, and weights of a dense encoder."""
         if self.is_dense:
             self.encoder.reset_parameters(generator)
         deviation = self.label_embeddings.shape[1] ** -0.5
@@ -84,13 +84,13 @@ class LabelEmbeddingModule(nn.Module):
         return self.across(self.by_rows(x, y))
 
     def by_rows(self, x: Any, y: Tensor) -> LabelOutput:
-        """Codes, each row by itself."""
-        # Mixed precision ends here: scores are compared by their differences.
+        """Codes, row by row."""
+        # Mixed precision ends here, because the loss depends on differences of scores.
         code = in_full(self.encoder(self.corruption(x)), x)
         return LabelOutput(code, y[:, 0])
 
     def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
-        """Outputs with the scores, of codes that may have been computed in parts."""
+        """Outputs with the scores; the codes may have been computed in parts."""
         return outputs._replace(scores=self._scores_of(outputs.x_code))
 
     def encode(self, view: Any, side: str) -> Tensor:
@@ -98,13 +98,13 @@ class LabelEmbeddingModule(nn.Module):
         return self.encoder(view) if side == "x" else self.label_embeddings[view[:, 0]]
 
     def scores(self, view: Any, side: str) -> Tensor:
-        """Scores of all classes for samples, which are the side "x"."""
+        """Scores of all classes for samples; `side` is always "x"."""
         return self._scores_of(self.encode(view, side))
 
     def _scores_of(self, code):
         labels = self.label_embeddings.to(code)
         if self.metric == "cosine":
-            # A code of length 0 has cosine 0 to all, with a finite gradient.
+            # With eps a code of length 0 has cosine 0 with all, and a finite gradient.
             code, labels = (normalize(rows, eps=1e-6) for rows in (code, labels))
             return code @ labels.T
         lengths = code.square().sum(1)[:, None] + labels.square().sum(1)

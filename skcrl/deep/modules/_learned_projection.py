@@ -80,7 +80,7 @@ class LearnedProjection(nn.Module):
         Parameters
         ----------
         m : Moments
-            Of arrays of encoder outputs.
+            Moments of the encoders' outputs, as arrays.
 
         Returns
         -------

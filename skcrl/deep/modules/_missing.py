@@ -1,19 +1,20 @@
-"""What stands for a view that is missing."""
+"""The rows that stand for a missing view."""
 
 import torch
 
 
 def missing(module, like, n_rows, side):
-    """Rows of zeros of `side`, beside a view of any side.
+    """Rows of zeros that stand for the missing view of `side`.
 
     Parameters
     ----------
     module : nn.Module
-        With `shapes`, `integer_sides` and parameters.
+        Module that has `shapes`, `integer_sides` and parameters.
     like : Tensor
-        The view, whose device and precision they are to have.
+        A view that is not missing. The rows get its device and, if they can, its
+        precision.
     n_rows : int
-        How many.
+        Number of rows.
     side : {"x", "y"}
         Side that is missing.
     """

@@ -28,15 +28,15 @@ class MLP(nn.Module):
     Parameters
     ----------
     widths : sequence of int
-        Width of the input, of each hidden layer, and of the output. One width alone is
-        the identity.
+        Width of the input, of each hidden layer, and of the output. With one width only
+        the module is the identity.
     activation : str, key of ACTIVATIONS
-        After every layer but the last.
+        Activation after every layer except the last.
     output_activation : str, key of ACTIVATIONS, default="identity"
-        After the last layer.
+        Activation after the last layer.
     batch_norm : bool, default=False
-        Whether every layer but the last is normalised over the batch before its
-        activation, in place of its bias.
+        Whether every layer except the last is normalised over the batch before its
+        activation. Such a layer has no bias.
 
     Notes
     -----

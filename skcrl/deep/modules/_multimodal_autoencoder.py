@@ -47,7 +47,7 @@ def _kept(view, rows):
 
 
 class _Beside(nn.Module):
-    """Put one row beside each, before or after it."""
+    """Join the same row to every row, before or after it."""
 
     row: Tensor
 
@@ -57,7 +57,7 @@ class _Beside(nn.Module):
         self.comes_first = comes_first
 
     def forward(self, a):
-        parts = a, self.row.expand(a.shape[0], -1)  # len() fixes it in an export
+        parts = a, self.row.expand(a.shape[0], -1)  # an export would make len() fixed
         return torch.cat(parts[::-1] if self.comes_first else parts, 1)
 
 
@@ -128,7 +128,7 @@ class MultimodalAutoencoderModule(nn.Module):
         encoders: dict[str, Any] = {"x": x_encoder, "y": y_encoder}
         decoders: dict[str, Any] = {"x": x_decoder, "y": y_decoder}
         self.encoded_densely = [side for side in encoders if encoders[side] is None]
-        # What the joint decoder gives each side without a decoder of the user's.
+        # Width of what the joint decoder gives each side that the user does not decode.
         self.inner_widths = {s: widths[s][-1] for s in decoders if decoders[s] is None}
         inward = sum(
             widths[side][-1] if width is None else width
@@ -145,12 +145,12 @@ class MultimodalAutoencoderModule(nn.Module):
                 for side, w in widths.items()
             }
         )
-        # Of the concatenated views: f([W V] [x; y] + b) is f(Wx + Vy + b).
+        # It takes the concatenated views: f([W V] [x; y] + b) is f(Wx + Vy + b).
         self.joint_encoder = MLP(
             [inward, *shared, n_components], activation, activation
         )
         self.joint_decoder = MLP([n_components, *shared[::-1], *outward], activation)
-        # Without hidden layers of its own what the joint ones give is the view itself.
+        # If a side has no hidden layers of its own, the joint layers give its view.
         self.leaving_activations: Any = nn.ModuleDict(
             {
                 side: ACTIVATIONS[activation if own[side] else output_activation]()
@@ -186,14 +186,18 @@ class MultimodalAutoencoderModule(nn.Module):
         x_only: Tensor | None = None,
         y_only: Tensor | None = None,
     ) -> ReconstructedViews:
-        """Both views from what noise and dropout leave of them, unpaired rows alone."""
+        """Reconstruct both views of rows to which noise and modality dropout are applied.
+
+        Of an unpaired row, only the view that is not missing is reconstructed, and no
+        view is dropped.
+        """
         noise = self.noise
         parts = [self.modality_dropout(noise["x"](x), noise["y"](y))]
         if x_only is not None:
             parts.append((noise["x_only"](x_only), self._missing(x_only, "y")))
         if y_only is not None:
             parts.append((self._missing(y_only, "x"), noise["y_only"](y_only)))
-        # All rows at once, for layers that look along the batch.
+        # All rows at once, for layers that compute across rows.
         code = self.encode(*(torch.cat(views) for views in zip(*parts, strict=True)))
         inner = self._inner(code)
         n_rows = [0 if view is None else len(view) for view in (x, x_only, y_only)]
@@ -211,7 +215,7 @@ class MultimodalAutoencoderModule(nn.Module):
         """Joint code of the views given; one that is None counts as zeros."""
         given: Any = y if x is None else x
         inner = [
-            # All rows of zeros come out alike: one is encoded for all.
+            # All rows of zeros have the same output: one is encoded for all.
             self.encoders[side](self._missing(given[:1], side)).expand(len(given), -1)
             if view is None
             else self.encoders[side](view)
@@ -220,9 +224,9 @@ class MultimodalAutoencoderModule(nn.Module):
         return self.joint_encoder(torch.cat(inner, 1))
 
     def pretraining_steps(self) -> Iterator[LayerStep]:
-        """Layers of dense encoders, each view's own first and the joint ones behind.
+        """Layers of the dense encoders: first those of each view, then the joint ones.
 
-        Joint layers take what the others make of complete rows.
+        Joint layers take the outputs of the others for complete rows.
         """
         yield from side_by_side(dict(self.encoders.items()))
         joint = self.joint_encoder
@@ -239,9 +243,9 @@ class MultimodalAutoencoderModule(nn.Module):
         return {"x": through(self.joint_encoder, n_layers, own), "y": views["y"]}
 
     def one_view(self, side: str) -> nn.Module:
-        """Module that encodes the view of `side`, the other missing.
+        """Module that encodes the view of `side` if the other view is missing.
 
-        What the joint layer gets of the missing view is a constant of it.
+        What the missing view gives the joint layer is a constant of the module.
         """
         other = "y" if side == "x" else "x"
         like = next(self.parameters()).new_zeros(1)
@@ -255,7 +259,7 @@ class MultimodalAutoencoderModule(nn.Module):
         return self._outer(code, self._inner(code), side)
 
     def _inner(self, code):
-        """What the joint layers make of a code, for each side decoded densely."""
+        """Outputs of the joint layers for a code, by side, for dense decoders."""
         if not self.inner_widths:
             return {}
         parts = self.joint_decoder(code).split([*self.inner_widths.values()], 1)

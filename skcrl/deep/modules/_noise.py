@@ -25,7 +25,7 @@ class RandomLayer(nn.Module):
         draws numbers for them too, because other processes hold them.
     """
 
-    # Rows that it sees, by the name of their view in a batch.
+    # Name of the view of a batch whose rows the layer sees.
     rows = "x"
 
     def __init__(self):
@@ -97,7 +97,7 @@ class Dropout(RandomLayer):
             return a
         if isinstance(a, SparseRows):
             return a.with_values(self(a.values))
-        if not a.is_floating_point():  # tokens, say: another number is another token
+        if not a.is_floating_point():  # numbers of tokens, which must not change
             return a
         kept = self.uniform(a.shape, a) >= self.share
         return a * kept / (1 - self.share)

@@ -19,9 +19,9 @@ class RunningMoments(nn.Module):
     r"""Running moments of the batches so far, in which older batches weigh less.
 
     They are :math:`C = \rho\,C_{old} + (1 - \rho)\,C_{batch}`, divided by the sum of
-    the weights of the batches as in Adam, so that the first ones are not biased towards
-    0. The gradient passes through the current batch only. In evaluation a batch counts
-    in the same way, but the moments are not updated.
+    the weights of the batches, as in Adam. Without this division the first moments
+    would be biased towards 0. The gradient passes through the current batch only. In
+    evaluation a batch counts in the same way, but the moments are not updated.
 
     Parameters
     ----------

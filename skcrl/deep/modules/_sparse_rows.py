@@ -19,7 +19,7 @@ class SparseRows:
     starts : Tensor of int of shape (n_rows,)
         Position of each row's first entry.
     n_columns : int
-        Width.
+        Number of columns.
     """
 
     values: Tensor
@@ -31,7 +31,7 @@ class SparseRows:
     def from_csr(
         cls, rows: Any, device: str | torch.device, dtype: torch.dtype
     ) -> "SparseRows":
-        """Take over a SciPy CSR array."""
+        """Convert a SciPy CSR array."""
         columns, starts = (
             torch.from_numpy(a.astype("int64")) for a in (rows.indices, rows.indptr)
         )
@@ -52,7 +52,7 @@ class SparseRows:
         return len(self.starts)
 
     def __getitem__(self, rows):
-        """Some rows that follow one another, by a slice."""
+        """Rows that follow one another, selected by a slice."""
         start, stop, _ = rows.indices(len(self))
         ends = torch.cat([self.starts, self.starts.new_tensor([len(self.values)])])
         first, last = ends[start], ends[stop]
@@ -71,7 +71,7 @@ class SparseRows:
         """Output of an nn.Linear, (n_rows, out_features)."""
         product = embedding_bag(
             self.columns,
-            layer.weight.T.contiguous(),  # entries pick columns: a copy by columns pays
+            layer.weight.T.contiguous(),  # entries select columns: a copy saves time
             self.starts,
             mode="sum",
             per_sample_weights=self.values,

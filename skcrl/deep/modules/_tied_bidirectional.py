@@ -58,7 +58,7 @@ class TiedBidirectionalModule(nn.Module):
             "y": [n_features_y, *hidden["y"]],
         }
         self.activation = ACTIVATIONS[activation]()
-        # Without hidden layers what leaves the centre is the view itself.
+        # If a side has no hidden layers, the output of the centre is its view.
         self.leaving_activations: Any = nn.ModuleDict(
             {
                 side: ACTIVATIONS[activation if layers else output_activation]()

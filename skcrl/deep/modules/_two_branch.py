@@ -43,7 +43,8 @@ class TwoBranch(nn.Module):
     activation : str
         Activation of the dense encoders and decoders.
     x_shape, y_shape : sequence of int or None, default=None
-        Shapes of a sample, for decoders with mirrored widths. None means rows.
+        Shapes of a sample, for decoders with mirrored widths. None means that samples
+        are rows.
     x_encoder, y_encoder : nn.Module or None, default=None
         The user's encoders, which are copied and used instead of the dense ones.
     x_decoder, y_decoder : nn.Module or None, default=None
@@ -65,7 +66,7 @@ class TwoBranch(nn.Module):
     -----
     Shape: x (n_samples, n_features_x), y (n_samples, n_features_y) -> codes
     (n_samples, n_components) each. Views of `sparse_sides` may be SparseRows. Rows of
-    which a view is missing go with `autoencoding` alone.
+    which a view is missing need `autoencoding`.
     """
 
     # Whether weights of the rows matter to ``by_rows``.
@@ -147,9 +148,9 @@ class TwoBranch(nn.Module):
         x_only_weights: Tensor | None = None,
         y_only_weights: Tensor | None = None,
     ) -> TwoBranchOutput:
-        """Codes and reconstructions, each row by itself, but for batch normalisation.
+        """Codes and reconstructions, row by row except for batch normalisation.
 
-        Of a row with one view that is all: reconstructed from its own code.
+        A row with one view gives only the reconstruction of this view, from its code.
         """
         views = dict(zip(_VIEWS, (x, y, x_only, y_only), strict=True))
         weights_of = {
@@ -179,7 +180,7 @@ class TwoBranch(nn.Module):
         return TwoBranchOutput(codes["x"], codes["y"], **reconstructed)
 
     def across(self, outputs: Any, weights: Tensor | None = None) -> Any:
-        """Outputs of all rows of a batch, with the running moments that they move."""
+        """Outputs of all rows of a batch, with the running moments updated by them."""
         codes = {"x": outputs.x_code, "y": outputs.y_code}
         return outputs._replace(
             **{
@@ -220,5 +221,5 @@ class TwoBranch(nn.Module):
 
 
 def in_full(code, view):
-    """A code in the precision of its view, or in float32 of one of integers."""
+    """A code in the precision of its view, or in float32 if the view has integers."""
     return code.to(view.dtype) if view.dtype.is_floating_point else code.float()
