@@ -1,4 +1,4 @@
-"""Codes of items and their ids as a table of Arrow."""
+"""Codes of items and their ids as an Arrow table."""
 
 from importlib import import_module
 
@@ -6,9 +6,10 @@ import numpy as np
 
 
 def table_of(items):
-    """Table with the columns "id" and "code", a row for each item in their order.
+    """Table with the columns "id" and "code", and a row for each item, in their order.
 
-    Codes are lists of one length in float32, null for an item that has no view.
+    Codes are lists of float32, all of the same length. The code is null if an item has
+    no view.
     """
     try:
         arrow = import_module("pyarrow")

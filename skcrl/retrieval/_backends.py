@@ -1,4 +1,4 @@
-"""Search behind one call: ours, scikit-learn's, and those of other packages."""
+"""Searches with the same methods: of skcrl, of scikit-learn and of other packages."""
 
 import re
 from contextlib import contextmanager
@@ -20,39 +20,43 @@ from skcrl.retrieval._distances import (
     middle_of,
 )
 
-# So many queries are compared with all codes faster by products than by scikit-learn.
+# Up to this number of queries, products with all codes are faster than scikit-learn.
 _FEW_QUERIES = 16
-# Squares below it lose digits, or are 0 of what is not.
+# Smaller squares have lost digits, or have become 0.
 _LEAST_SQUARE = 1e-280
-# Numbers in an array of codes of the items found: 512 kB in float64 stay in the cache.
+# Largest number of values in an array of codes of found items: 512 kB in float64 stay
+# in the cache.
 _CELLS = 2**16
-# Types of usearch that hold codes of any length.
+# Types of usearch that can hold codes of any length.
 _WIDE_DTYPES = ("f64", "f32", "bf16", "float64", "float32", "bfloat16")
 
 
 class _Search:
-    """Search by another package, which proposes positions.
+    """Search by another package, which proposes positions of items.
 
-    A subclass builds its index in the constructor, from codes, the number of threads,
-    how codes are compared, and parameters of its own. It implements `grown` and
-    `_propose`. It never changes after that, so threads may search it while another
-    thread makes a grown one. Similarities are computed here from the codes, so they
-    mean the same for every package: cosines of codes of length one, or minus the
-    Euclidean distances.
+    A subclass builds its index in the constructor, from the codes, the number of
+    threads, the metric, and parameters of its own. It implements `grown` and
+    `_propose`. A search never changes after it is made, so some threads may use it
+    while another thread makes a grown one. Similarities are computed here from the
+    codes, so they mean the same for every package: cosines of codes of length one, or
+    minus the Euclidean distances.
 
-    A number of threads of 0 lets the package decide.
+    If the number of threads is 0, the package decides on it.
     """
 
     _index: Any
     metric: str
-    _origin: Any  # float64, amid the first codes if distances compare them
+    _origin: Any  # float64, in the middle of the first codes; for distances only
 
     def grown(self, codes, n_threads):
-        """Search over more items: `codes` are those of all, the first ones known."""
+        """Return a search over more items.
+
+        `codes` are those of all items, and begin with those of this search.
+        """
         raise NotImplementedError
 
     def nearest(self, queries, codes, k, n_threads):
-        """Similarities and positions, best first."""
+        """Similarities and positions (n_queries, k), best first."""
         positions = self.proposed(queries, k, k, n_threads)
         similarities = _similarities(queries, codes, positions, self.metric)
         order = np.lexsort((positions, -similarities))
@@ -62,32 +66,39 @@ class _Search:
         )
 
     def proposed(self, queries, n, k, n_threads):
-        """Positions (n_queries, n) of near items, -1 where there are no more than k."""
+        """Positions (n_queries, n) of near items; at least k of each query are found.
+
+        Positions that are not found are -1.
+        """
         positions = self._propose(queries, n, n_threads)
         missed = np.flatnonzero(np.count_nonzero(positions >= 0, axis=1) < k)
         if len(missed):
             raise ValueError(
                 f"{type(self).__name__} found fewer than n_neighbors={k} items for "
                 f"{len(missed)} queries, the first is row {missed[0]}: ask for fewer "
-                "items, or let it search further by backend_params."
+                "items, or make it search further, by backend_params."
             )
         return positions
 
     def _propose(self, queries, k, n_threads):
-        """Positions (n_queries, k) of near items, -1 where there are no more."""
+        """Positions (n_queries, k) of near items, -1 for those that are not found."""
         raise NotImplementedError
 
     def _start(self, codes, metric):
-        """Note how codes are compared, and the origin amid the first of them."""
+        """Note the metric, and for distances an origin in the middle of these codes."""
         self.metric = metric
         if metric == "euclidean":
             self._origin = middle_of(codes)
 
     def _as_float32(self, codes):
-        """Codes as packages take them: those far from 0 keep what they differ by."""
+        """Codes in float32, as packages take them.
+
+        For distances they are centred first, so that codes far from 0 keep the digits
+        in which they differ.
+        """
         if self.metric == "euclidean":
             codes = codes - self._origin
-        # Those that are mapped from a file may not be aligned.
+        # Codes in a memory-mapped file may not be aligned.
         return np.require(codes, np.float32, ["C", "A"])
 
     def _over(self, index):
@@ -98,15 +109,19 @@ class _Search:
 
 
 class Exact(_Search):
-    """Brute force: of rows of length one the nearest have the largest cosine."""
+    """Search by brute force.
+
+    Among codes of length one, the nearest ones have the largest cosine.
+    """
 
     def __init__(self, codes, n_threads, metric="cosine"):
         self.metric = metric
         if metric == "euclidean":
             self._candidates = Candidates(codes)
             return
-        # The distance of a query to a code of zeros is 1, which would be a cosine of
-        # 1/2. A one in a column of zeros makes it orthogonal to all instead.
+        # A code of zeros has distance 1 to a query, as if its cosine were 1/2. Its
+        # cosine must be 0: a 1 in a further column makes it orthogonal to all queries,
+        # which have 0 there.
         zero = ~codes.any(axis=1, keepdims=True)
         self._padding = int(zero.any())
         if self._padding:
@@ -116,7 +131,7 @@ class Exact(_Search):
         self._dtype = codes.dtype
 
     def grown(self, codes, n_threads):
-        """Search over more items: `codes` are those of all."""
+        """Return a search over more items; `codes` are those of all items."""
         return Exact(codes, n_threads, self.metric)
 
     def nearest(self, queries, codes, k, n_threads):
@@ -130,7 +145,7 @@ class Exact(_Search):
         return _best_of_each(queries, codes, candidates, k, self.metric)
 
     def _propose(self, queries, k, n_threads):
-        # Of two types it would be several times slower.
+        # With queries and codes of different types it would be several times slower.
         queries = np.pad(
             queries.astype(self._dtype, copy=False), ((0, 0), (0, self._padding))
         )
@@ -138,7 +153,7 @@ class Exact(_Search):
 
 
 class _Compact(_Search):
-    """Small stand-ins for the codes propose items, which the codes then rank."""
+    """Search by small stand-ins for the codes; the codes rank what these propose."""
 
     _stand_ins: Any
 
@@ -155,7 +170,7 @@ class _Compact(_Search):
         return _best_of_each(queries, codes, candidates, k, self.metric)
 
     def proposed(self, queries, n, k, n_threads):
-        """Positions of `n` items near each query, or of as many as rank `k`."""
+        """Positions of `n` items near each query, or more if `k` items need more."""
         n = min(max(n, k * self._oversampling), self._stand_ins.n_items)
         return np.stack(list(self._stand_ins.among(queries, n)))
 
@@ -166,20 +181,21 @@ class _Compact(_Search):
 
 
 class Int8(_Compact):
-    """Candidates by codes of one byte a component."""
+    """Search that finds candidates by codes of one byte for each component."""
 
     def __init__(self, codes, n_threads, metric="cosine", *, oversampling=4):
         self._start_compact(metric, oversampling, _compact.Int8(codes, metric))
 
 
 class Binary(_Compact):
-    """Candidates by codes of bits."""
+    """Search that finds candidates by codes of bits."""
 
     def __init__(self, codes, n_threads, metric="cosine", *, oversampling=80):
         if metric != "cosine":
             raise ValueError(
-                f"bits represent directions but not lengths, which metric={metric!r} "
-                "compares: use backend='int8', or metric='cosine'."
+                "bits represent directions but not lengths, and "
+                f"metric={metric!r} compares both: use backend='int8', or "
+                "metric='cosine'."
             )
         self._start_compact(metric, oversampling, _compact.Binary(codes))
 
@@ -191,7 +207,7 @@ class Faiss(_Search):
         faiss = _imported("faiss", "faiss-cpu")
         self._start(codes, metric)
         codes = self._as_float32(codes)
-        # Without "np" PQ learns, for minutes, what only Euclidean distances use.
+        # Without "np", PQ takes minutes to learn what only Euclidean distances use.
         factory = re.sub(r"((?<!O)PQ\d+(?:x\d+)?)(?=[,_]|$)", r"\1np", factory)
         compare = {"cosine": faiss.METRIC_INNER_PRODUCT, "euclidean": faiss.METRIC_L2}
         self._index = faiss.index_factory(codes.shape[1], factory, compare[metric])
@@ -232,7 +248,8 @@ class Hnswlib(_Search):
         self._index.init_index(
             len(codes), M=M, ef_construction=ef_construction, random_seed=random_seed
         )
-        # A search for more takes that number instead: nothing is to be set for it.
+        # A search for more than `ef` items uses their number instead of `ef`, so `ef`
+        # need not be raised for it.
         self._index.set_ef(ef)
         self._index.add_items(self._as_float32(codes), num_threads=n_threads)
 
@@ -240,7 +257,7 @@ class Hnswlib(_Search):
         """Search over more items: `codes` are those of all, the first ones known."""
         known = self._index.get_current_count()
         (state,) = self._index.__getstate__()
-        # Its random numbers start again, and are to be others than those before.
+        # The copy starts its random numbers again: another seed makes them differ.
         state["seed"] = (self._seed + known) % 2**32
         kind: Any = type(self._index)
         index = kind.__new__(kind)
@@ -307,7 +324,7 @@ class Usearch(_Search):
             answers = self._index.search(
                 self._as_float32(queries), k, threads=n_threads
             )
-        # It answers a single query without the dimension of queries.
+        # The answer to a single query has no dimension of queries.
         answers = [answers] if len(queries) == 1 else list(answers)
         positions = np.full((len(queries), k), -1)
         for row, answer in zip(positions, answers, strict=True):
@@ -336,7 +353,7 @@ BACKENDS = {
 
 
 def build(backend, params, codes, n_threads, metric):
-    """Search over `codes`, with parameters of that backend alone."""
+    """Search over `codes`; `params` must be parameters of this backend."""
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {list(BACKENDS)}, got {backend!r}.")
     make = BACKENDS[backend]
@@ -361,11 +378,11 @@ def build(backend, params, codes, n_threads, metric):
 
 @contextmanager
 def _interrupts_of_usearch():
-    """Raise KeyboardInterrupt for the error that usearch makes of it."""
+    """Turn the error that usearch raises for an interrupt into KeyboardInterrupt."""
     try:
         yield
     except RuntimeError as error:
-        # Nothing else ends it so, for it is given no callback.
+        # Only an interrupt has this message: no callback is passed that could stop it.
         if "has been terminated" in str(error):
             raise KeyboardInterrupt from error
         raise
@@ -382,16 +399,16 @@ def _imported(module, install):
 
 
 def _near_in_angle(query, codes, k):
-    """Positions of all that may be among the k of largest cosine with one query."""
+    """Positions of items that may have one of the k largest cosines with a query."""
     rough = codes @ query.astype(codes.dtype, copy=False)
-    # Twice what rounding can make of a product of codes of length one, and some more.
+    # More than twice the largest rounding error of a product of codes of length one.
     margin = 4 * (codes.shape[1] + 2) * np.finfo(codes.dtype).eps
     near = np.flatnonzero(rough >= low_bound(rough, k) - margin)
     return near[rough[near] >= kth_largest(rough[near], k) - margin]
 
 
 def _best_of_each(queries, codes, candidates, k, metric):
-    """Similarities and positions (n_queries, k) of the best candidates of each."""
+    """Similarities and positions (n_queries, k) of each query's best candidates."""
     found = [
         _best(query, codes, near, k, metric)
         for query, near in zip(queries, candidates, strict=True)
@@ -408,7 +425,7 @@ def _best(query, codes, near, k, metric):
 
 
 def _similarities(queries, codes, positions, metric):
-    """In float64, of each query with the codes at its positions."""
+    """Similarities in float64 of each query with the codes at its positions."""
     n_queries, k = positions.shape
     of_query = np.repeat(np.arange(n_queries), k)
     found = similarities_of_pairs(queries, codes, of_query, positions.ravel(), metric)
@@ -416,7 +433,10 @@ def _similarities(queries, codes, positions, metric):
 
 
 def similarities_of_pairs(queries, codes, of_query, positions, metric):
-    """In float64, of queries with codes, both by their numbers (n_pairs,)."""
+    """Similarities in float64 of pairs (n_pairs,) of a query and a code.
+
+    `of_query` has the number of the query of each pair, `positions` that of the code.
+    """
     found = np.empty(len(positions))
     step = max(_CELLS // codes.shape[1], 1)
     for pairs in gen_batches(len(positions), step):
@@ -430,7 +450,7 @@ def similarities_of_pairs(queries, codes, of_query, positions, metric):
 
 
 def _lengths(gaps):
-    """Of rows in float64, of which the squares may vanish."""
+    """Lengths of rows in float64, also if their squares are too small for float64."""
     squares = np.einsum("ij,ij->i", gaps, gaps)
     lengths = np.sqrt(squares)
     small = np.flatnonzero(squares < _LEAST_SQUARE)

@@ -1,16 +1,18 @@
 """Bounds of the parameters of search packages.
 
-They also come from the file of an index, and a file must not be able to make a search
-take any amount of memory or time.
+These parameters may come from the file of an index. A file must not be able to make a
+search take an unlimited amount of memory or time.
 """
 
 import re
 from numbers import Integral
 
-# Links of an item to others: the packages themselves advise 128 at most, and those of
-# narrow codes would outweigh the codes.
+# Largest numbers of links of an item to others, for narrow and for all codes. The
+# packages themselves advise 128 at most, and many links would take more memory than
+# narrow codes.
 _FEW_LINKS, _MOST_LINKS = 32, 128
-# Items to look at, for each one that is searched for and for each one that is added.
+# Smallest and largest number of items to look at, for each item that is searched for,
+# and for each item that is added.
 _LOOKED_AT, _LOOKED_AT_ONCE = (1, 10_000), (1, 1000)
 _INTEGERS = {
     "ef": _LOOKED_AT,
@@ -18,20 +20,22 @@ _INTEGERS = {
     "ef_construction": _LOOKED_AT_ONCE,
     "expansion_add": _LOOKED_AT_ONCE,
     "random_seed": (0, 2**32 - 1),
-    # Candidates for each item that is searched for.
+    # Number of candidates for each item that is searched for.
     "oversampling": (1, 1000),
 }
-# Those of usearch that hold numbers with signs.
+# Types of usearch that hold numbers with signs.
 _DTYPES = (
     *("f64", "f32", "f16", "bf16", "i8", "e5m2", "e4m3", "e3m2", "e2m3"),
     *("float64", "float32", "float16", "bfloat16", "int8"),
 )
-# Where the shape of the codes bounds others, it does from here on.
+# Up to these numbers, lists and components need not be in proportion to the shape of
+# the codes.
 _FEW_LISTS = 64
 _FEW_COMPONENTS = 256
 _ITEMS_OF_A_LIST = 16
 _MOST_PARTS = 6
-# Each part of a description of a faiss index, with the numbers in it.
+# Patterns of the parts of a description of a faiss index, and what the numbers in each
+# part count.
 _TURNS = r"(?:PCA|PCAR|PCAW|PCAWR|RR|OPQ)(\d{1,18})"
 _LISTS = r"IVF(\d{1,18})"
 _GRAPH = r"HNSW(\d{1,18})"
@@ -44,7 +48,7 @@ _PARTS = {
     _GRAPH: ["links"],
     _PRODUCTS: ["components", "bits"],
 }
-# What a search by faiss may be told.
+# Settings of a search by faiss, with their bounds.
 _SETTINGS = {
     "nprobe": _LOOKED_AT,
     "quantizer_nprobe": _LOOKED_AT,
@@ -52,7 +56,7 @@ _SETTINGS = {
     "quantizer_efSearch": _LOOKED_AT,
     "efConstruction": _LOOKED_AT_ONCE,
     "quantizer_efConstruction": _LOOKED_AT_ONCE,
-    # Multiplies how many are kept for each query.
+    # These multiply the number of items that are kept for each query.
     "k_factor": (1, 100),
     "k_factor_rf": (1, 100),
 }
@@ -64,7 +68,7 @@ def check_params(params, n_items, n_components):
     Parameters
     ----------
     params : dict
-        By name; None leaves one to the package.
+        Parameters by name. The package chooses a parameter that is None.
     n_items, n_components : int
         Shape of the codes.
     """
@@ -72,7 +76,7 @@ def check_params(params, n_items, n_components):
     integers = {**_INTEGERS, "M": links, "connectivity": links}
     for name, value in params.items():
         if name in integers:
-            # No package has an oversampling of its own.
+            # No package chooses `oversampling`, so it must not be None.
             if value is not None or name == "oversampling":
                 _check_integer(name, value, *integers[name])
         elif not isinstance(value, str):
@@ -109,7 +113,7 @@ def _check_factory(factory, n_items, n_components):
     parts = re.split("[,_]", factory)
     if len(parts) > _MOST_PARTS:
         raise ValueError(
-            f"factory must be of at most {_MOST_PARTS} parts, got {len(parts)}."
+            f"factory must have at most {_MOST_PARTS} parts, got {len(parts)}."
         )
     seen = set()
     for part in parts:
@@ -122,16 +126,16 @@ def _check_factory(factory, n_items, n_components):
                     int(number),
                     *bounds[kind],
                 )
-        # What is learned must not outweigh what it is learned from.
+        # A part must not learn more numbers than there are to learn from.
         if pattern == _TURNS:
             _require_items(n_items, n_components, part)
         if pattern == _PRODUCTS:
             _require_items(n_items, 2 ** int(numbers[1] or 8), part)
     if _PRODUCTS in seen and _GRAPH in seen and _LISTS not in seen:
         raise ValueError(
-            f"factory={factory!r:.80} puts PQ behind HNSW, whose table of distances "
-            "may need more memory than the codes: use SQ8 or Flat there, or IVF before "
-            "PQ."
+            f"factory={factory!r:.80} puts PQ behind HNSW, and together they keep a "
+            "table of distances that may need more memory than the codes: use SQ8 or "
+            "Flat there, or IVF before PQ."
         )
 
 

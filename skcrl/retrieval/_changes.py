@@ -1,4 +1,4 @@
-"""Which codes remain when items are removed or replaced, computed without the codes."""
+"""Which rows of the codes remain when items are removed or replaced."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ def removed(lost, n_items, positions):
     n_items : int
         Number of items.
     positions : ndarray of shape (n_removed,)
-        Of the items that go.
+        Positions of the items that are removed.
 
     Returns
     -------
     rows : ndarray of shape (n_codes_left,)
-        Which rows of the codes stay.
+        Rows of the codes that stay.
     lost : ndarray of shape (n_lost_left,)
         Positions without a code among the items that stay.
     kept : ndarray of bool of shape (n_items,)
@@ -30,21 +30,21 @@ def removed(lost, n_items, positions):
 
 
 def replaced(lost, n_items, positions, new_lost):
-    """Where the codes of the items are when some are replaced.
+    """Where the codes of the items are found when some items are replaced.
 
     Parameters
     ----------
     lost, n_items
         As in :func:`removed`.
     positions : ndarray of shape (n_new,)
-        Of the items that are given anew.
+        Positions of the items that are replaced.
     new_lost : ndarray of shape (n_new_lost,)
-        Which of these have no code.
+        Which of the replaced items have no code now, by their place in `positions`.
 
     Returns
     -------
     rows : ndarray of shape (n_codes,)
-        Of the codes, with the new ones after the old ones.
+        Rows of the codes, where the new codes come after the old ones.
     lost : ndarray of shape (n_lost,)
         Positions of the items without a code.
     """

@@ -8,13 +8,14 @@ from skcrl.metrics import Hubness
 
 CODES = ("mean", "concatenated", "joint")
 METRICS = ("cosine", "euclidean")
-# How the codes of an index are made and compared if nothing else is said.
+# Defaults for the way in which the codes of an index are made and compared.
 PLAIN = {"codes": "mean", "metric": "cosine"}
-# Positions of the items that have no view, where all have one.
+# Positions of the items that have no view, if there are no such items.
 NONE_LOST = np.empty(0, dtype=np.int64)
-# Squares of distances below this stay in the range of float32, in which packages count.
+# Numbers up to this have distances whose squares stay in the range of float32, in which
+# packages compute.
 _LARGEST = 1e15
-# How many numbers of codes are looked at together.
+# Number of values of codes that are checked at a time.
 _AT_ONCE = 2**18
 
 
@@ -53,8 +54,8 @@ def check_indexed(codes, metric):
     """Codes as an index holds them: checked and, for cosines, of length one or zero."""
     codes = to_numpy(codes)
     if codes.ndim != 2 or codes.size == 0:
-        return check_codes(codes, "It")  # which says so
-    # Codes may lie on disk: a few are read at a time.
+        return check_codes(codes, "It")  # raises the error
+    # Codes may be on disk: some rows are read at a time.
     for rows in gen_batches(len(codes), max(_AT_ONCE // codes.shape[1], 1)):
         try:
             _check_some_indexed(codes[rows], metric)
@@ -70,20 +71,22 @@ def _check_some_indexed(codes, metric):
         check_range(codes, "It")
         return
     length = np.sqrt(np.einsum("ij,ij->i", codes, codes))
-    # The squares of what is not 0 may be.
+    # Codes that are not 0 may have squares that are 0.
     if (codes.any(axis=1) & (abs(length - 1) > 1e-3)).any():
         raise ValueError("its codes are not of length one or zero")
 
 
 def check_space(space):
-    """Check how, according to a file, its codes were made and are compared."""
+    """Check what a file says about how its codes were made and are compared."""
     known = {"codes": CODES, "metric": METRICS}
     if (
         not isinstance(space, dict)
         or set(space) - {"hubness"} != set(known)
         or any(space[name] not in values for name, values in known.items())
     ):
-        raise ValueError(f"its codes were made and compared by {space!r:.80}")
+        raise ValueError(
+            f"its codes were made and compared by {space!r:.80}, which is not valid"
+        )
     if "hubness" in space:
         _check_correction(space)
     return space
@@ -96,19 +99,21 @@ def _check_correction(space):
         or not isinstance(numbers, dict)
         or set(numbers) != {"n_neighbors", "weight"}
     ):
-        raise ValueError(f"its hubs were found by {numbers!r:.80}")
+        raise ValueError(f"its hubs were found by {numbers!r:.80}, which is not valid")
     Hubness(**numbers)
 
 
 def check_hubs(hubs, codes, space):
-    """Raise ValueError for means of cosines from a file that are not in order."""
+    """Raise ValueError for means of cosines from a file that are not valid."""
     if ("hubness" in space) != (hubs is not None):
-        raise ValueError("it has hubs and does not say how they were found, or none")
+        raise ValueError(
+            "it has hubs and does not say how they were found, or says it and has none"
+        )
     if hubs is not None and (
         not isinstance(hubs, np.ndarray)
         or hubs.dtype != codes.dtype
         or hubs.shape != (len(codes), 2)
-        # The codes are of length one up to a thousandth.
+        # The lengths of the codes may differ from one by a thousandth.
         or not (abs(hubs) < 1.01).all()
     ):
         raise ValueError(f"its hubs are not means of cosines for {len(codes)} items")

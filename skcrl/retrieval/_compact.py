@@ -1,4 +1,4 @@
-r"""Compressed codes, by which near items are proposed.
+r"""Compressed codes, which propose the items near a query.
 
 Both kinds are made block by block, so that codes on disk are never all in memory.
 
@@ -16,18 +16,20 @@ NeurIPS 2012).
 import numpy as np
 from sklearn.utils import gen_batches
 
-# Items that are compared at once, and numbers of theirs: they stay in the cache.
+# Largest numbers of items, and of values of items, that are compared at a time: these
+# stay in the cache.
 _ITEMS, _COMPARED = 2**14, 2**19
-# Numbers of codes at once of which stand-ins are made.
+# Number of values of codes that are compressed at a time.
 _MADE = 2**18
-# Queries at once.
+# Number of queries that are compared at a time.
 _QUERIES = 256
-# Directions whose signs are kept, 64 bytes an item; fewer of codes of few components.
+# Largest number of directions whose signs are kept, which makes 64 bytes for each item,
+# and largest number for each component.
 _N_BITS, _BITS_OF_A_COMPONENT = 512, 64
 _SEED = 0
-# Codes of fewer components are held in two bytes a component.
+# Codes with fewer components than this take two bytes for each component.
 _NARROW = 16
-# How far a query may be from the items, in steps of their components.
+# Largest distance of a query from the items, in steps of a component.
 _FARTHEST = 1e300
 
 
@@ -37,9 +39,9 @@ class _Compact:
     n_items: int
 
     def among(self, queries, n):
-        """Positions (n,) of the best items for each query, in no order.
+        """Yield the positions (n,) of the best items for each query, in any order.
 
-        Of equally good ones the first count.
+        If items are equally good, the first ones are taken.
         """
         if n >= self.n_items:
             yield from [np.arange(self.n_items)] * len(queries)
@@ -56,35 +58,38 @@ class _Compact:
                 yield kept.positions
 
     def _n_compared(self):
-        """Items to compare at once."""
+        """Number of items to compare at a time."""
         return _ITEMS
 
     def extended(self, codes):
-        """Stand-ins of more items: `codes` are those of all, the first ones known."""
+        """Stand-ins of more items.
+
+        `codes` are those of all items, and begin with those of the present ones.
+        """
         raise NotImplementedError
 
     def _prepared(self, queries):
-        """Queries as `_scores` takes them."""
+        """Queries in the form that `_scores` takes."""
         raise NotImplementedError
 
     def _scores(self, prepared, items):
-        """Scores of a slice of the items for each query, one array after the other."""
+        """One array for each query: the scores of a slice of the items."""
         raise NotImplementedError
 
 
 class Int8(_Compact):
-    """One byte for each component, or two where there are few.
+    """Stand-ins of one byte for each component, or of two if there are few components.
 
-    The nearest codes of length one have the largest cosine: both metrics go by the
-    distance from what the bytes stand for, since rounding that makes a code longer
-    would count for its cosine.
+    Items are compared by their distance from the rounded codes, for both metrics: among
+    codes of length one, the nearest have the largest cosine. Cosines of rounded codes
+    would prefer codes that rounding has made longer.
 
     Parameters
     ----------
     codes : ndarray of shape (n_items, n_components)
-        All finite.
+        Finite codes.
     metric : {"cosine", "euclidean"}
-        What compares them.
+        Metric that compares the codes.
     """
 
     def __init__(self, codes, metric):
@@ -92,27 +97,28 @@ class Int8(_Compact):
         self._metric = metric
         low, high = _ranges(codes)
         self._origin = low + (high - low) / 2
-        # Of few components one byte each leaves many codes alike.
+        # With few components, one byte for each would make many codes equal.
         is_narrow = codes.shape[1] < _NARROW
         self._numbers = np.empty(codes.shape, np.int16 if is_narrow else np.int8)
         self._float = np.float64 if is_narrow else np.float32
         most = np.iinfo(self._numbers.dtype).max
         step = (high - low) / (2 * most)
-        step[step == 0] = step.max() or 1  # any will do for what is constant
-        # Squares of what is counted in the largest step stay in range.
+        step[step == 0] = step.max() or 1  # a constant component may have any step
+        # Squares of numbers of largest steps stay in range.
         self._unit = step.max()
         self._steps = step / self._unit
         self._squares = np.empty(len(codes), self._float)
         for rows in _parts(codes):
             numbers = np.rint((codes[rows] - self._origin) / step)
-            # Of a range so small that its step is rounded, more steps fit.
+            # If a range is so small that its step is rounded, it may have more steps.
             numbers = np.clip(numbers, -most, most)
             self._numbers[rows] = numbers
             numbers *= self._steps
             self._squares[rows] = np.einsum("ij,ij->i", numbers, numbers)
             is_zero = ~codes[rows].any(axis=1)
             if metric == "cosine" and is_zero.any():
-                # It is at right angles to all, which is farther than it seems.
+                # A code of zeros is orthogonal to all queries, and so counts as farther
+                # away than its distance says.
                 self._squares[rows] += is_zero / self._unit**2
 
     def extended(self, codes):
@@ -125,7 +131,7 @@ class Int8(_Compact):
         with np.errstate(over="ignore"):
             queries = (queries - self._origin) / self._unit
         queries = np.clip(queries, -_FARTHEST, _FARTHEST)
-        # What is far away counts by its direction: squares of it may be out of range.
+        # Only the direction of a far query counts: its squares may be out of range.
         far = np.maximum(1, abs(queries).max(axis=1, keepdims=True))
         queries = queries / far * self._steps
         return queries.astype(self._float), (0.5 / far).astype(self._float)
@@ -138,12 +144,12 @@ class Int8(_Compact):
 
 
 class Binary(_Compact):
-    """One bit for each of some directions.
+    """Stand-ins of one bit for each of some directions.
 
     Parameters
     ----------
     codes : ndarray of shape (n_items, n_components)
-        All finite, compared by cosines.
+        Finite codes, which are compared by cosines.
     """
 
     def __init__(self, codes):
@@ -161,7 +167,7 @@ class Binary(_Compact):
         return other
 
     def _signs(self, codes):
-        """Signs of products, in words of 64: (n_words, n_codes)."""
+        """Signs of products with the directions, 64 in a word: (n_words, n_codes)."""
         n_words = -(-self._directions.shape[1] // 64)
         words = np.empty((n_words, len(codes)), np.uint64)
         for rows in _parts(codes):
@@ -188,16 +194,19 @@ class Binary(_Compact):
 
 
 class _Best:
-    """The best of what comes block by block, the first of those that are equal."""
+    """The best items for a query, from scores that come block by block.
+
+    Of items that are equally good, the first ones are taken.
+    """
 
     def __init__(self, n):
         self._n = n
         self._scores = None
-        self._lowest = -np.inf  # scores up to it are not among the best
+        self._lowest = -np.inf  # scores up to this are not among the best
         self.positions = np.empty(0, dtype=np.int64)
 
     def take(self, scores, start):
-        """Look at the scores of the next items, the first of which is at `start`."""
+        """Take the scores of the next items, which begin at position `start`."""
         near = np.flatnonzero(scores > self._lowest)
         if len(near) == 0:
             return
@@ -213,7 +222,7 @@ class _Best:
 
 
 def _first_of_largest(scores, n):
-    """Where the n largest scores are, the first of those that are equal, in order."""
+    """Ascending positions of the n largest scores; of equal ones the first count."""
     last = np.partition(scores, len(scores) - n)[len(scores) - n]
     better, equal = scores > last, scores == last
     equal[np.flatnonzero(equal)[n - np.count_nonzero(better) :]] = False
@@ -221,12 +230,15 @@ def _first_of_largest(scores, n):
 
 
 def _n_bits(codes):
-    """Bits for each code: neither they nor their directions must outweigh the codes."""
+    """Number of bits for each code.
+
+    Neither the bits nor their directions may take more memory than the codes.
+    """
     return min(_N_BITS, len(codes), _BITS_OF_A_COMPONENT * codes.shape[1])
 
 
 def _parts(codes):
-    """Slices of the rows of codes that are looked at together."""
+    """Slices of the rows of codes that are handled together."""
     return gen_batches(len(codes), max(_MADE // codes.shape[1], 1))
 
 
@@ -240,7 +252,7 @@ def _ranges(codes):
 
 
 def _directions(n_components, n_bits):
-    """Columns of length one (n_components, n_bits), in sets of orthogonal ones."""
+    """Columns of length one (n_components, n_bits), orthogonal within sets."""
     rng = np.random.default_rng(_SEED)
     sets = []
     for start in range(0, n_bits, n_components):

@@ -1,4 +1,4 @@
-r"""Which items may be the nearest by Euclidean distance, found by products.
+r"""Find the items that may be nearest by Euclidean distance, by means of products.
 
 With an origin in the middle of the items, the items nearest to a query :math:`a` have
 the largest :math:`2 a^\top b - \lVert b \rVert^2`. In :math:`d` dimensions and with
@@ -12,17 +12,18 @@ are at least three times that, so items that are left out are certainly farther 
 import numpy as np
 from sklearn.utils import gen_batches
 
-# Values of which the largest alone is looked at first.
+# Number of values in a block, of which only the largest is looked at first.
 _BLOCK = 256
-# Products held at once, 32 MB in float64: of fewer queries they take twice as long.
+# Number of products that are held at a time, 32 MB in float64. With fewer queries at a
+# time they take twice as long.
 _PRODUCTS = 2**22
-# Of the largest number of the items, so that the squares of small ones do not vanish
-# and those of large ones stay in the range of float32.
+# Codes are scaled so that this is the exponent of their largest number. Then squares of
+# small numbers do not become 0, and squares of large ones stay in the range of float32.
 _EXPONENT = 50
 
 
 def middle_of(codes):
-    """A middle entry of each column, in float64: items far away do not move it."""
+    """A middle entry of each column, in float64, which outliers do not move."""
     half = len(codes) // 2
     return np.partition(codes, half, axis=0)[half].astype(np.float64)
 
@@ -33,7 +34,7 @@ class Candidates:
     Parameters
     ----------
     codes : ndarray of shape (n_items, n_components)
-        All finite.
+        Finite codes.
     """
 
     def __init__(self, codes):
@@ -44,18 +45,21 @@ class Candidates:
         squares = np.einsum("ij,ij->i", points, points)
         info, width = np.finfo(codes.dtype), codes.shape[1]
         self._margin = 4 * (width + 4) * info.eps
-        # Of numbers so small that their products vanish.
+        # The error for numbers that are so small that their products become 0.
         self._least = 4 * (width + 4) * info.tiny
         self._far = squares * (1 + self._margin)
         self._near = squares * (1 - self._margin)
 
     def among(self, queries, k):
-        """Positions of candidates of each query: its k nearest items are among them."""
+        """Yield the positions of candidates of each query.
+
+        The k nearest items of the query are among them.
+        """
         step = max(_PRODUCTS // len(self._points), 1)
         for rows in gen_batches(len(queries), step):
             yield from self._among_of_few(queries[rows] - self._origin, k)
 
-    # Squares of a query that overflow make every item its candidate.
+    # If the squares of a query overflow, every item is a candidate of it.
     @np.errstate(over="ignore", invalid="ignore")
     def _among_of_few(self, queries, k):
         queries = np.ldexp(queries, self._shift).astype(self._points.dtype)
@@ -70,11 +74,11 @@ class Candidates:
 
 
 def low_bound(values, k):
-    """A number that the k-th largest value is not below."""
+    """A number that is not larger than the k-th largest value."""
     n_blocks = len(values) // _BLOCK
     if n_blocks < 2 * k:
         return kth_largest(values, k)
-    # The largest values of k blocks are k values: no others need be put in order.
+    # The largest values of k blocks are k values, so only these need to be ordered.
     blocks = values[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK)
     return kth_largest(blocks.max(axis=1), k)
 

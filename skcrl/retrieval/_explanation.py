@@ -44,13 +44,13 @@ def explained(query, item, metric, names, correction):
     Parameters
     ----------
     query, item : ndarray of shape (n_components,)
-        Codes; for cosines of length one or zero.
+        Codes, which have length one or zero for cosines.
     metric : {"cosine", "euclidean"}
-        What compares them.
+        Metric that compares the codes.
     names : ndarray of shape (n_components,) or None
-        Of the components.
+        Names of the components.
     correction : float
-        What the similarity loses because the item is a hub.
+        Number that is subtracted from the similarity because the item is a hub.
     """
     query, item = query.astype(np.float64), item.astype(np.float64)
     if metric == "cosine":
@@ -58,7 +58,7 @@ def explained(query, item, metric, names, correction):
     else:
         gaps = query - item
         largest = abs(gaps).max()
-        # A distance is the sum of the squares of the gaps over it.
+        # A distance is the sum of the squared gaps, each divided by the distance.
         gaps = np.divide(gaps, largest, out=gaps, where=largest > 0)
         squares = gaps**2
         distance = np.sqrt(squares.sum())
@@ -74,14 +74,14 @@ def explained(query, item, metric, names, correction):
 
 
 def names_of(estimator, codes, n_components):
-    """Names of the columns of codes (n_components,), None if there are none.
+    """Names of the columns of codes (n_components,), or None if they have no names.
 
     Parameters
     ----------
     estimator : two-view estimator
-        Fitted.
+        Fitted estimator.
     codes : str
-        How the codes are made: with "concatenated", of those of each view.
+        How the codes are made. With "concatenated" the columns of each view have names.
     n_components : int
         Number of columns.
     """

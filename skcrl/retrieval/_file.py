@@ -1,4 +1,4 @@
-"""The file of an index: one .npz without pickles, which runs no code when read."""
+"""The file of an index: a .npz without pickles, so that reading it runs no code."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ from skcrl.retrieval._ids import check_ids, from_arrays, to_arrays
 from skcrl.retrieval._npz import read_arrays
 
 _FORMAT = "skcrl retrieval index"
-# The first knew nothing of items without a view, and one space alone; the second
-# nothing of hubs.
+# Version 1 has no items without a view, and one kind of codes and metric. Version 2
+# has no hubs.
 _VERSION = 3
 _TYPES = {
     "settings": ("U",),
@@ -31,12 +31,13 @@ _TYPES = {
     "id_bytes": ("u1",),
     "id_ends": ("i8",),
 }
-# Characters: parsed, a text of JSON may take 25 times the memory.
+# Largest number of characters: a text of JSON may take 25 times the memory when it is
+# parsed.
 _LONGEST_SETTINGS = 2**16
 
 
 class Stored(NamedTuple):
-    """What the file holds."""
+    """The content of the file of an index."""
 
     codes: np.ndarray
     ids: np.ndarray | None
@@ -48,7 +49,7 @@ class Stored(NamedTuple):
 
 
 def write(path, stored):
-    """Write `stored`; until it is complete `path` holds what it held before."""
+    """Write `stored`; until the new file is complete, an earlier one is unchanged."""
     arrays = {"codes": stored.codes, **to_arrays(stored.ids)}
     settings = {
         "format": _FORMAT,
@@ -56,7 +57,8 @@ def write(path, stored):
         "backend": stored.backend,
         "params": stored.params,
     }
-    # What the first versions can say, an older skcrl is to read.
+    # The oldest version that can hold this is written, so that older releases of skcrl
+    # can read it.
     if len(stored.lost) or stored.space != PLAIN:
         arrays["lost"] = stored.lost
         settings.update(version=2, space=stored.space)
@@ -68,9 +70,9 @@ def write(path, stored):
 
 
 def read(path, *, maps_codes=False):
-    """What :func:`write` wrote, checked; the codes may stay in the file."""
+    """Read and check what :func:`write` wrote; the codes may stay in the file."""
     with opened(Path(path)) as file:
-        # Bytes of any kind may raise anything here.
+        # A file of arbitrary bytes may raise any error here.
         try:
             arrays = read_arrays(file, _TYPES, "codes" if maps_codes else None)
             settings = _settings(arrays)
@@ -109,7 +111,8 @@ def _checked(arrays, settings):
     backend, params = settings["backend"], settings["params"]
     if not isinstance(backend, str) or not isinstance(params, dict):
         raise ValueError(
-            f"its backend is {backend!r:.80} with the parameters {params!r:.80}"
+            f"its backend is {backend!r:.80} with the parameters {params!r:.80}, which "
+            "is not valid"
         )
     hubs = arrays.get("hubs")
     check_hubs(hubs, codes, space)
@@ -117,5 +120,5 @@ def _checked(arrays, settings):
 
 
 def _plain(number):
-    """A NumPy number as one that JSON knows."""
+    """A NumPy number as a number that JSON can write."""
     return number.item()

@@ -1,4 +1,4 @@
-"""Rows that miss a view, and codes of the views that are there."""
+"""Rows that miss a view, and codes from the views that are not missing."""
 
 from contextlib import contextmanager
 
@@ -10,9 +10,10 @@ from skcrl._views import kind_of
 
 
 def rows_there(views):
-    """Which rows of each view are there, by side; None if all rows of all are.
+    """Masks of the rows of each view that are not missing, by side.
 
-    `views` are those given, by side: arrays, tables or lists as they come.
+    None means that no row is missing. `views` are the given views, by side, as arrays,
+    tables or lists.
     """
     gaps = {s: kind_of(view, NAMES[s]).gaps(view) for s, view in views.items()}
     if all(missing is None for missing in gaps.values()):
@@ -25,21 +26,22 @@ def rows_there(views):
 
 
 def encode_there(encode, views, there):
-    """Codes of the rows of which a view is there, each from what is there of it.
+    """Codes of the rows that have a view, each from the views that it has.
 
     Parameters
     ----------
     encode : callable
-        From the complete first and second view, or None for either, to codes.
+        Function of the first and the second view, without missing rows, that returns
+        codes. One of the views may be None.
     views : dict of str to view
-        Those given, by side.
+        The given views, by side.
     there : dict of str to ndarray of bool of shape (n_rows,)
-        From `rows_there`.
+        Result of `rows_there`.
 
     Returns
     -------
     codes : ndarray of shape (n_rows_there, n_components)
-        In the order of the rows; of shape (0, 0) if there is none.
+        Codes in the order of the rows. The shape is (0, 0) if no row has a view.
     """
     has_x, has_y = there["x"], there["y"]
     parts, places = [], []
@@ -70,7 +72,7 @@ def _taken(view, rows, n_rows):
 
 @contextmanager
 def _counted_without(n_others):
-    """Add to errors that name rows that they do not count all."""
+    """Add a note to errors: the row numbers in them do not count all rows."""
     try:
         yield
     except ValueError as error:

@@ -9,17 +9,17 @@ from skcrl._arrays import to_numpy
 from skcrl._columns import column_correlations, matched_components
 from skcrl._views import kind_of
 
-# Fewer rows tell no correlation: through two points goes a line.
+# Fewer rows say nothing about a correlation: a line goes through any two points.
 _LEAST_ROWS = 3
 
 
 def held_out_correlations(estimator, fitted, X, y, n_folds, fit_params):
-    """Mean over folds of the correlations (n_components,) of the rows held out.
+    """Mean over folds of the correlations (n_components,) of held-out rows.
 
-    Each fold is encoded by a clone of `estimator` fitted to the others. Its
-    components are matched with those of `fitted`, one to one and with signs, by the
-    codes of the rows that both were fitted to. Those of `fit_params` that have one
-    entry per row are divided as the rows are.
+    Each fold is encoded by a clone of `estimator` that is fitted to the other folds.
+    The components of the clone are matched with those of `fitted`, one to one and with
+    signs, by the codes of the rows that both were fitted to. Parameters in `fit_params`
+    that have one entry per row are divided as the rows are.
     """
     n = _num_samples(X)
     if n < _LEAST_ROWS * n_folds:
@@ -37,7 +37,8 @@ def held_out_correlations(estimator, fitted, X, y, n_folds, fit_params):
         here = tuple(Z[train] for Z in codes)
         match, sign = matched_components(here, _codes(clone_, X_train, y_train))
         Zx, Zy = _codes(clone_, x_kind.take(X, test), y_kind.take(y, test))
-        # A sign belongs to both codes of a pair; clones may have fewer components.
+        # Signs cancel, because both codes of a pair have the same. A sign of 0 means
+        # that the clone has fewer components.
         found = column_correlations(Zx[:, match], Zy[:, match]) * (sign != 0)
         total += found * len(test)
     return total / n

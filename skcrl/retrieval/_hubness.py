@@ -12,23 +12,24 @@ from skcrl.metrics._hubness import bank_codes
 from skcrl.retrieval._backends import Exact, similarities_of_pairs
 from skcrl.retrieval._gaps import rows_there
 
-# Queries that are compared with a block of items at once, and similarities of a block:
-# these stay in the cache.
+# Number of queries that are compared with a block of items at a time, and number of
+# similarities of a block: these stay in the cache.
 _QUERIES, _CELLS = 256, 2**19
-# Of all queries with a block of items.
+# Largest number of similarities of all queries with a block of items.
 _CELLS_OF_ALL = 2**21
-# Candidates of other backends for each item that is to be found, and at least so many:
-# the items that the correction brings to the top are among them.
+# Number of candidates from other backends for each item that is to be found, and
+# smallest number of candidates: the items that the correction brings to the top should
+# be among them.
 _TIMES, _LEAST = 5, 100
-# Of so many similarities only the largest is looked at first.
+# Number of similarities in a group, of which only the largest is looked at first.
 _GROUP = 16
 
 
 class ByBank(NamedTuple):
-    """Correction by the means that the index holds."""
+    """Correction by the mean cosines with a bank, which the index holds."""
 
     weight: float
-    shares: np.ndarray  # (n_queries, 2): how much each view's bank counts
+    shares: np.ndarray  # (n_queries, 2): weight of each view's bank
 
     def nearest(self, search, queries, codes, hubs, k, n_threads):
         """Similarities and positions (n_queries, k), best first."""
@@ -49,7 +50,7 @@ class ByBank(NamedTuple):
 
 
 class ByQueries(NamedTuple):
-    """Correction by the queries of the call: CSLS."""
+    """Correction by the queries of the same call, which is CSLS."""
 
     weight: float
     n_neighbors: int
@@ -74,7 +75,7 @@ class ByQueries(NamedTuple):
     def _nearest_of_all(self, queries, codes, k):
         bias = np.zeros(len(codes), dtype=codes.dtype)
         best = _BestCorrected(queries, codes, bias, k, self.weight)
-        # The similarities, and what puts the largest in order.
+        # Memory for the similarities, and for ordering the largest ones.
         budget = int(get_config()["working_memory"] * 2**20) // (3 * codes.itemsize)
         step = max(min(_CELLS_OF_ALL, budget) // len(queries), 1)
         for block in gen_batches(len(codes), min(step, len(codes))):
@@ -90,11 +91,12 @@ def nearest_less(search, queries, codes, bias, k, n_threads):
     Parameters
     ----------
     search : search over the items by cosine
-        An exact search is not used; another proposes more items than are to be found.
+        If the search is exact, it is not used, and all items are compared. Any other
+        search proposes more items than are to be found.
     queries : ndarray of shape (n_queries, n_components)
-        Of length one or zero.
+        Queries of length one or zero.
     codes : ndarray of shape (n_items, n_components)
-        Likewise.
+        Codes of the items, of length one or zero.
     bias : ndarray of shape (n_items,)
     k : int
     n_threads : int
@@ -102,7 +104,7 @@ def nearest_less(search, queries, codes, bias, k, n_threads):
     Returns
     -------
     similarities : ndarray of float64 of shape (n_queries, k)
-        Best first.
+        Cosines minus the bias, best first.
     positions : ndarray of int64 of shape (n_queries, k)
     """
     largest = max(bias.max(), -bias.min())
@@ -119,12 +121,12 @@ def nearest_less(search, queries, codes, bias, k, n_threads):
 
 
 def shares_of(views):
-    """How much each view of a query counts: (n_queries, 2), in sum 1.
+    """Weight of each view of a query: (n_queries, 2), with rows that sum to 1.
 
     Parameters
     ----------
     views : dict of str to view
-        Those given, by side.
+        The given views, by side.
     """
     there = rows_there(views)
     if there is None:
@@ -137,7 +139,7 @@ def shares_of(views):
 def hubs_of(codes, hubness):
     """Mean cosines of items with the nearest x and y codes of the bank: (n_items, 2).
 
-    In the precision of the codes, which are of length one or zero.
+    They have the precision of the codes, which are of length one or zero.
     """
     return np.column_stack(
         [
@@ -150,7 +152,10 @@ def hubs_of(codes, hubness):
 
 
 def _nearest_of_all(queries, codes, bias, k, largest):
-    """Similarities and positions of the best of all; no bias is beyond `largest`."""
+    """Similarities and positions of the best of all items.
+
+    No bias has a larger absolute value than `largest`.
+    """
     best = _BestCorrected(queries, codes, bias, k, largest)
     step = max(_CELLS // len(queries), 1)
     for block in gen_batches(len(codes), min(step, len(codes))):
@@ -159,27 +164,27 @@ def _nearest_of_all(queries, codes, bias, k, largest):
 
 
 class _BestCorrected:
-    """The best items for some queries so far, from blocks of items that come in turn.
+    """The best items for some queries, from blocks of items that come in turn.
 
-    Candidates are chosen by similarities in the precision of the items. For items that
-    may be among the best in spite of rounding, they are computed again in float64.
+    Candidates are chosen by similarities in the precision of the items. If an item may
+    be among the best in spite of rounding, its similarity is computed again in float64.
     """
 
     def __init__(self, queries, codes, bias, k, largest):
         self._queries, self._codes, self._bias, self._k = queries, codes, bias, k
         self._transposed = queries.astype(codes.dtype, copy=False).T
-        # Twice what rounding can make of a product of codes of length one less a bias,
-        # and some more.
+        # More than twice the largest rounding error of a product of codes of length one
+        # minus a bias.
         eps = np.finfo(codes.dtype).eps
         self._margin = 4 * (codes.shape[1] + 2 + largest) * eps
         self._similarities = np.full((len(queries), k), -np.inf)
         self._positions = np.full((len(queries), k), len(codes))
-        self._cut = None  # what a similarity must reach, of each query
-        self._pending = []  # cells of blocks: numbers of queries, and positions
+        self._cut = None  # for each query, what a similarity must reach
+        self._pending = []  # pairs that may be good: numbers of queries, and positions
         self._n_pending = 0
 
     def cosines(self, block):
-        """Rough ones of the items of a slice with all queries."""
+        """Rough cosines of the items of a slice with all queries."""
         return self._codes[block] @ self._transposed
 
     def look_at(self, cosines, block):
@@ -202,7 +207,7 @@ class _BestCorrected:
         return self._similarities, self._positions
 
     def _settle(self):
-        """Keep the best of what is pending and of what was best before."""
+        """Keep the best of the pending pairs and of those that were best before."""
         queries, positions = map(np.concatenate, zip(*self._pending, strict=True))
         self._pending, self._n_pending = [], 0
         similarities = similarities_of_pairs(
@@ -223,10 +228,13 @@ class _BestCorrected:
 
 
 def _low_bounds(similarities, k):
-    """Numbers that the k-th largest of each column is not below; of fewer, -inf."""
+    """For each column, a number that is not larger than its k-th largest value.
+
+    It is -inf if a column has fewer values.
+    """
     n_groups = len(similarities) // _GROUP
     if n_groups > 2 * k:
-        # The largest values of k groups are k values.
+        # The largest values of k groups are k values, so their smallest is a bound.
         groups = similarities[: _GROUP * n_groups].reshape(_GROUP, n_groups, -1)
         similarities = groups.max(axis=0)
     last = len(similarities) - k
@@ -236,16 +244,16 @@ def _low_bounds(similarities, k):
 
 
 def _proposed(search, queries, n_items, k, n_threads):
-    """Positions of more items than are to be found; -1 where there are no more."""
+    """Positions of more items than `k`; -1 for those that are not found."""
     n = min(n_items, max(_TIMES * k, _LEAST))
     try:
         return search.proposed(queries, n, k, n_threads)
-    except ValueError:  # a package may find none at all where it finds too few
+    except ValueError:  # asked for too many, a package may find none at all
         return search.proposed(queries, k, k, n_threads)
 
 
 def _best_of(queries, codes, proposed, bias, k):
-    """Similarities and positions of the best of those proposed, best first."""
+    """Similarities and positions of the best of the proposed items, best first."""
     of_query = np.repeat(np.arange(len(queries)), proposed.shape[1])
     flat = proposed.ravel()
     similarities = similarities_of_pairs(queries, codes, of_query, flat, "cosine")

@@ -1,4 +1,4 @@
-"""Choice of the strength of the correction for hubs, by held-out pairs."""
+"""Choice of the parameters of the correction for hubs, by held-out pairs."""
 
 import numpy as np
 from sklearn.base import clone
@@ -13,27 +13,27 @@ from skcrl.metrics._ranking import expected, first_relevant
 from skcrl.metrics._relevance import check_relevance
 from skcrl.retrieval._gaps import rows_there
 
-# What is tried: the smaller weights first, of which 0 is no correction.
+# Values that are tried. Smaller weights come first; 0 means no correction.
 N_NEIGHBORS = (10, 1, 5, 25, 100)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Rows of either view in a bank. The means of cosines with the nearest of so many change
-# little with more, while an index of items takes time in proportion to them.
+# Largest number of rows of each view in a bank. More rows would change the mean cosines
+# with the nearest of them little, but the time for an index is in proportion to them.
 LARGEST_BANK = 10_000
 # One of `_SHARE` pairs is held out, but no more than `_MOST_HELD_OUT`.
 _SHARE, _MOST_HELD_OUT = 5, 1000
 _LEAST_PAIRS = 10
-# Equal rows often follow each other: pairs are held out in so many runs of rows, which
-# rarely part equal ones.
+# Number of runs of neighbouring rows that are held out. Equal rows often follow each
+# other, and runs rarely separate them.
 _RUNS = 20
 
 
 def bank_of(retriever, X, y):
-    """Codes of an even share of the rows that are there: the x codes and the y codes.
+    """The x codes and the y codes of evenly spaced rows that have the view.
 
     Parameters
     ----------
     retriever : CrossViewRetriever
-        Fitted.
+        Fitted retriever.
     X, y : array-like
         Views of training rows.
     """
@@ -55,12 +55,12 @@ def chosen(retriever, X, y, fit_params):
     Parameters
     ----------
     retriever : CrossViewRetriever
-        A clone of it is fitted to four fifths of the pairs and more.
+        Retriever, a clone of which is fitted to at least four fifths of the pairs.
     X, y : array-like
         Paired views.
     fit_params : dict
-        Parameters for its ``fit``. Those with one entry per row are divided as the rows
-        are.
+        Parameters for ``fit`` of the retriever. Those with one entry per row are
+        divided as the rows are.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def best_numbers(Zx, Zy, bank):
     Zx, Zy : ndarray of float64 of shape (n_pairs, n_components)
         Paired codes, of length one or zero.
     bank : tuple of ndarray or None
-        As a Hubness takes it.
+        Bank of a Hubness.
     """
     ranks = {
         (n_neighbors, weight): of_pairs
@@ -122,7 +122,7 @@ def best_numbers(Zx, Zy, bank):
 
 
 def _reciprocal_ranks(Zx, Zy, bank, n_neighbors):
-    """Reciprocal rank of each partner, mean of both ways, by weight."""
+    """Reciprocal rank of each partner, averaged over both directions, by weight."""
     partners = check_relevance(None, len(Zx), len(Zy))
     hubness = Hubness(n_neighbors, bank=bank)
     ranks = {weight: np.zeros(len(Zx)) for weight in WEIGHTS}
@@ -137,7 +137,7 @@ def _reciprocal_ranks(Zx, Zy, bank, n_neighbors):
 
 
 def held_out(rows):
-    """Those of the rows that are held out: runs of them, evenly spread."""
+    """The rows that are held out: runs of rows that are evenly spread."""
     n_held = min(len(rows) // _SHARE, _MOST_HELD_OUT)
     runs = np.array_split(rows, min(_RUNS, n_held))
     sizes = np.diff(np.linspace(0, n_held, len(runs) + 1).astype(int))

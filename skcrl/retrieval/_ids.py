@@ -1,4 +1,4 @@
-"""Names of items: integers or strings, all different."""
+"""Ids of items: integers or strings, all different."""
 
 from numbers import Integral
 
@@ -8,11 +8,14 @@ from skcrl.persistence._strings import packed, unpacked
 
 
 def check_ids(ids, n_items):
-    """`ids` as an array of int64 or of str objects, one an item, or None."""
+    """Check `ids`; return an array of int64 or of str objects, or None.
+
+    There must be one id for each item.
+    """
     if ids is None:
         return None
-    # A list is not made an array of one type, in which booleans would turn integers
-    # and each string would take the room of the longest.
+    # A list becomes an array of objects: in an array of one type booleans would become
+    # integers, and each string would take as much memory as the longest.
     values = np.asarray(ids, dtype=None if hasattr(ids, "dtype") else object)
     if values.shape != (n_items,):
         raise ValueError(
@@ -27,7 +30,10 @@ def check_ids(ids, n_items):
 
 
 def joined_ids(old, new):
-    """Ids of items in an index and of those to add; both None if they have none."""
+    """Ids of the items in an index, followed by those of the items to add.
+
+    None if neither have ids.
+    """
     if old is None and new is None:
         return None
     if old is None or new is None or old.dtype != new.dtype:
@@ -48,16 +54,16 @@ def positions_of(wanted, ids, n_items):
     Parameters
     ----------
     wanted : array-like of int or str, of shape (n_wanted,)
-        No two equal.
+        Ids, all different.
     ids : ndarray of shape (n_items,) or None
-        From :func:`check_ids`; None stands for the positions.
+        Result of :func:`check_ids`. None means that positions are the ids.
     n_items : int
         Number of items.
 
     Raises
     ------
     ValueError
-        If they are no list, two are equal, or there is no item of some id.
+        If the ids are not a list, if two are equal, or if no item has one of them.
     """
     if isinstance(wanted, (str, bytes)) or np.ndim(wanted) != 1:
         raise ValueError(
@@ -86,7 +92,7 @@ def positions_of(wanted, ids, n_items):
 
 
 def _found(wanted, ids, n_items):
-    """Positions of ids of the same kind, -1 for those that are not there."""
+    """Positions of ids of the right kind, or -1 if no item has the id."""
     if ids is None:
         return np.where((wanted >= 0) & (wanted < n_items), wanted, -1)
     place = {name: i for i, name in enumerate(wanted.tolist())}
@@ -99,7 +105,10 @@ def _found(wanted, ids, n_items):
 
 
 def to_arrays(ids):
-    """`ids` as arrays without objects, by name: strings are bytes and their ends."""
+    """`ids` as arrays without objects, by name.
+
+    Strings become an array of bytes and an array of their ends.
+    """
     if ids is None:
         return {}
     if ids.dtype != object:
@@ -109,12 +118,12 @@ def to_arrays(ids):
 
 
 def from_arrays(arrays, n_items):
-    """What :func:`to_arrays` was given, for ``check_ids``."""
+    """The ids from which :func:`to_arrays` made the arrays, for ``check_ids``."""
     if "id_bytes" not in arrays:
         return arrays["ids"] if "ids" in arrays else None
-    # Strings take more memory than their bytes: none are made for no items.
+    # Checked first, because strings take more memory than their bytes.
     if len(arrays["id_ends"]) != n_items:
-        raise ValueError(f"its ids are not one for each of the {n_items} items")
+        raise ValueError(f"it does not have one id for each of its {n_items} items")
     return unpacked(arrays["id_bytes"], arrays["id_ends"])
 
 
@@ -135,10 +144,10 @@ def _is_integer(value):
 
 
 def _repeated(ids):
-    """Some id that occurs twice, or None."""
+    """An id that occurs twice, or None."""
     if ids.dtype != object:
         return _repeated_number(ids)
-    # A set of them all takes several times the memory of their hashes.
+    # Hashes come first, because a set of all ids takes several times their memory.
     hashes = np.fromiter(map(hash, ids), np.int64, len(ids))
     if _repeated_number(hashes) is None:
         return None

@@ -21,13 +21,13 @@ from skcrl.retrieval._ids import check_ids, joined_ids, positions_of
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """Items at one moment; it never changes."""
+    """The items at one moment; the object never changes."""
 
-    codes: np.ndarray  # of the items that are not lost
+    codes: np.ndarray  # codes of the items that are not lost
     lost: np.ndarray  # ascending positions of items without a view, ranked last
     ids: np.ndarray | None
-    search: Any  # None until it is first asked for
-    hubs: np.ndarray | None = None  # of the codes, for x and for y queries
+    search: Any  # None until it is first needed
+    hubs: np.ndarray | None = None  # mean cosines of codes, for x and for y queries
 
     def __len__(self):
         return len(self.codes) + len(self.lost)
@@ -35,8 +35,8 @@ class Items:
     def nearest(self, queries, k, n_threads, correction=None):
         """Similarities and positions (n_queries, k), best first.
 
-        A lost item is less similar than any other, by minus infinity. A correction of
-        hubs finds the others, if one is given.
+        The similarity of a lost item is minus infinity, less than any other. If a
+        correction of hubs is given, it finds the items that are not lost.
         """
         self.check_width(queries)
         n_found = min(k, len(self.codes))
@@ -53,7 +53,7 @@ class Items:
         similarities = similarities.astype(queries.dtype)
         if len(self.lost) == 0:
             return similarities, rows
-        # Before row j, as many were lost as stand before position j + that number.
+        # Position of the item of row j: j plus the number of lost items before it.
         steps = np.searchsorted(self.lost - np.arange(len(self.lost)), rows, "right")
         last = self.lost[: k - n_found]
         padding = (0, 0), (0, len(last))
@@ -66,7 +66,7 @@ class Items:
         return positions if self.ids is None else self.ids[positions]
 
     def row_of(self, name):
-        """Row of the codes at which the item of this id stands."""
+        """Row of the codes that belongs to the item of this id."""
         (position,) = positions_of([name], self.ids, len(self))
         before = np.searchsorted(self.lost, position)
         if before < len(self.lost) and self.lost[before] == position:
@@ -88,27 +88,27 @@ class Items:
 class Index:
     """Items and a search over them, which can be changed.
 
-    Threads may search and change it at the same time: `items` is replaced as a whole,
-    so whoever reads it once has parts that belong together.
+    Threads may search the index and change it at the same time. `items` is only
+    replaced as a whole, so a thread that reads it once has parts that belong together.
 
     Parameters
     ----------
     codes : ndarray of shape (n_items - n_lost, n_components)
-        Codes of the items of which a view is there, all finite; of length one or zero
-        if cosines compare them.
+        Finite codes of the items that have a view. They have length one or zero if they
+        are compared by cosines.
     ids : ndarray of shape (n_items,) or None
-        From ``check_ids``; None numbers the items by position.
+        Result of ``check_ids``. None means that positions are the ids.
     backend : str
         One of ``BACKENDS``.
     params : dict
         Parameters of that backend.
     n_threads : int
-        To build with; 0 lets the package decide.
+        Number of threads that build the search. If it is 0, the package decides.
     lost : ndarray of int64 of shape (n_lost,), default=NONE_LOST
         Ascending positions of the items that have no view.
     space : dict, default=PLAIN
-        How the codes were made, `codes`, and are compared, `metric`, and how the hubs
-        were found, `hubness`, if there are any.
+        How the codes were made (`codes`) and are compared (`metric`), and how the hubs
+        were found (`hubness`), if there are any.
     hubs : ndarray of shape (n_items - n_lost, 2) or None, default=None
         How near the codes are to queries of the first and of the second view.
     """
@@ -132,7 +132,7 @@ class Index:
         self._lock = Lock()
 
     def add(self, codes, ids, n_threads, lost=NONE_LOST, hubs=None):
-        """Append items; nothing changes if that fails."""
+        """Append items; if that fails, nothing changes."""
         with self._lock:
             old = self.items
             ids = joined_ids(old.ids, ids)
@@ -150,7 +150,7 @@ class Index:
             self.items = Items(codes, lost, ids, search, hubs)
 
     def remove(self, ids, n_threads):
-        """Take items out; nothing changes if that fails."""
+        """Remove items; if that fails, nothing changes."""
         with self._lock:
             old = self.items
             positions = positions_of(ids, old.ids, len(old))
@@ -160,7 +160,7 @@ class Index:
             self.items = self._changed(old, both, rows, lost, kept_ids, n_threads)
 
     def replace(self, codes, ids, n_threads, lost=NONE_LOST, hubs=None):
-        """Give items other codes; nothing changes if that fails."""
+        """Give items other codes; if that fails, nothing changes."""
         with self._lock:
             old = self.items
             positions = positions_of(ids, old.ids, len(old))
@@ -178,7 +178,7 @@ class Index:
             self.items = self._changed(old, both, rows, lost, old.ids, n_threads)
 
     def _changed(self, old, both, rows, lost, ids, n_threads):
-        """Items of some rows of codes and hubs, first of which are the old ones."""
+        """Items from some rows of `both`: codes and hubs, the old ones first."""
         if len(rows) == 0:
             raise ValueError(
                 "No item with a view would be left in the index: call fit_index to "
@@ -191,7 +191,7 @@ class Index:
         return Items(codes, lost, ids, self._built(codes, n_threads), hubs)
 
     def searchable(self, n_threads):
-        """Items with a search over them, built if there is none yet."""
+        """The items with a search over them, which is built if there is none yet."""
         if self.items.search is None:
             with self._lock:
                 items = self.items
@@ -204,7 +204,8 @@ class Index:
         return build(self.backend, self.params, codes, n_threads, self.space["metric"])
 
     def __getstate__(self):
-        # Searches of other packages do not pickle, and are built again from the codes.
+        # Searches of other packages cannot be pickled. They are built again from the
+        # codes.
         items = self.items
         return {
             "codes": items.codes,
@@ -225,19 +226,22 @@ class Index:
         self._lock = Lock()
 
     def _check_loaded(self):
-        """Raise ValueError for an index from a file that is not in order."""
+        """Raise ValueError if an index from a file is not valid."""
         items = self.items
         if items.codes.dtype not in (np.float32, np.float64):
-            raise ValueError(f"its codes are {items.codes.dtype}")
+            raise ValueError(f"its codes are of {items.codes.dtype}, not of floats")
         codes = check_indexed(items.codes, check_space(self.space)["metric"])
         lost = check_lost(items.lost, len(codes))
         ids = check_ids(items.ids, len(codes) + len(lost))
         check_hubs(items.hubs, codes, self.space)
         self.items = Items(codes, lost, ids, None, items.hubs)
         if self.backend not in BACKENDS or not isinstance(self.params, dict):
-            raise ValueError(f"its backend is {self.backend!r} with {self.params!r}")
+            raise ValueError(
+                f"its backend is {self.backend!r} with {self.params!r}, which is not "
+                "valid"
+            )
 
 
 def _stacked(old, new):
-    """Rows of two arrays; None of none."""
+    """Rows of two arrays, or None if there are no arrays."""
     return None if old is None else np.concatenate([old, new])

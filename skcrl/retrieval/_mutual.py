@@ -137,7 +137,8 @@ def mutual_nearest_neighbors(
     _, of_y = _nearest(y_codes, x_codes, x_bias, *by)
     if x_bias is not None:
         similarities = similarities - x_bias[:, None]
-    # A pair as one number, the row of the first set times n_y plus that of the second.
+    # Each pair is one number: the row of the first set times n_y, plus that of the
+    # second set.
     pairs = np.arange(n_x)[:, None] * n_y + of_x
     is_mutual = np.isin(pairs, of_y * n_y + np.arange(n_y)[:, None])
     pairs, similarities = pairs[is_mutual], similarities[is_mutual]
@@ -147,7 +148,7 @@ def mutual_nearest_neighbors(
 
 
 def _bias(codes, others, correction):
-    """What pairs lose for how near each code is to the others."""
+    """What is subtracted from similarities of each code, which is near many others."""
     r = mean_of_nearest(codes, others, correction.n_neighbors)
     return correction.weight * r.astype(np.float64)
 

@@ -1,8 +1,9 @@
-"""Arrays of a .npz as ``numpy.savez`` writes it, read within the memory of its bytes.
+"""Read arrays from a .npz of ``numpy.savez``, in no more memory than the file takes.
 
-Members are read one after the other, as they lie in the file: what its directory or the
-header of an array claims takes no memory before the bytes are there. As they are not
-compressed, one may also stay in the file, mapped into memory.
+Members are read one after the other, in their order in the file. The directory of the
+file and the header of an array may claim any size, but no memory is taken before the
+bytes are found. The members are not compressed, so an array may also stay in the file,
+mapped into memory.
 """
 
 import io
@@ -14,14 +15,15 @@ from zlib import crc32
 import numpy as np
 from numpy.lib import format as npy
 
-# Of a member: signature, version, flags, method, time, date, checksum, size twice, and
-# the lengths of its name and of further fields.
+# Head of a member: signature, version, flags, method, time, date, checksum, size twice,
+# and the lengths of its name and of further fields.
 _HEAD = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
-# Where a size is that needs more than 32 bits: numpy always writes it so.
+# Further field with a size of more than 32 bits, and the size that refers to it. numpy
+# always writes sizes in this way.
 _LARGE = struct.Struct("<2H2Q")
 _ELSEWHERE = 2**32 - 1
-# Bytes at once of what is checked and stays in the file.
+# Number of bytes that are checked at a time if an array stays in the file.
 _BLOCK = 2**20
 
 
@@ -31,16 +33,17 @@ def read_arrays(file, kinds, mapped=None):
     Parameters
     ----------
     file : binary file
-        At its beginning.
+        File, at its beginning.
     kinds : dict of str to (tuple of str)
-        Names that may be there, and of which types, as in "f8".
+        Names that the arrays may have, and their types, such as "f8".
     mapped : str or None, default=None
-        Name of an array that stays in the file: read-only, and perhaps not aligned.
+        Name of an array that stays in the file. It is read-only, and may not be
+        aligned.
 
     Raises
     ------
     ValueError
-        If there is anything else.
+        If the file holds anything else.
     """
     arrays = {}
     while True:
@@ -49,7 +52,9 @@ def read_arrays(file, kinds, mapped=None):
             break
         name, size, checksum = _member(file, _HEAD.unpack(head))
         if name not in kinds or name in arrays:
-            raise ValueError(f"it holds {name!r:.80}, not once each of {list(kinds)}")
+            raise ValueError(
+                f"it holds {name!r:.80}, but may hold only {list(kinds)}, each once"
+            )
         take = _mapped if name == mapped else _read
         arrays[name] = take(file, name, size, checksum, kinds[name])
     _check_end(file, len(arrays))
@@ -78,7 +83,7 @@ def _read(file, name, size, checksum, kinds):
     stream = io.BytesIO(content)
     shape, order, dtype = _header(stream, name, size, kinds)
     flat = np.frombuffer(content, dtype, offset=stream.tell())
-    array = flat.astype(dtype.newbyteorder("="))  # aligned, and free of `content`
+    array = flat.astype(dtype.newbyteorder("="))  # an aligned copy
     return array.reshape(shape, order=order)
 
 
@@ -91,8 +96,8 @@ def _mapped(file, name, size, checksum, kinds):
     shape, order, dtype = _header(file, name, size, kinds)
     if order != "C" or not dtype.isnative or 0 in shape:
         raise ValueError(
-            f"its {name} cannot be mapped, in the order {order}, as {dtype.str} of "
-            f"shape {shape}: load it without mmap_mode"
+            f"its {name} cannot be mapped, because its order is {order}, its type "
+            f"{dtype.str} and its shape {shape}: load it without mmap_mode"
         )
     array = np.memmap(file, dtype, "r", file.tell(), shape)
     file.seek(start + size)
@@ -124,6 +129,6 @@ def _check_end(file, n_members):
     file.seek(max(size - _END.size, 0))
     end = file.read()
     if len(end) != _END.size or not end.startswith(b"PK\5\6"):
-        raise ValueError("it does not end as numpy ends it")
+        raise ValueError("it does not end in the way in which numpy ends a file")
     if _END.unpack(end)[4] != n_members:
-        raise ValueError(f"it holds {n_members} arrays and says otherwise")
+        raise ValueError(f"it holds {n_members} arrays, but says another number")

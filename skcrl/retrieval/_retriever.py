@@ -899,7 +899,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         )
 
     def _check_loaded(self):
-        """Raise ValueError for a fitted state from a file that is not in order."""
+        """Raise ValueError if a fitted state from a file is not valid."""
         if not any(name in vars(self) for name in ("estimator_", "weights_", "_index")):
             return  # it is not fitted
         fitted = getattr(self, "estimator_", None)
@@ -917,7 +917,9 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
             check_loaded({"weights_": (self.weights_, (k,))})
         correction = getattr(self, "hubness_", None)
         if not isinstance(correction, Hubness | None):
-            raise ValueError(f"its hubness_ is a {type(correction).__name__}")
+            raise ValueError(
+                f"its hubness_ is a {type(correction).__name__}, not a Hubness"
+            )
         if correction is not None and correction.bank is not None:
             k, width = self._width(self._space()), correction.bank[0].shape[1]
             if k not in (None, width):
@@ -947,7 +949,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return weights
 
     def _given_hubness(self):
-        """Hubness with the given or the default numbers, without a bank; or None."""
+        """Hubness with the given or the default parameters and no bank, or None."""
         if self.hubness is None:
             return None
         if self.hubness_params is None:
@@ -960,7 +962,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return Hubness(**self.hubness_params)
 
     def _correction_of(self, X, y, fit_params):
-        """What corrects hubs after ``fit``."""
+        """The Hubness that corrects hubs after ``fit``, or None."""
         given = self._given_hubness()
         if given is None:
             return None
@@ -971,11 +973,11 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return Hubness(*numbers, bank)
 
     def _correction(self):
-        """The Hubness of ``fit``, or None, also if `hubness` has become None since."""
+        """The Hubness of ``fit``, or None if there is none or `hubness` is None now."""
         return None if self.hubness is None else getattr(self, "hubness_", None)
 
     def _hubs(self, codes):
-        """Means of cosines of items with their nearest in the bank; None without."""
+        """Mean cosines of items with the nearest codes of the bank, if there is one."""
         correction = check_hubness(self._correction(), self.metric)
         if correction is None or correction.bank is None or len(codes) == 0:
             return None
@@ -1006,7 +1008,8 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
     def _require_joint(self, X, y):
         """Raise ValueError if there are no joint codes, or if they cannot be weighted.
 
-        They may be wider than the codes of a view, so one row is encoded to find out.
+        Joint codes may be wider than those of a view and than the weights. One row is
+        encoded to find out.
         """
         if not hasattr(self.estimator_, "transform_joint"):
             raise ValueError(
@@ -1023,7 +1026,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         check_paired(X, y)
 
     def _given(self, X, y):
-        """Those of the views that are given, by side."""
+        """The views that are given, by side."""
         check_is_fitted(self)
         views = {s: view for s, view in (("x", X), ("y", y)) if view is not None}
         if not views:
@@ -1048,7 +1051,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return codes, np.flatnonzero(~(there["x"] | there["y"]))
 
     def _encode_whole(self, X, y):
-        """Codes of views without gaps, of which one may be None."""
+        """Codes of views without missing rows; one of the views may be None."""
         with told_of_texts(self.estimator_, X, y):
             return self._encoded(X, y)
 
@@ -1063,7 +1066,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
             Z.append(self._compared(self.estimator_.transform_y(y), "transform_y"))
         Zx, Zy = self._paired(Z[0], Z[-1])
         if self.codes == "concatenated":
-            # Of two halves of length one, the whole has the length of sqrt(2).
+            # Two halves of length one make a code of length sqrt(2).
             codes = np.hstack([Zx, Zy])
             return unit_rows(codes, out=codes) if self.metric == "cosine" else codes
         if len(Z) == 1:
@@ -1075,9 +1078,9 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return Zx
 
     def _compared(self, codes, method):
-        """Output of a method, weighted, and scaled to length one for cosines.
+        """Codes from a method, weighted, and scaled to length one for cosines.
 
-        It is a new array.
+        The result is a new array.
         """
         source = f"{method} of {type(self.estimator_).__name__}"
         given = check_codes(codes, source)
@@ -1095,7 +1098,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return codes.copy() if codes is given else codes
 
     def _paired(self, Zx, Zy):
-        """Codes of both views, which must be of one width."""
+        """Codes of both views, which must have the same width."""
         if Zx.shape[1] != Zy.shape[1]:
             raise ValueError(
                 f"{type(self.estimator_).__name__} gave codes of {Zx.shape[1]} "
@@ -1104,7 +1107,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return Zx, Zy
 
     def _space(self):
-        """How codes are made and compared: those of one index must agree."""
+        """How codes are made and compared, which must be the same for a whole index."""
         space: dict[str, Any] = {"codes": self.codes, "metric": self.metric}
         correction = self._correction()
         if correction is not None and correction.bank is not None:
@@ -1115,7 +1118,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return space
 
     def _width(self, space):
-        """Components of the codes of an index; None if the estimator does not say."""
+        """Width of the codes of an index, or None if the estimator does not tell it."""
         k = found_in(self.estimator_, "n_components_")
         if k is None or space["codes"] == "joint":
             return None
@@ -1129,7 +1132,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return index
 
     def _searched_index(self):
-        """The index, if queries and items to add are encoded as its items are."""
+        """The index, after a check that queries are encoded as its items are."""
         index = self._filled_index()
         if index.space != self._space():
             raise ValueError(
@@ -1139,14 +1142,14 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return index
 
     def _n_threads(self):
-        """Threads for a package to use, as `n_jobs` is now; 0 lets it decide."""
+        """Number of threads that a package may use; with 0 the package decides."""
         validate_parameter_constraints(
             {"n_jobs": N_JOBS}, {"n_jobs": self.n_jobs}, type(self).__name__
         )
         return 0 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
 
     def _nearest(self, X, y, n_neighbors):
-        """Items as they are now, and the nearest of them: similarities, positions."""
+        """The present items, and similarities and positions of the nearest ones."""
         index, n_threads = self._searched_index(), self._n_threads()
         items = index.searchable(n_threads)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -1161,7 +1164,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         return items, *items.nearest(queries, k, n_threads, by)
 
     def _corrected_by(self, X, y) -> ByBank | ByQueries | None:
-        """What corrects cosines with these queries; None if nothing does."""
+        """The correction of cosines with these queries, or None."""
         correction = check_hubness(self._correction(), self.metric)
         if correction is None:
             return None
@@ -1177,7 +1180,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
 
 
 def _told(space):
-    """How codes are made and compared, as parameters of the retriever."""
+    """Text that says how codes are made and compared, as parameters."""
     params = dict(space)
     if "hubness" in params:
         params.update(hubness="bank", hubness_params=space["hubness"])
@@ -1185,7 +1188,7 @@ def _told(space):
 
 
 def _remedy(wanted, own):
-    """Advice how to make a retriever that makes and compares codes as an index does."""
+    """Advice on making a retriever that treats codes in the way of an index."""
     if wanted.get("hubness") == own.get("hubness"):
         return "set_params to those of the index"
     uncorrected = "" if "hubness" in wanted else " and hubness=None"

@@ -186,10 +186,10 @@ class MultimodalAutoencoderModule(nn.Module):
         x_only: Tensor | None = None,
         y_only: Tensor | None = None,
     ) -> ReconstructedViews:
-        """Reconstruct both views of rows to which noise and modality dropout are applied.
+        """Reconstruct both views after noise and modality dropout.
 
-        Of an unpaired row, only the view that is not missing is reconstructed, and no
-        view is dropped.
+        Modality dropout does not apply to unpaired rows. Of these only the view that is
+        not missing is reconstructed.
         """
         noise = self.noise
         parts = [self.modality_dropout(noise["x"](x), noise["y"](y))]
