@@ -31,7 +31,7 @@ __all__ = ["SemanticMatching"]
 
 _COLUMNS = [str, Integral, slice, "array-like", None]
 _CLASSIFIER = [HasMethods(["fit"]), None]
-# What is known of the first view, or of a table of both.
+# What is learned about the first view, or about a table of both views.
 _OF_X = ("n_features_in_", "feature_names_in_")
 
 
@@ -326,7 +326,7 @@ class SemanticMatching(
         return self.x_columns is not None and self.y_columns is not None
 
     def _side(self, X, side):
-        """One view of what users pass for it."""
+        """One view, from what the user passes for it."""
         if isinstance(X, TwoView):
             return _required(X, side)
         if self._takes_tables():
@@ -350,7 +350,7 @@ class SemanticMatching(
         return LogisticRegression(max_iter=1000) if given is None else given
 
     def _codes(self, view, side):
-        """What the classifier of a view takes."""
+        """The input of the classifier of a view."""
         if self.representation_ is None:
             return untensored(view)
         name = "transform" if side == "x" else "transform_y"
@@ -361,7 +361,7 @@ class SemanticMatching(
         return classifier.predict_proba(self._codes(view, side))
 
     def _note_columns(self):
-        """Take over what is known of the first view."""
+        """Take over what the part that reads the first view has learned about it."""
         of_x = self.representation_
         if of_x is None:
             of_x = self.x_classifier_

@@ -1,4 +1,4 @@
-"""Train a classifier on one view, use it on the other."""
+"""Train a classifier on one view, and use it on the other."""
 
 import os
 from numbers import Integral
@@ -45,7 +45,7 @@ from skcrl.persistence._saved import Saved
 
 __all__ = ["CrossViewClassifier", "transfer_score"]
 
-# Codes of one view, or those of whichever views are there.
+# Codes of one view, or joint codes of the views that are not missing.
 _Codes: TypeAlias = Literal["x", "y", "joint"]
 _CODES = ("x", "y", "joint")
 _COLUMNS = [str, Integral, slice, "array-like", None]
@@ -356,7 +356,7 @@ class CrossViewClassifier(
         )
 
     def _routed_codes(self, X, method, params):
-        """Codes to predict from, with what the representation requested."""
+        """Codes to predict from, with the metadata that the representation requests."""
         _raise_for_params(params, self, method)
         check_is_fitted(self)
         routed = process_routing(self, method, **params)
@@ -370,7 +370,7 @@ class CrossViewClassifier(
         views = self._two_view(X, reset)
         if self.memory is None:
             return views
-        # A cache knows tensors by their addresses, and finds none of them again.
+        # A cache identifies tensors by their addresses, and would not recognise them.
         return TwoView(untensored(views.x), untensored(views.y))
 
     def _two_view(self, X, reset):
@@ -488,7 +488,7 @@ def _fit(representation, X, y, params):
 
 
 def _check_labels(y):
-    """Labels of shape (n_samples,), or one column of them for each of several."""
+    """Labels of shape (n_samples,), or (n_samples, n_outputs) for several outputs."""
     labels = check_array(
         y if sparse.issparse(y) else check_labels(y, "y"),
         ensure_2d=False,

@@ -13,7 +13,7 @@ from skcrl._common_individual import CommonIndividual, Parts
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
 
-# Of each view, what the estimator or the table before the steps tells.
+# What is learned about each view, from the estimator or the table before the steps.
 LEARNED = ("n_features_in_", "feature_names_in_")
 
 
@@ -28,13 +28,13 @@ def estimator_has(name):
 
 
 class TakesTheSame(TwoViewTransformer):
-    """Base of two-view estimators that take the views which their `estimator` takes."""
+    """Base of two-view estimators that take the same views as their `estimator`."""
 
     estimator: Any
 
     def _learn_shapes(self, fitted):
         """Learn the widths and names of the views from a fitted clone."""
-        self._y_is_1d = False  # the clone knows
+        self._y_is_1d = False  # the clone takes care of this
         for name in (prefix + name for prefix in ("", "y_") for name in LEARNED):
             self.__dict__.pop(name, None)
             if hasattr(fitted, name):
@@ -59,7 +59,7 @@ class TakesTheSame(TwoViewTransformer):
 class AroundEstimator(TwoViewTransformer):
     """Base of two-view estimators that delegate to a wrapped `estimator`.
 
-    A final class fits a clone of it in ``fit``, and stores it as `estimator_`.
+    A final class fits a clone of `estimator` in ``fit``, and stores it as `estimator_`.
     """
 
     estimator: Any
@@ -109,7 +109,7 @@ class AroundEstimator(TwoViewTransformer):
 
     _individual_codes = CommonIndividual._individual_codes
     _numeric_codes = CommonIndividual._numeric_codes
-    # There are these only if the estimator has them.
+    # These methods exist only if the estimator has them.
     transform_individual = available_if(estimator_has("transform_individual"))(
         CommonIndividual.transform_individual
     )

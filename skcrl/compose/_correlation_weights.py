@@ -1,4 +1,4 @@
-"""Weights of components by the correlation of their codes."""
+"""Weights of components, from the correlations of their codes."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _MEASURES = ("singular_values_", "correlations_")
 
 
 def correlation_weights(fitted, power):
-    """Weights (n_components,) of the codes of a fitted estimator, or None for none.
+    """Weights (n_components,) of the codes of a fitted estimator, or None.
 
     They are a power of its `singular_values_`, or of its `correlations_` with negative
     ones set to zero.
@@ -26,7 +26,7 @@ def measured_correlations(fitted):
 
     None if there are none.
     """
-    for name in _MEASURES:  # what wraps another passes on the second alone
+    for name in _MEASURES:  # an estimator around another passes on only the second
         measured = found_in(fitted, name)
         if measured is not None:
             return to_numpy(measured)
@@ -34,7 +34,7 @@ def measured_correlations(fitted):
 
 
 def found_in(fitted, attribute):
-    """Attribute of a fitted estimator or of those it wraps; None if none has it."""
+    """Attribute of a fitted estimator or of one inside it, or None if none has it."""
     while fitted is not None:
         if hasattr(fitted, attribute):
             return getattr(fitted, attribute)
@@ -43,9 +43,10 @@ def found_in(fitted, attribute):
 
 
 def as_weights(correlations, power):
-    """Power of correlations, scaled to a maximum of 1; None if none is above zero."""
+    """Power of correlations, scaled to a maximum of 1, or None if all are 0 or less."""
     shares = np.clip(correlations, 0, None)
     if not shares.any():
         return None
-    # Of the largest, so that high powers do not underflow: lengths do not matter.
+    # Relative to the largest, so that high powers do not underflow. A common scale does
+    # not change which codes are nearest.
     return (shares / shares.max()) ** power

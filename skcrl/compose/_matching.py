@@ -8,7 +8,7 @@ from skcrl._hubs import mean_of_nearest
 
 
 def mutual_matches(x_codes, y_codes, n_neighbors):
-    """Pairs of codes that are each the most similar to the other, corrected for hubs.
+    """Find pairs of codes that are most similar to each other, corrected for hubs.
 
     The similarity is csls(x, y) = cos(x, y) - (r_x + r_y) / 2, where r is the mean
     cosine with the `n_neighbors` nearest codes of the other view, which is large for

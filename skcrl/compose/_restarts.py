@@ -201,7 +201,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         )
 
     def _codes_there(self, X, y, side):
-        """Each clone, and its codes of the rows that a view has."""
+        """Yield each clone, and its codes of rows that a view has."""
         view = {"x": X, "y": y}[side]
         kind = kind_of(view, NAMES[side])
         missing = kind.gaps(view)
@@ -250,7 +250,10 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         )
 
     def _decode(self, codes, side):
-        """Mean of what clones make of their codes, lengthened to those of training."""
+        """Mean of the views that the clones decode from their parts of the codes.
+
+        The part of each clone is scaled to the mean length of its training codes.
+        """
         reconstructed, start = [], 0
         for one, length in zip(self.estimators_, self._lengths[side], strict=True):
             part = codes[:, start : start + one.n_components_]
@@ -266,14 +269,14 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         return _mean(reconstructed)
 
     def _as_in_fit(self, view, side):
-        return view  # the clones have made it so
+        return view  # the clones have done this already
 
     def _impute(self, X, y):
         filled = [one._impute(X, y) for one in self.estimators_]
         return tuple(map(_mean, zip(*filled, strict=True)))
 
     def _own(self, X, y):
-        """Each clone with the views as it has them."""
+        """Each clone, with the views in its own form."""
         nothing = [None] * len(self.estimators_)
         views = (nothing if view is None else view.views for view in (X, y))
         return zip(self.estimators_, *views, strict=True)
@@ -298,7 +301,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
 
 class _Views:
-    """One view as each clone has it, for example after preprocessing of its own."""
+    """One view in the form of each clone, for example after its own preprocessing."""
 
     def __init__(self, views):
         self.views = views
@@ -312,7 +315,7 @@ class _Views:
 
 
 def _seeds_of(estimator):
-    """Names of the parameters of an estimator, and of its parts, that seed it."""
+    """Names of the parameters of an estimator and of its parts that hold a seed."""
     names = estimator.get_params()
     return sorted(n for n in names if n.rpartition("__")[2] == "random_state")
 
@@ -325,17 +328,17 @@ def _fitted(estimator, seed, X, y, fit_params):
 
 
 def _side_by_side(parts):
-    """Codes of length one side by side, of length one together."""
+    """Codes of several clones side by side, each of the same length, together of 1."""
     codes = np.hstack([unit_rows(part) for part in parts])
     codes /= np.sqrt(len(parts), dtype=codes.dtype)
     return codes
 
 
 def _mean(arrays):
-    """Mean of arrays, in which what all have alike stays as it is."""
+    """Mean of arrays; values that are equal in all arrays stay exactly the same."""
     first, *others = arrays
     if sparse.issparse(first):
-        return first  # nothing is filled in there
+        return first  # sparse views have no missing values to fill
     return first + sum(other - first for other in others) / len(arrays)
 
 

@@ -1,4 +1,4 @@
-"""One round of self-learning: codes, pairs found by them, and the fit that follows."""
+"""One round of self-learning: codes, pairs that are found by them, and a new fit."""
 
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ NO_PAIRS = Pairs(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp))
 
 
 class SplitRows(NamedTuple):
-    """Numbers of the rows of two views, by what is there of them."""
+    """Numbers of the rows that have both views, and of those that have one only."""
 
     paired: np.ndarray
     x_only: np.ndarray
@@ -37,7 +37,7 @@ class SplitRows(NamedTuple):
 
     @classmethod
     def of(cls, X, y):
-        """Rows of views as they come; ValueError if none has both, or one has none."""
+        """Rows of two views; ValueError if no row has both, or if a row has none."""
         n = _num_samples(X)
         there = []
         for name, view in zip(NAMES.values(), (X, y), strict=True):
@@ -55,7 +55,7 @@ class SplitRows(NamedTuple):
 
 
 class Rounds(NamedTuple):
-    """What every round is made of."""
+    """The parts that all rounds have in common."""
 
     estimator: Any
     X: Any
@@ -65,13 +65,13 @@ class Rounds(NamedTuple):
     correlation_power: float
 
     def fitted(self, paired, found=NO_PAIRS, weight=1.0):
-        """Clone of the estimator fitted to rows that are pairs, and to pairs found.
+        """Clone of the estimator, fitted to paired rows and to pairs that were found.
 
-        One that trains on single views gets those without a match, too.
+        An estimator that can train on single views also gets the rows without a match.
         """
         of_x, of_y = [paired, found.x], [paired, found.y]
         if _trains_on_unpaired(self.estimator):
-            # The other view of such a row is NaN.
+            # In these rows the other view is NaN.
             x_left = np.setdiff1d(self.rows.x_only, found.x)
             y_left = np.setdiff1d(self.rows.y_only, found.y)
             of_x += [x_left, y_left]
@@ -97,15 +97,15 @@ class Rounds(NamedTuple):
     def score(self, fitted, held_out):
         """Mean reciprocal rank of held-out pairs among each other, in both directions.
 
-        They are not ranked among the training pairs: the better those are fitted, the
-        more they would be ranked above the held-out ones.
+        They are not ranked among the training pairs: the better the training pairs are
+        fitted, the more often they would be ranked above the held-out pairs.
         """
         Zx = self._codes(fitted, self.X, held_out, "x")
         Zy = self._codes(fitted, self.y, held_out, "y")
         return (mean_reciprocal_rank(Zx, Zy) + mean_reciprocal_rank(Zy, Zx)) / 2
 
     def _codes(self, fitted, view, rows, side):
-        """Codes by which rows of a view are compared, of length one."""
+        """Codes of length one, by which the rows of a view are compared."""
         codes = fitted._codes_of(_taken(view, rows), side)
         codes = to_numpy(codes).astype(np.float32)
         weights = correlation_weights(fitted, self.correlation_power)
@@ -136,7 +136,7 @@ def _trains_on_unpaired(estimator):
 
 
 def _taken(view, rows):
-    """Rows of a view, without row labels: those of found pairs differ."""
+    """Rows of a view, without row labels, which differ in pairs that were found."""
     if len(rows) == _num_samples(view) and (rows == np.arange(len(rows))).all():
         return view
     taken = kind_of(view).take(view, rows)

@@ -248,9 +248,9 @@ class RoutedView(
         )
 
     def _awaits_second_view(self):
-        """Whether metadata routing was to pass a second view to ``fit``."""
+        """Whether metadata routing should have passed a second view to ``fit``."""
         request = super().get_metadata_routing().fit.requests["second_view"]
-        # set_fit_request leaves this behind, for clones and with routing off, too.
+        # set_fit_request sets this attribute, also in clones and without routing.
         was_set = hasattr(self, "_metadata_request")
         return request not in (False, None) and (was_set or _routing_enabled())
 
@@ -281,8 +281,8 @@ def _require_paired(X, second_view):
     n_samples, n_rows = _num_samples(X), _num_samples(second_view)
     if n_samples != n_rows:
         raise ValueError(
-            f"second_view has {n_rows} rows and X has {n_samples}: rows must be "
-            "paired. Metadata are divided into folds only if they have as many rows as "
-            "X."
+            f"second_view has {n_rows} rows, but X has {n_samples}: rows must be "
+            "paired. scikit-learn divides metadata into folds only if they have as "
+            "many rows as X."
         )
     check_paired(X, second_view, names=("X", "second_view"))

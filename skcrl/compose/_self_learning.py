@@ -15,11 +15,11 @@ from skcrl.base import TwoViewTransformer
 from skcrl.compose._around import AroundEstimator, TakesTheSame
 from skcrl.compose._rounds import NO_PAIRS, Rounds, SplitRows, takes_weights
 
-# Of one pair the reciprocal rank is 1 whatever its codes.
+# Smallest number of held-out pairs: the reciprocal rank of a single pair is always 1.
 _LEAST_HELD_OUT = 2
-# Rounds without a gain before no more is hoped for.
+# Number of rounds without a gain after which no more are tried.
 _PATIENCE = 2
-# Weights of found pairs that are tried.
+# Values that are tried as weights of found pairs.
 _WEIGHTS = (1.0, 0.3, 0.1)
 
 
@@ -242,7 +242,10 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
         return self
 
     def _choose(self, rounds):
-        """Number of rounds and weight of found pairs, by a trial run if need be."""
+        """Choose the number of rounds and the weight of found pairs.
+
+        They are found by a trial run, if it is needed.
+        """
         weights = self._weights_to_try()
         self.n_rounds_, self.validation_scores_ = 0, None
         self.found_weight_ = weights[0]
@@ -261,7 +264,7 @@ class SelfLearning(MetaEstimatorMixin, AroundEstimator, TakesTheSame):
             best = int(np.argmax(of_fits))
             fitted, weights = fits[best], weights[best : best + 1]
             scores.append(of_fits[best])
-            # The last of equals: it has learned from more.
+            # The last of equal scores counts: its round has learned from more pairs.
             self.n_rounds_ = n_rounds - int(np.argmax(scores[::-1]))
             if n_rounds - self.n_rounds_ == _PATIENCE:
                 break

@@ -52,7 +52,7 @@ class TwoView:
 
     def __init__(self, x: Rows | None = None, y: Rows | None = None):
         for name, view in (("x", x), ("y", y)):
-            # Sparse matrices by keys are mappings too, but have a shape.
+            # Sparse matrices in dok format are mappings too, but have a shape.
             if isinstance(view, (str, bytes, Mapping, Set)) and not hasattr(
                 view, "shape"
             ):
@@ -61,7 +61,7 @@ class TwoView:
                     f"{type(view).__name__}: {short_repr(view)}"
                 )
         for name, view in (("x", x), ("y", y)):
-            kind_of(view, name)  # refuses what has no rows yet
+            kind_of(view, name)  # refuses views that have no rows yet
         views = [view for view in (x, y) if view is not None]
         lengths = {_num_samples(view) for view in views}
         if not lengths:
@@ -130,7 +130,7 @@ class TwoView:
     def __getitem__(self, key: Any) -> "TwoView":
         rows = key
         if isinstance(key, tuple) and key:
-            # scikit-learn asks arrays for [rows, ...].
+            # scikit-learn indexes arrays by [rows, ...].
             rows, *others = key
             if any(other is not Ellipsis for other in others):
                 raise TypeError(f"TwoView can be indexed by rows only, got {key!r}.")
@@ -139,7 +139,8 @@ class TwoView:
                 f"TwoView must be indexed by a slice or an array of rows, got {rows!r}."
             )
         if not isinstance(rows, slice) or (rows.step or 1) < 0:
-            # Lists ignore the length of a mask, and tensors take no step backwards.
+            # Lists would ignore the length of a mask, and tensors cannot be sliced
+            # backwards.
             rows = self._positions(rows)
         return TwoView(
             *(
@@ -166,11 +167,11 @@ class TwoView:
 
     __iter__ = __array__
 
-    # What scikit-learn asks arrays for under array_api_dispatch, to slice them.
+    # With array_api_dispatch scikit-learn needs these to slice arrays.
     device = "cpu"
 
     def __array_namespace__(self, api_version=None):
-        return get_namespace()[0]  # of no array, NumPy's
+        return get_namespace()[0]  # without arrays, this is that of NumPy
 
     def take(self, indices: ArrayLike, axis: int = 0, **_: Any) -> "TwoView":
         return self[indices]
@@ -187,8 +188,8 @@ class TwoView:
 def views_of_table(estimator, X, *, reset):
     """Two views of a table, by `x_columns` and `y_columns` of an estimator.
 
-    With `reset` the estimator learns the width and the column names of the table;
-    without, they are compared with what it learned.
+    With `reset` the estimator learns the width and the column names of the table.
+    Without it, these are compared with what the estimator has learned.
     """
     X = validate_data(
         estimator,
@@ -222,7 +223,7 @@ def select_columns(X, columns, name):
             f"{type(X).__name__}{f' of shape {shape}' if shape else ''}."
         )
     if isinstance(columns, (list, tuple)):
-        # NumPy would make strings of numbers among them.
+        # If there are strings among them, NumPy would turn numbers into strings.
         columns = [c.item() if isinstance(c, np.generic) else c for c in columns]
     elif not isinstance(columns, slice):
         columns = np.asarray(columns).tolist()

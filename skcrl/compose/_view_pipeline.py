@@ -237,7 +237,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         )
 
     def _fit_steps(self, view, side):
-        """Fitted steps of a view, None if it has none, and the view behind them."""
+        """Fitted steps of a view, or None without steps, and the view after them."""
         steps = getattr(self, side)
         if not _singly(steps):
             return None, view
@@ -254,7 +254,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         return steps, behind
 
     def _validation_behind(self, validation):
-        """A validation set after the steps; fit refuses it if it is not a pair."""
+        """A validation set after the steps; ``fit`` refuses it if it is not a pair."""
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             return validation
         check_paired(*validation)
@@ -262,7 +262,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         return self._behind_steps(X, "x"), self._behind_steps(y, "y")
 
     def _behind_steps(self, view, side):
-        """A view behind its fitted steps."""
+        """A view after its fitted steps."""
         steps = getattr(self, f"{side}_")
         if view is None or steps is None:
             return view
@@ -274,7 +274,10 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         return _back_in_line(behind, gaps, side)
 
     def _read(self, view, side, steps, *, reset):
-        """Rows of a view that are there, as its first step takes them, and the gaps."""
+        """Rows of a view in the form that its first step takes, and the missing rows.
+
+        The rows do not include missing ones, for which the second result is a mask.
+        """
         first = _singly(steps)[0]
         if reset:
             self._lists = {**self._lists, side: _list_of(view, first)}
@@ -343,16 +346,22 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         )
 
     def _filled(self, view, side, gaps, sources):
-        """A copy of a view before its steps, its gaps reconstructed from `sources`."""
+        """A copy of a view before its steps, with missing rows reconstructed.
+
+        They are reconstructed from `sources`, the two views after their steps.
+        """
         view, numbers = self._before_steps(view, side)
         if gaps.any():
             X, y = sources
             reconstructed = self._as_in_fit(self._reconstruct(X, y, side), side)
             view[gaps] = reconstructed.reshape(view[gaps].shape)
-        return check_array(view, **numbers)  # what an imputer would fill is left
+        return check_array(view, **numbers)  # refuses cells that are still missing
 
     def _with_cells(self, view, side, whole):
-        """A copy of a view before its steps, its missing cells from behind them."""
+        """A copy of a view before its steps, with missing cells taken from `whole`.
+
+        `whole` is the view after the steps, without missing cells.
+        """
         view, numbers = self._before_steps(view, side)
         gaps = np.isnan(view)
         if gaps.any():
@@ -361,7 +370,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         return check_array(view, **numbers)
 
     def _before_steps(self, view, side):
-        """A copy of a view before its steps, and what it is checked for."""
+        """A copy of a view before its steps, and the arguments of its checks."""
         if self._lists.get(side):
             raise ValueError(
                 f"impute fills gaps of tables, but {NAMES[side]} is a list of "
@@ -465,12 +474,12 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         check_is_fitted(self)
         frame = self.estimator_.loadings_frame(side)
         names = self._names_behind_steps(side)
-        # A pipeline inside of this one has named what is behind its own steps.
+        # A pipeline inside this one has already named the columns after its own steps.
         is_named = getattr(self.estimator_, f"{side}_", None) is not None
         return frame if names is None or is_named else frame.set_axis(names)
 
     def _names_behind_steps(self, side):
-        """Names of the columns behind the steps of a view, None if there are none."""
+        """Names of the columns after the steps of a view, or None if there are none."""
         steps = getattr(self, f"{side}_")
         if steps is None:
             return None
@@ -585,7 +594,7 @@ def make_view_pipeline(
 
 
 def _singly(steps):
-    """Transformers of which steps are made, in order."""
+    """The single transformers in steps, in their order."""
     if steps is None or isinstance(steps, str):
         return []
     if isinstance(steps, Pipeline):
@@ -601,7 +610,7 @@ def _fit_transform(steps, view):
 
 
 def _reads_no_tables(step):
-    """Whether a step, or each part of a union, reads strings or dicts and no arrays."""
+    """Whether a step, or each part of a union, reads strings or dicts but no arrays."""
     if isinstance(step, FeatureUnion):
         parts = [part for _, part in step.transformer_list if part != "drop"]
         return all(
@@ -612,14 +621,14 @@ def _reads_no_tables(step):
 
 
 def _list_of(view, first):
-    """What a view is a list of to its first step, or None if it is a table."""
+    """What a view is a list of for its first step, or None if it is a table."""
     if holds(view, str) and not get_tags(first).input_tags.categorical:
         return "strings"
     return "objects" if holds(view, Mapping) or _reads_no_tables(first) else None
 
 
 def _require_list(view, first, items, name):
-    """Raise ValueError for a table, and for items that are no strings among strings."""
+    """Raise ValueError for a table, or if a list of strings has other items."""
     kind = getattr(getattr(view, "dtype", None), "kind", "O")
     if hasattr(view, "columns") or kind not in "OSTU":
         reads = "dicts" if get_tags(first).input_tags.dict else "strings"
@@ -639,8 +648,9 @@ def _require_list(view, first, items, name):
 def _require_inverse(steps, side):
     """Raise AttributeError for a step that cannot be undone."""
     for step in _singly(steps):
-        # Without inverse_func its inverse_transform changes nothing. That of an imputer
-        # raises or, by a reconstructed indicator that is never exactly zero, makes NaN.
+        # Without inverse_func, inverse_transform of a FunctionTransformer changes
+        # nothing. That of an imputer raises an error, or makes NaN: it reads a
+        # reconstructed indicator of missing values, which is never exactly zero.
         is_one_way = isinstance(step, FunctionTransformer) and not (
             step.func is None or step.inverse_func
         )
@@ -658,7 +668,7 @@ def _require_inverse(steps, side):
 
 @contextmanager
 def _blaming(steps, side):
-    """Add to errors which view's steps raised them: each step calls its view X."""
+    """Add to errors which view they are about, because steps call every view X."""
     try:
         yield
     except Exception as error:
@@ -674,7 +684,7 @@ def _blaming(steps, side):
 
 
 def _back_in_line(behind, gaps, side):
-    """Transformed rows in their original places, with rows of NaN in the gaps."""
+    """Transformed rows at their original places, with rows of NaN for missing ones."""
     behind = behind if sparse.issparse(behind) else np.asarray(behind)
     n_there = len(gaps) - gaps.sum()
     if _num_samples(behind) != n_there:

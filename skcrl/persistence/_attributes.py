@@ -6,7 +6,7 @@ from functools import cache
 from inspect import signature, unwrap
 from types import CodeType
 
-# Set on estimators by functions that are no methods of theirs.
+# Attributes of estimators that functions set, and not methods of the estimators.
 _SET_BY_FUNCTIONS = {
     "_integers",
     "_metadata_request",
@@ -20,12 +20,12 @@ _SET_BY_FUNCTIONS = {
 }
 # Settings that depend on the machine and not on the model: its files and its cores.
 _OF_A_MACHINE = {"checkpoint", "memory", "n_jobs"}
-# Parameters that hold parameters of functions, by name, or a pair of such.
+# Parameters that hold a dict of parameters of a function, or a pair of such dicts.
 _KEYWORDS = {"kernel_params", "params"}
 
 
 def unknown_names(kind, state):
-    """Names in a state that are no attributes of objects of the class.
+    """Names in a state that are not attributes of objects of the class.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _names_set(kind) -> Iterator[str]:
 
 
 def _codes(member) -> Iterator[CodeType]:
-    """Bytecode of a method, property or function, and of what is defined in it."""
+    """Yield the bytecode of a method, property or function, and of functions in it."""
     if isinstance(member, property):
         for part in (member.fget, member.fset):
             yield from _codes(part)

@@ -1,4 +1,4 @@
-"""Description of a model for people, in plain JSON, beside the model itself."""
+"""Description of a model for people, as plain JSON that is stored with the model."""
 
 import re
 import sys
@@ -11,13 +11,13 @@ import numpy as np
 
 from skcrl.persistence._attributes import without_machine
 
-# Items of a list or a dict that are told, and characters of a text.
+# Largest number of items of a list or a dict, and of characters of a text, in a card.
 _ITEMS, _CHARACTERS = 50, 200
-# Correlations that are told.
+# Largest number of correlations in a card.
 _FIRST = 10
-# Where in memory something was.
+# An address in memory, in the printed form of an object.
 _ADDRESS = re.compile(" at 0x[0-9A-Fa-f]+")
-# Where an estimator has the fitted one that it wraps.
+# Attributes in which an estimator may have the fitted estimator that it wraps.
 _WRAPPED = ("estimator_", "representation_", "estimator")
 _LIBRARIES = {
     "skcrl": "skcrl",
@@ -52,7 +52,7 @@ def card_of(estimator):
 
 
 def origin(is_deep):
-    """With which libraries a file is written, and when."""
+    """The versions of the libraries that write a file, and the time."""
     return {
         "versions": {
             name: sys.modules[module].__version__
@@ -64,12 +64,12 @@ def origin(is_deep):
 
 
 def now():
-    """The time, to the second."""
+    """The present time, without fractions of a second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def told(value) -> Any:
-    """A value as plain data of little length."""
+    """A value as short plain data."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int):
@@ -88,7 +88,7 @@ def told(value) -> Any:
 
 
 def _text(text):
-    # Half of a character is none that a file can hold.
+    # A file cannot hold half of a character (a surrogate).
     whole = text.encode("utf-8", "replace").decode()
     return shorten(whole, _CHARACTERS, placeholder=" ...")
 
@@ -108,7 +108,7 @@ def _named(estimator):
 
 
 def _views(estimator):
-    """Rows that it was fitted to, and the shape of a row of either view."""
+    """Number of rows that the estimator was fitted to, and shape of a row by view."""
     shapes = getattr(estimator, "_sample_shapes", {})
     rows = getattr(estimator, "n_samples_seen_", getattr(estimator, "_n_rows", None))
     views = {"n_samples": rows, **shapes}
@@ -130,7 +130,7 @@ def _scores(estimator):
 
 
 def scores_of(history):
-    """Epochs of a training, and the last figures that it was watched by."""
+    """Number of epochs of a training, and the losses and scores of the last one."""
     last = {
         name: value
         for name, value in (history[-1] if history else {}).items()

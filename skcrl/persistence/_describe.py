@@ -1,4 +1,4 @@
-"""The description of a file, read from its beginning alone."""
+"""The description of a file, which is read from the beginning of the file only."""
 
 import os
 from itertools import islice
@@ -9,7 +9,8 @@ from skcrl._typing import File
 from skcrl.persistence import _file
 from skcrl.persistence._networks import networks_in, plain
 
-# Of a card, which may be any: items of a list or a dict, and how deep they are nested.
+# A card of a file may hold anything. These are the largest number of items of a list or
+# a dict that are shown, and the largest depth to which they are nested.
 _ITEMS, _DEPTH = 200, 6
 
 
@@ -89,7 +90,7 @@ def describe(path: File) -> Card:
     """
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
-        # Bytes of any kind may raise anything here.
+        # A file of arbitrary bytes may raise any error here.
         try:
             header = _file.read_header(file, size)
             head = _file.head_of(header)
@@ -107,7 +108,7 @@ def describe(path: File) -> Card:
 
 
 def _harmless(value, depth=_DEPTH):
-    """Data of a file, which may be any, short and without control characters."""
+    """Arbitrary data of a file, made short and free of control characters."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, dict) and depth:

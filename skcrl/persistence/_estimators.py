@@ -1,6 +1,6 @@
 """Estimators of skcrl and of scikit-learn as documents and arrays, and back.
 
-A document names classes among those listed here, and holds their state but no code.
+A document names classes that are listed here. It holds their state, but no code.
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ from skcrl.persistence._networks import NETWORKS, Network
 from skcrl.persistence._plain import Reader, Writer, marked
 from skcrl.persistence._trusted import check_trusted
 
-# Where the classes of skcrl are that may be in a file: estimators, and what is in them.
+# Classes of skcrl that may be in a file, and their modules: estimators and their parts.
 _HOMES = {
     "CCALRanker": "skcrl.deep",
     "CorrNet": "skcrl.deep",
@@ -60,8 +60,8 @@ _HOMES = {
     "TwoViewNet": "skcrl.deep._net",
     "Units": "skcrl.deep._units",
 }
-# Modules of scikit-learn whose estimators may be in a file. Those of clusters and
-# neighbours are not among them: their compiled routines trust what was fitted.
+# Modules of scikit-learn whose estimators may be in a file. The modules of clusters and
+# of neighbours are not among them, because their compiled routines trust fitted state.
 _SKLEARN = {
     f"sklearn.{name}"
     for name in (
@@ -94,10 +94,10 @@ _SKLEARN = {
         "svm",
     )
 }
-# Objects that a file may hold if each counts as often as others hold it, and how often
-# each may count where there are more.
+# Each object counts as often as other objects hold it. A file may hold up to the first
+# number of objects, or up to the second number for each different object.
 _OBJECTS, _TIMES_HELD = 1000, 10
-# What is in some of them, and private.
+# Private classes of scikit-learn that are parts of these estimators.
 _SKLEARN_PARTS = {
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -106,7 +106,7 @@ _SKLEARN_PARTS = {
 
 
 class EstimatorWriter(Writer):
-    """Makes documents of estimators whose state is plain data, or such estimators."""
+    """Makes documents of estimators whose state is plain data or other estimators."""
 
     def __init__(self):
         super().__init__()
@@ -138,14 +138,15 @@ class EstimatorWriter(Writer):
         else:
             for key in unknown_names(kind, state):
                 raise ValueError(
-                    f"{_place(key, False, kind, where)} is none that {kind.__name__} "
-                    "sets itself, and a file of skcrl holds no other: delete it first."
+                    f"{_place(key, False, kind, where)} is not one that "
+                    f"{kind.__name__} sets itself, and a file of skcrl can hold no "
+                    "others: delete it first."
                 )
         state = {
             key: self._encode(item, _place(key, key in parameters, kind, where))
             for key, item in without_machine(state).items()
         }
-        # The object is kept too, lest another take its place in memory.
+        # The object is kept too, so that no other object gets its address in memory.
         self._objects_known[id(value)] = len(self._objects_known), value
         return marked("object", {"class": name, "state": state})
 
@@ -160,16 +161,16 @@ class EstimatorWriter(Writer):
 
 
 class EstimatorReader(Reader):
-    """Makes estimators of documents.
+    """Makes estimators from documents.
 
-    No constructor is called, but those of named tuples and networks of skcrl.
+    No constructor is called, except those of named tuples and of networks of skcrl.
 
     Parameters
     ----------
     arrays : dict of str to ndarray
-        What the document refers to.
+        Arrays that the document refers to.
     networks : dict of str to nn.Module or None, default=None
-        Networks of the user's, by the names of their parameters.
+        The user's networks, by the names of their parameters.
     """
 
     def __init__(self, arrays, networks=None):
@@ -177,7 +178,7 @@ class EstimatorReader(Reader):
         self._given = networks or {}
         self._networks = set()
         self._objects_known = []
-        self._sizes = []  # of each object, with all that it holds
+        self._sizes = []  # number of objects in each object, with itself
         self._unfolded = 0
         self._taken = set()
         self._marks["object"] = self._object
@@ -196,12 +197,12 @@ class EstimatorReader(Reader):
 
     def _same(self, of):
         if not 0 <= of < len(self._objects_known):
-            raise ValueError(f"it has no object {of!r:.50} yet")
+            raise ValueError(f"it refers to object {of!r:.50}, which it does not have")
         self._count(self._sizes[of])
         return self._objects_known[of]
 
     def _count(self, size):
-        """Refuse objects that hold each other so often that walks never end."""
+        """Refuse objects that hold each other too often: visiting all would not end."""
         self._unfolded += size
         if self._unfolded > max(_OBJECTS, _TIMES_HELD * len(self._objects_known)):
             raise ValueError("its objects hold each other too often")
@@ -241,7 +242,7 @@ class EstimatorReader(Reader):
         return value
 
     def _take(self, weights):
-        """Refuse weights that a network took already: each copies its own."""
+        """Refuse weights that another network has, because each has its own copy."""
         for weight in weights.values():
             memory = (
                 weight.__array_interface__["data"][0] if weight.size else id(weight)
@@ -252,7 +253,7 @@ class EstimatorReader(Reader):
 
 
 def found(name):
-    """Class of that name in a document."""
+    """The class that has this name in documents."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     module, _, name_there = name.rpartition(".")
@@ -264,7 +265,7 @@ def found(name):
 
 
 def _name(kind):
-    """Name of a class in documents; None if there it may not be."""
+    """Name of a class in documents, or None if documents may not hold it."""
     module, name = kind.__module__, kind.__name__
     if module.startswith("skcrl.") and name in _HOMES:
         return name if found(name) is kind else None
@@ -279,14 +280,14 @@ def _name(kind):
 
 
 def _requests(made):
-    """Whose requests for metadata they are, by name, and of which methods."""
+    """Name of the owner of metadata requests, and the requests of its methods."""
     owner = made.owner if isinstance(made.owner, str) else type(made.owner).__name__
     requests = {method: getattr(made, method).requests for method in SIMPLE_METHODS}
     return owner, {method: dict(of) for method, of in requests.items() if of}
 
 
 def _check_part(kind, state):
-    """Raise ValueError for a part of an estimator that is not numbers, finite ones."""
+    """Raise ValueError unless a part of an estimator holds only finite numbers."""
     for name, value in state.items():
         for part in value.values() if isinstance(value, dict) else [value]:
             numbers = untensored(part.data if issparse(part) else part)
@@ -304,15 +305,15 @@ def _state(value: Any):
 
 
 def _take_networks(state, taken):
-    """Note which networks of the user's a trained net has; refuse one of two nets."""
+    """Note the user's networks of a trained net; refuse a name that two nets use."""
     for key, value in state["made_with"]["parameters"].items():
         name = key.removeprefix("module__")
         if name in NETWORKS and value is not None:
             if name in taken:
                 raise ValueError(
                     f"it holds two estimators with an {name} of your own, but load "
-                    "takes only one: save them separately, or use joblib, which writes "
-                    "a pickle."
+                    "takes only one of that name: save them separately, or use joblib, "
+                    "which writes a pickle."
                 )
             taken.add(name)
 
@@ -324,7 +325,7 @@ def _check_parameters(value):
 
 
 def _place(key, is_parameter, kind, where):
-    """Name of an attribute of an estimator that is called `where` itself."""
+    """Name of an attribute in errors; its estimator is called `where`."""
     noun = "parameter" if is_parameter else "attribute"
     return f"{noun} {key} of {kind.__name__}" + (f", in {where}" if where else "")
 
@@ -340,7 +341,7 @@ def _check_names(kind, state):
 
 
 def _with_parameters(kind, state):
-    """State with the parameters of other releases, which are at their defaults."""
+    """State with all parameters; those that it lacks are new, and get their default."""
     known = {
         name: parameter.default
         for name, parameter in signature(kind).parameters.items()

@@ -1,4 +1,4 @@
-"""A file with arrays and one document of plain data, and a digest of everything."""
+"""A file with arrays, one document of plain data, and a digest of the whole file."""
 
 import hashlib
 import json
@@ -15,18 +15,21 @@ VERSION = 1
 
 _ENTRY = "skcrl"
 _BLANK = "0" * 64
-# Bytes that a value of the document may take in memory, and a document of any file.
+# Largest number of bytes in memory of a value of the document, and of the document of a
+# small file.
 _VALUE, _DOCUMENT = 200, 2**26
-# How often the size of a larger file its document may take.
+# The document of a large file may take this many times the size of the file.
 _TIMES = 6
-# Bytes of the header that the format allows.
+# Largest number of bytes of a header in this format.
 _HEADER = 10**8
-# How the entry before the digest reads, as a string of JSON within JSON.
+# The text before the digest, as a string of JSON within JSON.
 _BEFORE_DIGEST = rb"\"sha256\":\""
 
 
 def write(path, kind, document, arrays, card=None):
-    """Write a file of the safetensors format; until it is complete `path` stays.
+    """Write a file of the safetensors format.
+
+    Until the new file is complete, an earlier file at `path` is unchanged.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def write(path, kind, document, arrays, card=None):
     kind : str
         What the file holds, such as "model".
     document : object
-        Plain data, as JSON knows them.
+        Plain data that JSON can hold.
     arrays : dict of str to ndarray
         Arrays of numbers.
     card : dict or None, default=None
@@ -56,14 +59,14 @@ def write(path, kind, document, arrays, card=None):
         "document": document,
     }
     text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Of other arrays it would write the memory, in whatever order that is.
+    # safetensors writes the memory of an array, whatever its order is.
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     try:
         content = memoryview(bytearray(save(arrays, {_ENTRY: text})))
     except SafetensorError as error:  # above 100 MB of text
         raise ValueError(
-            f"{path} cannot hold a text of {len(text) / 1e6:.0f} MB beside its arrays: "
-            f"{error}. Use joblib instead."
+            f"{path} cannot hold a text of {len(text) / 1e6:.0f} MB in addition to "
+            f"arrays: {error}. Use joblib instead."
         ) from error
     at = _digest_position(content)
     content[at : at + len(_BLANK)] = _digest(content, at)
@@ -80,12 +83,12 @@ def read(path, kind):
         If the file is not one of skcrl, is damaged, or has another kind or a newer
         version.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     with opened(path) as file:
         whole = file.read()
     content = memoryview(whole)
-    # Bytes of any kind may raise anything here.
+    # A file of arbitrary bytes may raise any error here.
     try:
         at = _digest_position(content)
         if bytes(content[at : at + len(_BLANK)]) != _digest(content, at):
@@ -110,7 +113,7 @@ def read(path, kind):
 
 
 def read_header(file, size):
-    """What a file of the safetensors format of this size says of its arrays."""
+    """The header of a file of the safetensors format, which has this size."""
     (length,) = struct.unpack("<Q", file.read(8))
     if length > min(size - 8, _HEADER):
         raise ValueError("it ends within its header")
@@ -120,7 +123,7 @@ def read_header(file, size):
 
 
 def head_of(header):
-    """The text of JSON in a header, with the document."""
+    """The JSON object in a header that contains the document."""
     return json.loads(header["__metadata__"][_ENTRY])
 
 
@@ -132,16 +135,16 @@ def _header_end(content):
 
 
 def _check_length(header, size):
-    """Raise ValueError for more values than a document needs in a file of that size.
+    """Raise ValueError if a document has too many values for a file of this size.
 
-    An empty list is two characters in the file, and a hundred bytes in memory.
+    An empty list has two characters in the file, but takes a hundred bytes in memory.
     """
     n_values = sum(map(header.count, (b",", b"[", b"{")))
     most = max(_DOCUMENT, _TIMES * size) // _VALUE
     if n_values > most:
         raise ValueError(
-            f"its document holds {n_values} values, and a file of {size} bytes "
-            f"may hold {most}"
+            f"its document holds {n_values} values, but a file of {size} bytes may "
+            f"hold at most {most}"
         )
 
 

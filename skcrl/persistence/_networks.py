@@ -1,28 +1,29 @@
-"""Networks of the user in files, which contain their weights but not their code.
+"""The user's networks in files, which contain their weights but not their code.
 
-A file has their name and printed form instead, and the user passes them to ``load``.
+Instead of the code a file has the name of the parameter and the printed form of the
+network. The user passes the network itself to ``load``.
 """
 
 from importlib import import_module
 from textwrap import shorten
 from typing import NamedTuple
 
-# Parameters of estimators that may be networks of the user's.
+# Parameters of estimators that may be networks of the user.
 NETWORKS = ("x_encoder", "y_encoder", "x_decoder", "y_decoder", "encoder")
-# Characters of what a network prints.
+# Largest number of characters of the printed form of a network.
 _LONGEST = 200
 
 
 class Network(NamedTuple):
-    """Stands for a network of the user's in what is saved."""
+    """Stands for a network of the user in a file."""
 
-    name: str  # of the parameter
-    text: str  # what it prints, in one line
+    name: str  # name of the parameter
+    text: str  # printed form of the network, in one line
 
     @classmethod
     def of(cls, name, module):
         """Stand-in for the module that is the parameter `name`."""
-        # Some print nothing of themselves.
+        # The printed form of some networks is empty.
         text = repr(module) or type(module).__name__
         return cls(name, plain(shorten(text, _LONGEST, placeholder=" ...")))
 
@@ -32,7 +33,7 @@ class UnfitNetworkError(ValueError):
 
 
 def networks_in(document):
-    """Stand-ins in a document, which may be any, by the names of their parameters."""
+    """Stand-ins in a document of a file, by the names of their parameters."""
     found, left = {}, [document]
     while left:
         part = left.pop()
@@ -49,16 +50,16 @@ def networks_in(document):
 
 
 def check_given(path, networks, given):
-    """Raise ValueError unless the networks of a file are those that were given.
+    """Raise ValueError unless the given networks are those that a file asks for.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     networks : dict of str to Network
-        What it asks for.
+        Stand-ins in the file.
     given : dict of str to object
-        Networks by the names of their parameters.
+        Given networks, by the names of their parameters.
     """
     missing = [network for name, network in networks.items() if name not in given]
     if missing:
@@ -84,5 +85,5 @@ def check_given(path, networks, given):
 
 
 def plain(text):
-    """The beginning of a text, which may be any, without control characters."""
+    """The beginning of an arbitrary text, without control characters."""
     return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])

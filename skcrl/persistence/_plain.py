@@ -1,6 +1,6 @@
 """Nested plain data as a document of JSON and arrays, and back.
 
-What JSON has no word for is marked: ``{"$": "tuple", "of": [1, 2]}``.
+Values that JSON does not have are marked: ``{"$": "tuple", "of": [1, 2]}``.
 """
 
 import sys
@@ -19,7 +19,7 @@ from skcrl.persistence._strings import packed, unpacked
 
 _MARK, _OF = "$", "of"
 
-# Those that the format of the arrays knows.
+# Types of numbers that the format of the arrays has.
 _NUMBERS = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
     *("uint64", "float16", "float32", "float64", "complex64"),
@@ -37,9 +37,9 @@ _TYPE_LIST: list[Any] = [
 ]
 _TYPES = {f"{kind.__module__}.{kind.__name__}": kind for kind in _TYPE_LIST}
 _PATH = type(Path())
-# Rows or columns of a sparse matrix, unless it stores more bytes.
+# Largest number of rows or columns of a sparse matrix, unless it stores more bytes.
 _LONGEST = 2**21
-# Each takes thousands of bytes, and a moment to make.
+# Largest number of random generators: each takes thousands of bytes and some time.
 _MOST_GENERATORS = 100
 _GENERATORS = {"MT19937": np.random.MT19937, "PCG64": np.random.PCG64}
 
@@ -50,46 +50,46 @@ def encode(value, where):
     Parameters
     ----------
     value : object
-        None, booleans, numbers, strings, lists, tuples, sets, dicts, slices, arrays,
-        sparse or not, torch tensors, dtypes, random generators of NumPy, nested as they
-        may be.
+        None, booleans, numbers, strings, lists, tuples, sets, dicts, slices, dense and
+        sparse arrays, torch tensors, dtypes and random generators of NumPy, which may
+        be nested.
     where : str
-        What `value` is, for errors.
+        What errors call `value`.
 
     Returns
     -------
     document : object
-        For JSON.
+        Document that JSON can hold.
     arrays : dict of str to ndarray
-        One for each array in memory, however often `value` holds it.
+        One array for each array in memory, however often `value` holds it.
 
     Raises
     ------
     ValueError
-        If there is anything else; it says where and what.
+        If `value` holds anything else. The error says what and where.
     """
     writer = Writer()
     return writer.write(value, where), writer.arrays
 
 
 def decode(document, arrays):
-    """Value of which :func:`encode` made this document and these arrays.
+    """Return the value from which :func:`encode` made this document and these arrays.
 
-    Whatever they hold, no code of theirs is run, and the memory taken is in proportion
-    to them.
+    Whatever they hold, no code in them is run, and the memory that is taken is in
+    proportion to their size.
 
     Raises
     ------
     ValueError
-        If no value is encoded so.
+        If the document is not one that ``encode`` makes.
     """
     return Reader(arrays).read(document)
 
 
 class Writer:
-    """Makes documents; `arrays` are those that they refer to.
+    """Makes documents, and the `arrays` that the documents refer to.
 
-    A subclass may know how to encode further kinds of values, by ``_other``.
+    A subclass may encode further kinds of values in ``_other``.
     """
 
     def __init__(self):
@@ -97,11 +97,13 @@ class Writer:
         self._known = {}
 
     def write(self, value, where):
-        """Document of a value that is called `where`."""
+        """Document of a value, which errors call `where`."""
         try:
             return self._encode(value, where)
         except RecursionError:
-            raise ValueError(f"{where} is nested too deeply, or in itself.") from None
+            raise ValueError(
+                f"{where} is nested too deeply, or contains itself."
+            ) from None
 
     def _encode(self, value, where):
         kind = type(value)
@@ -116,7 +118,7 @@ class Writer:
         if kind is tuple:
             return marked("tuple", self._items(value, where))
         if kind in (set, frozenset):
-            items = sorted(value, key=repr)  # the order of a set is chance
+            items = sorted(value, key=repr)  # a set has no fixed order
             return marked(kind.__name__, self._items(items, where))
         if kind is dict:
             return self._dict(value, where)
@@ -155,7 +157,7 @@ class Writer:
         return self._other(value, where)
 
     def _other(self, value, where):
-        """Document of what is no plain data."""
+        """Document of a value that is not plain data."""
         kind = type(value)
         raise ValueError(
             f"{where} is of type {kind.__module__}.{kind.__qualname__}, but a file of "
@@ -204,7 +206,7 @@ class Writer:
                 f"{where} is an array of {array.dtype}, which a file of skcrl cannot "
                 "hold: convert it, for example to float64."
             )
-        # The order is kept, for sums along rows and columns round differently.
+        # The order in memory is kept, because it changes how sums are rounded.
         is_transposed = array.ndim > 1 and abs(array.strides[0]) < abs(
             array.strides[-1]
         )
@@ -212,11 +214,11 @@ class Writer:
         return marked("transposed" if is_transposed else "array", name)
 
     def _name(self, array, is_transposed):
-        """Name of an array in the file, the same for the same memory."""
+        """Name of an array in the file; arrays in the same memory share a name."""
         memory = array.__array_interface__["data"][0], array.shape, array.strides
         if (*memory, array.dtype.str) not in self._known:
             name = self._add(array.T if is_transposed else array)
-            # The array is kept too, lest another take its place in memory.
+            # The array is kept too, so that no other array gets its address in memory.
             self._known[*memory, array.dtype.str] = name, array
         return self._known[*memory, array.dtype.str][0]
 
@@ -243,10 +245,10 @@ class Writer:
 
 
 class Reader:
-    """Makes values of documents that refer to `arrays`.
+    """Makes values from documents that refer to `arrays`.
 
-    A subclass may know further marks, by ``_marks``: a method for each, which takes
-    what is marked.
+    A subclass may add further marks to ``_marks``, each with a function of what is
+    marked.
     """
 
     def __init__(self, arrays):
@@ -279,7 +281,7 @@ class Reader:
         }
 
     def read(self, document):
-        """Value of a document, which may be any."""
+        """Value of an arbitrary document; ValueError if it is not valid."""
         try:
             return self.decode(document)
         except ValueError:
@@ -288,11 +290,11 @@ class Reader:
             raise ValueError("it is nested too deeply") from None
         except Exception as error:
             raise ValueError(
-                f"its document is not in order: {type(error).__name__}: {error}"
+                f"its document is not valid: {type(error).__name__}: {error}"
             ) from error
 
     def decode(self, document) -> Any:
-        """Value of a part of the document; errors may be any."""
+        """Value of a part of the document, which may raise any error."""
         if type(document) is list:
             return self._list(document)
         if type(document) is not dict:
@@ -309,7 +311,7 @@ class Reader:
 
     def _array(self, name):
         array = self.arrays[name]
-        # NumPy takes each byte for 0 or 1 when it counts.
+        # NumPy relies on each byte of booleans being 0 or 1.
         if array.dtype == bool and array.size and array.view(np.uint8).max() > 1:
             raise ValueError("its booleans are neither true nor false")
         return array
@@ -322,7 +324,7 @@ class Reader:
         array = self._array(name)
         if array.ndim < 2:
             raise ValueError("it holds transposed arrays of one dimension")
-        # One array, however often it is referred to, so that saving again keeps it one.
+        # One array for all references to it, so that it is saved only once again.
         return self._transposes.setdefault(name, array.T)
 
     def _text(self, of):
@@ -333,7 +335,7 @@ class Reader:
         return codes.view(f"U{codes.shape[-1]}").reshape(codes.shape[:-1])
 
     def _strings(self, of):
-        # Taken out, so that no document makes many lists of one array.
+        # The arrays are removed, so that a document cannot make many lists of one.
         strings = unpacked(self.arrays.pop(of["bytes"]), self.arrays.pop(of["ends"]))
         return _object_array(strings, of["shape"])
 
@@ -344,16 +346,18 @@ class Reader:
         parts = [self.decode(of[name]) for name in ("data", "indices", "indptr")]
         data, indices, indptr = (_checked(part, np.ndarray) for part in parts)
         shape = tuple(of["shape"])
-        # Products with it are as large, however little it stores.
+        # Products with the matrix are as large as its shape, however little it stores.
         most = max(_LONGEST, data.nbytes + indices.nbytes + indptr.nbytes)
         if max(shape) > most:
-            raise ValueError(f"its sparse matrix is of shape {shape!r:.50}")
-        # Its compiled routines trust both.
+            raise ValueError(
+                f"its sparse matrix is of shape {shape!r:.50}, which is too large"
+            )
+        # Compiled routines of SciPy trust both arrays.
         if indices.dtype != indptr.dtype or indices.dtype not in (np.int32, np.int64):
             raise ValueError("the indices of its sparse matrix are not valid")
         known, _ = self._sparse.setdefault(tuple(map(id, parts)), ({}, parts))
         if (kind, shape) not in known:
-            # Each may be a copy: a document must not ask for more than a few.
+            # Each matrix may be a copy: a document must not ask for many.
             if len(known) == len(_SPARSE):
                 raise ValueError("its sparse matrices share their arrays")
             known[kind, shape] = kind((data, indices, indptr), shape=shape)
@@ -380,7 +384,7 @@ class Reader:
 
 
 def marked(mark, of):
-    """Document of something that JSON has no word for."""
+    """Document of a value that JSON does not have."""
     return {_MARK: mark, _OF: of}
 
 
@@ -427,11 +431,11 @@ def _object_array(items, shape):
 
 
 def _bit_generator(state):
-    """Generator to take a state, which its compiled code would trust."""
+    """Generator for a state, after a check: its compiled code would trust the state."""
     inner = state["state"]
     if state["bit_generator"] == "MT19937":
         key = _checked(inner["key"], np.ndarray)
         is_key = key.shape == (624,) and key.dtype == np.uint32
         if not (is_key and 0 <= _checked(inner["pos"], int) <= 624):
-            raise ValueError("the state of its random generator is none")
+            raise ValueError("the state of its random generator is not valid")
     return _GENERATORS[state["bit_generator"]](0)

@@ -113,7 +113,9 @@ class Saved:
         with _named(path):
             kind, asked = found(document["of"]["class"]), networks_in(document)
             if not issubclass(kind, Saved):
-                raise ValueError(f"it holds a {kind.__name__} alone")
+                raise ValueError(
+                    f"it holds a {kind.__name__}, which is not an estimator of skcrl"
+                )
         if not issubclass(kind, cls):
             name = kind.__name__
             raise ValueError(

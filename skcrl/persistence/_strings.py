@@ -6,14 +6,14 @@ import numpy as np
 
 
 def packed(strings):
-    """Bytes of all strings together, in uint8, and where each one ends, in int64."""
+    """Bytes of all strings together, as uint8, and the end of each, as int64."""
     lengths = (len(_encoded(string)) for string in strings)
     ends = np.fromiter(lengths, np.int64, len(strings)).cumsum()
     return np.frombuffer(_encoded("".join(strings)), np.uint8), ends
 
 
 def unpacked(content, ends):
-    """List of the strings that :func:`packed` was given."""
+    """List of the strings from which :func:`packed` made these arrays."""
     bounds = np.concatenate([[0], ends])
     if (
         content.dtype != np.uint8

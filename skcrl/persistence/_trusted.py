@@ -1,7 +1,7 @@
 """Checks of fitted state that compiled routines of scikit-learn trust.
 
-These routines read and write at the positions in this state, and beyond the end of an
-array if the positions are wrong.
+These routines read and write at the positions that the state holds. If the positions
+are wrong, they read and write beyond the end of an array.
 """
 
 from math import comb
@@ -10,14 +10,14 @@ from scipy.sparse import issparse
 
 
 def check_trusted(estimator):
-    """Raise an error for an estimator from a file whose state is not in order."""
+    """Raise an error if an estimator from a file has a state that is not valid."""
     for name, check in _CHECKS.items():
         if name in vars(estimator):
             check(estimator, getattr(estimator, name))
 
 
 def _check_words(vectorizer, columns):
-    """Words, and the columns that they are counted in."""
+    """Check the columns in which words are counted."""
     _require(
         type(columns) is dict
         and all(type(column) is int for column in columns.values())
@@ -28,7 +28,7 @@ def _check_words(vectorizer, columns):
 
 
 def _check_labels(binarizer, columns):
-    """Classes, and the columns that they have if these are known already."""
+    """Check the columns of classes, if these are known already."""
     classes = binarizer.classes_.tolist()
     expected = {name: column for column, name in enumerate(classes)}
     _require(
@@ -39,7 +39,7 @@ def _check_labels(binarizer, columns):
 
 
 def _check_one_hot(encoder, widths):
-    """Columns of each feature of a OneHotEncoder."""
+    """Check the columns of each feature of a OneHotEncoder."""
     _require(
         widths == encoder._compute_n_features_outs(), encoder, "the widths of features"
     )
@@ -65,7 +65,7 @@ def _check_one_hot(encoder, widths):
 
 
 def _are_ascending(categories):
-    """Whether they can be searched by halves, as those that are no objects are."""
+    """Whether categories are sorted for a binary search, which objects do not need."""
     if categories.dtype == object:
         return True
     if len(categories) and categories[-1] != categories[-1]:
@@ -74,13 +74,13 @@ def _are_ascending(categories):
 
 
 def _check_support(machine, n_support):
-    """Support vectors of a machine of libsvm, and what belongs to each."""
+    """Check the support vectors of a libsvm estimator, and what belongs to each."""
     vectors, support = machine.support_vectors_, machine.support_
     n_classes, n = len(n_support), len(support)
     n_pairs = comb(n_classes, 2)
-    # Machines that do not classify count their vectors twice.
+    # Estimators that do not classify have the number of their vectors twice.
     total = n_support.sum() if "svc" in machine._impl else n_support[0]
-    # Older versions of scikit-learn go by the parameter itself.
+    # Older versions of scikit-learn use the parameter itself.
     gives_shares = getattr(machine, "_effective_probability", machine.probability)
     sizes = {n_pairs} if gives_shares else {0, n_pairs}
     if machine.kernel == "precomputed":
@@ -110,7 +110,7 @@ def _require(is_right, estimator, what):
         )
 
 
-# By the attribute that is trusted.
+# The check of each attribute that is trusted.
 _CHECKS = {
     "vocabulary_": _check_words,
     "_cached_dict": _check_labels,

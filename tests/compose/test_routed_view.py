@@ -189,7 +189,7 @@ def test_labels_are_not_taken_for_a_missing_second_view(digits, routing):
 
 def test_a_second_view_of_another_length(digits, routing):
     left, right, labels = digits
-    with pytest.raises(ValueError, match=r"second_view has 1796 rows and X has 1198"):
+    with pytest.raises(ValueError, match=r"second_view has 1796 rows, but X has 1198"):
         cross_val_score(
             pipeline(),
             left,
@@ -199,7 +199,7 @@ def test_a_second_view_of_another_length(digits, routing):
             error_score="raise",
         )
     model = RoutedView(LinearCCA(2)).fit(left, labels, second_view=right)
-    with pytest.raises(ValueError, match=r"second_view has 4 rows and X has 5"):
+    with pytest.raises(ValueError, match=r"second_view has 4 rows, but X has 5"):
         model.transform(left[:5], second_view=right[:4])
 
 

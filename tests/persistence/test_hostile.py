@@ -219,7 +219,7 @@ HOSTILE = {
         )
     },
     "class of a list": ("linear", state("reg", object_of(["LinearCCA"])), "unhashable"),
-    "a later object": ("linear", state("reg", {"$": "same", "of": 99}), "no object 99"),
+    "a later object": ("linear", state("reg", {"$": "same", "of": 99}), "refers to object 99"),
     "an object before": (
         "linear",
         state("reg", {"$": "same", "of": -1}),
@@ -233,14 +233,14 @@ HOSTILE = {
     "a part alone": (
         "linear",
         lambda document: document.update(document["of"]["state"]["moments_"]),
-        "it holds a Moments alone",
+        "it holds a Moments, which is not an estimator of skcrl",
     ),
     "a step alone": (
         "linear",
         lambda document: document.update(
             object_of("sklearn.preprocessing.PowerTransformer")
         ),
-        "it holds a PowerTransformer alone",
+        "it holds a PowerTransformer, which is not an estimator of skcrl",
     ),
     "shared weights": ("deep", share_weights, "its networks share their weights"),
     "state of an optimizer": (
@@ -686,7 +686,7 @@ def test_more_values_than_a_file_of_its_size_needs_are_refused(tmp_path):
     document, arrays = _file.read(path, "model")
     document["of"]["state"]["reg"] = [[]] * 10**6
     _file.write(path, "model", document, arrays)
-    with pytest.raises(ValueError, match=r"its document holds 2000\d\d\d values, and"):
+    with pytest.raises(ValueError, match=r"its document holds 2000\d\d\d values, but"):
         LinearCCA.load(path)
 
 

@@ -370,7 +370,7 @@ def test_a_step_with_compiled_state_is_refused_by_name(tmp_path):
 def test_an_attribute_of_the_users_is_refused_by_name(tmp_path):
     model = LinearCCA(2).fit(X, Y)
     model.note = "of Tuesday"
-    with pytest.raises(ValueError, match="attribute note of LinearCCA is none that"):
+    with pytest.raises(ValueError, match="attribute note of LinearCCA is not one that"):
         model.save(tmp_path / "model")
 
 
