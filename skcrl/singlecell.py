@@ -144,8 +144,8 @@ def align(
     X, Y = (_columns(view, np.flatnonzero(varies)) for view in (X, Y))
     if X.shape[1] < 2:
         raise ValueError(
-            f"x and y have {len(shared)} genes in common, and {X.shape[1]} of these "
-            "vary in both, while a minimum of 2 is required."
+            f"x and y have {len(shared)} genes in common, of which {X.shape[1]} vary "
+            "in both, but at least 2 are needed."
         )
     bound = min(X.shape[1] - 1, X.shape[0], Y.shape[0])
     if n_components > bound:
@@ -260,7 +260,7 @@ def embed(
 
 
 def _joint_codes(estimator, X, Y, x_place, y_place, names):
-    """Joint codes of cells by name, from the modalities that each has."""
+    """Joint codes of cells by name, from the modalities that each cell has."""
     x_rows, y_rows = (
         np.array([place.get(str(name), -1) for name in names])
         for place in (x_place, y_place)
@@ -315,12 +315,12 @@ def _places(names, data):
 
 
 def _columns(values, columns):
-    """Return the given columns; without a copy if they are all, in order."""
+    """Return the given columns, without a copy if these are all columns in order."""
     everything = np.array_equal(columns, np.arange(values.shape[1]))
     return values if everything else values[:, columns]
 
 
 def _rows(values, rows):
-    """Return the given rows; without a copy if they are all, in order."""
+    """Return the given rows, without a copy if these are all rows in order."""
     everything = np.array_equal(rows, np.arange(values.shape[0]))
     return values if everything else values[rows]

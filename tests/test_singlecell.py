@@ -287,7 +287,7 @@ def align_bad(change):
         (lambda x, y: {"n_components": 0}, "'n_components' parameter"),
         (
             lambda x, y: vars(x).update(X=np.full(x.X.shape, 0.1)),
-            "x and y have 40 genes in common, and 0 of these vary in both",
+            "x and y have 40 genes in common, of which 0 vary in both",
         ),
         (
             lambda x, y: vars(y).update(var_names=[f"ENSG{i}" for i in range(40)]),

@@ -23,12 +23,13 @@ from skcrl.inspection._results import (
     feature_names,
 )
 
-# Correlations, and codes and their projections, that differ by less are equal.
+# Correlations that differ by less than this count as equal, and so do codes and their
+# projections.
 _ROUNDING = 1e-8
 
 
 class Estimate(NamedTuple):
-    """A statistic and the ends of its interval, arrays of one shape.
+    """A statistic and the ends of its interval, as arrays of the same shape.
 
     Attributes
     ----------
@@ -303,10 +304,11 @@ def bootstrap_intervals(
 
 
 class _Resamples(NamedTuple):
-    """Statistics of the components of one resample, or of many, stacked.
+    """Statistics of the components of one resample, or of many that are stacked.
 
-    `correlations` between the codes of both views, and the `likeness` of those of
-    either view to the codes of all samples, are over the `n_out` rows not drawn.
+    Two of them are computed over the `n_out` rows that were not drawn. `correlations`
+    are those between the codes of both views. `likeness` is, for each view, the
+    correlation of its codes with its codes in the fit to all samples.
     """
 
     x_loadings: np.ndarray
@@ -344,7 +346,7 @@ def _resample(estimator, X, y, codes, seed):
 
 
 def _matched_codes(estimator, X, y, codes, rows):
-    """Codes of all rows by a fit to some, with components matched to `codes`."""
+    """Codes of all rows from a fit to some, with components matched to `codes`."""
     fitted = clone(estimator).fit(X[rows], y[rows])
     Zx, Zy = (np.asarray(Z) for Z in fitted.transform_pair(X, y))
     match, sign = matched_components(codes, (Zx, Zy))
@@ -377,7 +379,7 @@ def _is_unpenalised(codes, form):
 
 
 def _is_within(Z, basis):
-    """Whether the columns of Z are constant or combinations of orthonormal ones."""
+    """Whether all columns of Z are constant or combinations of orthonormal columns."""
     Z = unit_columns(Z)
     return bool((abs(Z - basis @ (basis.T @ Z)) < _ROUNDING**0.5).all())
 
@@ -410,7 +412,7 @@ def _cross_validated(estimator, X, y, codes, parallel, rng):
 
 
 def _fold(estimator, X, y, codes, fold):
-    """Codes of a fold, in units of those of the rows of training."""
+    """Codes of a fold, standardised by the codes of the training rows."""
     rows = np.setdiff1d(np.arange(len(X)), fold)
     held_out = []
     for Z in _matched_codes(estimator, X, y, codes, rows):
@@ -424,8 +426,8 @@ def _held_out(held_out, likeness, confidence_level):
     """Normal intervals on Fisher's scale around the cross-validated correlation.
 
     `likeness` is the correlation of the codes of all samples with those of resamples,
-    for each view and component. It is squared because two training sets both differ
-    from what they share.
+    for each view and component. It is squared because each of two training sets differs
+    from what they have in common.
     """
     z = np.mean([_fisher(column_correlations(*pair)) for pair in held_out], axis=0)
     heaviness = np.mean([_heaviness(*pair) for pair in held_out], axis=0)

@@ -1,4 +1,4 @@
-"""The canonical variates of two arrays, from which every test here starts."""
+"""The canonical variates of two arrays, from which the tests here start."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _REMEDY = (
 
 
 class CanonicalForm(NamedTuple):
-    """Canonical variates of paired rows, those without a partner included."""
+    """Canonical variates of paired rows, including variates that have no partner."""
 
     x_variates: np.ndarray  # (n, rank of X), orthonormal, the paired ones first
     y_variates: np.ndarray  # (n, rank of y), orthonormal, the paired ones first
@@ -51,7 +51,7 @@ def canonical_form(X, y):
 def orthonormal_basis(view):
     """Basis (n, rank) of the centred columns, whatever their units."""
     largest = abs(view).max(axis=0)
-    # Squares of columns in any unit neither overflow nor vanish.
+    # Scaled first: whatever the units, squares neither overflow nor become 0.
     view = unit_columns(view / np.where(largest > 0, largest, 1.0))
     left, singular_values, _ = np.linalg.svd(view, full_matrices=False)
     rounding = 10 * max(view.shape) * np.finfo(np.float64).eps

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skcrl._labels import check_labels
 from skcrl._validation import random_source
 
-# What `permute` and `n_permutations` may be, for `validate_params`.
+# Allowed values of `permute` and `n_permutations`, for `validate_params`.
 PERMUTE = [StrOptions({"rows", "within", "whole", "shifts"}), None]
 N_PERMUTATIONS = [Interval(Integral, 1, 2**31 - 1, closed="both")]
 
@@ -26,10 +26,10 @@ class Exchange(NamedTuple):
 
     n_samples: int
     sets: list[np.ndarray]  # each (units, rows of a unit), at least two units
-    cyclic: bool  # units of a set move on by one number of places, past the end to 0
+    cyclic: bool  # whether all units of a set are only shifted, in a circle
 
     def n_arrangements(self):
-        """Number of arrangements as a float, the data's own included."""
+        """Number of arrangements as a float, including that of the data."""
         if self.cyclic:
             return math.prod(float(len(units)) for units in self.sets)
         return math.prod(
@@ -37,14 +37,14 @@ class Exchange(NamedTuple):
         )
 
     def drawn(self, size, seed):
-        """Arrangements at random, (size, n_samples)."""
+        """Random arrangements, (size, n_samples)."""
         rng = np.random.default_rng(seed)
         return self._arranged(
             [self._random_orders(rng, size, len(units)) for units in self.sets], size
         )
 
     def numbered(self, numbers):
-        """The arrangements of these numbers, of which 0 leaves all rows."""
+        """The arrangements with these numbers; number 0 leaves all rows in place."""
         orders = [self._all_orders(len(units)) for units in self.sets]
         choices = np.unravel_index(numbers, [len(order) for order in orders])
         return self._arranged(
@@ -101,8 +101,8 @@ def exchange(n_samples, groups, permute):
 def draws(exchange, n_permutations, largest, random_state):
     """Functions without arguments that return arrangements, at most `largest` each.
 
-    They are drawn at random. If there are no more than `n_permutations` of them, all
-    are taken instead, except the arrangement of the data itself.
+    The arrangements are drawn at random. If there are no more than `n_permutations`
+    of them, all are taken instead, except that of the data itself.
     """
     others = exchange.n_arrangements() - 1
     every = others <= n_permutations
@@ -132,7 +132,7 @@ def _members(groups, n_samples):
 
 
 def _of_equal_size(members):
-    """Sets of groups of one size, (groups, size)."""
+    """Sets of groups of equal size, each an array (groups, size)."""
     by_size: dict[int, list] = {}
     for rows in members:
         by_size.setdefault(len(rows), []).append(rows)

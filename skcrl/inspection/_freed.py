@@ -7,14 +7,14 @@ from scipy import linalg
 
 from skcrl.inspection._exchange import Exchange
 
-# Largest rest of a column of length one in which a covariate has no information.
+# A combination of covariates with a smaller singular value is rounding error.
 _ROUNDING = 1e-10
-# Smallest singular value that the omitted units must have to represent what is fitted.
+# Smallest allowed singular value of the rows of a basis that belong to omitted units.
 _LEAST = 1e-6
 
 
 class Freed(NamedTuple):
-    """Semi-orthogonal Q with Q'Z = 0, and the exchange of its rows, which are fewer.
+    """Semi-orthogonal Q with Q'Z = 0, and the exchange of the rows of Q'M.
 
     Ordinary residuals are not exchangeable, because each contains a part of every
     other. Residuals of Theil, Q = R S' (S R S')^-1/2, are exchangeable: they have the
@@ -29,7 +29,7 @@ class Freed(NamedTuple):
 
     n_samples: int
     parts: list["_Part"]
-    exchange: Exchange  # of the rows of Q'M
+    exchange: Exchange  # of the rows of Q'M, which are fewer than those of M
 
     def reduced(self, M):
         """Product Q'M (rows left, k) of M (n_samples, k)."""
@@ -49,15 +49,15 @@ class Freed(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Units of one width, and the regressions of their contrasts."""
+    """Units with the same number of rows, and the regressions of their contrasts."""
 
     units: np.ndarray  # (N, width), numbers of their rows
     means: "_Means"
-    regressions: list["_Regression"]  # of each contrast, on units that means left
+    regressions: list["_Regression"]  # of each contrast, on the units kept by `means`
 
     @property
     def n_left(self):
-        """Rows that are left."""
+        """Number of rows that are left."""
         return len(self.regressions[0].kept) * len(self.regressions)
 
     def reduced(self, M):
@@ -79,7 +79,7 @@ class _Part(NamedTuple):
 
 
 class _Means(NamedTuple):
-    """Theil's residuals of the means of sets, of which the last unit is left out."""
+    """Theil's residuals after the means of sets; the last unit of a set is omitted."""
 
     starts: np.ndarray  # (sets,), first unit of each
     sizes: np.ndarray  # (sets,)
@@ -103,7 +103,7 @@ class _Means(NamedTuple):
         out[self.kept] = M
         m = self.sizes[:, None]
         total = np.add.reduceat(out, self.starts)
-        # Of each unit that is kept, and then of all, the mean.
+        # First (S R S')^-1/2 for the kept units, then the mean of all units is removed.
         added = total / (1 + m**0.5)
         mean = (total + (m - 1) * added) / m
         out[self.kept] += np.repeat(added, self.sizes - 1, axis=0)
@@ -120,8 +120,8 @@ class _Regression(NamedTuple):
 
     @classmethod
     def of(cls, basis, left_out):
-        # S R S' is I - U U' of the rows U that are left of the basis. Of those left
-        # out, with singular values s, U'U has the eigenvalues 1 - s².
+        # S R S' is I - U U', where U holds the rows of the basis that are kept. If the
+        # omitted rows have singular values s, U'U has the eigenvalues 1 - s².
         kept = np.delete(np.arange(len(basis)), left_out)
         _, s, turn = np.linalg.svd(basis[left_out], full_matrices=False)
         return cls(basis, kept, basis[kept] @ turn.T, 1 / (s * (1 + s)))
@@ -142,10 +142,10 @@ class _Regression(NamedTuple):
 
 
 def freed(exchange, covariates):
-    """The :class:`Freed` rows of a design; it is an error if none may change places."""
+    """The :class:`Freed` rows of a design; ValueError if no two can be exchanged."""
     if exchange.cyclic:
         raise ValueError(
-            "permute='shifts' takes no covariates, because their residuals are no "
+            "permute='shifts' takes no covariates, because residuals are not a "
             "stationary series. Divide the series into long groups of equally many "
             "neighbours, and choose permute='whole'."
         )
@@ -187,23 +187,26 @@ def freed(exchange, covariates):
 
 
 def unless_explained(left, view):
-    """What is left of a view, with zeros for columns of which that is rounding."""
+    """What is left of a view, with zeros for columns where only rounding is left."""
     return np.where(abs(left).max(axis=0) > 1e-12 * abs(view).max(axis=0), left, 0.0)
 
 
 def _contrasts(blocks):
-    """Rows of each unit (N, width, k), rotated: (width, N, k), their mean first."""
+    """Rows of each unit (N, width, k), rotated to contrasts (width, N, k).
+
+    The first contrast is the mean of the rows.
+    """
     return np.einsum("jw,nwk->jnk", linalg.helmert(blocks.shape[1], full=True), blocks)
 
 
 def _basis(covariates):
-    """Orthonormal basis (N, r) of columns of length one at most."""
+    """Orthonormal basis (N, r) of columns whose length is at most one."""
     left, s, _ = np.linalg.svd(covariates, full_matrices=False)
     return left[:, s > _ROUNDING]
 
 
 def _to_leave_out(bases):
-    """The fewest units that stand for all that is fitted in each of the bases."""
+    """A small number of units to omit, whose rows have full rank in each basis."""
     least = max(basis.shape[1] for basis in bases)
     if least == 0:
         return np.arange(0)

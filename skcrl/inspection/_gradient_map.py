@@ -1,4 +1,4 @@
-"""Saliency maps: what the score of a pair depends on in the sample of one view."""
+"""Saliency maps: the parts of a sample that the score of a pair depends on."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -194,7 +194,7 @@ def gradient_map(
     checked = estimator._check_view(views[other], other)
     others = to_numpy(estimator._encode(checked, other))
 
-    # Nothing else here needs torch.
+    # Imported here, because nothing else in skcrl.inspection needs torch.
     from skcrl.deep._gradient_maps import PairScores, gradient_maps
 
     scores = PairScores(estimator, side, score, extractor, samples.dtype.name)
@@ -203,7 +203,7 @@ def gradient_map(
 
 
 def _require_modules(estimator, score, side):
-    """Raise ValueError for estimators that torch cannot compute the scores of."""
+    """Raise ValueError for estimators whose scores torch cannot compute."""
     name = type(estimator).__name__
     if not hasattr(estimator, "_as_module"):
         inner = ("estimator_", "representation_", "estimator")
@@ -224,7 +224,10 @@ def _require_modules(estimator, score, side):
 
 
 def _samples(estimator, view, side, extractor):
-    """The samples that the map is of, as an array of floats; a 1-d y as a column."""
+    """The samples whose maps are computed, as an array of floats.
+
+    A one-dimensional y becomes a column.
+    """
     name = NAMES[side]
     if extractor is not None:
         return _raw_samples(view, name)
@@ -249,7 +252,7 @@ def _samples(estimator, view, side, extractor):
 
 
 def _raw_samples(view, name):
-    """Samples as an extractor takes them, in the precision that they come in."""
+    """Samples for an extractor, in the precision in which they are passed."""
     kind = kind_of(view, name)
     if kind.holds_integers(view):
         raise ValueError(
@@ -268,7 +271,7 @@ def _raw_samples(view, name):
 
 
 def _checked_baseline(baseline, samples, view):
-    """The baseline in the precision of the samples; zeros if there is none."""
+    """The baseline in the precision of the samples, or zeros if none is given."""
     if baseline is None:
         return np.zeros(samples.shape[1:], samples.dtype)
     baseline = np.asarray(baseline, samples.dtype)

@@ -1,4 +1,4 @@
-"""Permutation test of a held-out score, for views too wide for other tests."""
+"""Permutation test of a held-out score, for views that are too wide for other tests."""
 
 from collections.abc import Callable
 from functools import partial
@@ -215,13 +215,13 @@ def _permuted_scores(estimator, scorer, X, y, folds, draw):
 
 
 def _in_order(view, rows):
-    """Permuted rows of a view, with its row names in their original order."""
+    """Permuted rows of a view, with the row names in their original order."""
     permuted = kind_of(view).take(view, rows)
     return permuted.set_axis(view.index) if hasattr(view, "iloc") else permuted
 
 
 def _held_out_score(estimator, scorer, X, y, folds):
-    """Mean over folds of the score, each by a fit to the other folds."""
+    """Mean score over folds, each of an estimator fitted to the other folds."""
     scores = []
     take_x, take_y = (partial(kind_of(view).take, view) for view in (X, y))
     for train, test in folds:

@@ -13,7 +13,8 @@ from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._freed import unless_explained
 from skcrl.inspection._results import data_frame
 
-# A correlation nearer to 1 is 1: a combination of one view equals one of the other.
+# A correlation that is nearer to 1 counts as 1. Then a combination of the columns of
+# one view equals one of the other view.
 _ROUNDING = 1e-12
 _OVERALL = ("Wilks", "Pillai", "Hotelling-Lawley", "Roy")
 
@@ -267,12 +268,12 @@ def _residuals(view, basis):
 
 
 def _rao(squares, n, p, q):
-    """Wilks' lambda of the dimensions from each on."""
+    """Wilks' lambda of each dimension and all later ones, with Rao's F."""
     k = np.arange(len(squares))
     wilks = _wilks(squares)
     p, q, products = p - k, q - k, (p - k) * (q - k)
     sum_of_squares = p**2 + q**2
-    # With one or two dimensions on a side F is exact, and the root 1 or 2.
+    # If one view has one or two dimensions, F is exact, and the root is 1 or 2.
     root = np.where(
         sum_of_squares > 5,
         np.sqrt(np.maximum(products**2 - 4, 0) / np.maximum(sum_of_squares - 5, 1)),
@@ -283,9 +284,9 @@ def _rao(squares, n, p, q):
 
 
 def _lawley(squares, n, p, q):
-    """Bartlett's chi-squared of the dimensions from each on, by Lawley's correction."""
+    """Bartlett's chi-squared of each dimension and all later ones, after Lawley."""
     k = np.arange(len(squares))
-    # Past a correlation of 0 lambda is 1, whatever the factor.
+    # After a correlation of 0, lambda is 1 whatever the factor.
     inverse = np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0)
     inverse_before = np.concatenate([[0.0], np.cumsum(inverse)[:-1]])
     factor = n - 1 - k - (p + q + 1) / 2 + inverse_before
@@ -304,7 +305,7 @@ def _hotelling_lawley(squares, n, p, q):
     trace = _roots(squares).sum()
     s, m = len(squares), n - p - q - 2
     df1 = p * q
-    if m == 0:  # McKeon's scale may be negative: Pillai's approximation
+    if m == 0:  # McKeon's scale may be negative, so Pillai's approximation is used
         df2 = 2.0
         return _f_test(trace, df2 / (s * df1) * trace, df1, df2)
     d = p * q + 2 + m * (p + q + 1)
@@ -334,7 +335,7 @@ def _f_test(statistic, f, df1, df2):
 
 
 def _entry(test, k):
-    """Test of dimension k out of a test of arrays."""
+    """Test of dimension k, from a test with one entry per dimension."""
     return type(test)(*(column[k] for column in test))
 
 

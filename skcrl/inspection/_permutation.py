@@ -17,7 +17,8 @@ from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._freed import freed
 from skcrl.inspection._results import data_frame
 
-# Correlations that differ by less are equal: permutations often repeat one exactly.
+# Correlations that differ by less than this are equal. Permutations often give exactly
+# equal ones.
 ROUNDING = 1e-10
 
 
@@ -288,14 +289,14 @@ def permutation_test(
 
 
 def _adjusted(X, y, covariates, adjust, exchangeable):
-    """Canonical form of the rows that covariates leave, and the exchange of these rows.
+    """Canonical form of the rows that are left after covariates, and their exchange.
 
-    A view that is not adjusted is not changed; of its variates only the part matters
-    with which the permuted variates of the other view can correlate [1]_.
+    A view that is not adjusted does not change. Of its variates, only the part matters
+    that can correlate with the permuted variates of the other view [1]_.
     """
     rows = freed(exchangeable, covariates)
     if adjust == "y":
-        X, y = y, X  # the adjusted one is permuted
+        X, y = y, X  # the view that is adjusted is permuted
     form = canonical_form(rows.without(X), rows.without(y) if adjust == "both" else y)
     reduced = form._replace(
         x_variates=rows.reduced(form.x_variates),
@@ -318,12 +319,12 @@ def under_permutation(
     if min(p, q) > 0 and n <= p + q:
         raise ValueError(
             f"X and y have ranks {p} and {q}, and the {n} samples are not more than "
-            "their sum: so some combination of one view equals one of the other, "
-            "whatever the permutation. Use held_out_permutation_test with a penalised "
-            "estimator, or reduce the views, for example by PCA."
+            "their sum: for any permutation, some combination of the columns of one "
+            "view equals one of the other. Use held_out_permutation_test with a "
+            "penalised estimator, or reduce the views, for example by PCA."
         )
-    # Batches of 64, or of what fits into 32 MB. Each has its own seed, so their size
-    # must not depend on n_jobs.
+    # Batches of 64 permutations, or of as many as fit into 32 MB. Each batch has its
+    # own seed, so its size must not depend on n_jobs.
     largest = max(1, min(64, 2**22 // (n * max(p, 1))))
     batches = Parallel(n_jobs=n_jobs, verbose=verbose)(
         delayed(_batch)(statistics, form, draw)
@@ -337,7 +338,7 @@ def _batch(statistics, form, draw):
 
 
 def _stages(form, permuted):
-    """Largest correlation left at each stage, and its log weight; (size, k) both."""
+    """Largest correlation that is left at each stage, and its log weight: (size, k)."""
     with_y = form.y_variates.T @ permuted  # (size, q, p)
     with_earlier = _pairs_basis(form).T @ permuted  # (size, 2k, p)
     null = np.empty((len(permuted), len(form.correlations)))
@@ -353,17 +354,18 @@ def _pairs_basis(form):
     """Columns 2i and 2i + 1 are an orthonormal basis of the pair of variates i."""
     k = len(form.correlations)
     u, v, r = form.x_variates[:, :k], form.y_variates[:, :k], form.correlations
-    # Where u equals v up to rounding their difference is noise, and spans nothing.
+    # If u equals v up to rounding, their difference is noise and is set to 0.
     distance = np.where(1 - r > ROUNDING, np.sqrt(2 * (1 - r)), np.inf)
     pairs = np.stack([(u + v) / np.sqrt(2 * (1 + r)), (u - v) / distance], axis=2)
     return pairs.reshape(len(u), 2 * k)
 
 
 def _partial_correlations(with_y, with_earlier):
-    """Correlations of permuted variates with those of y, the earlier ones removed.
+    """Correlations of permuted variates with those of y, without the earlier ones.
 
     Both arguments hold inner products of orthonormal columns, so what is left of the
-    permuted variates has covariance I - E'E; those of y are orthogonal to the earlier.
+    permuted variates has the covariance I - E'E. The variates of y are orthogonal to
+    the earlier ones.
     """
     if with_earlier.shape[1] > 0:
         covariance = np.eye(with_y.shape[2]) - with_earlier.mT @ with_earlier
@@ -376,15 +378,15 @@ def _partial_correlations(with_y, with_earlier):
 def _log_repulsion(earlier, left):
     """Log of the factor in the density of correlations `left` (..., j) given `earlier`.
 
-    It is minus infinity where they are not below the earlier ones; the bound keeps
-    the weights finite.
+    The log is minus infinity if one of them is not below the earlier ones. A bound of
+    the gaps keeps it finite.
     """
     gaps = earlier[:, None] ** 2 - left[..., None, :] ** 2  # (..., i, j)
     return 0.5 * np.log(gaps.clip(np.finfo(np.float64).eps)).sum(axis=(-2, -1))
 
 
 def _weighted_pvalues(correlations, null, log_weights):
-    """P-value of each dimension, and the weights (n_permutations, k) behind it."""
+    """P-value of each dimension, and the weights (n_permutations, k) of its null."""
     pvalues = np.ones(len(correlations))
     weights = np.ones_like(null)
     for k, observed in enumerate(correlations):

@@ -4,18 +4,19 @@ import numpy as np
 from scipy import stats
 
 _ROUNDING = 1e-10
-_DRAWS = 200  # simulated data sets; the same ones serve every population
-_REACH = 6.0  # standard errors on either side of the estimate that are simulated
-_GRID = 12  # populations between these ends
+_DRAWS = 200  # number of simulated data sets, which are the same for every population
+_REACH = 6.0  # how far from the estimate populations are simulated, in standard errors
+_GRID = 12  # number of populations in this range
 
 
 def population_intervals(form, kappa, confidence_level, rng):
     """Estimates and ends of intervals of the leading population correlations.
 
-    An interval contains each population value under which the sample correlation lies
-    between the quantiles of the tails. The estimate is the value under which it is the
-    median. Samples of normal views are simulated, and their standard deviation is
-    multiplied by `kappa`, which has one factor for each component.
+    An interval contains each population value for which the sample correlation lies
+    between the two quantiles of its distribution. The estimate is the value for which
+    the sample correlation is the median. Samples of normal views are simulated, and
+    the standard deviation of their correlations is multiplied by `kappa`, which has one
+    factor for each component.
 
     Returns an array (3, n_components) of estimates, low and high ends.
     """
@@ -35,7 +36,8 @@ def population_intervals(form, kappa, confidence_level, rng):
         reach = _REACH * kappa[k] / np.sqrt(n - p - q)
         lowest = _unbiased(np.tanh(max(z - reach, 0.0)), n, p, q)
         grid = np.linspace(_fisher(lowest), z + reach, _GRID)
-        # Population correlations are sorted, so the others are moved to fit the k-th.
+        # Population correlations are sorted. The others are moved where they would not
+        # be in order with the k-th.
         population = np.tile(nuisance, (_GRID, 1))
         population[:, :k] = np.maximum(population[:, :k], grid[:, None])
         population[:, k + 1 :] = np.minimum(population[:, k + 1 :], grid[:, None])
@@ -44,13 +46,13 @@ def population_intervals(form, kappa, confidence_level, rng):
         for part, deviations in enumerate((0.0, tail, -tail)):
             curve = np.maximum.accumulate(_quantile(draws, deviations, kappa[k]))
             estimates[part, k] = np.tanh(np.interp(z, curve, grid))
-    # No population correlation exceeds the one before; so none is real after one that
-    # is not.
+    # No population correlation is larger than the one before. If one is 0, so are all
+    # later ones.
     return np.minimum.accumulate(estimates, axis=1)
 
 
 def _unbiased(r, n, p, q):
-    """Population correlations whose samples are `r` on average; 0 below the noise.
+    """Population correlations for which samples have `r` on average; 0 if `r` is noise.
 
     Inverts the limit of Bao, Hu, Pan and Zhou (2019) for constant c = p / n and
     d = q / n: r^2 = (s + c(1 - s))(s + d(1 - s)) / s of the population's s = rho^2.
@@ -98,7 +100,7 @@ def _triangular(df, size, rng):
 
 
 def _quantile(draws, deviations, kappa):
-    """Quantile of each row at a number of normal standard deviations from its median.
+    """Quantile of each row, given as a number of normal deviations from the median.
 
     It is computed by the first terms of the expansion of Cornish and Fisher, for which
     200 draws are enough.
@@ -110,5 +112,5 @@ def _quantile(draws, deviations, kappa):
 
 
 def _fisher(r):
-    """Fisher's z, finite for 1 too."""
+    """Fisher's z, which is finite for 1 too."""
     return np.arctanh(np.clip(r, 0.0, 1 - 1e-15))

@@ -5,7 +5,7 @@ from sklearn.utils.validation import _get_feature_names
 
 
 def data_frame(columns, index):
-    """DataFrame of a dict of columns, with the row names, or tuples, of `index`."""
+    """DataFrame of a dict of columns; `index` has the names of rows, or tuples."""
     try:
         import pandas as pd
     except ImportError as error:
@@ -24,7 +24,7 @@ def component_names(fitted, n_components):
 
 
 def feature_names(side, given, view):
-    """Names of the columns of a view as it was given, or default ones."""
+    """Names of the columns of a view as the user passed it, or default ones."""
     names = _get_feature_names(given)
     return _default_names(side, view.shape[1]) if names is None else names
 

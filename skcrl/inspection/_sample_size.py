@@ -15,11 +15,11 @@ from skcrl._typing import Seed
 from skcrl._validation import random_source
 from skcrl.inspection._results import data_frame
 
-_TAIL = 5  # data sets that a share is told by
-_MOST = 10**9  # samples that are tried
-_REACH, _FINE = 1.25, 9  # sizes about the answer, and how many of them
-_NUMBERS = 2_000_000  # of simulated matrices that are held at a time
-_NULL_DRAWS = 20_000  # of Wilks' lambda of views that have nothing in common
+_TAIL = 5  # smallest number of data sets from which a share is estimated
+_MOST = 10**9  # largest number of samples that is tried
+_REACH, _FINE = 1.25, 9  # range of sizes around the answer, and how many of them
+_NUMBERS = 2_000_000  # values of simulated matrices that are in memory at a time
+_NULL_DRAWS = 20_000  # draws of Wilks' lambda for views that have nothing in common
 
 
 class SampleSize(NamedTuple):
@@ -64,7 +64,7 @@ class SampleSize(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """What was seen in the data sets of one size."""
+    """Results from the data sets of one size."""
 
     power: float
     angle: float
@@ -213,7 +213,7 @@ def sample_size(
         share = np.clip(at(n).power, 0.5 / n_simulations, 1 - 0.5 / n_simulations)
         return stats.norm.ppf(share)
 
-    least = p + q + 2  # of the test
+    least = p + q + 2  # smallest number of samples that the test can have
     n_power = _crossing(probit, stats.norm.ppf(power), np.sqrt, np.square, least)
     n_angle = None
     if angle is not None:
@@ -251,9 +251,10 @@ def _check_correlations(correlation, n_most):
 
 
 def _crossing(value, target, scale, unscale, least):
-    """Least n for which a value, increasing and about linear in scale(n), has a target.
+    """Smallest n for which a value reaches a target.
 
-    Sizes are doubled until one is enough, then those about the answer are fitted.
+    The value increases with n, and is about linear in scale(n). Sizes are doubled until
+    one is enough. Then a line is fitted to the values at sizes around the answer.
     """
     low = n = least
     while value(n) < target:
@@ -270,14 +271,14 @@ def _crossing(value, target, scale, unscale, least):
     sizes = about * _REACH ** np.linspace(-1, 1, _FINE)
     sizes = np.unique(np.maximum(np.rint(sizes), least).astype(int))
     slope, level = np.polyfit(scale(sizes), [value(int(k)) for k in sizes], 1)
-    if not slope > 0:  # noise, about an answer of few samples
+    if not slope > 0:  # noise, if a small number of samples is the answer
         return ceil(about)
     return max(least, ceil(unscale((target - level) / slope)))
 
 
 def _simulated(n, p, q, rho, share, alpha, n_draws, rng):
-    """What is seen in data sets of n samples of p and q columns, p >= q."""
-    # A product of independent beta variables.
+    """Results from data sets of n samples with p and q columns, p >= q."""
+    # Wilks' lambda is a product of independent beta variables.
     null = sum(
         np.log(rng.beta((n - 1 - p - i) / 2, p / 2, size=_NULL_DRAWS)) for i in range(q)
     )
@@ -297,7 +298,10 @@ def _simulated(n, p, q, rho, share, alpha, n_draws, rng):
 
 
 def _draws(n, p, q, rho, n_draws, rng):
-    """Log of Wilks' lambda, cosine of the worse weights, correlation on new samples.
+    """Simulate data sets: their Wilks' lambda, weights and correlation on new samples.
+
+    Returned are the log of Wilks' lambda, the cosine of the angle by which the weights
+    of the worse view are wrong, and the correlation of the codes on new samples.
 
     In the basis of the triangular factor of a Wishart matrix the views are X = (L, 0)
     and Y = (D'L + C M, C R), with L and R lower triangular, M normal, D the population

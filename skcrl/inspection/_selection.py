@@ -248,7 +248,7 @@ def _held_out(estimator, X, y, cv, groups, parallel):
         delayed(_fold_correlations)(estimator, X, y, train, test)
         for train, test in folds
     )
-    # A fold may determine fewer components than another.
+    # Folds may determine different numbers of components.
     k = max(map(len, found))
     r = np.array([np.pad(of_fold, (0, k - len(of_fold))) for of_fold in found])
     z = np.arctanh(r.clip(-1 + ROUNDING, 1 - ROUNDING)).mean(axis=0)

@@ -211,7 +211,7 @@ def stability_selection(
 
 
 def _of_halves(estimator, X, y, n, seed):
-    """Columns that are selected, by either half of the rows."""
+    """Columns that are selected in each half of the rows."""
     order = np.random.default_rng(seed).permutation(n)
     return [
         _selected(estimator, X, y, rows) for rows in (order[: n // 2], order[n // 2 :])
@@ -222,7 +222,7 @@ def _selected(estimator, X, y, rows):
     """Columns (p,) and (q,) with a weight in some component of one subsample."""
     take_x, take_y = kind_of(X).take(X, rows), kind_of(y).take(y, rows)
     fitted = clone(estimator).fit(take_x, take_y)
-    fitted = getattr(fitted, "estimator_", fitted)  # of a ViewPipeline
+    fitted = getattr(fitted, "estimator_", fitted)  # the estimator in a ViewPipeline
     selected = []
     for name, side, view in (("X", "x", X), ("y", "y", y)):
         _, width = (*np.shape(view), 1)[:2]
@@ -238,12 +238,12 @@ def _selected(estimator, X, y, rows):
 
 
 def _mean_jaccard(selected):
-    """Mean over pairs of rows of the common part, as a share of the union."""
+    """Mean over pairs of rows of the share of the union that both have in common."""
     selected = selected.astype(np.float64)
     common = selected @ selected.T
     sizes = common.diagonal()
     union = sizes[:, None] + sizes - common
-    # Two that select nothing select the same.
+    # Two subsamples that select nothing select the same.
     shares = np.divide(common, union, out=np.ones_like(common), where=union > 0)
     return float(shares[np.triu_indices(len(shares), 1)].mean())
 

@@ -20,7 +20,7 @@ from skcrl.inspection._results import (
 )
 from skcrl.inspection._tables import table
 
-# Largest rest of a code, relative to its length, that counts as explained.
+# A code counts as explained if what is left of it is shorter than this share of it.
 _ROUNDING = 1e-6
 
 
@@ -320,7 +320,7 @@ def _view_summary(estimator, side, given, view, Z, other):
 
 
 def _coefficients(estimator, side, view, Z):
-    """Standardised coefficients, None where codes are not of the columns alone."""
+    """Standardised coefficients, or None if the columns alone do not give the codes."""
     columns, codes = unit_columns(view), unit_columns(Z)
     weights = getattr(estimator, f"{side}_weights_", None)
     if weights is not None and weights.shape == (view.shape[1], Z.shape[1]):
@@ -331,7 +331,8 @@ def _coefficients(estimator, side, view, Z):
         if _give(columns, weights, codes):
             return weights
     if view.shape[1] < len(view):
-        # Steps before an estimator, such as a StandardScaler, may be linear, too.
+        # Codes may be linear in the columns without such weights, for example after
+        # steps such as a StandardScaler.
         weights, _, rank, _ = np.linalg.lstsq(columns, codes)
         if rank == view.shape[1] and _give(columns, weights, codes):
             return weights
@@ -339,16 +340,16 @@ def _coefficients(estimator, side, view, Z):
 
 
 def _give(columns, weights, codes):
-    """Whether columns weighed so are the codes."""
+    """Whether the columns with these weights give the codes."""
     return bool((np.linalg.norm(codes - columns @ weights, axis=0) < _ROUNDING).all())
 
 
 def _in_turn(Z):
-    """What each code adds to those before it, of length 1; 0 where it adds nothing."""
+    """What each code adds to those before it, scaled to length 1, or 0 if nothing."""
     Z = unit_columns(Z)
     basis = np.zeros_like(Z)
     for j, code in enumerate(Z.T):
-        for _ in range(2):  # once leaves the rounding of what it takes away
+        for _ in range(2):  # the second pass removes the rounding error of the first
             code = code - basis @ (basis.T @ code)
         length = np.linalg.norm(code)
         if length > _ROUNDING:

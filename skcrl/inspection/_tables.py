@@ -8,7 +8,7 @@ import numpy as np
 
 # Largest numbers of rows and columns that a table shows.
 _ROWS, _COLUMNS = 30, 6
-_WIDTH = 22  # of names in plain text
+_WIDTH = 22  # largest width of names in plain text
 
 
 class Table(NamedTuple):
@@ -21,7 +21,7 @@ class Table(NamedTuple):
     note: str = ""
 
     def text(self):
-        """Table in lines of plain text."""
+        """Table as lines of plain text."""
         width = max((len(name) for name in self.rows), default=0)
         cell = max(9, *(len(name) + 2 for name in self.columns))
         lines = [
@@ -34,7 +34,7 @@ class Table(NamedTuple):
         return "\n".join([*lines, self.note] if self.note else lines)
 
     def html(self):
-        """Table in HTML, with its title as caption."""
+        """Table as HTML, with its title as caption."""
         heads = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
         body = "".join(
             f"<tr><th>{escape(name)}</th>"
@@ -50,7 +50,7 @@ class Table(NamedTuple):
 
 
 def table(title, rows, columns, values, whole):
-    """Table of the first rows and columns; `whole` names what shows all of them."""
+    """Table of the first rows and columns; its note says that `whole` has all."""
     values = np.asarray(values, dtype=np.float64)
     hidden = [
         f"{n - shown} more {what}"

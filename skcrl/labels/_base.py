@@ -38,7 +38,7 @@ class BaseLabelEmbedding(
     `classes_`, and `_keep`, which sets `coef_`, `mean_` and `label_embeddings_`.
     """
 
-    # What `check_view` asks of an estimator.
+    # Attributes that `check_view` reads from an estimator.
     _accepts_sparse = False
     _accepts_tensors = False
     _accepts_dask = False

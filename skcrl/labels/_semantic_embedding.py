@@ -331,7 +331,10 @@ class SemanticEmbedding(BaseLabelEmbedding):
         )
 
     def _alternate(self, objective, Q, U, A, beta):
-        """Learn map and codes, then coefficients, in turn; no step is uphill."""
+        """Learn map and codes, then coefficients, in turn.
+
+        No step increases the objective.
+        """
         relation, path, self.n_iter_ = objective.relation, [], 0
         tol = self.tol * min(1, self.margin)
         has_coefficients = beta.size > 0 and self.relation_weight > 0
@@ -548,7 +551,7 @@ class SemanticEmbedding(BaseLabelEmbedding):
             raise ValueError("its _scale of attributes is not positive")
 
     def _check_tree(self):
-        """Raise ValueError if groups and parents from a file are no hierarchy."""
+        """Raise ValueError if groups and parents from a file are not a hierarchy."""
         groups, parents = self.groups_, self.parents_
         classes = self.classes_.tolist()
         if not (
@@ -559,7 +562,9 @@ class SemanticEmbedding(BaseLabelEmbedding):
             and parents.keys() == set(classes)
             and all(above in (None, *groups, *classes) for above in parents.values())
         ):
-            raise ValueError("its groups_ and parents_ are no hierarchy of its classes")
+            raise ValueError(
+                "its groups_ and parents_ are not a hierarchy of its classes"
+            )
 
 
 def _one_label(label):

@@ -150,7 +150,7 @@ def hierarchical_precision_at_k(
 
 
 def _n_right(scores, is_right, k):
-    """Number of right classes among the first k, mean over all orders of ties."""
+    """Number of right classes among the first k, averaged over all orders of ties."""
     last = scores.shape[1] - k
     kth = np.partition(scores, last, axis=1)[:, last : last + 1]
     better, tied = scores > kth, scores == kth

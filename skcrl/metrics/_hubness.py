@@ -10,7 +10,7 @@ from skcrl._hubs import mean_of_nearest
 from skcrl._typing import Rows
 from skcrl.metrics._ranking import Cosines, check_rows
 
-# With much smaller weights already, only the hubs decide the ranks.
+# With much smaller weights than this, the correction alone already decides the ranks.
 _LARGEST_WEIGHT = 10
 
 
@@ -141,7 +141,7 @@ class Corrected(Cosines):
 
 
 def check_hubness(hubness, metric):
-    """The user's `hubness`, as a `Hubness` or None."""
+    """The user's `hubness` as a `Hubness` or None."""
     if hubness is None:
         return None
     if not isinstance(hubness, Hubness) and not (
@@ -160,7 +160,7 @@ def check_hubness(hubness, metric):
 
 
 def corrected(queries, targets, hubness, side=0):
-    """Codes whose inner products are the corrected similarities.
+    """Make codes whose inner products are the corrected similarities.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def bank_codes(hubness, side, codes):
     if bank.shape[1] != codes.shape[1]:
         raise ValueError(
             f"The bank of hubness has codes of {bank.shape[1]} components, but the "
-            f"codes to compare have {codes.shape[1]}. They must be of the same space."
+            f"codes to compare have {codes.shape[1]}. They must be from the same space."
         )
     return unit_rows(bank.astype(codes.dtype))
 

@@ -208,7 +208,7 @@ def expected_precision(queries, targets, relevance, k, by):
 
 
 def expected_average_precision(queries, targets, relevance, by):
-    r"""Average precision of each query, mean over all orders of ties.
+    r"""Average precision of each query, averaged over all orders of ties.
 
     Consider t tied targets, of which r are relevant, after m better targets, of which R
     are relevant. The j-th of the tied targets is relevant with probability r/t. The
@@ -268,7 +268,7 @@ def _rounding(n_components):
 
 
 def _similarities(queries, targets, by):
-    """Slices of the queries, and similarities of all targets, in one reused array."""
+    """Yield slices of the queries, and their similarities in one array for all."""
     # A similarity takes 8 bytes, and up to 24 more if its target is relevant.
     budget = int(get_config()["working_memory"] * 2**20) // (32 * len(targets))
     n_rows = int(np.clip(budget, 1, min(256, len(queries))))  # more is not faster

@@ -588,7 +588,7 @@ def one_way(queries, targets, relevant=None, metric="cosine", hubness=None):
 
 
 def both_ways(Zx, Zy, relevant=None, metric="cosine", hubness=None):
-    """Standings for both directions, a dict by direction."""
+    """Standings for both directions, as a dict by direction."""
     hubness = check_hubness(hubness, metric)
     Zx, Zy, relevance, by = _check(Zx, Zy, relevant, metric, names=("Zx", "Zy"))
     backwards = relevance.swapped()
@@ -651,7 +651,7 @@ def _check(queries, targets, relevant, metric, names=("queries", "targets")):
 
 
 def check_k(k, n_targets):
-    """Raise ValueError unless there are k targets to look at."""
+    """Raise ValueError unless k is a whole number from 1 to the number of targets."""
     is_integer = isinstance(k, Integral) and not isinstance(k, bool)
     if not is_integer or not 1 <= k <= n_targets:
         raise ValueError(

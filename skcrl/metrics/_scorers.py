@@ -137,7 +137,7 @@ class Scorer:
     name: str
     metric: Metric = "cosine"
     hubness: Correction = None
-    request: bool | str | None = True  # of classes, for metadata routing
+    request: bool | str | None = True  # request for classes, for metadata routing
 
     def __hash__(self):  # `request` may change
         return hash((self.name, self.metric, self.hubness))
@@ -168,7 +168,7 @@ class Scorer:
     def _complete(self, X, y, classes):
         """The rows that have both views, and their classes."""
         if X is None or y is None:
-            return X, y, classes  # for the estimator to refuse
+            return X, y, classes  # the estimator will refuse them
         check_paired(X, y)
         rows = rows_with_both(X, y)
         if rows is None:
@@ -189,7 +189,7 @@ class Scorer:
         if self.name not in _BY_CLASSES:
             raise ValueError(f"{self.name} takes no classes, so it cannot request any.")
         self.request = classes
-        self.get_metadata_routing()  # refuses what is no name
+        self.get_metadata_routing()  # refuses requests that are not names
         return self
 
     def get_metadata_routing(self) -> MetadataRequest:

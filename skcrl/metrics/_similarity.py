@@ -661,7 +661,7 @@ def _rank(cov):
 
 
 def _normalised(product, x_square, y_square):
-    """Cosine from a product and two squared lengths; 0 where one is 0."""
+    """Cosine from a product and two squared lengths; 0 if one of these is 0."""
     if not (x_square > 0 and y_square > 0):
         return 0.0
     return float(np.clip(product / (x_square**0.5 * y_square**0.5), -1.0, 1.0))

@@ -1,4 +1,4 @@
-"""Pictures of what two-view estimators learned, drawn by matplotlib."""
+"""Pictures of what two-view estimators have learned, drawn with matplotlib."""
 
 from skcrl.plotting._correlation_circle import CorrelationCircleDisplay
 from skcrl.plotting._correlations import CorrelationsDisplay

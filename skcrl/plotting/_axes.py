@@ -2,7 +2,8 @@
 
 import numpy as np
 
-# Either view, in all displays. Blue and orange are of the palette of Okabe and Ito.
+# Colours and markers of the two views in all displays. Blue and orange are from the
+# palette of Okabe and Ito.
 VIEW_COLORS = {"x": "#0072B2", "y": "#D55E00"}
 VIEW_MARKERS = {"x": "o", "y": "^"}
 VIEW_NAMES = {"x": "first view", "y": "second view"}
@@ -10,7 +11,7 @@ NEUTRAL = "0.6"
 
 
 def axes_or_new(ax, **subplots):
-    """Axes to draw on, new ones of pyplot where there are none."""
+    """Axes to draw on: the given ones, or new ones of pyplot if there are none."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -29,7 +30,7 @@ def axes_or_new(ax, **subplots):
 
 
 def legend_beside(ax, *entries, **legend):
-    """Legend to the right of the axes, where it hides nothing."""
+    """Add a legend to the right of the axes, where it hides nothing."""
     ax.legend(*entries, loc="upper left", bbox_to_anchor=(1.0, 1.0), **legend)
 
 

@@ -18,7 +18,7 @@ from skcrl.plotting._axes import (
 from skcrl.plotting._fitted import codes_of
 from skcrl.plotting._variables import check_top, spread, strongest, variables
 
-# Of a name, and of one of its characters, where the radius of the circle is 1.
+# Height of a name, and width of one of its characters, if the circle has radius 1.
 _HEIGHT, _WIDTH = 0.08, 0.045
 
 
@@ -260,7 +260,7 @@ class CorrelationCircleDisplay:
 
 
 def _write_names(ax, views, named, names):
-    """Names in a column on either side of the circle, with a line to each point."""
+    """Write names in columns on both sides of the circle, with a line to each point."""
     places = [(side, i) for side in views for i in range(len(named[side]))]
     points = np.concatenate([views[side][named[side]] for side in views])
     right = points[:, 0] >= 0
@@ -279,7 +279,7 @@ def _write_names(ax, views, named, names):
                 va="center",
                 fontsize=sizes[k],
                 color=VIEW_COLORS[side],
-                parse_math=False,  # a dollar sign is one
+                parse_math=False,  # a dollar sign is drawn as it is
                 arrowprops={
                     "arrowstyle": "-",
                     "color": NEUTRAL,
@@ -293,14 +293,14 @@ def _write_names(ax, views, named, names):
 
 
 def _points_per_radius(ax):
-    """Length of the radius of the circle, in the unit of font sizes."""
+    """Length of the radius of the circle, in points, as font sizes are given."""
     box = ax.get_window_extent()
     pixels = min(box.width / np.ptp(ax.get_xlim()), box.height / np.ptp(ax.get_ylim()))
     return pixels * 72 / ax.figure.dpi
 
 
 def _draw_circles(ax, reach):
-    """Circles of the radii 0.5 and 1, and the axes through their centre."""
+    """Draw circles of radius 0.5 and 1, and the axes through their centre."""
     from matplotlib.patches import Circle
 
     ax.set(aspect="equal", xlim=(-reach, reach), ylim=(-1.15, 1.4))
@@ -312,7 +312,7 @@ def _draw_circles(ax, reach):
 
 
 def _points(ax, loadings, side):
-    """Points of a view: dots of the first, triangles of the second."""
+    """Points of a view: dots for the first view, triangles for the second."""
     return ax.scatter(
         *loadings.T, s=16, marker=VIEW_MARKERS[side], color=VIEW_COLORS[side], zorder=3
     )

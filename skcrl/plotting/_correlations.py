@@ -1,4 +1,4 @@
-"""How strong each component is, and how much of that is real."""
+"""How strong each component is, and how much of its correlation is real."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -141,8 +141,8 @@ class CorrelationsDisplay:
         """
         if held_out is not None and cv is not None:
             raise ValueError(
-                "held_out and cv are two ways to correlations of samples that were not "
-                "fitted: pass one of them."
+                "held_out and cv are two ways of getting correlations of samples that "
+                "were not fitted: pass one of them."
             )
         x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__)
         if held_out is not None:
@@ -202,15 +202,15 @@ class CorrelationsDisplay:
 
     @classmethod
     def _of_codes(cls, x_codes, y_codes, held_out, null, names):
-        """Display that is not drawn yet."""
+        """The display, which is not drawn yet."""
         training = _correlations(x_codes, y_codes)
         if held_out is not None:
             _check_held_out(held_out)
             held_out = _correlations(*held_out)[None]
             if held_out.shape[1] != len(training):
                 raise ValueError(
-                    f"The held-out codes have {held_out.shape[1]} components, and the "
-                    f"others {len(training)}: pass codes of one estimator."
+                    f"The held-out codes have {held_out.shape[1]} components, but the "
+                    f"others have {len(training)}: pass codes of one estimator."
                 )
         return cls(training, held_out, null, names)
 
@@ -257,7 +257,7 @@ class CorrelationsDisplay:
 
 
 def _draw_held_out(ax, folds):
-    """Mean over folds, with bars from the lowest to the highest of several."""
+    """Draw the mean over folds, with bars from the lowest to the highest fold."""
     mean = folds.mean(axis=0)
     reach = mean - folds.min(axis=0), folds.max(axis=0) - mean
     return ax.errorbar(
@@ -272,7 +272,7 @@ def _draw_held_out(ax, folds):
 
 
 def _draw_null(ax, null, k):
-    """Middle of what permutations give for k components, or for their mean."""
+    """Draw the middle of what permutations give, for k components or their mean."""
     if isinstance(null, HeldOutPermutationTestResult):
         at = np.array([k])
         values = null.null_scores[:, None] / k
@@ -308,8 +308,8 @@ def _draw_null(ax, null, k):
 def _check_held_out(held_out):
     if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
         raise ValueError(
-            "held_out must be a tuple of what the two views give for the new samples. "
-            f"Got {type(held_out).__name__}."
+            "held_out must be a tuple of two: the first and the second view of new "
+            f"samples, or their codes. Got {type(held_out).__name__}."
         )
 
 
@@ -324,28 +324,29 @@ def _check_null(null):
 
 
 def _correlations(x_codes, y_codes):
-    """Correlation of each component, over rows of which neither view is missing."""
+    """Correlation of each component, over the rows that have both views."""
     x_codes, y_codes = check_codes_pair(x_codes, y_codes)
     there = np.isfinite(x_codes).all(axis=1) & np.isfinite(y_codes).all(axis=1)
     if there.sum() < 2:
         raise ValueError(
-            f"Correlations need 2 samples or more with both views, got {there.sum()}."
+            f"Correlations need at least 2 samples with both views, got {there.sum()}."
         )
     return column_correlations(x_codes[there], y_codes[there])
 
 
 def _cross_validated(estimator, X, y, codes, cv):
-    """Correlations (n_folds, n_components) of codes of rows that were not fitted."""
+    """Correlations (n_folds, n_components) of the codes of held-out rows."""
     take_x, take_y = kind_of(X).take, kind_of(y).take
     folds = []
     for train, test in check_cv(cv).split(np.empty((len(codes[0]), 0))):
         fitted = clone(estimator).fit(take_x(X, train), take_y(y, train))
         pair = tuple(np.asarray(Z) for Z in fitted.transform_pair(X, y))
-        # Which component is which must not be chosen by the rows that are held out.
+        # Components are matched by training rows only: held-out rows must not have an
+        # influence on it.
         match, sign = matched_components(
             [Z[train] for Z in codes], [Z[train] for Z in pair]
         )
         folds.append(abs(sign) * _correlations(*(Z[test][:, match] for Z in pair)))
     if not folds:
-        raise ValueError(f"cv gives no folds, and one at least is needed. Got {cv!r}.")
+        raise ValueError(f"cv gives no folds, but needs to give one. Got {cv!r}.")
     return np.array(folds)

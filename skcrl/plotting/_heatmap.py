@@ -278,7 +278,7 @@ class HeatmapDisplay:
 
 
 def _tree(rows):
-    """Tree of clusters of rows, None of a single row."""
+    """Tree of clusters of rows, or None if there is a single row."""
     return linkage(rows, "average", optimal_ordering=True) if len(rows) > 1 else None
 
 
@@ -287,7 +287,7 @@ def _leaves(tree):
 
 
 def _draw_tree(ax, tree, orientation):
-    """A tree beside the picture, its leaves at the rows or columns."""
+    """Draw a tree beside the picture, with its leaves at the rows or columns."""
     ax.set_axis_off()
     if tree is None:
         return
@@ -304,11 +304,11 @@ def _draw_tree(ax, tree, orientation):
 
 
 def _write_names(axis, names, order, **style):
-    """Names of variables as ticks, smaller where they are many."""
+    """Write the names of variables at the ticks of an axis."""
     axis.set_ticks(
         np.arange(len(order)),
         [short_name(names[i]) for i in order],
         fontsize=8,
-        parse_math=False,  # a dollar sign is one
+        parse_math=False,  # a dollar sign is drawn as it is
         **style,
     )

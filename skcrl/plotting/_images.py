@@ -1,4 +1,4 @@
-"""Views of images, and images side by side on one pair of axes."""
+"""Views that consist of images, and images side by side on the same axes."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -11,18 +11,18 @@ from scipy import sparse
 from skcrl._arrays import to_numpy
 from skcrl.plotting._axes import axes_or_new
 
-# Between images, as a share of their height.
+# Gap between images, as a share of their height.
 _GAP = 0.08
-# Inches of the height of an image, and of a letter of a name.
+# Height of an image and width of a letter of a name, in inches.
 _INCHES, _LETTER = 0.9, 0.08
-# Of a text: its width at a height of 1, the characters of a line, and the lines.
+# A text: its width if its height is 1, the characters of a line, and the lines.
 _TEXT_WIDTH, _LINE, _LINES = 1.9, 22, 4
 
 
 def as_images(view, shape, name, display):
-    """Images (n, height, width) or (n, height, width, 3) of the rows of a view.
+    """Images (n, height, width) or (n, height, width, 3) from the rows of a view.
 
-    Channels may come first, as torch has them.
+    The channels of the view may come before height and width, as in torch.
     """
     images = to_numpy(view.toarray() if sparse.issparse(view) else view)
     if shape is not None:
@@ -35,8 +35,8 @@ def as_images(view, shape, name, display):
         n_pixels = int(np.prod(shape))
         if images.dtype.kind not in "biuf" or images[:1].size not in (0, n_pixels):
             raise ValueError(
-                f"shape={shape} is for rows of {n_pixels} numbers, and {name} has "
-                f"shape {images.shape} and type {images.dtype}: give the height and "
+                f"shape={shape} is for rows of {n_pixels} numbers, but {name} has "
+                f"shape {images.shape} and type {images.dtype}: pass the height and "
                 "width of its images, and the number of channels if they have colours."
             )
         images = images.reshape(len(images), *shape)
@@ -47,7 +47,7 @@ def as_images(view, shape, name, display):
     if images.ndim == 3 or (images.ndim == 4 and images.shape[-1] == 3):
         return images
     raise ValueError(
-        f"{display} draws images, and rows of {name} are none: its shape is "
+        f"{display} draws images, but the rows of {name} are not images: its shape is "
         f"{np.shape(view)}. If its columns are pixels, pass shape=(height, width), or "
         "(height, width, 3) for colours."
     )
@@ -61,13 +61,13 @@ def _is_shape(shape):
 
 
 def shape_of_either(shape):
-    """Shapes of the images of both views, from one for both or from one for each."""
+    """Shapes of the images of each view, from one shape or from a pair of shapes."""
     if not isinstance(shape, Sequence) or not any(map(np.iterable, shape)):
         return {"x": shape, "y": shape}
     if len(shape) != 2:
         raise ValueError(
-            "shape must be that of all images, such as (28, 28), or a pair of shapes, "
-            f"for the first and the second view. Got {shape!r}."
+            "shape must be the shape of all images, such as (28, 28), or a pair of "
+            f"shapes for the first and the second view. Got {shape!r}."
         )
     return dict(zip("xy", shape, strict=True))
 
@@ -84,7 +84,7 @@ def limits_of(images):
 
 
 class Cell(NamedTuple):
-    """What is drawn at one place of a sheet."""
+    """An image or a text that is drawn at one place of a sheet."""
 
     content: Any  # an image, or a text
     cmap: str = "gray"
@@ -92,14 +92,14 @@ class Cell(NamedTuple):
 
     @property
     def width(self):
-        """Width at a height of 1."""
+        """Width if the height is 1."""
         if isinstance(self.content, str):
             return _TEXT_WIDTH
         return self.content.shape[1] / self.content.shape[0]
 
 
 class Sheet(NamedTuple):
-    """What was drawn."""
+    """A sheet that was drawn."""
 
     ax: Any
     drawn: np.ndarray  # (n_rows, n_columns) artists
@@ -107,12 +107,12 @@ class Sheet(NamedTuple):
 
 
 def cells_of(images, cmap, limits):
-    """Cells of images that are drawn alike."""
+    """Cells of images that are drawn with the same colour map and limits."""
     return [Cell(image, cmap, limits) for image in images]
 
 
 def draw_sheet(ax, rows, row_names):
-    """Draw rows of cells of height 1, the first row on top and each with its name."""
+    """Draw rows of cells of height 1, the first row on top, with their names."""
     n_columns = max(map(len, rows))
     width = max(cell.width for row in rows for cell in row)
     step = width + _GAP
@@ -154,11 +154,11 @@ def _draw_cell(ax, cell, extent):
             ha="center",
             va="center",
             fontsize=8,
-            parse_math=False,  # a dollar sign is one
+            parse_math=False,  # a dollar sign is drawn as it is
         )
     image, (low, high) = cell.content, cell.limits
     if image.ndim == 3 and image.dtype != np.uint8:
-        # Colours must lie between 0 and 1, and reconstructed ones go beyond.
+        # Colours must lie between 0 and 1, but reconstructed ones may lie outside.
         image = np.clip((image - low) / ((high - low) or 1), 0, 1)
     return ax.imshow(
         image,

@@ -1,4 +1,4 @@
-"""The variables that one component is told by."""
+"""The variables that say most about one component."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -309,7 +309,7 @@ class LoadingsDisplay:
         n_x, n_y = len(shown["x"]), len(shown["y"])
         self.ax_ = ax = axes_or_new(ax, figsize=(6.4, 1.6 + 0.22 * (n_x + n_y)))
         self.figure_ = ax.figure
-        # A bar is left out between the views.
+        # There is a gap of one bar between the views.
         heights = {"x": np.arange(n_x), "y": np.arange(n_x + 1, n_x + 1 + n_y)}
         self.bars_ = {
             side: ax.barh(
@@ -328,7 +328,7 @@ class LoadingsDisplay:
                 for side in shown
                 for i in shown[side]
             ],
-            parse_math=False,  # a dollar sign is one
+            parse_math=False,  # a dollar sign is drawn as it is
         )
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set(xlabel=f"loading on {self.component_name}", xlim=(-1.05, 1.05))
@@ -346,7 +346,7 @@ class LoadingsDisplay:
         return self
 
     def _with_frequencies(self, stability):
-        """The display itself, with the frequencies of a stability selection, if any."""
+        """The display itself, with the frequencies of `stability` if it is given."""
         if stability is None:
             return self
         if not isinstance(stability, StabilitySelection):
@@ -358,8 +358,8 @@ class LoadingsDisplay:
         selected = len(stability.x_frequencies), len(stability.y_frequencies)
         if widths != selected:
             raise ValueError(
-                f"The views have {widths[0]} and {widths[1]} variables, and stability "
-                f"is of views of {selected[0]} and {selected[1]}: run "
+                f"The views have {widths[0]} and {widths[1]} variables, but stability "
+                f"is from views with {selected[0]} and {selected[1]}: run "
                 "stability_selection on the same views."
             )
         self.x_frequencies = stability.x_frequencies
@@ -379,7 +379,7 @@ class LoadingsDisplay:
         }
 
     def _write_frequencies(self, ax, shown, heights):
-        """Frequencies in a column on the right, under its heading."""
+        """Write frequencies in a column on the right, under a heading."""
         if self.x_frequencies is None or self.y_frequencies is None:
             return None
         frequencies = {"x": self.x_frequencies, "y": self.y_frequencies}

@@ -1,4 +1,4 @@
-"""The variables of two views that go together, and those they go with."""
+"""Network of the variables of two views that correlate."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -230,7 +230,7 @@ class NetworkDisplay:
                     va="center",
                     fontsize=9,
                     color=VIEW_COLORS[side],
-                    parse_math=False,  # a dollar sign is one
+                    parse_math=False,  # a dollar sign is drawn as it is
                 )
                 for i in nodes[side]
             ]
@@ -284,16 +284,17 @@ def _pairs(correlations, cutoff, top):
     """Pairs (n_lines, 2) of variables that are joined, the strongest first."""
     if not isinstance(cutoff, Real) or not 0 < float(cutoff) <= 1:
         raise ValueError(
-            "cutoff is the absolute correlation from which on variables are joined, "
-            f"above 0 and at most 1. Got {cutoff!r}."
+            "cutoff is the smallest absolute correlation of variables that are joined, "
+            f"and must be above 0 and at most 1. Got {cutoff!r}."
         )
     sizes = abs(correlations).ravel()
     order = strongest(sizes, top)
     order = order[sizes[order] >= cutoff]
     if len(order) == 0:
         raise ValueError(
-            f"No two variables correlate by cutoff={cutoff} or more: the strongest "
-            f"correlation through the space is {sizes.max():.2f}. Lower the cutoff."
+            f"No two variables have a correlation of cutoff={cutoff} or more: the "
+            f"strongest correlation through the space is {sizes.max():.2f}. Lower the "
+            "cutoff."
         )
     return np.transpose(np.unravel_index(order, correlations.shape))
 
@@ -301,8 +302,8 @@ def _pairs(correlations, cutoff, top):
 def _in_columns(correlations, pairs):
     """Variables of both views from the top to the bottom, and the heights of all.
 
-    Each variable moves to the mean height of those it is joined with, a few times over
-    in turn: the barycentre method, after which few lines cross.
+    This is the barycentre method: the variables of the two views move in turn, several
+    times, to the mean height of those that they are joined with. Then few lines cross.
     """
     joined = np.zeros(correlations.shape)
     joined[tuple(pairs.T)] = 1

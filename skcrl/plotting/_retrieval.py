@@ -1,4 +1,4 @@
-"""Queries, and what was found for each."""
+"""Queries, and the items that were found for each."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -13,9 +13,9 @@ from skcrl.plotting._fitted import check_gives
 from skcrl.plotting._images import Cell, as_images, cells_of, draw_sheet, limits_of
 from skcrl.retrieval import CrossViewRetriever
 
-# Bluish green of the palette of Okabe and Ito.
+# Bluish green from the palette of Okabe and Ito.
 _RIGHT = "#009E73"
-# Characters of a line of a query.
+# Largest number of characters in a line of a query.
 _LINE = 20
 
 
@@ -142,23 +142,24 @@ default=None
         """
         if not hasattr(retriever, "kneighbors"):
             raise ValueError(
-                f"{cls.__name__} draws what a search finds, and "
+                f"{cls.__name__} draws what a search finds, but "
                 f"{type(retriever).__name__} does not search: fit a "
-                "CrossViewRetriever around it, and give that an index by fit_index."
+                "CrossViewRetriever around it, and make an index by fit_index."
             )
         check_gives(retriever, "kneighbors", cls.__name__, "found items")
         positions = retriever.kneighbors(X, y, n_neighbors, return_distance=False)
         if _num_samples(items) != retriever.n_items_:
             raise ValueError(
-                f"items must be one for each of the {retriever.n_items_} items of the "
-                f"index, in their order there, got {_num_samples(items)}."
+                f"items must have one row for each of the {retriever.n_items_} items "
+                "of the index, in the order of the index, got "
+                f"{_num_samples(items)}."
             )
         if queries is None:
             queries = y if X is None else X
         if _num_samples(queries) != len(positions):
             raise ValueError(
-                f"queries must be one for each of the {len(positions)} rows that are "
-                f"searched for, got {_num_samples(queries)}."
+                f"queries must have one row for each of the {len(positions)} rows that "
+                f"are searched for, got {_num_samples(queries)}."
             )
         right = None
         if relevant is not None:
@@ -227,8 +228,8 @@ default=None
                 or widths != {right.shape[1]}
             ):
                 raise ValueError(
-                    "right must have a row for each query and a column for each item "
-                    f"that was found, got {right.shape} for {len(drawn)} queries with "
+                    "right must have a row for each query and a column for each found "
+                    f"item, got shape {right.shape} for {len(drawn)} queries with "
                     f"{sorted(widths)} items."
                 )
         display = cls(_shown(queries, shape, "queries"), drawn, right)
@@ -251,8 +252,8 @@ default=None
         """
         if len(self.queries) == 0 or not any(map(len, self.found)):
             raise ValueError(
-                "There is nothing to draw: pass one query at least, and one item that "
-                "was found."
+                "There is nothing to draw: pass at least one query, and at least one "
+                "found item."
             )
         queries, items = _cells(self.queries, cmap), _cells_of_all(self.found, cmap)
         are_texts = isinstance(self.queries[0], str)
@@ -282,7 +283,7 @@ default=None
 def _shown(rows, shape, name):
     """Texts as a list, or images."""
     if hasattr(rows, "columns") and len(rows.columns) == 1:
-        rows = rows[rows.columns[0]]  # a frame is gone through by names of columns
+        rows = rows[rows.columns[0]]  # a loop over a frame would give column names
     is_table = hasattr(rows, "toarray") or hasattr(rows, "columns")
     if not is_table and all(isinstance(row, str) for row in rows):
         return [str(row) for row in rows]
@@ -296,13 +297,13 @@ def _cells(rows, cmap):
 
 
 def _cells_of_all(found, cmap):
-    """Cells of all items, whose images have one scale."""
+    """Cells of all items; their images have the same limits."""
     flat = iter(_cells([item for of_query in found for item in of_query], cmap))
     return [[next(flat) for _ in of_query] for of_query in found]
 
 
 def _draw_frame(ax, extent):
-    """A frame around an item that is right, and a tick in its corner."""
+    """Draw a frame around an item that is right, with a tick in its corner."""
     from matplotlib.patches import Rectangle
 
     left, right, bottom, top = extent

@@ -1,4 +1,4 @@
-"""Maps of where in an image the common and the individual part lie."""
+"""Maps that show where in an image the common and the individual part lie."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -191,8 +191,7 @@ default="gradient"
         """
         if not isinstance(maps, Mapping):
             raise ValueError(
-                "maps must be a dict of maps by their names. Got "
-                f"{type(maps).__name__}."
+                f"maps must be a dict from names to maps. Got {type(maps).__name__}."
             )
         check_consistent_length(images, *maps.values())
         display = cls(
@@ -228,7 +227,7 @@ default="gradient"
 
 
 def _images_of(view, shape, name):
-    """Images of rows that are flat, or that are images already."""
+    """Images from rows that are flat, or that are images already."""
     is_flat = np.ndim(view) == 2
     return as_images(view, shape if is_flat else None, name, SaliencyDisplay.__name__)
 
@@ -238,6 +237,6 @@ def _without_channels(maps):
 
 
 def _scale(maps):
-    """Colour map of all maps of a score, and its limits."""
+    """Colour map for all maps of a score, and its limits."""
     most = float(np.abs(maps).max())
     return ("PuOr", (-most, most)) if maps.min() < 0 else ("magma", (0.0, most))

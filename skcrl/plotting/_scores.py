@@ -272,9 +272,9 @@ class ScoresDisplay:
         columns = 1 + len(classes) // 20
         legend_beside(ax, self.points_["x"], map(str, classes), ncols=columns)
         for text in ax.get_legend().get_texts():
-            text.set_parse_math(False)  # a dollar sign is one
+            text.set_parse_math(False)  # a dollar sign is drawn as it is
 
 
 def _scatter(ax, codes, side, **colors):
-    """Points of a view: dots of the first, triangles of the second."""
+    """Points of a view: dots for the first view, triangles for the second."""
     return ax.scatter(*codes.T, s=16, marker=VIEW_MARKERS[side], zorder=2, **colors)

@@ -1,4 +1,4 @@
-"""How often variables are selected when the samples are others."""
+"""How often variables are selected in subsamples."""
 
 from typing import Any, Self
 
@@ -155,7 +155,7 @@ class StabilityDisplay:
             begin += len(drawn) + 1  # a gap between the views
         ticks = np.arange(n_drawn)
         ticks[len(order["x"]) :] += 1
-        ax.set_yticks(ticks, labels, parse_math=False)  # a dollar sign is one
+        ax.set_yticks(ticks, labels, parse_math=False)  # dollar signs as they are
         ax.invert_yaxis()
         self.threshold_ = ax.axvline(
             self.threshold,

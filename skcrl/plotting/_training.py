@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcrl.compose._correlation_weights import found_in
 from skcrl.plotting._axes import NEUTRAL, axes_or_new
 
-# Black and bluish green of the palette of Okabe and Ito; dashes tell them apart, too.
+# Black and bluish green from the palette of Okabe and Ito. Dashes distinguish them too.
 _LINES = {
     "training": {"color": "#000000", "linestyle": "-"},
     "validation": {"color": "#009E73", "linestyle": "--"},
@@ -141,11 +141,13 @@ class TrainingDisplay:
         """
         if not isinstance(estimators, Mapping):
             raise ValueError(
-                "estimators must be a dict of fitted estimators by their names. Got "
+                "estimators must be a dict from names to fitted estimators. Got "
                 f"{type(estimators).__name__}."
             )
         if not estimators:
-            raise ValueError(f"estimators is empty: {cls.__name__} draws one at least.")
+            raise ValueError(
+                f"estimators is empty: {cls.__name__} needs at least one to draw."
+            )
         curves = {name: _recorded(fitted, cls) for name, fitted in estimators.items()}
         return cls(curves).plot(ax=ax)
 
@@ -168,8 +170,8 @@ class TrainingDisplay:
         frame = axes_or_new(ax, figsize=(1 + 4 * shape[1], 0.6 + 2.7 * n_panels))
         if frame.get_subplotspec() is None:
             raise ValueError(
-                "ax must be axes of a grid, such as plt.subplots() gives: panels take "
-                "their place. Got axes at a place of their own."
+                "ax must be axes in a grid, such as plt.subplots() makes, because "
+                "panels replace them. Got axes that are not in a grid."
             )
         frame.set_axis_off()
         self.figure_ = frame.figure
@@ -183,7 +185,7 @@ class TrainingDisplay:
                 self.axes_[row, column] = panel
                 for which, values in rows.items():
                     steps = np.arange(1, len(values) + 1)
-                    # A line of one point is not to be seen.
+                    # A line with a single point could not be seen.
                     marker = "o" if len(values) == 1 else ""
                     (line,) = panel.plot(
                         steps, values, label=which, marker=marker, **_LINES[which]
@@ -194,7 +196,7 @@ class TrainingDisplay:
 
 
 def _finish(panel, curves, figure, title):
-    """Names of the axes, the best step and the legend of a panel."""
+    """Add the names of the axes, the best step and the legend to a panel."""
     from matplotlib.ticker import MaxNLocator
 
     if curves.best is not None:
@@ -206,7 +208,7 @@ def _finish(panel, curves, figure, title):
 
 
 def _recorded(estimator, display):
-    """Curves of a fitted estimator, or of one that it is fitted around."""
+    """Curves of a fitted estimator, or of the estimator inside it."""
     if not isinstance(estimator, BaseEstimator):
         raise ValueError(
             f"{display.__name__} draws the training of a fitted estimator. Got "
@@ -221,14 +223,14 @@ def _recorded(estimator, display):
         figures = {"log-likelihood": {"training": np.asarray(likelihoods)}}
         return Curves("iteration", figures, None)
     raise ValueError(
-        f"{display.__name__} draws what was recorded epoch by epoch, and "
+        f"{display.__name__} draws what was recorded in each epoch, but "
         f"{type(estimator).__name__} recorded nothing: it has no history_. Pass a "
         "fitted deep estimator, such as DeepCCA, or a ProbabilisticCCA."
     )
 
 
 def _of_epochs(history, monitor):
-    """Curves of a deep estimator, whose validation rows are watched by `monitor`."""
+    """Curves of a deep estimator that watches `monitor` on validation rows."""
     figures: dict = {"loss": {}}
     for figure in ("loss", monitor):
         for which, prefix in (("training", "train"), ("validation", "valid")):

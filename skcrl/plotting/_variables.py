@@ -35,17 +35,17 @@ class Variables(NamedTuple):
     component_names: list
 
     def loadings(self):
-        """Correlations of the columns of either view with the codes of that view."""
+        """Correlations of the columns of each view with the codes of the same view."""
         return self.x.T @ self.x_codes, self.y.T @ self.y_codes
 
     def similarities(self):
-        """Correlations (n_features_x, n_features_y) of columns through the codes."""
+        """Correlations (n_features_x, n_features_y) of columns, through the codes."""
         basis = orthonormal_basis(self.x_codes + self.y_codes)
         return (self.x.T @ basis) @ (basis.T @ self.y)
 
 
 def variables(x_codes, y_codes, X, y, components, component_names, n=None):
-    """Variables of two views beside the chosen components of the codes, `n` of them."""
+    """Variables of two views, with `n` chosen components of their codes."""
     x_codes, y_codes = (
         codes.astype(np.float64)
         for codes in check_codes_pair(x_codes, y_codes, allow_missing=False)
@@ -80,7 +80,7 @@ def unit_views(X, y):
 
 
 def check_top(top, what):
-    """Refuse a number of variables, or of what else is drawn, below 1."""
+    """Raise ValueError if the number of variables (or of `what`) is below 1."""
     if not isinstance(top, Integral) or top < 1:
         raise ValueError(
             f"top is the number of {what}, an integer of 1 or more. Got {top!r}."
@@ -88,14 +88,15 @@ def check_top(top, what):
 
 
 def strongest(sizes, top):
-    """Indices of the `top` largest sizes, the largest first, in order among equals."""
+    """Indices of the `top` largest sizes, the largest first; equal ones in order."""
     return np.argsort(-sizes, kind="stable")[:top]
 
 
 def spread(heights, gap, low, high):
-    """Heights from `low` to `high`, `gap` apart or more, near to the given ones.
+    """Heights from `low` to `high` that are at least `gap` apart, near the given ones.
 
-    Returned are the heights and the gap, which is smaller where they are too many.
+    The heights and the gap are returned. The gap is smaller than the given one if there
+    are too many heights.
     """
     n = len(heights)
     if n == 0:

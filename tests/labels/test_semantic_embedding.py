@@ -392,5 +392,5 @@ def test_a_tree_of_a_file_is_checked():
     }.items():
         embedding = SemanticEmbedding(**semantics).fit(X, y)
         setattr(embedding, name, value)
-        with pytest.raises(ValueError, match="no hierarchy|its _scale|its _usual"):
+        with pytest.raises(ValueError, match="not a hierarchy|its _scale|its _usual"):
             embedding._check_loaded()

@@ -219,11 +219,15 @@ HOSTILE = {
         )
     },
     "class of a list": ("linear", state("reg", object_of(["LinearCCA"])), "unhashable"),
-    "a later object": ("linear", state("reg", {"$": "same", "of": 99}), "refers to object 99"),
+    "a later object": (
+        "linear",
+        state("reg", {"$": "same", "of": 99}),
+        "refers to object 99",
+    ),
     "an object before": (
         "linear",
         state("reg", {"$": "same", "of": -1}),
-        "no object -1",
+        "refers to object -1",
     ),
     "no number of an object": (
         "linear",
@@ -425,14 +429,14 @@ HOSTILE = {
         without(
             "of", "state", "net_", "of", "state", "module", "encoders.x.layers.0.bias"
         ),
-        "weights encoders.x.layers.0.bias of None",
+        "weights encoders.x.layers.0.bias of its network are None",
     ),
     "weight of another type": (
         "deep",
         lambda document: document["of"]["state"]["net_"]["of"]["state"][
             "module"
         ].update({"encoders.x.layers.0.bias": document["of"]["state"]["x_mean_"]}),
-        "float64.*should have .*float32",
+        "float64.*should be .*float32",
     ),
     "index of ids": (
         "retriever named",

@@ -73,7 +73,7 @@ def test_components_are_numbers_in_a_list(components, expected, cca, frames):
 @pytest.mark.parametrize("display", [ScoresDisplay, CorrelationCircleDisplay])
 def test_two_axes_need_two_components(display, frames):
     one = LinearCCA(n_components=1).fit(*frames)
-    expected = "of 2 components, and the codes have 1: fit .* n_components=2"
+    expected = "needs 2 components, but the codes have 1: fit .* n_components=2"
     with pytest.raises(ValueError, match=expected):
         display.from_estimator(one, *frames)
     two = LinearCCA(n_components=2).fit(*frames)

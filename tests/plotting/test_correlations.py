@@ -133,18 +133,18 @@ def test_what_does_not_fit_is_refused(fitted, views):
     draw = CorrelationsDisplay.from_estimator
     with pytest.raises(ValueError, match="two ways .*: pass one of them"):
         draw(fitted, X, y, held_out=(X, y), cv=3)
-    with pytest.raises(ValueError, match="a tuple of what the two .* Got ndarray"):
+    with pytest.raises(ValueError, match="a tuple of two: .* Got ndarray"):
         draw(fitted, X, y, held_out=X)
     with pytest.raises(ValueError, match="permutation_test returns. Got ndarray"):
         draw(fitted, X, y, null=np.ones(3))
     with pytest.raises(ValueError, match="CorrelationsDisplay .* PCA does not give"):
         draw(PCA().fit(X), X, y)
     codes = fitted.transform_pair(X, y)
-    with pytest.raises(ValueError, match="have 2 components, and the others 3"):
+    with pytest.raises(ValueError, match="have 2 components, but the others have 3"):
         CorrelationsDisplay.from_codes(*codes, held_out=[Z[:, :2] for Z in codes])
-    with pytest.raises(ValueError, match="a tuple of what the two .* Got ndarray"):
+    with pytest.raises(ValueError, match="a tuple of two: .* Got ndarray"):
         CorrelationsDisplay.from_codes(*codes, held_out=codes[0])
-    with pytest.raises(ValueError, match="2 samples or more with both views, got 1"):
+    with pytest.raises(ValueError, match="at least 2 samples with both views, got 1"):
         CorrelationsDisplay.from_codes(*(Z[:1] for Z in codes))
     with pytest.raises(ValueError, match=r"cv gives no folds, .* Got \[\]"):
         draw(fitted, X, y, cv=[])

@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_refused(halves):
     draw = ReconstructionDisplay.from_estimator
     with pytest.raises(ValueError, match=r"\(2, 32\). If its .* pass shape=\(height"):
         draw(cca, left, right)
-    with pytest.raises(ValueError, match=r"rows of 36 numbers, and X has .* \(2, 32\)"):
+    with pytest.raises(ValueError, match=r"rows of 36 numbers, but X has .* \(2, 32\)"):
         draw(cca, left, right, shape=(6, 6))
     with pytest.raises(ValueError, match="to must be 'x' or 'y', got 'both'"):
         draw(cca, left, right, to="both", shape=(8, 4))

@@ -90,9 +90,11 @@ def test_results_of_any_search_are_drawn():
 def test_what_does_not_fit_is_refused(retriever):
     queries, items = LEFT[300:303], RIGHT[300:]
     draw = RetrievalDisplay.from_retriever
-    with pytest.raises(ValueError, match="one for each of the 100 items .* got 99"):
+    with pytest.raises(ValueError, match="one row for each of the 100 items .* got 99"):
         draw(retriever, X=queries, items=items[1:], shape=(8, 4))
-    with pytest.raises(ValueError, match=r"rows of items are none: .* pass shape"):
+    with pytest.raises(
+        ValueError, match=r"rows of items are not images: .* pass shape"
+    ):
         draw(retriever, X=queries, items=items)
     with pytest.raises(ValueError, match="LinearCCA does not search: fit a CrossView"):
         draw(retriever.estimator_, X=queries, items=items, shape=(8, 4))
@@ -117,12 +119,14 @@ def test_a_frame_of_one_column_is_its_texts_and_no_name_of_it():
     texts = pd.DataFrame({"caption": ["one", "two"]})
     display = RetrievalDisplay.from_results(texts, [["1"], ["2"]])
     assert [text.get_text() for text in display.queries_] == ["one", "two"]
-    with pytest.raises(ValueError, match="rows of queries are none"):
+    with pytest.raises(ValueError, match="rows of queries are not images"):
         RetrievalDisplay.from_results(texts.assign(more="x"), [["1"], ["2"]])
 
 
 def test_queries_are_one_for_each_row_that_is_searched_for(retriever):
-    expected = "queries must be one for each of the 3 rows that are searched for, got 2"
+    expected = (
+        "queries must have one row for each of the 3 rows that are searched for, got 2"
+    )
     with pytest.raises(ValueError, match=expected):
         RetrievalDisplay.from_retriever(
             retriever,

@@ -97,5 +97,7 @@ def test_what_does_not_fit_is_refused(halves):
 
 def test_maps_have_names():
     rows = np.ones((2, 3, 4))
-    with pytest.raises(ValueError, match="maps must be a dict of maps .* Got list"):
+    with pytest.raises(
+        ValueError, match="maps must be a dict from names to maps. Got list"
+    ):
         SaliencyDisplay.from_maps(rows, [rows])

@@ -89,7 +89,7 @@ def test_estimators_without_a_history_are_refused(halves):
         TrainingDisplay.from_estimator(LinearCCA(reg=1.0).fit(*halves))
     with pytest.raises(NotFittedError):
         TrainingDisplay.from_estimator(DeepCCA())
-    with pytest.raises(ValueError, match="estimators is empty: TrainingDisplay draws"):
+    with pytest.raises(ValueError, match="estimators is empty: TrainingDisplay needs"):
         TrainingDisplay.from_estimators({})
 
 
@@ -97,9 +97,11 @@ def test_what_cannot_be_drawn_is_refused_in_words():
     X, y = make_correlated_views(40, correlations=(0.9,), random_state=0)
     fitted = ProbabilisticCCA(1).fit(X, y)
     free = plt.figure().add_axes((0, 0, 1, 1))
-    with pytest.raises(ValueError, match="axes of a grid, .* at a place of their own"):
+    with pytest.raises(ValueError, match="axes in a grid, .* not in a grid"):
         TrainingDisplay.from_estimator(fitted, ax=free)
-    with pytest.raises(ValueError, match="a dict of fitted estimators .* Got list"):
+    with pytest.raises(
+        ValueError, match="a dict from names to fitted estimators. Got list"
+    ):
         TrainingDisplay.from_estimators([fitted])
     for wrong in (None, DeepCCA):
         with pytest.raises(ValueError, match="training of a fitted estimator. Got"):
