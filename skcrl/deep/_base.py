@@ -116,7 +116,7 @@ class BaseDeep(Documented, Saved, BaseEstimator, metaclass=ABCMeta):
     gradient_penalty: Any = None
     # Default of `input_dropout` if there are few rows.
     _few_dropout = 0.2
-    # Default of `input_dropout` if there are more columns than rows.
+    # Default of `input_dropout` if there are few rows, and more columns than rows.
     _wide_dropout = 0.5
 
     @property

@@ -287,7 +287,7 @@ def _requests(made):
 
 
 def _check_part(kind, state):
-    """Raise ValueError unless a part of an estimator holds only finite numbers."""
+    """Raise ValueError if a part of an estimator holds code, or infinity or NaN."""
     for name, value in state.items():
         for part in value.values() if isinstance(value, dict) else [value]:
             numbers = untensored(part.data if issparse(part) else part)

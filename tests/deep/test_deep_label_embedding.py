@@ -300,7 +300,7 @@ class Samples(torch.utils.data.Dataset):
         ({"X": Samples()}, "takes no torch Dataset"),
         ({"validation": (Samples(), NAMES)}, "takes no torch Dataset"),
         ({"validation": (np.zeros((2, 6)), ["rot", "gelb"])}, "refused: y .* 'gelb'"),
-        ({"hidden_layer_sizes": ((8,), (8,))}, "of the one encoder"),
+        ({"hidden_layer_sizes": ((8,), (8,))}, "one encoder only, got"),
         ({"encoder": nn.Linear(6, 5)}, r"encoder must return .* \(n_samples, 3\)"),
         ({"margin": 0.0}, "margin"),
     ],

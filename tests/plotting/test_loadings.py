@@ -103,5 +103,7 @@ def test_what_does_not_fit_is_refused(cca, frames):
     stability = stability_selection(
         SparseCCA(1), narrower, frames[1], n_subsamples=2, random_state=0
     )
-    with pytest.raises(ValueError, match="have 3 and 3 variables, .* with 2 and 3: run"):
+    with pytest.raises(
+        ValueError, match="have 3 and 3 variables, .* with 2 and 3: run"
+    ):
         draw(cca, *frames, stability=stability)

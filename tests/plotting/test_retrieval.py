@@ -100,7 +100,9 @@ def test_what_does_not_fit_is_refused(retriever):
         draw(retriever.estimator_, X=queries, items=items, shape=(8, 4))
     with pytest.raises(NotFittedError):
         draw(CrossViewRetriever(LinearCCA()), X=queries, items=items, shape=(8, 4))
-    with pytest.raises(ValueError, match=r"got \(1, 2\) for 1 queries with \[1\]"):
+    with pytest.raises(
+        ValueError, match=r"got shape \(1, 2\) for 1 queries with \[1\]"
+    ):
         RetrievalDisplay.from_results(["a"], [["one"]], right=[[True, False]])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         RetrievalDisplay.from_results(["a", "b"], [["one"]])
