@@ -328,7 +328,7 @@ def _fitted(estimator, seed, X, y, fit_params):
 
 
 def _side_by_side(parts):
-    """Codes of several clones side by side, each of the same length, together of 1."""
+    """Join the codes of several clones, which count alike, to rows of length one."""
     codes = np.hstack([unit_rows(part) for part in parts])
     codes /= np.sqrt(len(parts), dtype=codes.dtype)
     return codes

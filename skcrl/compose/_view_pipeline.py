@@ -276,7 +276,7 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
     def _read(self, view, side, steps, *, reset):
         """Rows of a view in the form that its first step takes, and the missing rows.
 
-        The rows do not include missing ones, for which the second result is a mask.
+        Missing rows are not among the first result. The second is a mask of them.
         """
         first = _singly(steps)[0]
         if reset:

@@ -414,7 +414,7 @@ class TwoViewNet(NeuralNet):
         self.units = state.get("units", {})
 
     def _state_to_save(self):
-        """State for a file, without the optimizer's, which is twice as large as it."""
+        """State for a file, without that of the optimizer, which is twice as large."""
         require_arrays(self.module_.state_dict())
         state = {**self.__getstate__(), "optimizer": {}}
         state["made_with"]["parameters"] = {

@@ -213,7 +213,7 @@ def sample_size(
         share = np.clip(at(n).power, 0.5 / n_simulations, 1 - 0.5 / n_simulations)
         return stats.norm.ppf(share)
 
-    least = p + q + 2  # smallest number of samples that the test can have
+    least = p + q + 2  # smallest number of samples that the test takes
     n_power = _crossing(probit, stats.norm.ppf(power), np.sqrt, np.square, least)
     n_angle = None
     if angle is not None:
