@@ -1,4 +1,4 @@
-"""What the estimators offer that take covariates out of their views."""
+"""Methods of the estimators that can remove the effect of covariates from views."""
 
 from typing import Any, Literal, overload
 
@@ -16,16 +16,16 @@ _LEARNED = ("covariate_mean_", "x_slopes_", "y_slopes_", "covariate_names_in_")
 
 
 class AdjustedViews(TwoViewTransformer):
-    """Base of the estimators whose views may be less what covariates explain.
+    """Base of the estimators that can remove the effect of covariates from views.
 
-    A final class has a parameter `adjust`, and in ``fit`` calls `_check_covariates`,
-    then `_keep_adjustment` with what it learned. Where rows come with covariates,
-    `_encode` and `_reconstruct` get [view, covariates] as one checked view, of which
-    the slopes are `_slopes_beside`.
+    A final class has a parameter `adjust`. Its ``fit`` calls `_check_covariates`, and
+    then `_keep_adjustment` with what it learned. If rows come with covariates,
+    `_encode` and `_reconstruct` get one checked view with the columns
+    [view, covariates]. `_slopes_beside` returns the slopes for these covariates.
     """
 
-    # Covariates of the rows at hand, centred and in `_covariate_units`: of no
-    # estimator, but of copies that the methods below make of it, one a call.
+    # Covariates of the given rows, centred and in `_covariate_units`. An estimator
+    # always has None here. Each call of a method below sets them on a copy of it.
     _covariates: Any = None
 
     def fit_transform(
@@ -265,14 +265,14 @@ class AdjustedViews(TwoViewTransformer):
         if not hasattr(self, "covariate_mean_"):
             second_view = " If these are the second view, transform_pair encodes both."
             raise ValueError(
-                f"This {name} was fitted without covariates, and now gets some: fit it "
-                "with those of the training rows, or leave them out."
+                f"This {name} was fitted without covariates, but got some. Fit it with "
+                "the covariates of the training rows, or leave them out."
                 f"{second_view * (y is None)}"
             )
         if X is None and y is None:
             return self
         checked = self._check_covariates(covariates, X, y, reset=False)
-        with np.errstate(over="ignore"):  # `_joined` finds what is not finite
+        with np.errstate(over="ignore"):  # `_joined` raises the error
             centred = checked - to_numpy(self.covariate_mean_)
             scaled = centred * self._covariate_units()
         copy = object.__new__(type(self))
@@ -280,10 +280,11 @@ class AdjustedViews(TwoViewTransformer):
         return copy
 
     def _covariate_units(self):
-        """Powers of two (c,) that covariates are multiplied by beside a view.
+        """Powers of two (c,), by which covariates are multiplied beside a view.
 
-        They are then about as large as what they explain of the views, which a view in
-        float32 holds, and no sum of that is larger than they are.
+        The covariates are then about as large as their effects on the views, and such
+        numbers fit into a view of float32. No sum of these effects is larger than the
+        covariates are then.
         """
         slopes = [self._slopes(side) for side in ("x", "y")]
         of_views = [abs(to_numpy(s)).max(axis=1) for s in slopes if s is not None]
@@ -292,14 +293,18 @@ class AdjustedViews(TwoViewTransformer):
         return np.where(largest > 0, np.ldexp(1.0, exponents.clip(-1000, 1000)), 0.0)
 
     def _check_covariates(self, covariates, X, y=None, *, reset):
-        """Covariates of the rows of views as numbers, learned or as in fit; or None."""
+        """Covariates of the rows of the views as numbers, or None if there are none.
+
+        With ``reset=True`` their names are learned. Otherwise their number and their
+        names must be those of ``fit``.
+        """
         if reset:
             self._keep_adjustment(None)
         elif (covariates is None) == hasattr(self, "covariate_mean_"):
             raise ValueError(
                 f"This {type(self).__name__} was fitted with"
-                f"{'out' * (covariates is not None)} covariates, and partial_fit goes "
-                "on with rows of the same kind: fit it anew."
+                f"{'out' * (covariates is not None)} covariates, and partial_fit must "
+                "be called in the same way. To change this, call fit again."
             )
         if covariates is None:
             return None
@@ -314,7 +319,7 @@ class AdjustedViews(TwoViewTransformer):
         if checked.shape[1] != n_expected:
             raise ValueError(
                 f"covariates have {checked.shape[1]} columns, but "
-                f"{type(self).__name__} is expecting the {n_expected} of fit."
+                f"{type(self).__name__} is expecting {n_expected}, as in fit."
             )
         if names is not None and expected is not None and list(names) != list(expected):
             raise ValueError(
@@ -324,7 +329,7 @@ class AdjustedViews(TwoViewTransformer):
         return checked
 
     def _keep_adjustment(self, adjustment):
-        """Learn what new rows lose; with None, nothing."""
+        """Store how covariates are removed from new rows; with None, forget it."""
         if adjustment is None:
             for name in _LEARNED:
                 self.__dict__.pop(name, None)
@@ -336,7 +341,7 @@ class AdjustedViews(TwoViewTransformer):
         return getattr(self, f"{side}_slopes_", None)
 
     def _slopes_beside(self, side):
-        """Slopes of a view on covariates as they stand beside it, or None."""
+        """Slopes of a view on covariates in `_covariate_units`, or None."""
         slopes = self._slopes(side)
         if slopes is None:
             return None
@@ -346,11 +351,12 @@ class AdjustedViews(TwoViewTransformer):
 
     def _require_covariates(self):
         raise ValueError(
-            f"This {type(self).__name__} was fitted with covariates, and gets none: "
-            "pass those of these rows, as in transform(X, covariates). In a Pipeline "
-            "or a search they come by metadata routing, with set_fit_request, "
-            "set_transform_request and set_score_request(covariates=True); but "
-            "scorers by name and cross_val_predict of scikit-learn pass none."
+            f"This {type(self).__name__} was fitted with covariates, but got none. "
+            "Pass the covariates of these rows, as in transform(X, covariates). In a "
+            "Pipeline or a search, use metadata routing to pass them, with "
+            "set_fit_request, set_transform_request and "
+            "set_score_request(covariates=True). Scorers by name and "
+            "cross_val_predict of scikit-learn pass no covariates."
         )
 
     def _check_view(self, view, side):
@@ -371,28 +377,28 @@ class AdjustedViews(TwoViewTransformer):
         return beside(view, self._covariates_like(view))
 
     def _covariates_like(self, view):
-        """Covariates of the rows at hand in the library and float type of an array."""
+        """Covariates of the given rows in the library and float type of an array."""
         columns = following(self._covariates, view)
         with np.errstate(over="ignore"):
             columns = like(columns, floats_among([view], columns)[0])
-        # Those of Dask are looked at when they are computed.
+        # Covariates in a Dask array are checked when they are computed.
         is_dask = kind_of(columns).library == "dask"
         if not is_dask and not np.isfinite(to_numpy(columns)).all():
             raise ValueError(
-                "covariates are so large that what they explain of the views overflows "
-                f"in {columns.dtype}: pass them in the units of fit."
+                "covariates are so large that their effects on the views overflow "
+                f"{columns.dtype}. Pass them in the units of fit."
             )
         return columns
 
     @staticmethod
     def _of_joined(mean, weights, origin, slopes):
-        """Means and weights of a view as those of [view, covariates]."""
+        """Means and weights of [view, covariates], made from those of the view."""
         xp = namespace(weights)
         own = 0 * origin[:, None] * weights[:1] if slopes is None else -slopes @ weights
         return xp.concatenate([mean, origin]), xp.concatenate([weights, own])
 
     def _added_back(self, reconstructed, X, y, to):
-        """A reconstructed view with what covariates explain of it."""
+        """A reconstructed view plus the effect of the covariates on it."""
         slopes = self._slopes_beside(to)
         if slopes is None:
             return reconstructed
@@ -404,7 +410,7 @@ class AdjustedViews(TwoViewTransformer):
         return reconstructed + like(like(covariates, slopes) @ slopes, reconstructed)
 
     def _added_back_to_codes(self, reconstructed, side):
-        """The same of a view that is reconstructed from codes alone."""
+        """As `_added_back`, for a view that is reconstructed from codes alone."""
         slopes = self._slopes_beside(side)
         if slopes is None:
             return reconstructed
@@ -425,7 +431,7 @@ class AdjustedViews(TwoViewTransformer):
         return filled["x"], self._as_in_fit(filled["y"], "y")
 
     def _covariate_arrays(self):
-        """Fitted arrays by name, each with the shape that it must be of."""
+        """Fitted arrays by name, each with the shape that it must have."""
         if not hasattr(self, "covariate_mean_"):
             return {}
         c = len(self.covariate_mean_)
@@ -437,5 +443,5 @@ class AdjustedViews(TwoViewTransformer):
 
 
 def _base(estimator):
-    """The methods of an estimator that take no covariates."""
+    """Access to the methods of the base class, which take no covariates."""
     return super(AdjustedViews, estimator)

@@ -1,6 +1,7 @@
-"""What NumPy arrays and torch tensors do differently, so that no other module asks.
+"""Functions for what NumPy arrays and torch tensors do differently.
 
-This module never imports torch: whoever passes a tensor has.
+Other modules call these functions, and need not ask which of the two they have. This
+module never imports torch, because whoever passes a tensor has already imported it.
 """
 
 import sys
@@ -46,19 +47,19 @@ def untensored(a):
 
 
 def following(a, other):
-    """An ndarray as a tensor, where `other` is one, on its device."""
+    """An ndarray; as a tensor on the device of `other`, if `other` is a tensor."""
     return namespace(other).from_numpy(a).to(other.device) if is_tensor(other) else a
 
 
 def empty(shape, *like):
-    """Array of the library and device of the arrays given, in their common dtype."""
+    """New array in the library, on the device and in the common dtype of arrays."""
     xp = namespace(like[0])
     dtype = reduce(xp.promote_types, (a.dtype for a in like))
     return xp.empty(shape, dtype=dtype, **device(like[0]))
 
 
 def floats_among(arrays, default):
-    """Those of the arrays that hold floats, or `default` alone if none does."""
+    """The arrays that hold floats, or only `default` if none does."""
     floats = [
         a
         for a in arrays
@@ -68,7 +69,7 @@ def floats_among(arrays, default):
 
 
 def join_columns(*blocks):
-    """Blocks side by side."""
+    """One array with the columns of all blocks."""
     return namespace(blocks[0]).concatenate(blocks, 1)
 
 

@@ -1,10 +1,10 @@
-"""Classifiers that users give, judged before and after they learn."""
+"""Checks of classifiers that users pass, before and after they are fitted."""
 
 from sklearn.base import clone, is_clusterer, is_outlier_detector, is_regressor
 
 
 def require_classifier(classifier, name="classifier"):
-    """Raise ValueError for what is no classifier."""
+    """Raise ValueError if `classifier` is not a classifier."""
     if isinstance(classifier, type) or not hasattr(classifier, "fit"):
         raise ValueError(
             f"{name} must be a classifier such as LinearSVC(), got {classifier!r}."
@@ -16,16 +16,20 @@ def require_classifier(classifier, name="classifier"):
     ):
         if is_other(classifier):
             raise ValueError(
-                f"{name} must be a classifier, and {classifier!r} is a {kind}."
+                f"{name} must be a classifier, got the {kind} {classifier!r}."
             )
 
 
 def learned(classifier, codes, labels, name="classifier", **params):
-    """The classifier, fitted; what it can do may be known after fit only."""
+    """A fitted copy of the classifier.
+
+    Some classifiers have `predict` and `classes_` only after fit, so these are checked
+    here.
+    """
     fitted = clone(classifier).fit(codes, labels, **params)
     if not (hasattr(fitted, "predict") and hasattr(fitted, "classes_")):
         raise ValueError(
-            f"{name} must be a classifier, and {classifier!r} learned no classes to "
-            "predict."
+            f"{name} must be a classifier, but {classifier!r} learned no classes that "
+            "it could predict."
         )
     return fitted

@@ -1,4 +1,4 @@
-"""What the estimators that tell the common from the individual offer."""
+"""Methods of the estimators that have both common and individual codes."""
 
 from abc import abstractmethod
 from functools import partial
@@ -16,30 +16,32 @@ from skcrl.metrics import common_score, individual_score
 
 Parts = Literal["common", "individual", "all"]
 PARTS = ("common", "individual", "all")
-# The common codes of a pair span a plane, in which no individual code has a length.
+# The common codes of a pair span a plane, and the score measures what lies outside it.
+# With two components nothing lies outside.
 _FEWEST_SCORED = 3
 
 
 def require_scored(n_individual, n_components):
-    """Raise ValueError for widths of codes that have no individual score."""
+    """Raise ValueError if codes of these widths have no individual score."""
     if n_individual != n_components:
         raise ValueError(
-            "The individual score compares codes of both kinds in one space, got "
-            f"n_individual={n_individual} and n_components={n_components}: make them "
-            "equal."
+            "The individual score compares common and individual codes in one space, "
+            "so n_individual and n_components must be equal. Got "
+            f"n_individual={n_individual} and n_components={n_components}."
         )
     if n_components < _FEWEST_SCORED:
         raise ValueError(
-            f"The individual score needs {_FEWEST_SCORED} components or more, as the "
-            f"common codes of a pair span two, got {n_components}."
+            f"The individual score needs {_FEWEST_SCORED} components or more, because "
+            f"the common codes of a pair span two dimensions. Got {n_components}."
         )
 
 
 class CommonIndividual(TwoViewTransformer):
-    """Base of the estimators that have codes of each view's own beside common ones.
+    """Base of the estimators that have both common and individual codes.
 
-    A final class answers two more questions: what the individual codes of one view are,
-    and how a view is reconstructed from a part of its codes.
+    A final class implements two more methods. `_encode_individual` computes the
+    individual codes of one view, and `_reconstruct_parts` reconstructs a view from a
+    part of its codes.
     """
 
     @abstractmethod
@@ -48,7 +50,7 @@ class CommonIndividual(TwoViewTransformer):
 
     @abstractmethod
     def _reconstruct_parts(self, X, y, to, parts):
-        """View `to` from a part of the codes of the views that are there."""
+        """View `to` from a part of the codes of the views that are present."""
 
     def _reconstruct(self, X, y, to):
         return self._reconstruct_parts(X, y, to, "all")

@@ -1,7 +1,9 @@
-"""Covariates, such as age or sex: what least squares takes out of two views.
+"""Remove the effect of covariates, such as age or sex, from two views.
 
-From moments of [X, C] and y come those of the residuals, from rows the projection that
-makes residuals of them. Either way slopes come along, by which new rows lose the same.
+The effect is estimated by least squares. Solvers that work with moments get the moments
+of the residuals, from the moments of [X, C] and y. Solvers that work with rows get the
+projection that turns the rows into residuals. Both also get slopes, with which the same
+effect is removed from new rows.
 """
 
 from typing import NamedTuple
@@ -17,14 +19,14 @@ from skcrl._sparse import SparseProducts
 from skcrl._views import check_paired, kind_of
 from skcrl._views._dask import aligned, check_dask
 
-# Of a column's variance, what rounding leaves where covariates explain it all.
+# Share of the variance of a column that rounding leaves if covariates explain it all.
 ROUNDING = 1e4 * np.finfo(np.float64).eps
-# Of covariates of length one, what they differ by where they span nothing more.
+# Smallest singular value of covariates of length one that counts as a direction.
 _COLLINEAR = 1e-10
 
 
 class Adjustment(NamedTuple):
-    """A view less its covariates is view - (C - mean) @ slopes."""
+    """The adjusted view is view - (C - mean) @ slopes."""
 
     mean: Array  # (c,), 0 without centring
     x_slopes: Array | None  # (c, p), None for a view that stays as it is
@@ -33,9 +35,11 @@ class Adjustment(NamedTuple):
 
 
 class CovariateBasis(NamedTuple):
-    """Orthonormal columns that span the covariates, whose rows are weighted by roots.
+    """Orthonormal columns Q that span the covariates.
 
-    R = I - Q Q' makes residuals of weighted, centred rows.
+    The covariates are centred, and their rows are multiplied by the square roots of the
+    row weights. For a view that is prepared in the same way, R = I - Q Q' turns its
+    rows into residuals.
     """
 
     mean: np.ndarray  # (c,), 0 without centring
@@ -44,9 +48,9 @@ class CovariateBasis(NamedTuple):
 
 
 def check_covariates(covariates, X=None, y=None):
-    """Covariates (n_samples, c) in float64, paired with the rows of the views given.
+    """Covariates (n_samples, c) in float64, paired with the rows of the given views.
 
-    They may be a Dask array if the views are; a one-dimensional array is a column.
+    They may be a Dask array if the views are. A one-dimensional array becomes a column.
     """
     views = {name: v for name, v in (("X", X), ("y", y)) if v is not None}
     name, view = next(iter(views.items()))
@@ -54,8 +58,8 @@ def check_covariates(covariates, X=None, y=None):
     if of_dask[1]:
         if not of_dask[0]:
             raise ValueError(
-                f"covariates are a Dask array, and {name} is of type "
-                f"{type(view).__name__}: compute() them first."
+                f"covariates are a Dask array, but {name} is of type "
+                f"{type(view).__name__}. Call compute() on the covariates first."
             )
         column = covariates[:, None] if covariates.ndim == 1 else covariates
         check_dask(column, "covariates")
@@ -71,8 +75,9 @@ def check_covariates(covariates, X=None, y=None):
             check_paired(view, covariates, (name, "covariates"))
     elif len(array) != view.shape[0]:
         raise ValueError(
-            f"covariates have {len(array)} rows and {name} {view.shape[0]}: rows must "
-            "be paired, and chunks of known lengths, by compute_chunk_sizes()."
+            f"covariates have {len(array)} rows, but {name} has {view.shape[0]}. Rows "
+            "must be paired. If the lengths of chunks are not known, call "
+            "compute_chunk_sizes() first."
         )
     return array.reshape(len(array), -1)
 
@@ -83,7 +88,7 @@ def beside(view, covariates):
 
 
 def apart(joined, n_features):
-    """The view and the covariates, dense, of which ``beside`` made one."""
+    """Split what ``beside`` returned: the view, and the covariates as a dense array."""
     covariates = joined[:, n_features:]
     if sparse.issparse(covariates):
         covariates = covariates.toarray()
@@ -91,22 +96,23 @@ def apart(joined, n_features):
 
 
 def adjusted_moments(m, n_covariates, adjust, center):
-    """Moments of views less their covariates, from moments of [X, C] and y.
+    """Moments of the adjusted views, from moments of [X, C] and y.
 
     Parameters
     ----------
     m : Moments
     n_covariates : int
-        Last columns of the first view that are C.
+        Number of covariates C, which are the last columns of the first view.
     adjust : {"both", "x", "y"}
-        View that C is taken out of.
+        The view or views from which the effect of C is removed.
     center : bool
-        Whether with an intercept; else sums of products are about 0.
+        Whether the regression has an intercept. Without it, the regression uses sums of
+        products about 0 instead of the means.
 
     Returns
     -------
     moments : Moments
-        As many samples, on n - 1 - rank degrees of freedom.
+        Of as many samples, but with n - 1 - rank degrees of freedom.
     adjustment : Adjustment
     """
     adjustment = _least_squares(m, n_covariates, adjust, center)
@@ -114,7 +120,7 @@ def adjusted_moments(m, n_covariates, adjust, center):
 
 
 def moments_of_residuals(m, n_covariates, adjustment):
-    """Moments of views less their covariates by slopes that are known."""
+    """Moments of the adjusted views, for an adjustment that is known."""
     mean, x_slopes, y_slopes, _ = adjustment
     p = len(m.x_mean) - n_covariates
     own, cov = slice(None, p), slice(p, None)
@@ -137,7 +143,7 @@ def moments_of_residuals(m, n_covariates, adjustment):
 
 
 def _least_squares(m, n_covariates, adjust, center):
-    """Slopes of the views on covariates, about the means or about 0."""
+    """Regression of the views on the covariates, about the means or about 0."""
     p = len(m.x_mean) - n_covariates
     own, cov = slice(None, p), slice(p, None)
     mean = m.x_mean[cov]
@@ -159,22 +165,22 @@ def _least_squares(m, n_covariates, adjust, center):
 
 
 def require_freedom(n_free, lost):
-    """Raise ValueError if covariates leave none of the degrees of freedom."""
+    """Raise ValueError if covariates take all degrees of freedom."""
     if lost and n_free - lost < 1:
         raise ValueError(
-            f"The covariates vary in {lost} directions, which of {n_free:.3g} degrees "
-            "of freedom leave nothing of the views: use fewer covariates, or more "
-            "samples."
+            f"The covariates vary in {lost} directions, but there are only "
+            f"{n_free:.3g} degrees of freedom, so nothing of the views is left. Use "
+            "fewer covariates, or more samples."
         )
 
 
 def covariate_basis(covariates, weights=None, center=True):
-    """The :class:`CovariateBasis` of an array (n, c); weights None are one each."""
+    """The :class:`CovariateBasis` of an array (n, c), by default with weights of 1."""
     weights = np.ones(len(covariates)) if weights is None else weights
     mean = weights @ covariates / weights.sum() if center else 0 * covariates[0]
     columns = weights[:, None] ** 0.5 * (covariates - mean)
     largest = abs(columns).max(axis=0)
-    # Adding up rows errs by this much: what is no larger is constant.
+    # Rounding error of the mean. A column that varies by no more is constant.
     rounding = 8 * len(columns) ** 0.5 * np.finfo(np.float64).eps * abs(mean)
     scale = np.where(largest > rounding, 1 / np.where(largest > 0, largest, 1), 0)
     lengths = ((columns * scale) ** 2).sum(axis=0) ** 0.5
@@ -186,7 +192,7 @@ def covariate_basis(covariates, weights=None, center=True):
 
 
 def _white(cc, live):
-    """Directions V (c, r) of covariates, white under their sums of products."""
+    """Directions V (c, r) of covariates with V' cc V = I, cc their sums of products."""
     scale = unit_scale(cc.diagonal()) * live
     values, vectors = namespace(cc).linalg.eigh(cc * scale[:, None] * scale)
     live = values > _COLLINEAR**2 + 10 * len(cc) * np.finfo(np.float64).eps
@@ -194,10 +200,11 @@ def _white(cc, live):
 
 
 def _less_slopes(products, with_covariates, cc, slopes):
-    """Centred sums of products of columns less (C - mean) @ slopes."""
+    """Centred sums of products of the residuals, columns - (C - mean) @ slopes."""
     half = with_covariates - slopes.T @ cc / 2
     left = less(less(products, half, slopes.T), slopes.T, half)
-    if not isinstance(left, SparseProducts):  # whose diagonal is without rounding
+    # SparseProducts remove rounding errors from their diagonal themselves.
+    if not isinstance(left, SparseProducts):
         xp = namespace(left)
         rounding = ROUNDING * products.diagonal()
         diagonal = xp.einsum("ii->i", left)

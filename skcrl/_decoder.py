@@ -9,8 +9,8 @@ from skcrl._linalg import inverse
 class LinearDecoder(NamedTuple):
     """Least-squares maps from centred codes to one target.
 
-    A code is decoded by the map fitted to its own view: decoding the x code by
-    the map of the y code would ignore that their correlation is below one.
+    A code is decoded with the map that was fitted to its own view. The map of the other
+    view would ignore that the correlation of the two codes is below one.
     """
 
     mean: Array  # (n_features,)
@@ -45,7 +45,7 @@ class LinearDecoder(NamedTuple):
         )
 
     def decode(self, x_codes=None, y_codes=None):
-        """Target reconstructed from the codes given, one of which may be None."""
+        """Target reconstructed from the given codes, one of which may be None."""
         k = len(self.of_x)
         if y_codes is None:
             codes, precision, cross_cov = x_codes, self.of_x, self.cross_cov[:k]
@@ -57,7 +57,7 @@ class LinearDecoder(NamedTuple):
         return like(self.mean + (like(codes, precision) @ precision) @ cross_cov, codes)
 
     def arrays(self, name, k, n_features):
-        """Arrays of a decoder of that name, with their shapes for k components."""
+        """Arrays of a decoder with this name, with their shapes for k components."""
         shapes = (n_features,), (2 * k, n_features), (k, k), (k, k), (2 * k, 2 * k)
         return {
             f"{part} of the {name}": (array, shape)

@@ -9,7 +9,7 @@ ADDRESS = "https://skcrl.github.io/skcrl/"
 
 
 class Documented:
-    """Has the HTML drawing of an estimator link to its page of the API reference."""
+    """Makes the HTML drawing of an estimator link to its page in the API reference."""
 
     _doc_link_module = "skcrl"
     _doc_link_template = ADDRESS + "generated/{public_name}.html"

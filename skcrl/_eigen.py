@@ -1,40 +1,42 @@
-"""The largest eigenpairs of a symmetric operator that is known by its products."""
+"""Largest eigenpairs of a symmetric operator, from its products with blocks."""
 
 import numpy as np
 from scipy import linalg
 
-# A random block as wide as an eigenspace may miss some of it; two more will not.
+# A random block that is only as wide as an eigenspace may miss a part of it. With two
+# more columns it does not.
 _OVERSAMPLING = 2
-# Narrower blocks save nothing: BLAS spends its time on reading the operator.
+# Narrower blocks save no time, because BLAS spends its time on reading the operator.
 _MIN_WIDTH = 16
-# Blocks in the basis before it is restarted: memory is this times (size, k).
+# Number of blocks in the basis before a restart. The memory is this times (size, k).
 _MAX_BLOCKS = 8
-# Blocks between two looks at the residuals, each an eigenproblem of the basis' width.
+# Number of blocks between two checks of the residuals. Each check solves an
+# eigenproblem that is as large as the basis is wide.
 _CHECK_EVERY = 2
-# Columns multiplied, in units of size, after which LAPACK would not have been dearer.
+# After this number of multiplied columns, in units of size, LAPACK is as fast.
 _MAX_PASSES = 2
-# Squared length below which a unit vector is all rounding in a metric.
+# A unit vector whose squared length in the metric is below this is only rounding error.
 _METRIC_ROUNDING = 1e-12
 
 
 def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
     r"""Largest eigenpairs of a symmetric positive semidefinite operator A.
 
-    Block Lanczos with full reorthogonalisation and thick restarts [1]_. A block has
-    more columns than pairs are asked for, so that equal eigenvalues are all found. The
-    pairs are returned when the residuals :math:`\|A v - \theta v\|` of all k are at
-    most `tol` times the largest eigenvalue. That bounds the error of each eigenvalue
-    by the same; where neighbours are a gap away, also in units of the largest, the
-    error of the eigenvalue is of the order of ``tol**2 / gap`` and that of the vector
-    of ``tol / gap``.
+    The method is block Lanczos with full reorthogonalisation and thick restarts [1]_. A
+    block has more columns than the number of pairs, so that equal eigenvalues are all
+    found. The pairs are returned when the residuals :math:`\|A v - \theta v\|` of all k
+    are at most `tol` times the largest eigenvalue. The error of each eigenvalue has the
+    same bound. Let `gap` be the distance to the neighbouring eigenvalues, also in units
+    of the largest. Then the error of an eigenvalue is of the order of ``tol**2 / gap``,
+    and the error of its vector is of the order of ``tol / gap``.
 
-    Small operators, and those whose eigenvalues decay so slowly that LAPACK is no
-    dearer, are written out in (size, size) and solved by LAPACK.
+    Small operators are written out as a matrix (size, size) and solved by LAPACK. So
+    are operators whose eigenvalues decay so slowly that LAPACK is as fast.
 
     Parameters
     ----------
     multiply : callable
-        Maps an ndarray of shape (size, b) to A times it, a new ndarray of float64.
+        Maps an ndarray B of shape (size, b) to A B, a new ndarray of float64.
     size : int
         Rows of the operator.
     k : int
@@ -42,18 +44,18 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
     random_state : RandomState
         Draws the first block.
     tol : float, default=1e-10
-        Bound on the residuals, above the 1e-14 or so that rounding leaves.
+        Bound on the residuals. Set it above about 1e-14, which rounding leaves.
     metric : callable or None, default=None
-        Maps a block to M times it, for a symmetric M with eigenvalues from 1e-11 to
-        about 1. The pairs are then those of the product AM, which is symmetric in the
-        inner product of M; norms are taken in it too.
+        Maps a block B to M B, for a symmetric M with eigenvalues from 1e-11 to about 1.
+        The pairs are then those of the product AM, which is symmetric in the inner
+        product of M. Norms are taken in this inner product, too.
 
     Returns
     -------
     eigenvalues : ndarray of shape (k,)
-        Largest first. Those of 0 may come out as +-1e-16 times the largest.
+        Largest first. Eigenvalues of 0 may be computed as +-1e-16 times the largest.
     eigenvectors : ndarray of shape (size, k)
-        Orthonormal columns, in the metric.
+        Columns that are orthonormal in the metric.
 
     References
     ----------
@@ -86,8 +88,8 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
         if (residuals <= tol * theta[0]).all():
             return theta[:k], V[:, :end] @ S[:, :k]
         if full:
-            # The leading Ritz vectors go on: T is diagonal on them, and the next
-            # block fills in how it is coupled to them.
+            # Continue with the leading Ritz vectors. T is diagonal on them, and the
+            # next block adds how it is coupled to them.
             end = len(theta)
             V[:, :end] = V @ S
             if metric is not None:
@@ -97,22 +99,23 @@ def top_eigenpairs(multiply, size, k, random_state, tol=1e-10, metric=None):
 
 
 def largest_eigenpairs(A, k):
-    """The k largest eigenpairs of a matrix, of which the lower triangle counts."""
+    """The k largest eigenpairs of a matrix; only its lower triangle is read."""
     n = len(A)
     eigenvalues, eigenvectors = linalg.eigh(
         A, subset_by_index=(n - k, n - 1), check_finite=False
     )
     if len(eigenvalues) < k:
-        # LAPACK's search for some eigenvalues may miss one of several all but equal.
+        # If LAPACK computes only some eigenvalues, it may miss one of several that are
+        # almost equal.
         eigenvalues, eigenvectors = linalg.eigh(A, driver="evd", check_finite=False)
     return eigenvalues[: -k - 1 : -1], eigenvectors[:, : -k - 1 : -1]
 
 
 def _orthonormal(W, V, MV, metric):
-    """Orthonormal Q, MQ, and square R with W = QR, for W all but orthogonal to V.
+    """Orthonormal Q, MQ, and square R with W = QR, for W almost orthogonal to V.
 
-    The second round removes from Q what rounding had left of V, and turns the columns
-    that QR makes up for a W of lower rank away from V.
+    The second round removes from Q what rounding had left of V. If W has a lower rank,
+    QR adds arbitrary columns. The second round makes these orthogonal to V as well.
     """
     Q, R = _qr(W)
     if metric is None:
@@ -130,7 +133,7 @@ def _orthonormal(W, V, MV, metric):
 
 
 def _roots(M):
-    """F and G with FF' = M and G'MG = I, but for columns of 0 where M is singular."""
+    """F and G with FF' = M and G'MG = I; if M is singular, some columns are 0."""
     squares, U = np.linalg.eigh(M)
     root = np.sqrt(np.where(squares > _METRIC_ROUNDING, squares, 0.0))
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and reading without waiting."""
+"""Write files completely or not at all, and read files without waiting."""
 
 import hashlib
 import os
@@ -9,27 +9,28 @@ from uuid import uuid4
 
 try:
     import fcntl
-except ImportError:  # Windows, where leftovers stay
+except ImportError:  # on Windows, unfinished files stay
     fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
 def written_whole(path):
-    """Open a new file that takes the place of `path` once all is written.
+    """Open a new file that replaces `path` when everything is written.
 
-    Until then, and after an error or a crash, `path` holds what it held before. What
-    a crash left behind is removed when the same path is written again.
+    Until then, and after an error or a crash, `path` holds what it held before. A crash
+    may leave an unfinished file beside it, which is removed when the same path is
+    written again.
 
     Parameters
     ----------
     path : str or path-like
-        File to write. A link stays, and what it points to is replaced. The new file
-        may be read and written by whom the old one was.
+        File to write. If it is a link, the link stays and the file that it points to is
+        replaced. The new file has the permissions of the old one.
 
     Yields
     ------
     file : binary file
-        Where to write.
+        The new file, open for writing.
     """
     path = Path(path).resolve()
     if path.is_dir():
@@ -65,14 +66,14 @@ def opened(path):
     Yields
     ------
     file : binary file
-        Where to read.
+        The file, open for reading.
 
     Raises
     ------
     ValueError
-        If it is no file but a pipe or a device.
+        If `path` is a pipe or a device, and not a file.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -81,24 +82,24 @@ def opened(path):
 
 
 def _without_waiting(path, flags):
-    # The call itself would wait for the other end of a pipe.
+    # Without this flag, opening a pipe would wait for its other end.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _begun(path, prefix):
     """A new file beside `path`, locked for as long as it is open."""
     while True:
-        # A name of its own, for others may be writing the same file.
+        # Use a new name, because other processes may be writing the same file.
         file = path.with_name(f"{prefix}{uuid4().hex}.unfinished").open("xb")
         _locks(file, waits=True)
-        # Before it was locked, another may have removed it as abandoned.
+        # Another process may have removed it as abandoned before it was locked.
         if os.path.exists(file.name):
             return file
         file.close()
 
 
 def _remove_abandoned(path):
-    """Remove an unfinished file unless its writer lives, who holds the lock."""
+    """Remove an unfinished file, unless its writer still runs and holds the lock."""
     with suppress(OSError, ValueError), opened(path) as file:
         if _locks(file, waits=False):
             path.unlink()
@@ -110,6 +111,6 @@ def _locks(file, *, waits):
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-    except OSError:  # no locks on that disk, or another holds it
+    except OSError:  # that disk has no locks, or another process holds it
         return False
     return True

@@ -9,9 +9,9 @@ from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 
 
 class Tree(NamedTuple):
-    """Nodes of a hierarchy, classes first; the root above all is none of them.
+    """Nodes of a hierarchy: classes, then the groups above them, without the root.
 
-    Groups that are above no class are left out.
+    Groups without a class below them are left out.
     """
 
     names: list
@@ -19,7 +19,7 @@ class Tree(NamedTuple):
     n_classes: int
 
     def paths(self):
-        """Which nodes are each class and above it, (n_classes, n_nodes) of bool."""
+        """Whether a node is a class or above it, bool of (n_classes, n_nodes)."""
         paths = np.zeros((self.n_classes, len(self.names)), dtype=bool)
         classes, at = np.arange(self.n_classes), np.arange(self.n_classes)
         while len(at):
@@ -35,31 +35,32 @@ class Tree(NamedTuple):
 
 
 def tree_of(classes, hierarchy):
-    """The tree that a mapping from nodes to their parents makes of classes.
+    """Make a tree of classes from a mapping of nodes to their parents.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        Each once.
+        Classes, each of them once.
     hierarchy : mapping
-        The parent of each node, or a list of all above it, the topmost first. What has
-        no parent, or None, is below the root.
+        The parent of each node, or a list of all nodes above it, the topmost first. A
+        node without a parent, or with the parent None, is directly below the root.
 
     Raises
     ------
     ValueError
-        If `hierarchy` is no mapping, has no parent of any class, gives a node two
+        If `hierarchy` is not a mapping, has no parent of any class, gives a node two
         parents, or has a cycle above a class.
     """
     parents, names = _parents(hierarchy), classes.tolist()
     if parents and parents.keys().isdisjoint(names):
         raise ValueError(
-            f"hierarchy has no parent of any class, such as {names[0]!r}: its keys are "
-            f"such as {next(iter(parents))!r}. Let keys be classes, of the same type."
+            f"hierarchy has no parent of any class, such as {names[0]!r}. Its keys are "
+            f"such as {next(iter(parents))!r}. Use the classes as keys, with the same "
+            "type."
         )
     places = {name: place for place, name in enumerate(names)}
     above = []
-    for name in names:  # and then their ancestors, which are added below
+    for name in names:  # the loop also visits their ancestors, which it appends
         parent = parents.get(name)
         if parent is not None and parent not in places:
             places[parent] = len(names)
@@ -76,8 +77,8 @@ def _refuse_cycles(tree):
         nodes, at = nodes[at >= 0], tree.parents[at[at >= 0]]
     if len(at):
         raise ValueError(
-            f"hierarchy has a cycle above {tree.names[nodes[0]]!r}: leave out the "
-            "parent of its top node, and give groups other names than classes."
+            f"hierarchy has a cycle above {tree.names[nodes[0]]!r}. Leave out the "
+            "parent of its top node, and do not give groups the names of classes."
         )
 
 
@@ -95,7 +96,7 @@ def _parents(hierarchy) -> dict[Any, Any]:
             if not isinstance(parent, Hashable):
                 raise ValueError(
                     "hierarchy must give the parent of each node, or a list of all "
-                    f"above it, got {above!r} for {node!r}."
+                    f"nodes above it, got {above!r} for {node!r}."
                 )
             if parent is None or is_scalar_nan(parent) or is_pandas_na(parent):
                 continue

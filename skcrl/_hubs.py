@@ -1,26 +1,26 @@
-"""How near each code is to many others: hubs are near to all."""
+"""Mean cosines of codes with their nearest neighbours, which are large for hubs."""
 
 import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-# Of so many values only the largest is looked at first.
+# Number of values in a group, of which at first only the largest is compared.
 _GROUP = 16
-# Products that are held at once: more of them would gain no speed.
+# Number of products that are held at one time. More of them would not be faster.
 _CELLS = 2**21
 
 
 def mean_of_nearest(codes, others, n_neighbors):
-    """Mean cosine of each code with those of the others that are nearest to it.
+    """Mean cosine of each code with the nearest of the other codes.
 
     Parameters
     ----------
     codes : ndarray of shape (n_codes, n_components)
-        Of length one or zero.
+        Rows of length one or zero.
     others : ndarray of shape (n_others, n_components)
-        Of length one or zero.
+        Rows of length one or zero.
     n_neighbors : int
-        How many are nearest; all if there are no more.
+        Number of the nearest codes; all are used if there are no more.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def mean_of_nearest(codes, others, n_neighbors):
         In the precision of the codes.
     """
     means = np.empty(len(codes), dtype=np.result_type(codes, others))
-    # Products, and a copy of them in the order of their size.
+    # The memory must hold the products, and a copy that is partly sorted.
     budget = int(get_config()["working_memory"] * 2**20) // (2 * means.itemsize)
     n_rows = max(1, min(budget, _CELLS) // len(others))
     for rows in gen_batches(len(codes), min(n_rows, len(codes))):
@@ -37,7 +37,7 @@ def mean_of_nearest(codes, others, n_neighbors):
 
 
 def mean_of_largest(values, n):
-    """Mean of the `n` largest values of each row, or of all if there are no more."""
+    """Mean of the `n` largest values of each row, or of all if there are fewer."""
     if n >= values.shape[1]:
         return values.mean(axis=1)
     n_groups = values.shape[1] // _GROUP
@@ -48,10 +48,10 @@ def mean_of_largest(values, n):
 
 
 def _largest(values, n, n_groups):
-    """The `n` largest values of each row and a few more, with -inf where fewer are."""
+    """The `n` largest values of each row and a few more, filled up with -inf."""
     groups = values[:, : _GROUP * n_groups].reshape(len(values), _GROUP, n_groups)
     maxima = groups.max(axis=1)
-    # The largest values of n groups are n values: no others need be put in order.
+    # At least n values of a row reach this bound, so the smaller ones are left out.
     bound = np.partition(maxima, n_groups - n, axis=1)[:, n_groups - n]
     found = np.flatnonzero(values >= bound[:, None])
     row = found // values.shape[1]

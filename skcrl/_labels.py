@@ -10,9 +10,10 @@ from sklearn.utils.validation import column_or_1d
 
 from skcrl._arrays import untensored
 
-# Floats that scikit-learn cannot cast to integers, as it does to tell classes.
+# scikit-learn casts floats to integers to recognise classes. It cannot cast floats that
+# are as large as this.
 _LARGE = 2.0**63
-# Labels of one of these can be sorted.
+# Labels of one of these kinds can be sorted.
 _KINDS: tuple = (
     str,
     bytes,
@@ -24,19 +25,19 @@ _KINDS: tuple = (
 
 
 def check_labels(labels, name):
-    """An array of labels, of the shape that they came in.
+    """An array of labels, in the shape that they came in.
 
     Parameters
     ----------
     labels : array-like
-        Texts, numbers or dates, which NumPy would turn into texts if they were mixed.
+        Texts, numbers or dates. NumPy would turn labels of mixed kinds into texts.
     name : str
         Name of the argument, for errors.
 
     Raises
     ------
     ValueError
-        If labels are missing, infinite, of different kinds, or neither of those.
+        If labels are missing, infinite, of different kinds, or of another kind.
     """
     labels = untensored(labels)
     if np.ma.is_masked(labels):
@@ -91,7 +92,7 @@ def _check_objects(array, name):
 
 
 def _kind(label):
-    """What a label can be compared with; None if it is none."""
+    """Kind of labels that a label can be compared with; None if it is not a label."""
     if isinstance(label, (complex, np.complexfloating)):
         return None
     of_label = next((kind for kind in _KINDS if isinstance(label, kind)), None)
@@ -102,15 +103,15 @@ def _kind(label):
 
 def _refuse_large(name, at):
     raise ValueError(
-        f"{name} holds a float in row {at[0] if len(at) else 0} that is infinite or no "
-        f"less than {_LARGE:.3g}: label rows by smaller numbers, or by texts."
+        f"{name} holds a float in row {at[0] if len(at) else 0} that is infinite or as "
+        f"large as {_LARGE:.3g}. Use smaller numbers or texts as labels."
     )
 
 
 def _refuse_missing(name, at):
     raise ValueError(
-        f"{name} holds no label in row {at[0] if len(at) else 0}: leave out the rows "
-        "that have none."
+        f"{name} holds no label in row {at[0] if len(at) else 0}. Leave out the rows "
+        "without a label."
     )
 
 
@@ -120,7 +121,7 @@ def check_classes_of_rows(y):
     Raises
     ------
     ValueError
-        If they are no labels, no classes, or several a row.
+        If `y` does not hold labels, if they are not classes, or if a row has several.
     """
     labels = column_or_1d(check_labels(y, "y"), warn=True)
     check_classification_targets(labels)
@@ -133,7 +134,7 @@ def class_numbers(labels, classes, name):
     Raises
     ------
     ValueError
-        If a label is none of them.
+        If a label is none of these classes.
     """
     position = {label: i for i, label in enumerate(classes.tolist())}
     distinct, which = np.unique(labels, return_inverse=True)
@@ -141,6 +142,6 @@ def class_numbers(labels, classes, name):
     if unknown:
         raise ValueError(
             f"{name} holds the label {unknown[0]!r}, which is none of the "
-            f"{len(classes)} classes of fit: leave such rows out, or fit anew."
+            f"{len(classes)} classes of fit. Leave such rows out, or fit again."
         )
     return np.array([position[label] for label in distinct.tolist()], int)[which]

@@ -1,7 +1,7 @@
 """The algebra of two views, written once for NumPy arrays and torch tensors.
 
-Arrays in give arrays out; tensors in give tensors out, on their device and with
-their gradient.
+Functions of arrays return arrays. Functions of tensors return tensors, on their device
+and with their gradient.
 """
 
 from typing import NamedTuple
@@ -13,17 +13,19 @@ from skcrl._arrays import Array, device, eye_like, is_tensor, namespace
 from skcrl._eigen import largest_eigenpairs, top_eigenpairs
 from skcrl._moments import Covariances, dense
 
-# Beyond the largest squared correlation there is: the closer, the further apart lie the
-# inverted eigenvalues, and the less of their digits is left to the smallest.
+# Shift of the eigenproblem, a little above the largest possible squared correlation. If
+# it is closer, the inverted eigenvalues lie further apart, but the smallest of them
+# keep fewer digits.
 _SHIFT = 1 + 1e-3
-# Squared correlations that the residuals of Lanczos, 1e-10, tell from 0.
+# With residuals of 1e-10, Lanczos distinguishes larger squared correlations from 0.
 _RESOLVED = 1e-8
-# Columns of less variance are constant: what scales up a product of two overflows.
+# Columns of less variance count as constant, because the product of the scales of two
+# such columns would overflow.
 LEAST_VARIANCE = 1e-300
 
 
 class Root(NamedTuple):
-    """Inverse root W = basis L^-T of a covariance, W' cov W = I, never formed."""
+    """Inverse root W = basis L^-T of a covariance, W' cov W = I; W is not stored."""
 
     lower: Array  # (rank, rank), L
     basis: Array | None = None  # (p, rank), None for the identity
@@ -45,7 +47,7 @@ class Root(NamedTuple):
 
 
 class CCASolution(NamedTuple):
-    """Canonical weights, one column a component, and the singular values of T.
+    """Canonical weights, one column for each component, and the singular values of T.
 
     Without a penalty the singular values are the correlations of the codes.
     """
@@ -53,11 +55,11 @@ class CCASolution(NamedTuple):
     x_weights: Array  # (p, k)
     y_weights: Array  # (q, k)
     singular_values: Array  # (k,), largest first
-    rank: int  # components that the views span; the columns past it are zero
+    rank: int  # components that the views span; later columns are zero
 
 
 def unit_scale(variances):
-    """What makes columns of these variances have variance 1; 1 where there is none."""
+    """Factors that give columns of these variances variance 1; 1 for a constant."""
     xp = namespace(variances)
     varies = variances > LEAST_VARIANCE
     return xp.where(varies, variances, xp.ones_like(variances)) ** -0.5
@@ -66,8 +68,8 @@ def unit_scale(variances):
 def inverse_square_root(cov, ridge):
     """Symmetric inverse square root of cov + ridge I, for a positive ridge.
 
-    Of all W with W'(cov + ridge I)W = I the one that turns no direction, and so
-    changes little when cov does.
+    Of all W with W'(cov + ridge I)W = I, this one does not rotate. So it changes little
+    if cov changes little.
     """
     eigenvalues, eigenvectors = namespace(cov).linalg.eigh(cov)
     # Rounding may leave an eigenvalue of a singular covariance below 0.
@@ -80,19 +82,20 @@ def ridge_pair(reg):
 
 
 def standardise(Z, weights=None):
-    """Columns with mean 0 and variance 1 over n rows; dead ones come out as 0."""
+    """Columns with mean 0 and variance 1 over n rows; constant ones become 0."""
     return (Z - row_mean(Z, weights)) * inverse_deviation(Z, weights)
 
 
 def inverse_deviation(Z, weights=None):
-    """What ``standardise`` multiplies the centred columns by."""
+    """Factors by which ``standardise`` multiplies the centred columns."""
     Z = Z - row_mean(Z, weights)
-    # Far below the variance of codes: it keeps gradients of dead columns finite.
+    # The added number is far below the variance of codes. It keeps the gradients of
+    # constant columns finite.
     return (row_mean(Z * Z, weights) + 1e-8) ** -0.5
 
 
 def row_mean(Z, weights=None):
-    """Mean of the rows, of which each may weigh as many as its weight says."""
+    """Mean of the rows; with weights, a row of weight w counts as w rows."""
     if weights is None:
         return Z.mean(0)
     return (weights / weights.sum()) @ Z
@@ -101,14 +104,14 @@ def row_mean(Z, weights=None):
 def cca(cov, n_components, ridge=(0.0, 0.0), keep=(1.0, 1.0), random_state=None):
     """Regularised CCA: weights whose codes are white under keep S + ridge I.
 
-    Singular vectors of T = Sxx^-1/2 Sxy Syy^-1/2, where each view's covariance S is
-    replaced by keep S + ridge I. Constant, duplicated or collinear columns, and more
-    columns than rows, only lower the rank: a ridge does not lend weight to directions
-    without variance. Each pair of weights has the sign that makes the largest
-    standardised x weight positive.
+    The weights come from the singular vectors of T = Sxx^-1/2 Sxy Syy^-1/2, where the
+    covariance S of each view is replaced by keep S + ridge I. Constant, duplicated or
+    collinear columns, and more columns than rows, only lower the rank. A ridge does not
+    give weight to directions without variance. Each pair of weights has the sign that
+    makes the largest standardised x weight positive.
 
-    Given a RandomState, T is never formed: the leading singular vectors are found by
-    iterations that begin at random.
+    With a RandomState, T is never computed. Its leading singular vectors are then found
+    by iterations that start at random.
     """
     k = min(n_components, *cov.xy.shape)
     found = _ridged_cca(cov, ridge, keep, k, random_state)
@@ -118,7 +121,7 @@ def cca(cov, n_components, ridge=(0.0, 0.0), keep=(1.0, 1.0), random_state=None)
         k = min(k, x_root.rank, y_root.rank)
         found = _whitened_cca(cov.xy, x_root, y_root, k)
     x_weights, y_weights, singular_values = found
-    # Rounding aside, only a covariance that is drawn in lets them exceed 1.
+    # Singular values exceed 1 only by rounding, unless a covariance is shrunk.
     most = 1.0 if min(keep) == 1 else None
     sign = signs(x_weights, (cov.xx.diagonal() + ridge[0]) ** 0.5)
     return CCASolution(
@@ -130,7 +133,7 @@ def cca(cov, n_components, ridge=(0.0, 0.0), keep=(1.0, 1.0), random_state=None)
 
 
 def matched(cov):
-    """Columns paired as they are and scaled to variance 1: CCA without its rotation.
+    """Columns in their given pairs, scaled to variance 1: CCA without its rotation.
 
     A constant column gets weights of 0.
     """
@@ -143,7 +146,7 @@ def matched(cov):
 
 
 def code_correlations(cov, x_weights, y_weights):
-    """Pearson correlation of each pair of codes of views of these covariances."""
+    """Pearson correlation of each pair of codes, from the covariances of the views."""
     x_var = (x_weights * (cov.xx @ x_weights)).sum(0)
     y_var = (y_weights * (cov.yy @ y_weights)).sum(0)
     return normalised((x_weights * (cov.xy @ y_weights)).sum(0), x_var, y_var)
@@ -162,20 +165,20 @@ def normalised(covariances, x_var, y_var):
 
 
 def canonical_correlations(cov, ridge):
-    """Every canonical correlation of ridge CCA, largest first, for gradients.
+    """All canonical correlations of ridge CCA, largest first, with their gradient.
 
-    The gradient is that of Andrew et al. (2013): it goes through the
-    singular values alone, so equal correlations do not blow it up.
+    The gradient is that of Andrew et al. (2013). It goes only through the singular
+    values, so it stays finite if correlations are equal.
     """
     _, _, T = _whitened(cov, ridge)
     return namespace(T).linalg.svdvals(T)
 
 
 def cca_by(svd, cov, n_components, ridge):
-    """Weights and correlations of ridge CCA by the caller's `svd`, for gradients.
+    """Weights and correlations of ridge CCA by the caller's `svd`, with gradients.
 
-    `svd` gives U (p, r), s (r,) and V (q, r) of T = U diag(s) V', r = min(p, q).
-    Components and signs are those of `cca` where both views have full rank.
+    `svd` returns U (p, r), s (r,) and V (q, r) of T = U diag(s) V', with r = min(p, q).
+    Components and signs are those of `cca` if both views have full rank.
     """
     x_root, y_root, T = _whitened(cov, ridge)
     left, singular, right = (part[..., :n_components] for part in svd(T))
@@ -185,7 +188,7 @@ def cca_by(svd, cov, n_components, ridge):
 
 
 def _whitened(cov, ridge):
-    """Roots of both views and T, by Cholesky factors that ridges make safe."""
+    """Roots of both views, and T. Ridges make the Cholesky factors safe."""
     x_root = Root(factor(_regularised(cov.xx, ridge[0])))
     y_root = Root(factor(_regularised(cov.yy, ridge[1])))
     return x_root, y_root, y_root.whiten(x_root.whiten(cov.xy).T).T
@@ -200,8 +203,9 @@ def inverse(cov, ridge=0.0):
 def _ridged_cca(cov, ridge, keep, k, random_state):
     """CCA by Cholesky factors of keep S + ridge I; None if that might not be safe.
 
-    In directions without variance, where only the ridge stands, the rounding of Sxy
-    passes for a correlation. The components asked for may owe a millionth to it.
+    A direction without variance has only the ridge, and the rounding errors of Sxy look
+    like a correlation there. They may be at most a millionth of the correlations of the
+    requested components.
     """
     scale = ridge[0] ** 0.5 * ridge[1] ** 0.5
     spread = cov.xx.diagonal().sum() ** 0.5 * cov.yy.diagonal().sum() ** 0.5
@@ -228,13 +232,15 @@ def _whitened_cca(cov_xy, x_root, y_root, k):
 
 
 def _lanczos_cca(cov, ridge, keep, k, random_state):
-    """Leading k pairs of weights and correlations by block Lanczos, shifted, inverted.
+    """Leading k pairs of weights and correlations by shifted, inverted block Lanczos.
 
-    With A and B for the regularised covariances, rho² are the eigenvalues of
-    Syx A^-1 Sxy - rho² B. Where they crowd, below 1, those of B - theta C with
-    C = shift B - Syx A^-1 Sxy, which are theta = 1 / (shift - rho²), lie apart.
-    None if C is not positive, as with keep < 1 rho may exceed 1, or if a rho² is too
-    small for theta to tell it from 0.
+    Let A and B be the regularised covariances. Then rho² are the eigenvalues of
+    Syx A^-1 Sxy - rho² B, which lie close together just below 1. With
+    C = shift B - Syx A^-1 Sxy, the eigenvalues of B - theta C are
+    theta = 1 / (shift - rho²), and these lie far apart there.
+
+    The result is None if C is not positive, because rho may exceed 1 with keep < 1. It
+    is also None if a rho² is so small that theta does not distinguish it from 0.
     """
     if cov.xy.shape[0] < cov.xy.shape[1]:
         swapped = Covariances(cov.yy, cov.xx, cov.xy.T)
@@ -246,7 +252,7 @@ def _lanczos_cca(cov, ridge, keep, k, random_state):
     x_root = Root(lower)
     M = x_root.whiten(dense(cov.xy))
     C = _regularised(cov.yy, _SHIFT * ridge[1], _SHIFT * keep[1])
-    # Into the triangle that _cholesky reads, so that M'M never stands beside C.
+    # Write into the triangle that _cholesky reads, so that no memory is needed for M'M.
     C = blas.dsyrk(-1.0, M.T, beta=1.0, c=C.T, overwrite_c=True).T
     del M
     lower = _cholesky(C, overwrite=True)
@@ -276,7 +282,7 @@ def top_svd(T, k):
             return left, singular, right
         squares, right = largest_eigenpairs(T.T @ T, k)
         triplets = _from_squares(T @ right, squares, right)
-        # Squaring costs the small ones half of their digits.
+        # Squaring costs small singular values half of their digits.
         if triplets[1][-1] > 1e-3 * triplets[1][0]:
             return triplets
     left, singular, right = namespace(T).linalg.svd(T, full_matrices=False)
@@ -290,7 +296,7 @@ def _from_squares(images, squares, right):
 
 
 def signs(weights, deviations):
-    """1 or -1 a column, which makes its largest standardised weight positive."""
+    """1 or -1 for each column, to make its largest standardised weight positive."""
     xp = namespace(weights)
     standardised = weights * deviations[:, None]
     largest = abs(standardised).argmax(0)
@@ -298,28 +304,28 @@ def signs(weights, deviations):
 
 
 def _regularised(cov, ridge, keep=1.0):
-    """Array of keep cov + ridge I, a new one."""
+    """The matrix keep cov + ridge I, as a new array."""
     regularised = dense(cov * keep)
     namespace(regularised).einsum("ii->i", regularised)[:] += ridge
     return regularised
 
 
 def _range_root(cov, ridge=0.0, keep=1.0):
-    """Inverse root of keep cov + ridge I in the range of cov, which sets its rank."""
+    """Inverse root of keep cov + ridge I in the range of cov, with the rank of cov."""
     cov = dense(cov)
     basis = _range_basis(cov)
     if basis is None:
         return Root(factor(_regularised(cov, ridge, keep)))
     if ridge > 0 and basis.shape[1] > 0:
-        # The basis spans the range in units of the columns, where W lies without a
-        # ridge; the ridge knows no units, and W lies in the range itself.
+        # Without a ridge, W lies in the span of the basis, which depends on the units
+        # of the columns. A ridge ignores units. With it, W lies in the range of cov.
         basis = namespace(cov).linalg.qr(cov @ basis)[0]
     within = keep * (basis.T @ cov @ basis) + ridge * (basis.T @ basis)
     return Root(factor(within), basis)
 
 
 def _range_basis(cov):
-    """Basis (p, rank) of the range of `cov`, white under it; None at full rank."""
+    """Basis W (p, rank) of the range of `cov`, W' cov W = I; None at full rank."""
     xp = namespace(cov)
     unit, scale = _unit_diagonal(cov)
     if _cholesky(unit) is not None:
@@ -330,11 +336,12 @@ def _range_basis(cov):
 
 
 def factor(cov):
-    """Lower Cholesky factor of `cov`, or of what it is but for rounding."""
+    """Lower Cholesky factor of `cov`, which rounding may have made singular."""
     unit, scale = _unit_diagonal(cov)
     lower, shift = _cholesky(unit), 4 * _rounding(cov)
-    # Singular up to rounding: about the least that makes it positive definite. Products
-    # of columns of unlike units err by more than its own size tells.
+    # If it is singular up to rounding, add about the least that makes it positive
+    # definite. If columns have very different units, the errors of their products are
+    # larger than the size of the matrix tells.
     while lower is None and shift < 10 * len(cov):
         lower = _cholesky(_regularised(unit, shift), overwrite=True)
         shift *= 10
@@ -344,9 +351,9 @@ def factor(cov):
 
 
 def _unit_diagonal(cov):
-    """`cov` in units of its columns' deviations, so that its rank ignores theirs.
+    """`cov` scaled to a diagonal of 1, so that its rank ignores units; and the scale.
 
-    A column without variance keeps a row and column of zeros.
+    A column without variance has a row and a column of zeros.
     """
     scale = unit_scale(cov.diagonal())
     live = cov.diagonal() > LEAST_VARIANCE
@@ -359,7 +366,7 @@ def _rounding(cov):
 
 
 def _pad_columns(a, n_columns):
-    """Zero columns on the right of `a`, up to `n_columns`."""
+    """`a` with columns of zeros added on the right, `n_columns` in all."""
     xp = namespace(a)
     missing = n_columns - a.shape[1]
     if missing == 0:
@@ -369,7 +376,7 @@ def _pad_columns(a, n_columns):
 
 
 def _cholesky(cov, overwrite=False):
-    """Lower Cholesky factor, or None where that is no safe inverse."""
+    """Lower Cholesky factor, or None if it cannot be inverted safely."""
     variances = cov.diagonal() + 0.0
     if is_tensor(cov):
         lower, info = namespace(cov).linalg.cholesky_ex(cov)
@@ -377,11 +384,12 @@ def _cholesky(cov, overwrite=False):
             return None
     else:
         try:
-            # The transpose is as LAPACK wants it: the factor may take its place.
+            # LAPACK wants matrices by columns, as the transpose is. So it may overwrite
+            # the transpose with the factor.
             lower = cholesky(cov.T, overwrite_a=overwrite, check_finite=False).T
         except np.linalg.LinAlgError:
             return None
-    # The square of a pivot is what the columns before it leave of a column.
+    # A squared pivot is the variance that the earlier columns leave of a column.
     left = lower.diagonal() ** 2
     return lower if (left > _rounding(cov) * variances).all() else None
 
@@ -392,9 +400,9 @@ def _solve_triangular(lower, b, transposed=False):
         triangle = lower.T if transposed else lower
         return namespace(lower).linalg.solve_triangular(triangle, b, upper=transposed)
     if b.size == 0:
-        return b  # BLAS refuses it
-    # BLAS wants columns in a row, so it is told the problem of the transposes, without
-    # copies: L' is upper, and stands on the left or, for the transpose of b, the right.
+        return b  # BLAS does not accept it
+    # BLAS wants matrices by columns. To avoid copies, it gets the transposes. L' is an
+    # upper triangle. It stands on the left, or on the right if b is transposed.
     if b.flags.f_contiguous:
         return blas.dtrsm(1.0, lower.T, b, trans_a=not transposed)
     return blas.dtrsm(1.0, lower.T, b.T, side=1, trans_a=transposed).T

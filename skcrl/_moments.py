@@ -1,7 +1,7 @@
-"""Moments of two views, and what takes their rows block by block.
+"""Moments of two views, and other functions that take their rows block by block.
 
-Arrays in give arrays out; tensors in give tensors out, on their device and with
-their gradient.
+Functions of arrays return arrays. Functions of tensors return tensors, on their device
+and with their gradient.
 """
 
 from functools import reduce
@@ -44,11 +44,11 @@ class Covariances(NamedTuple):
 
 
 def moments(X, Y, block_rows=_BLOCK_ROWS, weights=None):
-    """Moments of paired rows in float64, in blocks: memory does not grow with n.
+    """Moments of paired rows in float64, in blocks, so memory does not grow with n.
 
     Each block is centred on its own mean before it is squared, so a column with
-    mean 1e6 and deviation 1 loses nothing to cancellation. A row of weight w, above
-    0, counts as w rows.
+    mean 1e6 and deviation 1 loses nothing to cancellation. A row of weight w counts as
+    w rows; weights are above 0.
     """
     blocks = [slice(i, i + block_rows) for i in range(0, len(X), block_rows)]
     return reduce(
@@ -63,8 +63,8 @@ def moments(X, Y, block_rows=_BLOCK_ROWS, weights=None):
 def merge_moments(a, b):
     """Moments of two disjoint sets of rows together.
 
-    Chan, Golub and LeVeque (1979): the sums of products add up but for
-    the outer product of the difference of the means.
+    The formula is that of Chan, Golub and LeVeque (1979). The sums of products are
+    added, and a multiple of the outer product of the difference of the means.
     """
     n = a.n + b.n
     dx, dy = b.x_mean - a.x_mean, b.y_mean - a.y_mean
@@ -80,10 +80,11 @@ def merge_moments(a, b):
 
 
 def without_rows(m, part):
-    """Moments of the rows of `m` that are not those of `part`, of dense views."""
+    """Moments of the rows of `m` without those of `part`, for dense views."""
     n = m.n - part.n
     dx, dy = part.x_mean - m.x_mean, part.y_mean - m.y_mean
-    # From the mean of the rows that stay to that of the part.
+    # This factor accounts for the difference between the mean of the part and the mean
+    # of the rows that stay.
     share = m.n * part.n / n
     return Moments(
         n,
@@ -96,7 +97,7 @@ def without_rows(m, part):
 
 
 def cross_moments(A, B, weights=None):
-    """Cross moments of arrays, of which B may be sparse, in float64.
+    """Cross moments in float64 of two arrays, of which B may be sparse.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def cross_moments(A, B, weights=None):
     n = float(weights.sum())
     a_mean = weights @ A / n
     b_mean = inner(weights[:, None], B)[0] / n
-    # What is centred needs no centring of the other.
+    # If one array is centred, the other need not be.
     return CrossMoments(n, a_mean, b_mean, inner((A - a_mean) * weights[:, None], B))
 
 
@@ -117,7 +118,7 @@ def merge_cross(a, b):
     """Cross moments of two disjoint sets of rows together."""
     n = a.n + b.n
     da, db = b.a_mean - a.a_mean, b.b_mean - a.b_mean
-    # Products with wide sparse views are large: one array is made of them.
+    # Products with wide sparse views are large, so they are added up in one array.
     ab = np.outer(da * (a.n * b.n / n), db)
     ab += a.ab
     ab += b.ab
@@ -127,7 +128,8 @@ def merge_cross(a, b):
 def covariances(m, lost=0):
     """Unbiased covariances; a column that is constant up to rounding has exactly 0.
 
-    They are over n - 1 less the degrees of freedom that were `lost` to covariates.
+    They are normalised by n - 1 - `lost`, where `lost` is the number of degrees of
+    freedom that covariates take.
     """
     share = 1 / max(m.n - 1 - lost, 1)
     cov = Covariances(m.xx * share, m.yy * share, m.xy * share)
@@ -138,7 +140,7 @@ def covariances(m, lost=0):
 
 
 def about(m, x_mean, y_mean):
-    """The same rows' sums of products about other means, of dense views."""
+    """Moments of the same rows about other means, for dense views."""
     dx, dy = m.x_mean - x_mean, m.y_mean - y_mean
     return Moments(
         m.n,
@@ -161,7 +163,7 @@ def uncentred(cov, m, lost=0):
 
 
 def scaled(cov, x_scale, y_scale):
-    """Covariances of views whose columns are multiplied by these."""
+    """Covariances of views whose columns are multiplied by these scales."""
     return Covariances(
         _scaled(cov.xx, x_scale, x_scale),
         _scaled(cov.yy, y_scale, y_scale),
@@ -177,9 +179,9 @@ def square_norm(M):
 def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
     """(X - mean) @ weights in float64, in blocks, returned in the dtype of X.
 
-    Centring first costs a copy of a block and saves the digits that
-    X @ weights - mean @ weights would lose when a mean is large. `out` may be X itself
-    if the weights are square.
+    Rows are centred before the product. This costs a copy of each block, but saves the
+    digits that X @ weights - mean @ weights would lose if a mean is large. `out` may be
+    X itself if the weights are square.
     """
     if out is None:
         out = empty((len(X), weights.shape[1]), X)
@@ -189,7 +191,7 @@ def project(X, mean, weights, out=None, block_rows=_BLOCK_ROWS):
 
 
 def inner(A, B, block_rows=_BLOCK_ROWS):
-    """A'B in float64, in blocks: neither array is copied whole."""
+    """A'B in float64, in blocks, so neither array is copied as a whole."""
     blocks = (
         A[i : i + block_rows].astype(np.float64).T @ B[i : i + block_rows]
         for i in range(0, len(A), block_rows)
@@ -208,19 +210,20 @@ def dense(M):
 def varies(n, mean, sums_of_products):
     """1.0 for each column whose spread exceeds the rounding of its mean, else 0.0."""
     xp = namespace(mean)
-    # Adding up a block errs by this much at most, a constant column's above all.
+    # The sum of a block has at most this rounding error. It is largest if the column is
+    # constant.
     rounding = min(n, _BLOCK_ROWS) * np.finfo(np.float64).eps * mean
     spread = sums_of_products.diagonal() > n * rounding**2
     return xp.where(spread, xp.ones_like(mean), xp.zeros_like(mean))
 
 
 def products_block(M, rows, columns):
-    """Block of sums of products, of the kind that they are of."""
+    """Block of sums of products; sparse products stay sparse."""
     return M.block(rows, columns) if isinstance(M, SparseProducts) else M[rows, columns]
 
 
 def less(M, left, right):
-    """M - left right', a new one; sparse products stay sparse."""
+    """M - left right' as a new matrix; sparse products stay sparse."""
     if isinstance(M, SparseProducts):
         return M.plus(-left, right)
     return M - left @ right.T

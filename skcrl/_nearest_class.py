@@ -1,4 +1,4 @@
-"""What classifiers share that give a sample the class whose code is nearest."""
+"""Shared methods of classifiers that predict the class with the nearest code."""
 
 from numbers import Integral
 
@@ -15,20 +15,21 @@ from sklearn.utils.validation import check_is_fitted
 from skcrl._labels import check_classes_of_rows, check_labels, class_numbers
 from skcrl._typing import Rows
 
-# Margins where the user names none, by the metric.
+# Margin for each metric, if the user sets none.
 MARGINS = {"euclidean": 1.0, "cosine": 0.5}
 
 
 class NearestClassMixin(
     ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 ):
-    """Codes of samples and of classes in one space, and the classes by nearness.
+    """Base of classifiers with codes of samples and of classes in one space.
 
-    An estimator has `classes_`, `n_components_` and `label_embeddings_`, and answers
-    two questions: what are the codes of samples, and how near is each class to each.
+    A final class has `classes_`, `n_components_` and `label_embeddings_`, and
+    implements two methods. `_codes` computes the codes of samples, and `_scores`
+    computes how near each class is to each sample.
     """
 
-    # What the samples are: errors speak of no second view.
+    # There is only one view, so errors do not mention a second view.
     _of_one_view = True
 
     classes_: np.ndarray
@@ -50,11 +51,11 @@ class NearestClassMixin(
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None: y are the labels."
+                "None: y holds the labels."
             )
 
     def transform(self, X: Rows) -> np.ndarray:
-        """Codes of samples.
+        """Compute codes of samples.
 
         Parameters
         ----------
@@ -64,37 +65,37 @@ class NearestClassMixin(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            In float32 if `X` is, or is of integers that an encoder of yours looks up,
-            else in float64.
+            Codes. They are float32 if `X` is float32, or if it holds integers that your
+            own encoder looks up. Otherwise they are float64.
 
         Raises
         ------
         ValueError
-            If `X` is no valid input, or not as wide as in ``fit``.
+            If `X` is not valid, or has another number of features than in ``fit``.
         NotFittedError
             If the classifier is not fitted.
         """
         return self._codes(X)
 
     def transform_y(self, y: ArrayLike) -> np.ndarray:
-        """Codes of labels, in the space of the codes of samples.
+        """Compute codes of labels, in the space of the codes of samples.
 
-        So :class:`~skcrl.CrossViewRetriever` finds samples by a label.
+        With them, :class:`~skcrl.CrossViewRetriever` can find samples by a label.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Labels, of classes that ``fit`` learned.
+            Labels of classes that ``fit`` learned.
 
         Returns
         -------
         U : ndarray of shape (n_samples, n_components)
-            Rows of `label_embeddings_`.
+            Codes, which are rows of `label_embeddings_`.
 
         Raises
         ------
         ValueError
-            If a label is of no class that ``fit`` learned.
+            If a label is not a class that ``fit`` learned.
         """
         check_is_fitted(self)
         numbers = class_numbers(self._labels(y), self.classes_, "y")
@@ -102,7 +103,7 @@ class NearestClassMixin(
         return _wrap_data_with_container("transform", codes, y, self)
 
     def decision_function(self, X: Rows) -> np.ndarray:
-        """Nearness of each class to each sample, the higher the nearer.
+        """Compute how near each class is to each sample; higher is nearer.
 
         Parameters
         ----------
@@ -112,14 +113,14 @@ class NearestClassMixin(
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            Minus the squared Euclidean distances of codes, or their cosines, in the
-            order of `classes_`. Of two classes the score of the second less that of the
-            first.
+            Negative squared Euclidean distances of the codes, or their cosines, with
+            classes in the order of `classes_`. If there are only two classes, the
+            result is the score of the second class minus that of the first.
 
         Raises
         ------
         ValueError
-            If `X` is no valid input, or not as wide as in ``fit``.
+            If `X` is not valid, or has another number of features than in ``fit``.
         NotFittedError
             If the classifier is not fitted.
         """
@@ -127,7 +128,7 @@ class NearestClassMixin(
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def predict(self, X: Rows) -> np.ndarray:
-        """The class whose code is nearest to that of each sample.
+        """Predict the class whose code is nearest to the code of each sample.
 
         Parameters
         ----------
@@ -142,7 +143,7 @@ class NearestClassMixin(
         Raises
         ------
         ValueError
-            If `X` is no valid input, or not as wide as in ``fit``.
+            If `X` is not valid, or has another number of features than in ``fit``.
         NotFittedError
             If the classifier is not fitted.
         """
@@ -150,27 +151,27 @@ class NearestClassMixin(
         return self.classes_[nearest]
 
     def predict_top_k(self, X: Rows, k: int | None = None) -> np.ndarray:
-        """The k classes nearest to each sample, the nearest first.
+        """Find the k classes that are nearest to each sample, the nearest first.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Samples.
         k : int or None, default=None
-            How many classes, from 1 to all. None stands for 5, or for all if there are
+            Number of classes, from 1 to all. None means 5, or all classes if there are
             fewer.
 
         Returns
         -------
         labels : ndarray of shape (n_samples, k)
-            Classes; of equally near ones, the first in `classes_` first.
-            :func:`skcrl.metrics.hit_at_k` measures how often the right one is among
+            Classes. If several are equally near, they are in the order of `classes_`.
+            :func:`skcrl.metrics.hit_at_k` measures how often the right class is among
             them.
 
         Raises
         ------
         ValueError
-            If `k` is out of its bounds.
+            If `k` is out of range.
         """
         check_is_fitted(self)
         n_classes = len(self.classes_)
@@ -185,7 +186,7 @@ class NearestClassMixin(
         return self.classes_[order[:, :k]]
 
     def _check_classes(self, n_classes):
-        """Raise ValueError unless `classes_` of a file are so many, in order."""
+        """Raise ValueError unless `classes_` are `n_classes` sorted labels."""
         classes = check_labels(self.classes_, "its classes_")
         are_sorted = np.array_equal(classes, np.unique(classes))
         if classes.shape != (n_classes,) or not are_sorted:
@@ -202,7 +203,7 @@ class NearestClassMixin(
 
 
 def learned_classes(labels, estimator):
-    """Classes among labels, sorted, of which there must be two."""
+    """Classes of the labels, sorted; there must be at least two."""
     classes = np.unique(labels)
     if len(classes) < 2:
         raise ValueError(

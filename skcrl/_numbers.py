@@ -1,4 +1,4 @@
-"""Arrays of numbers that a measure is taken of."""
+"""Checks of arrays of numbers."""
 
 import numpy as np
 from sklearn.utils.validation import check_array
@@ -7,21 +7,22 @@ from skcrl._views import kind_of
 
 
 def check_numbers(array, name, *, remedy=None, **checks):
-    """`array` in float64, by scikit-learn's checks, without a warning before an error.
+    """`array` in float64, after scikit-learn's checks, which warn of nothing here.
 
     Parameters
     ----------
     array : array-like or tensor
-        In any container that may be a view.
+        Any container that a view may come in.
     name : str
         Name of the argument, for errors.
     remedy : str or None, default=None
-        Sentence that says what to do about NaN, for the error, which then names the
-        first cell, too.
+        Sentence for the error that says what to do about NaN. With it, the error also
+        says where the first NaN is.
     **checks : dict
-        For :func:`sklearn.utils.check_array`.
+        Arguments of :func:`sklearn.utils.check_array`.
     """
-    # Large numbers of both signs add up to NaN there, which is looked into.
+    # In these checks, large numbers of both signs may add up to NaN. scikit-learn then
+    # looks at each number.
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = kind_of(array, name).numbers(array, name)
         try:
@@ -43,7 +44,7 @@ def _first_missing(numbers, columns):
 
 
 def require_squares(array, name):
-    """Raise ValueError if the squares of finite numbers are not finite together."""
+    """Raise ValueError if the sum of the squares of finite numbers is not finite."""
     with np.errstate(over="ignore"):
         if not np.isfinite(np.square(array).sum()):
             raise ValueError(

@@ -1,6 +1,8 @@
-"""Origins amid the rows of a view: far from 0 squares drown what rows differ by.
+"""Move the origin of a view to the medians of its columns.
 
-A sparse view is never dense: a median of a column that is mostly 0 is 0.
+If columns are far from 0, the rounding errors of their squares are larger than the
+differences between rows. The median of a column that is mostly 0 is 0, so sparse views
+stay sparse.
 """
 
 import numpy as np
@@ -11,7 +13,7 @@ _ENTRIES = 2**20
 
 
 def column_medians(view, weights=None):
-    """A middle entry of each column in float64; of an even number the upper one."""
+    """Median of each column in float64; of two middle entries it is the upper one."""
     weights = np.ones(view.shape[0]) if weights is None else weights
     half = weights.sum() / 2
     if not sparse.issparse(view):
@@ -20,7 +22,7 @@ def column_medians(view, weights=None):
         columns = np.arange(view.shape[1])
         return view[order[middle, columns], columns].astype(np.float64)
     medians = np.zeros(view.shape[1])
-    # Others are 0 in more than half of the rows.
+    # The other columns are 0 in more than half of the rows.
     full = np.flatnonzero(_n_stored(view) * weights.max() >= half)
     full = full[(view[:, full] != 0).T @ weights >= half]
     medians[full] = column_medians(view[:, full].toarray(), weights)
@@ -32,13 +34,14 @@ def _n_stored(view):
     if view.format == "csc":
         return np.diff(view.indptr)
     counts = np.zeros(view.shape[1], dtype=np.int64)
-    for part in gen_batches(view.nnz, _ENTRIES):  # bincount widens all of its indices
+    # In parts, because bincount makes a copy of its indices in 64 bits.
+    for part in gen_batches(view.nnz, _ENTRIES):
         counts += np.bincount(view.indices[part], minlength=len(counts))
     return counts
 
 
 def shifted(view, origin):
-    """A view in float64 about another origin; sparse if it was."""
+    """A view in float64 minus another origin; a sparse view stays sparse."""
     view = view.astype(np.float64, copy=False)
     if origin is None or not origin.any():
         return view
@@ -46,7 +49,7 @@ def shifted(view, origin):
         return view - origin
     n, columns = view.shape[0], np.flatnonzero(origin)
     starts = len(columns) * np.arange(n + 1)
-    # scikit-learn takes indices of 32 bits, as those of the view are.
+    # Parts of scikit-learn need indices of 32 bits, which the view has.
     columns, starts = (a.astype(view.indices.dtype) for a in (columns, starts))
     origins = sparse.csr_array(
         (np.tile(origin[columns], n), np.tile(columns, n), starts), shape=view.shape
@@ -55,9 +58,9 @@ def shifted(view, origin):
 
 
 def about_medians(view, weights):
-    """A view about the medians of its columns if it is sparse, and those medians.
+    """A sparse view minus the medians of its columns, and those medians.
 
-    A dense one stays about 0, and as it is.
+    A dense view is returned as it is, with the origin 0.
     """
     if not sparse.issparse(view):
         return view, 0.0

@@ -1,10 +1,10 @@
-"""Reprs of named results in a line."""
+"""Reprs of named results in one line."""
 
 import numpy as np
 
 
 def short_repr(result):
-    """Repr of a named tuple: its short arrays in three digits, the shape of others."""
+    """Repr of a named tuple, with three digits of short arrays and shapes of others."""
     fields = zip(result._fields, result, strict=True)
     parts = ", ".join(f"{name}={_short(value)}" for name, value in fields)
     return f"{type(result).__name__}({parts})"

@@ -1,18 +1,20 @@
-"""Scores of what is common and what is individual in a sample, as algebra of its codes.
+"""Common and individual scores of samples, computed from their codes.
 
-Written once for NumPy arrays and for torch tensors, with their gradient.
+The functions are written once for NumPy arrays and for torch tensors, which keep their
+gradient.
 """
 
 from skcrl._arrays import namespace
 
-# A remainder shorter than so many roundings of its code counts as zero.
+# A remainder is zero if it is shorter than this many rounding errors of its code.
 _ROUNDINGS = 100
 
 
 def common_scores(zx, zy, kind="product"):
     """(z1 . z2) times the cosine of z1 and z2 (eq. 4 of MUC2M), or the cosine alone.
 
-    Of zx, zy (n, k); a sample with a code of zeros has score 0, and gradient 0.
+    The codes `zx` and `zy` are (n, k). A sample with a code of zeros has score 0 and
+    gradient 0.
     """
     dot = _dot(zx, zy)
     cosine = dot * _inverse_length(zx) * _inverse_length(zy)
@@ -22,7 +24,8 @@ def common_scores(zx, zy, kind="product"):
 def individual_scores(w, zx, zy):
     """Length of (I - QQ')w, with Q an orthonormal basis of z1 and z2 of the sample.
 
-    Of w, zx, zy (n, k). Gradients take Q for a constant (proposition 7.2 of MUC2M).
+    The codes `w`, `zx` and `zy` are (n, k). For gradients, Q is a constant (proposition
+    7.2 of MUC2M).
     """
     rest = w
     for q in _basis(_constant(zx), _constant(zy)):
@@ -32,10 +35,10 @@ def individual_scores(w, zx, zy):
 
 
 def _basis(zx, zy):
-    """Two orthonormal vectors a sample, or zeros where the codes span fewer."""
+    """Two orthonormal vectors for each sample; zeros if its codes span fewer."""
     first = zx * _inverse_length(zx)[:, None]
     rest = zy
-    for _ in range(2):  # the second time takes what rounding left
+    for _ in range(2):  # the second time removes what rounding left
         rest = rest - _dot(first, rest)[:, None] * first
     spans = _is_more_than_rounding(rest, zy)
     return first, rest * (_inverse_length(rest) * spans)[:, None]
@@ -55,7 +58,7 @@ def _inverse_length(a):
 
 
 def _positive(squares):
-    # 1 in place of 0, whose root has no derivative.
+    # Replace 0 by 1, because the root of 0 has no derivative.
     xp = namespace(squares)
     return xp.where(squares > 0, squares, xp.ones_like(squares))
 

@@ -1,4 +1,4 @@
-"""Products of sparse views, centred without ever being dense."""
+"""Products of sparse views, which are centred without becoming dense."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,15 @@ from scipy.linalg.blas import dgemm
 
 
 class SparseProducts(NamedTuple):
-    """The matrix products - left right', in which `products` alone is large, and sparse.
+    """The matrix products - left right', of which `products` is large and sparse.
 
-    With A'B for `products`, n times the means of A for `left` and those of B for
-    `right`, these are the centred products of A and B: centring fills a sparse matrix,
-    so it is done in each product with a dense one instead.
-    """  # noqa: E501
+    If `products` is A'B, `left` is n times the means of A and `right` is the means of
+    B, this is the matrix of the centred products of A and B. Centring would fill a
+    sparse matrix with numbers, so it is done in each product with a dense matrix.
+    """
 
     products: sparse.csr_array  # (p, q)
-    left: np.ndarray  # (p, r), of few columns
+    left: np.ndarray  # (p, r), with few columns
     right: np.ndarray  # (q, r)
 
     @property
@@ -36,13 +36,13 @@ class SparseProducts(NamedTuple):
         return SparseProducts(self.products * number, self.left * number, self.right)
 
     def block(self, rows, columns):
-        """These rows and columns, slices of them."""
+        """Block of these rows and columns, both of which are slices."""
         return SparseProducts(
             self.products[rows, columns], self.left[rows], self.right[columns]
         )
 
     def plus(self, left, right):
-        """Sum with left right', of a few columns each."""
+        """Sum with left right', which have few columns each."""
         return SparseProducts(
             self.products,
             np.column_stack([self.left, -left]),
@@ -58,11 +58,11 @@ class SparseProducts(NamedTuple):
         )
 
     def diagonal(self):
-        """Diagonal; 0 where the difference is rounding."""
+        """Diagonal; an entry is 0 if it is only rounding error."""
         products = self.products.diagonal()
         diagonal = products - (self.left * self.right).sum(axis=1)
         rounding = 1e4 * np.finfo(np.float64).eps * products
-        # What overflowed stays, to be found.
+        # What overflowed stays, so that `require_finite` finds it.
         return np.where(diagonal <= rounding, 0.0, diagonal)
 
     def square_norm(self):

@@ -1,4 +1,4 @@
-"""Validation of two views, and of the state that a failed call must not touch."""
+"""Validation of views and parameters; a failed call leaves an estimator as it was."""
 
 import os
 from contextlib import contextmanager
@@ -25,21 +25,21 @@ from skcrl._views import check_paired, common_kind, kind_of
 from skcrl._views._dask import aligned, check_dask
 from skcrl._views._texts import holds
 
-# What errors call the two sides.
+# Names of the two sides in errors.
 NAMES = {"x": "X", "y": "y"}
-# Types in which a view is left.
+# Types that a view keeps.
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
-# What `n_jobs` may be, for `validate_params`: far beyond, joblib overflows.
+# Valid values of `n_jobs`, for `validate_params`. joblib overflows for far larger ones.
 N_JOBS = [Interval(Integral, -(2**15), 2**15, closed="both"), None]
 
 
 def check_loaded(arrays):
-    """Raise ValueError for fitted arrays that are not finite or of another shape.
+    """Raise ValueError if a fitted array is not finite or has the wrong shape.
 
     Parameters
     ----------
     arrays : dict of str to (array, shape)
-        Each with the shape that it must be of.
+        Arrays by name, each with the shape that it must have.
     """
     for name, (array, shape) in arrays.items():
         array = untensored(array)
@@ -53,11 +53,11 @@ def check_loaded(arrays):
 
 
 def check_loaded_integers(flags):
-    """Raise ValueError for what does not say which views are of integers."""
+    """Raise ValueError if `flags` do not say which views hold integers."""
     if not isinstance(flags, dict) or any(
         side not in NAMES or not isinstance(flag, bool) for side, flag in flags.items()
     ):
-        raise ValueError("it does not say of which views integers are looked up")
+        raise ValueError("it does not say in which views integers are looked up")
 
 
 @contextmanager
@@ -76,14 +76,14 @@ def restored_on_error(estimator):
 
 
 def cached(function, memory):
-    """`function` behind the cache that `memory` is, a path to, or None for none."""
+    """`function` with a joblib cache: `memory` is the cache, its path, or None."""
     if isinstance(memory, os.PathLike):
         memory = os.fspath(memory)
     return check_memory(memory).cache(function)
 
 
 def random_source(random_state):
-    """RandomState to draw from; with None a fresh one, never NumPy's global."""
+    """RandomState to draw from; with None a new one, and never NumPy's global one."""
     if random_state is None:
         return np.random.RandomState()
     return check_random_state(random_state)
@@ -95,8 +95,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     Parameters
     ----------
     estimator : TwoViewTransformer
-        With ``reset=True`` it learns the shapes and column names of both views, else
-        the views must match what it learned.
+        With ``reset=True`` it learns the shapes and column names of both views.
+        Otherwise the views must match what it learned.
     X : array-like of shape (n_samples, n_features_x)
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
     reset : bool
@@ -106,8 +106,8 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
     -------
     X, y : ndarray of shape (n_samples, ...), CSR array or Dask array; CSC arrays too
         where the estimator takes them
-        In float32 where they came in float32, else in float64; Dask arrays as they
-        are. A one-dimensional `y` is a column.
+        They are float32 if they came as float32, and float64 otherwise. Dask arrays
+        stay as they are. A one-dimensional `y` becomes a column.
     """
     require_y(estimator, y)
     checks = {"reset": reset, "ensure_min_samples": min_samples}
@@ -122,7 +122,7 @@ def check_pair(estimator, X, y, *, reset, min_samples=1):
 
 
 def complete_rows(estimator, X, y, has_x, has_y, *, min_samples):
-    """Rows of validated views of which neither is missing, `min_samples` of them."""
+    """Rows of validated views in which no view is missing, at least `min_samples`."""
     complete = has_x & has_y
     n_complete = complete.sum()
     if n_complete < min_samples:
@@ -143,16 +143,16 @@ def require_y(estimator, y):
 
 
 def check_weights(X, y, sample_weight):
-    """Rows that weigh something.
+    """Rows with a weight above 0.
 
     Returns
     -------
     X, y : as they came, without rows of weight 0
-        Dask arrays keep them.
+        Dask arrays keep these rows.
     weights : ndarray of shape (n_kept,) or None
-        None if each weighs one.
+        None if all weights are 1.
     kept : ndarray of bool of shape (n_samples,) or slice
-        Which rows are left, as an index of them.
+        Index of the rows that are left.
     """
     everything = slice(None)
     weights = check_weights_beside(X, sample_weight)
@@ -163,7 +163,7 @@ def check_weights(X, y, sample_weight):
 
 
 def check_weights_beside(X, sample_weight):
-    """Weights (n_samples,) of the rows of X, None if each weighs one."""
+    """Weights (n_samples,) of the rows of X; None if all are 1."""
     if sample_weight is None:
         return None
     if np.isnan(X.shape[0]):
@@ -182,14 +182,14 @@ def check_weights_beside(X, sample_weight):
     with np.errstate(over="ignore"):
         if not isfinite(float(weights.sum())):
             raise ValueError(
-                "The sum of sample_weight overflows: it says how many samples each row "
-                "stands for, so divide all weights by one number."
+                "The sum of sample_weight overflows. The weights say how many samples "
+                "each row stands for. Divide all of them by the same number."
             )
     return None if (weights == 1).all() else weights
 
 
 def require_samples(weights):
-    """Raise ValueError unless weights stand for samples that can be counted."""
+    """Raise ValueError unless weights add up to more than 1."""
     total = weights.sum()
     if not total > 1:
         raise ValueError(
@@ -199,7 +199,7 @@ def require_samples(weights):
 
 
 def per_view(name, value, is_valid, expected):
-    """An (x, y) pair of valid values from `value`, one for both views or a pair."""
+    """An (x, y) pair of valid values; `value` is such a pair, or one for both views."""
     pair = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(pair) != 2 or not all(map(is_valid, pair)):
         raise ValueError(
@@ -209,25 +209,25 @@ def per_view(name, value, is_valid, expected):
 
 
 def check_ridge(reg):
-    """Ridge of either view."""
+    """Ridges of both views, checked."""
     return per_view("reg", reg, _is_ridge, "a finite number that is not negative")
 
 
 def check_positive_ridge(reg):
-    """Ridge of either view, where covariances are inverted that may have no rank."""
+    """Positive ridges of both views, checked, for covariances that may be singular."""
     return check_positive_pair("reg", reg)
 
 
 def check_positive_pair(name, value):
-    """Positive numbers of either view."""
+    """Positive numbers of both views, checked."""
     return per_view(name, value, _is_positive, "a finite positive number")
 
 
 def is_finite(value):
-    """Whether a parameter is a number that float64 holds."""
+    """Whether a parameter is a finite number that fits into float64."""
     try:
         return isinstance(value, Real) and isfinite(float(value))
-    except OverflowError:  # of a whole number
+    except OverflowError:  # a whole number that is too large
         return False
 
 
@@ -249,20 +249,20 @@ def check_view(estimator, view, side, reset=False):
     nowhere = np.flatnonzero(kind_of(view).missing_rows(view))
     if len(nowhere):
         raise ValueError(
-            f"{len(nowhere)} rows of {NAMES[side]} are NaN throughout, the first is "
-            f"row {nowhere[0]}, and have no codes of their own: drop them, or pass "
+            f"{len(nowhere)} rows of {NAMES[side]} hold only NaN, the first is row "
+            f"{nowhere[0]}, so they have no codes of their own. Drop them, or pass "
             "both views to transform_joint, reconstruct or impute."
         )
     return view
 
 
 def check_table(estimator, view, side, *, reset, allow_nd):
-    """One view as a transformer is to have it, whose columns may be of any kind.
+    """One view for a transformer; its columns may be of any kind.
 
     Returns
     -------
-    view : ndarray or CSR array of n_samples rows, or the data frame that it was
-        Of any type, NaN among it; a one-dimensional `y` is a column.
+    view : ndarray or CSR array of n_samples rows, or the given data frame
+        It may have any type, and may hold NaN. A one-dimensional `y` becomes a column.
     """
     name, min_samples = NAMES[side], 2 if reset else 1
     kind = kind_of(view, name)
@@ -286,12 +286,12 @@ def check_table(estimator, view, side, *, reset, allow_nd):
 
 
 def check_available(estimator, X, y, *, reset=False, min_samples=1):
-    """Views of which rows, or all of one, may be missing.
+    """Views in which rows may be missing, or one of which may be missing.
 
     Returns
     -------
     X, y : ndarray, CSR array or None
-        As from `check_pair`; a row that is missing is all NaN. Others are NaN in part
+        As from `check_pair`. A missing row holds only NaN. Other rows may hold some NaN
         if the estimator accepts gaps.
     has_x, has_y : ndarray of bool, shape (n_samples,)
     """
@@ -300,8 +300,8 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
         raise ValueError("X and y are both None: pass at least one view.")
     if any(kind_of(v, NAMES[side]).library == "dask" for side, v in views.items()):
         raise ValueError(
-            "Dask arrays go into fit, partial_fit, transform, transform_y and predict "
-            "alone: map other methods over the blocks of rows, with map_blocks."
+            "Only fit, partial_fit, transform, transform_y and predict take Dask "
+            "arrays. Apply other methods to the blocks of rows, with map_blocks."
         )
     arrays = {
         side: _check_numbers(
@@ -332,7 +332,7 @@ def check_available(estimator, X, y, *, reset=False, min_samples=1):
 
 
 def require_samples_somewhere(there):
-    """Raise ValueError for samples that are not there in any view."""
+    """Raise ValueError if there are samples that both views lack."""
     nowhere = np.flatnonzero(~there)
     if len(nowhere):
         raise ValueError(
@@ -347,7 +347,7 @@ def _accepts_gaps(estimator):
 
 
 def float_types(view):
-    """Types that views may have, of the library of `view`; the first is the default."""
+    """Types that views may have, in the library of `view`; the first is the default."""
     xp, _ = get_namespace(view)
     return [xp.float64, xp.float32]
 
@@ -355,7 +355,7 @@ def float_types(view):
 def _check_numbers(estimator, view, side, *, reset, **checks):
     """One view as floats; with ``reset=True`` `estimator` learns its shape and names.
 
-    Either view takes this way. Further `checks` are those of scikit-learn's
+    Both views are checked here. Further `checks` are arguments of scikit-learn's
     check_array.
     """
     n_least = checks.get("ensure_min_samples", 1)
@@ -372,7 +372,7 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
     _refuse_texts(estimator, view, side)
     if not _refuse_namespace(estimator, view):
         view = kind.numbers(view, name)
-    # scikit-learn adds all values up, which for huge ones overflows on the way.
+    # scikit-learn adds up all values. The sum of huge values overflows.
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             view = check_array(
@@ -396,7 +396,8 @@ def _check_numbers(estimator, view, side, *, reset, **checks):
 def _is_in_order(estimator, view, side, n_least):
     """Whether a view is an array that no check can change or refuse.
 
-    So one row is encoded in less time than scikit-learn takes to look at it.
+    Then the checks of scikit-learn are left out. They would take longer than it takes
+    to encode one row.
     """
     prefix = "" if side == "x" else "y_"
     learned = vars(estimator)
@@ -407,16 +408,16 @@ def _is_in_order(estimator, view, side, n_least):
         or len(view) < n_least
         or view.shape[1:] != learned.get("_sample_shapes", {}).get(side)
         or view.shape[1] != learned.get(f"{prefix}n_features_in_")
-        or f"{prefix}feature_names_in_" in learned  # those of the view are missing
+        or f"{prefix}feature_names_in_" in learned  # which an array lacks
         or estimator._integers.get(side)
     ):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        return isfinite(view.sum())  # else it may be the sum alone that is not
+        return isfinite(view.sum())  # if not, perhaps only the sum overflows
 
 
 def _number_types(estimator, view, side, reset):
-    """What a view may be of, by scikit-learn's name for it: integers, some of them."""
+    """The `dtype` of a view for check_array; some estimators keep integers."""
     keeps = estimator._keeps_integers(side)
     are_integers = keeps and kind_of(view).holds_integers(view)
     if reset and are_integers != estimator._integers.get(side, False):
@@ -425,16 +426,17 @@ def _number_types(estimator, view, side, reset):
         return float_types(view)
     if not are_integers:
         raise ValueError(
-            f"{NAMES[side]} was of integers in fit, which an encoder of yours takes "
-            "as they are, and now is not: convert it, with astype(int) say."
+            f"{NAMES[side]} held integers in fit, which your own encoder looks up, but "
+            "now it does not. Convert it to integers, for example with astype(int)."
         )
     return "numeric"
 
 
 def _refuse_missing(estimator, view, side):
-    """Raise ValueError for a dense view with NaN, which says where and what to do.
+    """Raise ValueError if a dense view holds NaN; say where and what to do.
 
-    scikit-learn's own check, which is left with all others, names classifiers.
+    scikit-learn's own error recommends classifiers. Everything else that may be wrong
+    is left to scikit-learn.
     """
     if sparse.issparse(view) or np.ndim(view) == 0:
         return
@@ -456,7 +458,7 @@ def _refuse_missing(estimator, view, side):
             "fill the others from the second view, by impute"
         )
     elif missing[row].all():
-        # Of estimators which then train on such rows.
+        # Estimators with this parameter train on such rows if it is above 0.
         is_at_zero = getattr(estimator, "reconstruction_weight", None) == 0
         raise_it = "raise reconstruction_weight above 0, " if is_at_zero else ""
         remedy = (
@@ -485,7 +487,7 @@ def _check_names(estimator, view, side, reset):
         return
     try:
         names = _get_feature_names(view)
-    except TypeError as error:  # names of several types; it speaks of X
+    except TypeError as error:  # names of several types; the error says X
         raise TypeError(str(error).replace("X.columns", "y.columns")) from None
     if reset:
         vars(estimator).pop("y_feature_names_in_", None)
@@ -502,7 +504,7 @@ def _check_names(estimator, view, side, reset):
 def _check_shape(estimator, view, side, reset):
     """Learn the shape of the samples of a view, or compare it with that of fit.
 
-    Returns the view; a one-dimensional `y` as a column.
+    Returns the view; a one-dimensional `y` becomes a column.
     """
     name = NAMES[side]
     if side == "y":
@@ -560,15 +562,15 @@ def _refuse_texts(estimator, view, side):
             "before them: CrossViewClassifier learns from both views and labels."
         )
         raise ValueError(
-            f"{NAMES[side]} holds strings, and {name} takes numbers. If they are "
-            f"categories, encode them with OneHotEncoder; if they are texts, give "
-            f"ViewPipeline({name}(...), {side}=TfidfVectorizer()), say."
+            f"{NAMES[side]} holds strings, but {name} takes numbers. If they are "
+            f"categories, encode them with OneHotEncoder. If they are texts, use for "
+            f"example ViewPipeline({name}(...), {side}=TfidfVectorizer())."
             f"{labels if side == 'y' else ''}"
         )
 
 
 def check_codes(codes, n_components):
-    """Codes of one view as floats, from which it is to be reconstructed."""
+    """Codes of one view as floats, from which the view will be reconstructed."""
     kind = kind_of(codes, "X")
     if not _is_foreign(codes):
         codes = kind.numbers(codes, "X")
@@ -588,7 +590,10 @@ def _is_foreign(view):
 
 
 def _refuse_namespace(estimator, view):
-    """Whether a view is computed with in its own library, which may be refused."""
+    """Whether to compute in a library of the view that is not NumPy.
+
+    Raises ValueError if the estimator cannot.
+    """
     if not _is_foreign(view):
         return False
     if estimator._accepts_tensors and kind_of(view).library == "torch":

@@ -71,7 +71,7 @@ class TwoViewTransformer(
     # Whether views may be Dask arrays, which are not loaded into memory.
     _accepts_dask = False
 
-    # For each side, whether `fit` kept integers, see `_keeps_integers`.
+    # Whether `fit` kept the integers of each side; see `_keeps_integers`.
     _integers: dict[str, bool] = {}  # noqa: RUF012
 
     def _takes_any_shape(self, side):
@@ -104,7 +104,7 @@ class TwoViewTransformer(
         )
 
     def _codes_of(self, view, side):
-        """Codes of a view as it comes."""
+        """Codes of a view that is not checked yet."""
         return self._encode(self._check_view(view, side), side)
 
     @abstractmethod
@@ -259,7 +259,7 @@ class TwoViewTransformer(
         return self._reconstructed(X, y, to, self._reconstruct)
 
     def _reconstructed(self, X, y, to, reconstruct):
-        """View `to`, or both, that ``reconstruct(X, y, to)`` makes of checked views."""
+        """View `to`, or both, from ``reconstruct(X, y, to)`` of checked views."""
         check_is_fitted(self)
         if to not in ("x", "y", "both"):
             raise ValueError(f"to must be 'x', 'y' or 'both', got {to!r}.")

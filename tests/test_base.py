@@ -129,7 +129,7 @@ def test_missing_views_that_cannot_be(est, views):
     with pytest.raises(ValueError, match="to must be 'x', 'y' or 'both', got 'z'"):
         est.reconstruct(X, to="z")
     X[3, 1] = np.nan
-    with pytest.raises(ValueError, match="X has rows that are NaN in part.* row 3"):
+    with pytest.raises(ValueError, match="X has rows that are partly NaN.* row 3"):
         est.transform_joint(X, y)
     X[3], y[3] = np.nan, np.nan
     with pytest.raises(ValueError, match="1 samples are missing in both.* row 3"):

@@ -418,7 +418,7 @@ def test_impute_fills_the_gaps_alone(estimator, views, trained):
         est.impute(X, np.full_like(y, np.nan))
     if get_tags(est).input_tags.allow_nan:
         return
-    with pytest.raises(ValueError, match="y has rows that are NaN in part"):
+    with pytest.raises(ValueError, match="y has rows that are partly NaN"):
         est.impute(X, _with(y, np.nan))
 
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from skcrl import KernelCCA, LinearCCA, ViewPipeline
 from skcrl.exceptions import DegenerateFitWarning
 
-PERFECT = "correlations_ are 1 whatever the data.*held-out views"
+PERFECT = "correlations_ are 1 for any data.*held-out views"
 SOLVERS = pytest.mark.parametrize("solver", ["covariance", "gram"])
 
 
@@ -26,7 +26,7 @@ def test_a_fit_without_freedom_warns_once(reg, solver, rng):
 
 def test_it_warns_from_the_first_dimension_too_many(rng):
     X, y = rng.standard_normal((30, 20)), rng.standard_normal((30, 10))
-    with pytest.warns(DegenerateFitWarning, match="20 and 10 .* leave 29"):
+    with pytest.warns(DegenerateFitWarning, match="20 and 10 .* only 29"):
         perfect = LinearCCA(1, reg=0).fit(X, y)
     assert perfect.correlations_[0] > 1 - 1e-12
     with warnings.catch_warnings():
@@ -34,7 +34,7 @@ def test_it_warns_from_the_first_dimension_too_many(rng):
         assert LinearCCA(1, reg=0).fit(X, y[:, :9]).correlations_[0] < 1 - 1e-6
         LinearCCA(1, reg=0, center=False).fit(X, y)
     weights = np.arange(30) < 28
-    with pytest.warns(DegenerateFitWarning, match="20 and 9 .* leave 27"):
+    with pytest.warns(DegenerateFitWarning, match="20 and 9 .* only 27"):
         LinearCCA(1, reg=0).fit(X, y[:, :9], sample_weight=weights)
 
 
@@ -59,7 +59,7 @@ def test_views_that_are_equal_or_held_back_do_not_warn(solver, rng):
 def test_a_constant_view_of_linear_cca(center, solver, rng):
     X, y = np.ones((20, 3)), rng.standard_normal((20, 3))
     cca = LinearCCA(3, solver=solver, center=center)
-    with pytest.warns(DegenerateFitWarning, match="X is constant, so that every code"):
+    with pytest.warns(DegenerateFitWarning, match="X is constant, so all codes"):
         cca.fit(X, y)
     np.testing.assert_array_equal(cca.correlations_, 0)
 

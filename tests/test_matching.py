@@ -224,7 +224,7 @@ REFUSED = {
     "a regressor": (
         lambda d: d,
         {"y_classifier": LinearRegression()},
-        "y_classifier must be a classifier, and LinearRegression.. is a regressor",
+        "y_classifier must be a classifier, got the regressor LinearRegression",
     ),
     "no probabilities": (
         lambda d: d,

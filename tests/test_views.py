@@ -150,7 +150,7 @@ NO_NUMBERS = {
     "polars strings": (pl.DataFrame({"t": ["u"] * N}), "Column 't' of y.* OneHotEnc"),
     "polars structs": (
         pl.DataFrame({"s": [{"u": 1, "v": 2}] * N}),
-        "Column 's' of y is of type Struct.*make columns",
+        "Column 's' of y is of type Struct.*Make one column",
     ),
     "dates of Python": ([dt.date(2020, 1, 2)] * N, "y holds .*pandas.to_datetime"),
     "years": (np.arange(N).astype("m8[Y]"), "y holds values of type timedelta64.Y"),

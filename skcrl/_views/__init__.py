@@ -1,8 +1,9 @@
-"""What a view may come as: one kind of container, one file.
+"""The containers in which a view may come: one file for each kind.
 
-``kind_of`` decides the kind once, at the door, and the kind answers whatever depends on
-the container: which numbers it holds, what its columns and rows are called, how rows
-are taken, summed into moments and projected. No other module asks what a view is.
+``kind_of`` decides the kind once, when a view is checked. The kind then knows whatever
+depends on the container: which numbers it holds, what its columns and rows are called,
+and how rows are taken, summed into moments and projected. No other module asks in which
+container a view comes.
 """
 
 from skcrl._views._kinds import common_kind, kind_of

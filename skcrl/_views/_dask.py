@@ -1,4 +1,4 @@
-"""Views as Dask arrays: their rows stay on the workers, their moments come back."""
+"""Views as Dask arrays: rows stay on the workers, and only moments come back."""
 
 import sys
 from functools import partial
@@ -20,15 +20,15 @@ class Dask(Dense):
         return dask_array is not None and isinstance(view, dask_array.Array)
 
     def holds_integers(self, view):
-        """Whether the array is of integers."""
+        """Whether the array holds integers."""
         return view.dtype.kind in "iu"
 
     def gaps(self, view):
-        """None: rows are not looked at before they are computed."""
+        """None, because rows are not looked at before they are computed."""
         return None
 
     def beside(self, view, columns):
-        """Columns of an array or Dask array beside those of the view, rows whole."""
+        """The columns of the view, then those of an array, in chunks of whole rows."""
         from dask import array
 
         if not self.recognises(columns):
@@ -39,7 +39,7 @@ class Dask(Dense):
         return joined.rechunk({1: -1})
 
     def moments(self, X, y, weights=None):
-        """Moments of all rows, block by block on the scheduler that is set."""
+        """Moments of all rows, block by block on the current Dask scheduler."""
         from dask import delayed
 
         sums = [delayed(_block_moments)(*block) for block in _blocks(X, y, weights)]
@@ -73,7 +73,7 @@ class Dask(Dense):
 
 
 def check_dask(view, name, allow_nd=False):
-    """Raise ValueError unless `view` holds numbers and rows that are whole."""
+    """Raise ValueError unless `view` holds numbers, with each row in one chunk."""
     if view.dtype.kind not in "fiub":
         raise ValueError(
             f"{name} is a Dask array of dtype {view.dtype}: convert it to numbers."
@@ -86,23 +86,23 @@ def check_dask(view, name, allow_nd=False):
     for axis in range(1, view.ndim):
         if view.numblocks[axis] > 1:
             raise ValueError(
-                f"{name} is a Dask array in chunks of {view.chunks[axis]} features: "
-                f"rows must be whole. Use {name}.rechunk({{{axis}: -1}})."
+                f"{name} is a Dask array in chunks of {view.chunks[axis]} features, "
+                f"but rows must be whole. Use {name}.rechunk({{{axis}: -1}})."
             )
 
 
 def aligned(X, y, names=("X", "y")):
-    """The second array in the chunks of rows of the first."""
+    """The second array, with its rows in the same chunks as those of the first."""
     x, second = names
     if X.chunks[0] == y.chunks[0]:
         return y
     sizes = X.chunks[0] + y.chunks[0]
     if np.isnan(sizes).any():
         if X.numblocks[0] == y.numblocks[0]:
-            return y  # blocks of unknown lengths are compared when they are there
+            return y  # unknown lengths are compared when the blocks are computed
         raise ValueError(
             f"{x} and {second} have {X.numblocks[0]} and {y.numblocks[0]} chunks of "
-            "unknown lengths: call compute_chunk_sizes() on both."
+            "unknown lengths. Call compute_chunk_sizes() on both."
         )
     if X.shape[0] != y.shape[0]:
         raise ValueError(
@@ -126,8 +126,8 @@ def _block_moments(X, y, weights):
     X, y = _as_floats(X), _as_floats(y)
     if len(X) != len(y):
         raise ValueError(
-            f"A chunk of X has {len(X)} rows and that of y {len(y)}. Rows of X and y "
-            "must be paired."
+            f"A chunk of X has {len(X)} rows, but the chunk of y has {len(y)}. Rows of "
+            "X and y must be paired."
         )
     if weights is not None:
         weighty = weights > 0
@@ -136,7 +136,7 @@ def _block_moments(X, y, weights):
 
 
 def _merged(a, b=None):
-    """Moments of both; None has no rows."""
+    """Moments of both together; None stands for no rows."""
     if a is None or b is None:
         return a if b is None else b
     return _moments.merge_moments(a, b)

@@ -1,4 +1,4 @@
-"""Views as arrays, and as whatever NumPy makes an array of."""
+"""Views as arrays, and as anything else that NumPy can turn into an array."""
 
 import numpy as np
 from sklearn.utils import _safe_indexing
@@ -11,10 +11,10 @@ from skcrl._views._values import as_numbers, is_missing, with_gaps_marked
 class Dense:
     """Arrays of numbers, and lists of them.
 
-    The other kinds say what differs for them.
+    The other kinds are subclasses, which define what is different for them.
     """
 
-    # Whose arrays are computed with; those of one library go together.
+    # Library of the arrays that are computed with. Both views must have the same.
     library = "numpy"
 
     def recognises(self, view):
@@ -22,14 +22,15 @@ class Dense:
         return True
 
     def values(self, view):
-        """The view with NaN or None for what is masked, else as it is."""
+        """The view, with NaN or None in cells that are masked."""
         return with_gaps_marked(view)
 
     def numbers(self, view, name):
-        """The view with numbers for dates and NaN for what is missing.
+        """The view with numbers instead of dates, and with NaN in missing cells.
 
-        What holds no numbers raises a ValueError that says where it is and what to do,
-        or is left to scikit-learn's own check. `name` is that of the view.
+        If a cell is not a number, this raises an error that says where it is and what
+        to do, or the view is left to scikit-learn's own check. `name` is the name of
+        the view.
         """
         return as_numbers(np.asarray(with_gaps_marked(view)), name)
 
@@ -46,13 +47,13 @@ class Dense:
         return _safe_indexing(view, columns, axis=1)
 
     def gaps(self, view):
-        """Rows of a view as it comes that are missing throughout, None if none is."""
+        """Which rows of an unchecked view are missing; None if no row is missing."""
         is_list = isinstance(view, (list, tuple))
         if not is_list and not hasattr(view, "shape"):
             return None  # a Dataset
         try:
             rows = np.asarray(self.values(view))
-        except ValueError:  # of a list of rows of several lengths
+        except ValueError:  # a list of rows with different lengths
             return None
         if rows.ndim == 0 or rows.size == 0:
             return None
@@ -60,10 +61,10 @@ class Dense:
         return missing if missing.any() else None
 
     def missing_rows(self, view):
-        """Rows of an array of any type that are missing throughout."""
+        """Which rows of an array of any type are missing: all of their cells are."""
         rows = view.reshape(len(view), -1)
         if rows.dtype.kind in "fmM":
-            # Most often the first column says that there are none.
+            # Usually the first column already shows that no row is missing.
             missing = np.isnan(rows[:, 0])
             missing[missing] = np.isnan(rows[missing]).all(axis=1)
             return missing
@@ -72,18 +73,18 @@ class Dense:
         return np.array([all(map(is_missing, row)) for row in rows], dtype=bool)
 
     def present_rows(self, view, name):
-        """Rows of a checked view that are there, and not missing.
+        """Which rows of a checked view are present.
 
-        Raises ValueError for a row that is missing in part.
+        Raises ValueError if only a part of a row is missing.
         """
         rows = view.reshape(view.shape[0], -1)
-        # A row's minimum is NaN if any of it is, and costs no array as large as view.
+        # The minimum of a row is NaN if any cell is. It needs no copy of the view.
         gaps = np.flatnonzero(np.isnan(to_numpy(namespace(rows).amin(rows, 1))))
         partly = gaps[~np.isnan(to_numpy(rows[gaps])).all(axis=1)]
         if len(partly):
             raise ValueError(
-                f"{name} has rows that are NaN in part, the first is row {partly[0]}: "
-                "a row is either complete or, if that view is missing, NaN throughout."
+                f"{name} has rows that are partly NaN, the first is row {partly[0]}. A "
+                "row must be complete, or hold only NaN if that view is missing."
             )
         present = np.ones(view.shape[0], dtype=bool)
         present[gaps] = False
@@ -94,7 +95,7 @@ class Dense:
         return copied(view)
 
     def beside(self, view, columns):
-        """Columns of an array beside those of a checked view, in its container."""
+        """The columns of a checked view, then those of an array, in one container."""
         return join_columns(view, columns)
 
     def moments(self, X, y, weights=None):
@@ -102,7 +103,7 @@ class Dense:
         return _moments.moments(X, y, weights=weights)
 
     def total(self, function, view, weights):
-        """Sum over rows, which ``function(rows, weights of the rows)`` adds up."""
+        """Sum over all rows, computed by ``function(rows, weights of the rows)``."""
         return function(view, weights)
 
     def project(self, view, mean, weights, name):

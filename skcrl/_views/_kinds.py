@@ -1,4 +1,4 @@
-"""The kinds of views, and how one is told from the others."""
+"""The kinds of views, and how the kind of a view is found."""
 
 from skcrl._views._dask import Dask
 from skcrl._views._dense import Dense
@@ -9,14 +9,15 @@ from skcrl._views._texts import Texts
 
 SPARSE = Sparse()
 
-# The first that recognises a view has it; a dense view is whatever is left.
+# The first kind that recognises a view is its kind. Dense recognises every view.
 _KINDS = (Tensor(), Dask(), SPARSE, Texts(), Table(), Dense())
 
 
 def kind_of(view, name="The view"):
-    """Kind of a view, which knows what to do with such a container.
+    """Kind of a view, which knows what to do with its container.
 
-    What has no rows, or has to be computed before, is a ValueError that names it.
+    Raises ValueError, with the name of the view, if it has no rows or has to be
+    computed first.
     """
     require_rows(view, name)
     return next(kind for kind in _KINDS if kind.recognises(view))
@@ -25,7 +26,7 @@ def kind_of(view, name="The view"):
 def common_kind(x, y):
     """Kind that adds up and projects two checked views together.
 
-    Raises ValueError where one is a tensor, or a Dask array, and the other is not.
+    Raises ValueError if one is a tensor, or a Dask array, and the other is not.
     """
     x_kind, y_kind = kind_of(x), kind_of(y)
     if x_kind.library != y_kind.library:

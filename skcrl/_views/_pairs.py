@@ -1,4 +1,4 @@
-"""Which rows of two views belong together: those in one place, of one label."""
+"""Which rows of two views belong together: those in one place, with one label."""
 
 import numpy as np
 from sklearn.utils.validation import _num_samples
@@ -8,9 +8,9 @@ from skcrl._views._values import is_missing
 
 
 def _row_labels(view):
-    """Labels of the rows of a data frame or series, None where they are mere numbers.
+    """Index of a pandas data frame or series, or None if rows have no labels.
 
-    An index that counts the rows from 0 says nothing, and is None too.
+    An index that only counts the rows from 0 says nothing, and is None, too.
     """
     if not hasattr(view, "iloc"):
         return None
@@ -20,7 +20,7 @@ def _row_labels(view):
 
 
 def check_paired(X, y, names=("X", "y")):
-    """Raise ValueError unless X and y have equally many rows, of equal labels."""
+    """Raise ValueError unless X and y have the same number of rows and equal labels."""
     n_x, n_y = _num_samples(X), _num_samples(y)
     x_labels, y_labels = _row_labels(X), _row_labels(y)
     are_labelled = x_labels is not None and y_labels is not None
@@ -40,15 +40,16 @@ def check_paired(X, y, names=("X", "y")):
     raise ValueError(
         f"Rows of {x} and {y} are paired by their place, but the index of {x} differs "
         f"from that of {y}: row {row} is {x_label!r} in {x} and {y_label!r} in {y}. "
-        f"{_by_label(x_labels, y_labels, x, y)} If places do, pass "
+        f"{_by_label(x_labels, y_labels, x, y)} If places say it, pass "
         "reset_index(drop=True) of both."
     )
 
 
 def rows_with_both(X, y):
-    """Positions of the rows of which both views are there; None if all are.
+    """Positions of the rows in which both views are present; None if all are.
 
-    Views as they come, paired. A row is missing if it is None or NaN throughout.
+    The views are paired, but not checked. A row is missing if it is None, or if all of
+    its cells are missing.
     """
     gaps = [kind_of(X, "X").gaps(X), kind_of(y, "y").gaps(y)]
     gaps = [missing for missing in gaps if missing is not None]
@@ -56,7 +57,7 @@ def rows_with_both(X, y):
 
 
 def check_beside(view, given, name, name_of_view="X"):
-    """Raise ValueError for a series beside a view, of weights say, of other labels."""
+    """Raise ValueError if a series, such as weights, has other labels than the view."""
     are_pandas = hasattr(view, "iloc") and hasattr(given, "iloc")
     if are_pandas and len(view) == len(given):
         check_paired(view, given, (name_of_view, name))

@@ -1,4 +1,4 @@
-"""Views as sparse matrices: centred in every product, never made dense."""
+"""Views as sparse matrices, which are centred in every product and never dense."""
 
 import numpy as np
 from scipy import sparse
@@ -25,10 +25,12 @@ class Sparse(Dense):
         return view
 
     def numbers(self, view, name):
-        """CSR array, or CSC of such, that stores an entry once, by indices of 32 bits.
+        """CSR array, or CSC array of a CSC matrix, in the form that scikit-learn takes.
 
-        A matrix may hold an entry in parts, whose sum it is, and indices of 64 bits,
-        which parts of scikit-learn do not take. The caller's matrix is not changed.
+        A matrix may store an entry as several numbers, whose sum it is. These are added
+        up. It may also have indices of 64 bits, which parts of scikit-learn do not
+        take. They become indices of 32 bits if they are small enough. The caller's
+        matrix is not changed.
         """
         make = sparse.csc_array if view.format == "csc" else sparse.csr_array
         try:
@@ -48,15 +50,15 @@ class Sparse(Dense):
         return view
 
     def holds_integers(self, view):
-        """Never: what is not stored is 0, a number."""
+        """Always False, because entries that are not stored are the number 0."""
         return False
 
     def take(self, view, rows):
-        """Rows of the matrix; of some formats after a conversion."""
+        """Rows of the matrix; some formats are converted first."""
         return super().take(_sliceable(view), rows)
 
     def take_columns(self, view, columns):
-        """Columns of the matrix, always a matrix."""
+        """Columns of the matrix, always as a matrix."""
         if np.ndim(columns) == 0 and not isinstance(columns, slice):
             columns = [columns]
         return super().take_columns(_sliceable(view), columns)
@@ -70,20 +72,20 @@ class Sparse(Dense):
         return np.zeros(view.shape[0], dtype=bool)
 
     def present_rows(self, view, name):
-        """Every row; NaN is an error."""
+        """All rows are present; NaN raises ValueError."""
         if np.isnan(view.data).any():
             raise ValueError(
-                f"Input {name} contains NaN and is sparse: missing rows can be marked "
-                "in a dense array only."
+                f"Input {name} contains NaN and is sparse. Missing rows can be marked "
+                "only in a dense array."
             )
         return np.ones(view.shape[0], dtype=bool)
 
     def beside(self, view, columns):
-        """Columns of an array as sparse ones beside those of the view."""
+        """The columns of the view, then those of an array, which become sparse."""
         return sparse.hstack([view, sparse.csr_array(columns)], format="csr")
 
     def moments(self, X, y, weights=None):
-        """Moments of views of which one or both are sparse, and stay so."""
+        """Moments of two views, of which one or both are sparse and stay sparse."""
         if weights is None:
             weights = np.ones(X.shape[0])
         X, y = (v.tocsr() if sparse.issparse(v) else v for v in (X, y))
@@ -119,10 +121,10 @@ def _products(A, B, a_mean, b_mean, weights):
         part = A[rows] if sparse.issparse(A) else A[rows] - a_mean
         total = total + part.T @ centred
         residual = residual + centred.sum(axis=0)
-    # Rows of B that are centred need no centring of A, but for the rounding of b.
+    # B is centred, so A need not be, except for the rounding error of the means of B.
     return total - a_mean[:, None] * residual if sparse.issparse(A) else total
 
 
 def _sliceable(view):
-    """A matrix that can be sliced: some formats cannot."""
+    """The matrix, converted if its format cannot be sliced."""
     return view if view.format in ("csr", "csc", "lil") else view.tocsr()

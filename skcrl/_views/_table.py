@@ -1,4 +1,4 @@
-"""Views as data frames and series, of pandas, polars or what behaves like them."""
+"""Views as data frames and series of pandas, polars or similar libraries."""
 
 from reprlib import repr as short_repr
 
@@ -21,7 +21,7 @@ class Table(Dense):
         return view
 
     def numbers(self, view, name):
-        """The frame as it is if its columns are numbers, else an array of them."""
+        """The frame itself if all columns are numbers, else an array of numbers."""
         if _is_series(view):
             return _column(view, name)
         if all(map(_is_plain, _dtypes(view))):
@@ -33,19 +33,19 @@ class Table(Dense):
         return np.column_stack(columns)
 
     def holds_integers(self, view):
-        """Whether all columns are of integers."""
+        """Whether all columns hold integers."""
         types = [view.dtype] if _is_series(view) else _dtypes(view)
         return all(map(_is_integer, types))
 
     def gaps(self, view):
-        """Rows of a view as it comes that are missing throughout, None if none is."""
+        """Which rows of an unchecked view are missing; None if no row is missing."""
         if _is_series(view):
             return Dense().gaps(np.asarray(view))
         missing = self.missing_rows(view)
         return missing if missing.any() else None
 
     def missing_rows(self, view):
-        """Rows of a frame that are missing throughout."""
+        """Which rows of a frame are missing: all of their cells are."""
         gaps = np.ones(len(view), dtype=bool)
         for i in range(len(view.columns)):
             if not gaps.any():
@@ -56,16 +56,16 @@ class Table(Dense):
 
 
 def require_rows(view, name):
-    """Raise ValueError for what has no rows, or has to be computed before."""
+    """Raise ValueError if a view has no rows, or has to be computed first."""
     module, kind = type(view).__module__, type(view).__name__
     if kind == "LazyFrame" and module.startswith("polars"):
         raise ValueError(
-            f"{name} is a polars LazyFrame, which has no rows yet: call its collect()."
+            f"{name} is a polars LazyFrame, which has no rows yet. Call its collect()."
         )
     if kind in ("DataFrame", "Series") and module.startswith("dask"):
         raise ValueError(
-            f"{name} is a Dask {kind}, whose rows are not here: call its compute() or, "
-            "for LinearCCA, its to_dask_array(lengths=True)."
+            f"{name} is a Dask {kind}, whose rows are not in memory. Call its "
+            "compute() or, for LinearCCA, its to_dask_array(lengths=True)."
         )
     if view is not None and _is_single(view):
         raise ValueError(
@@ -89,15 +89,15 @@ def _dtypes(frame):
 
 
 def _is_plain(dtype):
-    """Whether NumPy makes numbers of a column of this type without help."""
-    if hasattr(dtype, "is_numeric"):  # of polars
+    """Whether NumPy can turn a column of this type into numbers by itself."""
+    if hasattr(dtype, "is_numeric"):  # a type of polars
         return dtype.is_numeric()
     return getattr(dtype, "kind", "O") in "fiub"
 
 
 def _is_integer(dtype):
     """Whether a column of this type holds integers."""
-    if hasattr(dtype, "is_integer"):  # of polars
+    if hasattr(dtype, "is_integer"):  # a type of polars
         return dtype.is_integer()
     return getattr(dtype, "kind", "O") in "iu"
 
@@ -109,7 +109,7 @@ def _column(column, name):
     values = np.asarray(column)
     if values.ndim != 1:
         raise ValueError(
-            f"{name} is of type {column.dtype}, several values a row: make columns of "
-            "them."
+            f"{name} is of type {column.dtype}, with several values in a row. Make one "
+            "column for each value."
         )
     return as_numbers(values, name)

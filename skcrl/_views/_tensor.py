@@ -5,7 +5,7 @@ from skcrl._views._dense import Dense
 
 
 class Tensor(Dense):
-    """Tensors: what is fitted to them under array_api_dispatch is made of tensors."""
+    """Tensors. Estimators fitted to them under array_api_dispatch store tensors."""
 
     library = "torch"
 
@@ -18,11 +18,11 @@ class Tensor(Dense):
         return to_numpy(view)
 
     def gaps(self, view):
-        """Rows of a tensor that are missing throughout, None if none is."""
+        """Which rows of a tensor are missing; None if no row is missing."""
         return super().gaps(to_numpy(view))
 
     def holds_integers(self, view):
-        """Whether the tensor is of integers."""
+        """Whether the tensor holds integers."""
         kind = str(view.dtype).removeprefix("torch.")
         return kind.startswith(("int", "uint"))
 

@@ -1,4 +1,4 @@
-"""Views as flat lists, arrays or series of strings, or of dicts."""
+"""Views as flat lists, arrays or series of strings or dicts."""
 
 from collections.abc import Mapping
 
@@ -13,16 +13,16 @@ class Texts(Dense):
     """Flat lists, arrays and series with strings or dicts among their items."""
 
     def recognises(self, view):
-        """Whether a view is flat, and one of its items a string or a dict."""
+        """Whether a view is flat, and one of its items is a string or a dict."""
         return holds(view, str) or holds(view, Mapping)
 
     def gaps(self, view):
-        """Items that are missing, None if none is."""
+        """Which items are missing; None if no item is missing."""
         missing = self.missing_rows(view)
         return missing if missing.any() else None
 
     def missing_rows(self, view):
-        """Items that are missing."""
+        """Which items are missing."""
         return np.fromiter(map(is_missing, view), bool, _num_samples(view))
 
 

@@ -1,4 +1,4 @@
-"""What the entries of a view stand for: numbers, dates, gaps."""
+"""What the entries of a view mean: numbers, dates or gaps."""
 
 from datetime import date
 from numbers import Number
@@ -9,7 +9,7 @@ from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 
 _EPOCH, _SECOND = np.datetime64(0, "s"), np.timedelta64(1, "s")
 
-# What to do with entries that are no numbers, by the name of their type.
+# What to do with entries that are not numbers, by the name of their type.
 _REMEDIES = {
     "Period": "convert it, with dt.to_timestamp() say",
     "Interval": "take one number of each, such as its middle",
@@ -29,9 +29,9 @@ def is_missing(item):
 
 
 def with_gaps_marked(view):
-    """Arrays, and lists of them, with NaN or None for what is masked.
+    """Arrays, or lists of arrays, with NaN or None in masked cells.
 
-    A row of a list of rows of numbers that is None is one of NaN.
+    In a list of rows of numbers, a row that is None becomes a row of NaN.
     """
     if isinstance(view, (list, tuple)):
         view = list(map(with_gaps_marked, view)) if _holds_masks(view) else view
@@ -83,18 +83,18 @@ def _unmasked_objects(view):
 
 
 def as_numbers(values, name):
-    """Entries of an array as numbers, where they stand for such.
+    """Entries of an array as numbers, if they can be converted.
 
-    Dates and durations become seconds, since 1970 or in all, so that those of a
-    microsecond and of a day are of one unit; what is missing becomes NaN. Any other
-    array is given back as it is.
+    Dates become seconds since 1970, and durations become seconds. So they have one
+    unit, whether NumPy counts microseconds or days. Missing entries become NaN. Any
+    other array is returned as it is.
 
     Parameters
     ----------
     values : ndarray
         Of any type.
     name : str
-        What the array is, for errors.
+        Name of the array, for errors.
     """
     if values.dtype.kind in "mM":
         return _seconds(values, name)
@@ -115,7 +115,7 @@ def _seconds(values, name):
         return values / _SECOND
     except (TypeError, OverflowError) as error:
         raise ValueError(
-            f"{name} holds values of type {values.dtype}, which are no number of "
+            f"{name} holds values of type {values.dtype}, which cannot be converted to "
             f"seconds: {error}"
         ) from None
 
@@ -132,11 +132,11 @@ def _floats(values, name):
             (at, item) for at, item in np.ndenumerate(values) if not _is_number(item)
         )
         row = f"row {at[0]}" if len(at) == 1 else f"row {at[0]}, column {at[1]}"
-        # scikit-learn tells by TypeError what can be no number, and so do we.
+        # Like scikit-learn, raise TypeError for what cannot be a number.
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(
             f"{name} holds {short_repr(item)} of type {type(item).__name__} in {row}, "
-            f"which is no number: {_remedy(item, name)}. ({error})"
+            f"which is not a number: {_remedy(item, name)}. ({error})"
         ) from None
 
 

@@ -9,20 +9,20 @@ from sklearn.utils._param_validation import Interval, validate_params
 from skcrl._typing import Seed
 from skcrl._validation import random_source
 
-# Of a melody.
+# A melody: its slots, the pitches, and the longest note in slots.
 _SLOTS, _PITCHES, _LONGEST = 8, 11, 3
 # Semitones above the lowest pitch: the white keys from D to G of the next octave.
 _SEMITONES = np.array([0, 2, 3, 5, 7, 9, 10, 12, 14, 15, 17])
-# Of a staff, in pixels.
+# A staff, in pixels.
 _HEIGHT, _WIDTH = 40, 100
 _STEP = 2  # from one pitch to the next; lines are two steps apart
 _TOP = 12  # first line, before it is moved
-_HEAD = (1.9, 2.6)  # half the height and the width of a note's head
-# Of a spectrogram.
+_HEAD = (1.9, 2.6)  # half the height and half the width of a note's head
+# A spectrogram: its frequency bins and time frames.
 _BINS, _FRAMES = 92, 42
 _OCTAVE, _LOWEST = 24, 6  # bins
 _HARMONICS = np.arange(1, 5)
-_LEAK = 0.6  # deviation of a harmonic's energy, in bins
+_LEAK = 0.6  # standard deviation of a harmonic's peak, in bins
 _COMPRESSION = 10.0
 
 
@@ -123,7 +123,7 @@ def make_audio_sheet(
 
 
 def _noisy(view, noise, rng):
-    """One channel of float32 from 0 to 1."""
+    """The view with noise, as one channel of float32 from 0 to 1."""
     view = view + noise * rng.standard_normal(view.shape)
     return np.clip(view, 0, 1).astype(np.float32)[:, None]
 
@@ -145,7 +145,7 @@ def _melodies(n, rng):
         begins = (lasts == _LONGEST) | (rng.uniform(size=n) < 0.7)
         melodies[begins, slot] = pitch[begins]
         lasts = np.where(begins, 1, lasts + 1)
-        moved = abs(pitch + rng.randint(-3, 4, size=n))  # back from either end
+        moved = abs(pitch + rng.randint(-3, 4, size=n))  # reflected at both ends
         moved = _PITCHES - 1 - abs(_PITCHES - 1 - moved)
         pitch = np.where(begins, moved, pitch)
     return melodies
@@ -178,7 +178,7 @@ def _staff(melody, rng):
 
 
 def _line(distance, thickness):
-    """Share of a pixel that a line covers whose middle is so far from its own."""
+    """Share of a pixel that a line covers, by the distance between their middles."""
     return np.clip((thickness + 1) / 2 - abs(distance), 0, min(1, thickness))
 
 

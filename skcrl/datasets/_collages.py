@@ -1,4 +1,4 @@
-"""Pairs of pictures of which it is known what they have in common, and where."""
+"""Pairs of pictures for which it is known what they have in common, and where."""
 
 from numbers import Integral
 from typing import Literal, NamedTuple
@@ -12,7 +12,7 @@ from skcrl._typing import Rows, Seed
 from skcrl._validation import random_source
 from skcrl.datasets._emoji import load_emoji
 
-_OBJECT, _HALF = 16, 24  # pixels a side
+_OBJECT, _HALF = 16, 24  # length of their sides, in pixels
 _DIGITS = "zero one two three four five six seven eight nine".split()
 
 
@@ -28,7 +28,7 @@ class Collages(NamedTuple):
 
 
 class _Objects(NamedTuple):
-    """Pictures that objects are drawn from, with what they show."""
+    """Pictures from which objects are drawn, and the names of what they show."""
 
     pictures: np.ndarray  # (n, 3, 16, 16)
     names: np.ndarray  # (n,)
@@ -120,8 +120,8 @@ def make_collages(
     """
     if digit_rows is not None and objects == "emoji-emoji":
         raise ValueError(
-            'digit_rows is for objects="digits-emoji", and objects="emoji-emoji" have '
-            "no digits: leave it out."
+            'digit_rows can only be used with objects="digits-emoji", because '
+            'objects="emoji-emoji" shows no digits. Leave it out.'
         )
     rng = random_source(random_state)
     emoji = _emoji(emoji_rows)
@@ -138,7 +138,8 @@ def make_collages(
 def _digits(rows):
     digits = load_digits()
     rows = _check_rows(rows, "digit_rows", len(digits.target))
-    # (n, 8, 8) with pixels from 0 to 16, each of which becomes 2 x 2 of 3 channels
+    # The digits are (n, 8, 8), with pixels from 0 to 16. Each pixel becomes 2 x 2
+    # pixels in 3 channels.
     pictures = np.kron(digits.images[rows][:, None] / 16, np.ones((3, 2, 2)))
     return _Objects(pictures, np.array(_DIGITS)[digits.target[rows]])
 
@@ -160,16 +161,17 @@ def _check_rows(rows, name, n_rows):
     is_sequence = rows.ndim == 1 and len(rows) > 0 and not is_mask
     if not is_sequence or not np.isin(rows, np.arange(n_rows)).all():
         raise ValueError(
-            f"{name} must be a sequence of whole numbers from 0 to {n_rows - 1}, one "
-            f"at least{', and not a mask: pass numpy.flatnonzero of it' * is_mask}."
+            f"{name} must be a sequence of one or more whole numbers from 0 to "
+            f"{n_rows - 1}{'. Pass numpy.flatnonzero of a mask' * is_mask}."
         )
     return np.unique(rows.astype(int))
 
 
 def _drawn(n_samples, first, emoji, common, rng):
-    """Rows of the objects of both views: in the place of the common one, and their own.
+    """Draw rows of the objects of both views: first the common ones, then their own.
 
-    Two arrays of shape (2, n_samples).
+    Both results have the shape (2, n_samples). If the views have nothing in common, the
+    first holds different objects.
     """
     n_first = 1 if common else 2
     if first is emoji:
@@ -183,7 +185,7 @@ def _drawn(n_samples, first, emoji, common, rng):
 
 
 def _different(n_samples, k, objects, parameter, rng):
-    """Numbers (k, n_samples) of names, no two of a sample alike."""
+    """Draw numbers (k, n_samples) of names; the k numbers of a sample all differ."""
     n_names = len(np.unique(objects.names))
     if n_names < k:
         raise ValueError(
@@ -199,7 +201,7 @@ def _different(n_samples, k, objects, parameter, rng):
 
 
 def _row_of(objects, numbers, rng):
-    """A row at random of those with the name of each number."""
+    """Draw a row for each number, among the rows with the name of this number."""
     _, starts, counts = np.unique(
         np.sort(objects.names), return_index=True, return_counts=True
     )
@@ -224,5 +226,5 @@ def _paste(canvas, objects, top, left):
     samples = np.arange(len(canvas))[:, None, None]
     rows = top[:, None, None] + along[:, None]
     columns = left[:, None, None] + along
-    # A slice between index arrays puts its axis last.
+    # NumPy puts the axis of a slice between index arrays last.
     canvas[samples, :, rows, columns] = objects.transpose(0, 2, 3, 1)

@@ -7,7 +7,7 @@ spectra of the views.
 
 import numpy as np
 
-# Number of draws that each bound is a quantile of, and the share that exceeds it.
+# Each bound is a quantile of this number of draws, which this share of them exceeds.
 _N_DRAWS = 200
 _EXCEEDED = 0.05
 # 99.9 % quantile of the Tracy-Widom distribution of order 1.

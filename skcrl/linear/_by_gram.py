@@ -136,7 +136,8 @@ class GramView(NamedTuple):
         variances = (self.freedom * self.values)[:, None]
         M = M / (variances * self._penalised()[:, None]) ** 0.5
         W = rows.back(U @ M)
-        # The rounding of large columns drowns what small ones need, and shows in codes.
+        # The rounding errors of large columns are larger than what small columns need,
+        # and they change the codes. Here they are corrected once.
         missing = U @ (variances * M) - rows.forward(W)
         W += rows.back(U @ (U.T @ missing / variances))
         W *= rows.scale[:, None]

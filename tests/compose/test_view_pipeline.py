@@ -826,7 +826,7 @@ def test_refit_on_texts_forgets_the_table(texts):
 
 
 BAD = {
-    "texts without a step": ({}, "y holds strings, and LinearCCA takes .*y=TfidfVecto"),
+    "texts without a step": ({}, "y holds strings, but LinearCCA takes .*y=TfidfVecto"),
     "one text": ({"y": TfidfVectorizer()}, "y must be array-like, got 'kind"),
     "no transform": ({"y": LinearSVC()}, "'y' parameter .* 'transform'.*LinearSVC"),
     "no rows": ({"y": TfidfVectorizer()}, "empty vocabulary"),
@@ -863,10 +863,10 @@ def test_bad_input_changes_nothing(texts, case):
 def test_estimators_alone_name_texts(texts):
     english, german, numbers = texts
     for estimator in (LinearCCA(2), DeepCCA(2), KernelCCA(2)):
-        with pytest.raises(ValueError, match="X holds strings, and .* takes numbers"):
+        with pytest.raises(ValueError, match="X holds strings, but .* takes numbers"):
             clone(estimator).fit(english, german)
     cca = LinearCCA(2).fit(numbers, numbers)
-    with pytest.raises(ValueError, match="y holds strings, and LinearCCA takes num"):
+    with pytest.raises(ValueError, match="y holds strings, but LinearCCA takes num"):
         cca.transform_y(pd.Series(german))
 
 

@@ -132,12 +132,12 @@ def test_the_seed_decides_and_the_global_one_is_left_alone():
         ({"emoji_rows": [-1, 2]}, "emoji_rows must be .* from 0 to 1848"),
         ({"emoji_rows": [0.5, 2]}, "emoji_rows must be .* whole numbers"),
         ({"emoji_rows": [[1, 2]]}, "emoji_rows must be a sequence"),
-        ({"digit_rows": np.ones(1797, bool)}, "and not a mask"),
+        ({"digit_rows": np.ones(1797, bool)}, "flatnonzero of a mask"),
         (
             {"objects": "emoji-emoji", "digit_rows": [1]},
-            "have no digits: leave it out",
+            "shows no digits. Leave it out",
         ),
-        ({"digit_rows": []}, "digit_rows must be .* one at least"),
+        ({"digit_rows": []}, "digit_rows must be .* one or more"),
     ],
 )
 def test_collages_that_cannot_be(arguments, message):

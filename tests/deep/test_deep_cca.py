@@ -412,7 +412,7 @@ def test_images_are_encoded_and_reconstructed_in_their_shape():
         deep.transform_joint(gaps, right)[:9], deep.transform_y(right[:9])
     )
     gaps[3, 0, 2] = 0.0
-    with pytest.raises(ValueError, match="NaN in part, the first is row 3"):
+    with pytest.raises(ValueError, match="partly NaN, the first is row 3"):
         deep.impute(gaps, right)
     with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 3\).*\(1, 8, 4\)"):
         deep.transform(images[..., :3])

@@ -406,7 +406,7 @@ def test_elastic_net_drops_noise_and_keeps_duplicates_together(rng):
         ),
         ({"gradient_penalty": (1, 2, 3)}, r"must be a pair \(l1, l2\)"),
         ({"gradient_penalty": (1, -1)}, r"must be a pair \(l1, l2\)"),
-        ({"gradient_penalty": (1, 1), "n_individual": 1}, "make them equal"),
+        ({"gradient_penalty": (1, 1), "n_individual": 1}, "must be equal"),
         ({"gradient_penalty": (1, 1), "micro_batch_size": 9}, "micro_batch_size=9"),
         ({"gradient_penalty": (1, 1), "compile": True}, "compile=True"),
         ({"y_decoder": nn.Linear(6, 4)}, "y_decoder must return arrays of shape"),

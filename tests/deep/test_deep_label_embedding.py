@@ -206,7 +206,7 @@ def test_an_encoder_of_the_users_looks_tokens_up(clusters):
     est = DeepLabelEmbedding(encoder=encoder, lr=0.02, max_epochs=30, random_state=0)
     assert est.fit(tokens, names).score(tokens, names) == 1
     assert torch.equal(encoder[1].weight, before)
-    with pytest.raises(ValueError, match="X was of integers in fit"):
+    with pytest.raises(ValueError, match="X held integers in fit"):
         est.predict(tokens + 0.5)
 
 
@@ -326,7 +326,7 @@ def test_what_it_refuses_to_train_on(clusters, trained, change, message):
         ("classes_", np.array([[0, 1, 2]]), "classes_ are not 3 labels in order"),
         ("classes_", np.array([0, 1, np.nan]), "its classes_ holds no label in row 2"),
         ("n_components_", 4, "its n_components_ is 4, of its network 3"),
-        ("_integers", {"x": 1}, "of which views integers are looked up"),
+        ("_integers", {"x": 1}, "in which views integers are looked up"),
     ],
 )
 def test_what_it_does_not_load(trained, name, value, message):

@@ -182,7 +182,7 @@ def test_integers_reach_an_encoder_as_they_are(kind, texts, tmp_path):
         np.testing.assert_array_equal(again.transform(words), codes)
     assert np.isfinite(est.reconstruct(y=y, to="x")).all()
     assert np.isfinite(est.transform_joint(words)).all()
-    with pytest.raises(ValueError, match="X was of integers in fit, which an encoder"):
+    with pytest.raises(ValueError, match="X held integers in fit, which your own enc"):
         est.transform(words.astype(float))
     est.save(tmp_path / "words.skcrl")
     loaded = kind.load(tmp_path / "words.skcrl", x_encoder=Words())

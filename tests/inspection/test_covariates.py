@@ -164,7 +164,7 @@ def test_a_view_that_covariates_explain_has_no_dimension(rng):
         ),
         (
             {"covariates": [["a"]] * 100},
-            r"covariates.*no number: encode categories, with pandas\.get_dummies",
+            r"covariates.*not a number: encode categories, with pandas\.get_dummies",
         ),
         ({"adjust": "z"}, "'adjust' parameter"),
         (

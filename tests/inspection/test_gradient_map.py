@@ -456,7 +456,7 @@ def test_maps_through_what_stands_for_a_missing_view(views):
         ({"y": np.ones((79, 5))}, r"\[80, 79\]. Rows of X and y must be paired"),
         ({"X": np.ones((80, 7))}, "X has 7 features, but LinearCCA is expecting 6"),
         ({"y": np.ones((80, 4))}, "y has 4 features, but LinearCCA is expecting 5"),
-        ({"X": ["a word"] * 80}, "X holds strings, and LinearCCA takes numbers"),
+        ({"X": ["a word"] * 80}, "X holds strings, but LinearCCA takes numbers"),
         (
             {"method": "grad_cam"},
             r"grad_cam' needs samples with height .* \(80, 6\) as",
@@ -525,7 +525,7 @@ def test_errors_of_estimators_without_modules(views, linear_parts):
     with pytest.raises(ValueError, match="The kernel of X is precomputed"):
         gradient_map(est, X @ X.T, y, side="x")
     linear_parts.n_individual_ = 2
-    with pytest.raises(ValueError, match="got n_individual=2 and n_components=3"):
+    with pytest.raises(ValueError, match="Got n_individual=2 and n_components=3"):
         gradient_map(linear_parts, X, y, side="x", score="individual")
 
 

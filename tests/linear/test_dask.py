@@ -80,7 +80,7 @@ def test_blocks_of_unknown_length_and_none(views):
         LinearCCA().fit(X, y, sample_weight=np.ones(400))
     with pytest.raises(ValueError, match="4 and 2 chunks of unknown lengths"):
         LinearCCA().fit(X, chunked(views, 100, 200)[1])
-    with pytest.raises(ValueError, match="A chunk of X has .* and that of y 100"):
+    with pytest.raises(ValueError, match="A chunk of X has .* the chunk of y has 100"):
         LinearCCA().fit(X, chunked(views, 100, 100)[1])
 
 
@@ -122,7 +122,7 @@ def test_rows_are_never_gathered():
 BAD = {
     "features": (
         lambda X, y: (X.rechunk({1: 3}), y),
-        r"\(3, 3\) features: rows must be",
+        r"\(3, 3\) features, but rows must",
     ),
     "one of two": (
         lambda X, y: (X, y.compute()),
@@ -165,7 +165,7 @@ def test_what_dask_arrays_do_not_go_into(views):
     X, y = chunked(views, 100, 100)
     cca = LinearCCA(2).fit(X, y)
     for call in (lambda: cca.score(X, y), lambda: cca.reconstruct(X, y)):
-        with pytest.raises(ValueError, match="map other methods over the blocks"):
+        with pytest.raises(ValueError, match="Apply other methods to the blocks"):
             call()
     with pytest.raises(ValueError, match="X has 5 features"):
         cca.transform(X[:, :5])

@@ -304,7 +304,7 @@ def test_numbers_of_components_that_are_given(noisy):
     alike = LinearCommonIndividual(3, n_individual=3).fit(X, y)
     assert alike.individual_score(X, y, side="y").shape == (300,)
     with pytest.raises(
-        ValueError, match=r"n_individual=40 and n_components=3: make them"
+        ValueError, match=r"must be equal. Got n_individual=40 and n_components=3"
     ):
         est.individual_score(X, y, side="y")
 
@@ -359,7 +359,7 @@ def test_nothing_in_common(rng):
 
 def test_constant_views_and_too_few_samples(rng):
     X = rng.standard_normal((12, 9))
-    with pytest.warns(DegenerateFitWarning, match="y is constant, so that every code"):
+    with pytest.warns(DegenerateFitWarning, match="y is constant, so all codes"):
         est = LinearCommonIndividual(2).fit(X, np.ones((12, 4)))
     for numbers in (*est.transform_pair(X, np.ones((12, 4))), est.y_loadings_):
         assert not numbers.any()

@@ -323,7 +323,7 @@ def test_what_cannot_be_filled_is_named(fitted, gaps):
     for call in (fitted.fit, fitted.impute, fitted.posterior, fitted.score_samples):
         with pytest.raises(ValueError, match=message):
             call(X, y)
-    message = "6 rows of X are NaN throughout, the first is row 0, and have no codes"
+    message = "6 rows of X hold only NaN, the first is row 0, so they have no codes"
     with pytest.raises(ValueError, match=re.escape(message)):
         fitted.transform(X)
     with pytest.raises(

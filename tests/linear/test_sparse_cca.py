@@ -277,7 +277,7 @@ def test_covariates_leave_their_residuals(n, adjust, few):
     )
     assert est.score(X, y, covariates=C) == pytest.approx(expected.score(*left))
     if adjust != "y":
-        with pytest.raises(ValueError, match="was fitted with covariates, and gets no"):
+        with pytest.raises(ValueError, match="was fitted with covariates, but got no"):
             est.transform(X)
 
 

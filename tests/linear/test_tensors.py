@@ -89,7 +89,7 @@ def test_gaps(views):
         np.testing.assert_allclose(found, full, atol=1e-10)
     assert torch.isnan(X[:5]).all()  # the user's tensors are left alone
     X[20, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN in part, the first is row 20"):
+    with pytest.raises(ValueError, match="partly NaN, the first is row 20"):
         est.reconstruct(X, y)
 
 

@@ -135,7 +135,7 @@ def test_whole_numbers_are_classes_too():
             {"hierarchy": {"a": "b", "b": "a", "cat": "a"}},
             "cycle above 'cat'",
         ),
-        ({"hierarchy": {"cat": "cat"}}, "cycle above 'cat': leave out the parent of"),
+        ({"hierarchy": {"cat": "cat"}}, "cycle above 'cat'. Leave out the parent of"),
         (
             {"hierarchy": {"cat": {"feline"}}},
             "got {'feline'} for 'cat'",
@@ -146,7 +146,7 @@ def test_whole_numbers_are_classes_too():
         ),
         (
             {"hierarchy": {1: "feline"}},
-            "any class, such as 'cat': .* as 1. Let",
+            "any class, such as 'cat'. .* as 1. Use",
         ),
         ({"y_score": [1.0, 2, 3]}, "array of shape .3,.. For .*column_stack"),
         ({"hierarchy": [("cat", "animal")]}, "to its parent, .* got list"),
