@@ -2,8 +2,8 @@
 
 A result holds while these are what they were: its parameters, its data, the versions of
 the packages that it used, and the code of skcrl and of this folder that it imported.
-Of code, docstrings, comments, the words of errors and the version of skcrl do not
-count, so that a result outlives an edit of prose and a release. The names of the
+Of the code of skcrl, docstrings, comments, sentences and its version do not count, so
+that a result outlives an edit of prose and a release. The names of the
 imported files are in a list beside, which many results share.
 """
 
@@ -145,7 +145,10 @@ def _behaviour(path):
     """A file's syntax tree in text, without what only people read."""
     if not path.exists():
         return ""
-    return ast.dump(_WithoutProse().visit(ast.parse(path.read_text("utf-8"))))
+    tree = _WithoutProse().visit(ast.parse(path.read_text("utf-8")))
+    if path.is_relative_to(ROOT / "skcrl"):
+        tree = _WithoutSentences().visit(tree)
+    return ast.dump(tree)
 
 
 class _WithoutProse(ast.NodeTransformer):
@@ -173,6 +176,16 @@ class _WithoutProse(ast.NodeTransformer):
         """Keep which error is raised, and not its words."""
         if isinstance(node.exc, ast.Call):
             node.exc = node.exc.func
+        return node
+
+
+class _WithoutSentences(ast.NodeTransformer):
+    """Takes out texts of four words and more, which only people read."""
+
+    def visit_Constant(self, node):
+        """Empty a sentence, or a part of one."""
+        if isinstance(node.value, str) and len(node.value.split()) > 3:
+            node.value = ""
         return node
 
 

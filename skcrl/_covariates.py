@@ -67,7 +67,8 @@ def check_covariates(covariates, X=None, y=None):
     array = check_numbers(
         untensored(covariates),
         "covariates",
-        remedy="Leave such rows out, of the views too, or fill the gaps before.",
+        remedy="Drop such rows from the covariates and from both views, or fill the "
+        "gaps first.",
         ensure_2d=False,
     )
     if not of_dask[0]:

@@ -451,21 +451,21 @@ def _refuse_missing(estimator, view, side):
         names = getattr(estimator, f"{prefix}feature_names_in_", range(place[0] + 1))
         where += f", column {names[place[0]]!r}"
     if getattr(estimator, "_of_one_view", False):
-        remedy = "Drop such rows, or fill the gaps, by SimpleImputer() in a Pipeline"
+        remedy = "Drop such rows, or fill the gaps with SimpleImputer() in a Pipeline"
     elif missing[row].all() and getattr(estimator, "_trains_on_unpaired", False):
         remedy = (
-            "A row of NaN is a view that is missing: pass the rows that are there, or "
-            "fill the others from the second view, by impute"
+            "A row of NaN is a missing view. Pass only the rows that are present, or "
+            "let impute fill the others from the second view"
         )
     elif missing[row].all():
         # Estimators with this parameter train on such rows if it is above 0.
         is_at_zero = getattr(estimator, "reconstruction_weight", None) == 0
         raise_it = "raise reconstruction_weight above 0, " if is_at_zero else ""
         remedy = (
-            "A row of NaN is a view that is missing, which no imputer fills: drop the "
-            f"row from both views, {raise_it}or take CorrNet, MultimodalAutoencoder, "
-            "ProbabilisticCCA or TiedBidirectional, which train on what is there, or "
-            "SelfLearning, which finds pairs among such rows and fits "
+            "A row of NaN is a missing view, which no imputer can fill. Drop the row "
+            f"from both views, {raise_it}or use CorrNet, MultimodalAutoencoder, "
+            "ProbabilisticCCA or TiedBidirectional, which train on the views that are "
+            "present, or SelfLearning, which finds pairs among such rows and fits "
             f"{type(estimator).__name__} to them"
         )
     else:
@@ -558,8 +558,8 @@ def _refuse_texts(estimator, view, side):
     if holds(view, str):
         name = type(estimator).__name__
         labels = (
-            " If they are labels, to be predicted from codes, the second view goes "
-            "before them: CrossViewClassifier learns from both views and labels."
+            " If they are labels that you want to predict, use CrossViewClassifier, "
+            "which learns from both views and the labels."
         )
         raise ValueError(
             f"{NAMES[side]} holds strings, but {name} takes numbers. If they are "

@@ -65,7 +65,8 @@ def require_rows(view, name):
     if kind in ("DataFrame", "Series") and module.startswith("dask"):
         raise ValueError(
             f"{name} is a Dask {kind}, whose rows are not in memory. Call its "
-            "compute() or, for LinearCCA, its to_dask_array(lengths=True)."
+            "compute() or, if the estimator takes Dask arrays, its "
+            "to_dask_array(lengths=True)."
         )
     if view is not None and _is_single(view):
         raise ValueError(

@@ -11,8 +11,8 @@ _EPOCH, _SECOND = np.datetime64(0, "s"), np.timedelta64(1, "s")
 
 # What to do with entries that are not numbers, by the name of their type.
 _REMEDIES = {
-    "Period": "convert it, with dt.to_timestamp() say",
-    "Interval": "take one number of each, such as its middle",
+    "Period": "convert it, for example with dt.to_timestamp()",
+    "Interval": "replace each interval by one number, such as its middle",
 }
 
 
@@ -150,14 +150,17 @@ def _is_number(item):
 
 def _remedy(item, name):
     if isinstance(item, Number):
-        return "scale down what float64 does not hold, and make real what is complex"
+        return (
+            "scale down numbers that are too large for float64, and convert complex "
+            "numbers to real ones"
+        )
     if isinstance(item, date):  # and so a datetime, and pandas' Timestamp
         return "convert it with pandas.to_datetime or to numpy.datetime64"
     if isinstance(item, str):
         if name.endswith("covariates"):
             return (
-                "encode categories, with "
-                "pandas.get_dummies(covariates, drop_first=True, dtype=float) say"
+                "encode categories, for example with "
+                "pandas.get_dummies(covariates, drop_first=True, dtype=float)"
             )
         encode = (
             "encode categories with OneHotEncoder, and texts with TfidfVectorizer, in "
@@ -165,8 +168,8 @@ def _remedy(item, name):
         )
         if name.startswith("Column"):
             encode += (
-                ". If the column names the rows, make it the index of the frame; if "
-                "it is to hold numbers, correct this cell or make it NaN"
+                ". If the column holds names of the rows, make it the index of the "
+                "frame. If it should hold numbers, correct this cell, or set it to NaN"
             )
         return encode
     return _REMEDIES.get(type(item).__name__, "convert it to numbers")

@@ -175,12 +175,12 @@ class _Loaded:
                 if shape != self.shapes[side]:
                     return ValueError(
                         f"Sample {row} of the dataset has {_NAMES[side]} of shape "
-                        f"{shape}, but the first has {self.shapes[side]}: all must "
-                        "have the same shape, so pad or crop them."
+                        f"{shape}, but the first has {self.shapes[side]}. All samples "
+                        "must have the same shape, so pad or crop them."
                     )
         return ValueError(
-            f"Batch {number} of the dataset has samples of several shapes ({error}): "
-            "all must have the same shape, so pad or crop them."
+            f"Batch {number} of the dataset has samples of several shapes ({error}). "
+            "All samples must have the same shape, so pad or crop them."
         )
 
     def _in_lots(self, sizes, generator, joins_rest):

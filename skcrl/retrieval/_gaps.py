@@ -78,6 +78,6 @@ def _counted_without(n_others):
     except ValueError as error:
         if n_others:
             error.add_note(
-                f"Rows are counted without {n_others} of which other views are there."
+                f"Row numbers leave out {n_others} rows that have only other views."
             )
         raise

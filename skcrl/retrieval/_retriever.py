@@ -1192,6 +1192,4 @@ def _remedy(wanted, own):
     if wanted.get("hubness") == own.get("hubness"):
         return "set_params to those of the index"
     uncorrected = "" if "hubness" in wanted else " and hubness=None"
-    return (
-        f"fit it with {_told(wanted)}{uncorrected}, for the correction is made by fit"
-    )
+    return f"fit it with {_told(wanted)}{uncorrected}, because fit makes the correction"

@@ -290,7 +290,7 @@ def test_refusals_in_words(views):
     with pytest.raises(ValueError, match="y contains NaN") as caught:
         retriever.encode(y=spoilt, X=X_new)
     assert caught.value.__notes__ == [
-        "Rows are counted without 3 of which other views are there."
+        "Row numbers leave out 3 rows that have only other views."
     ]
     with pytest.raises(ValueError, match="transform_joint, but Given has none"):
         CrossViewRetriever(Given(), codes="joint").fit(X, X)

@@ -383,13 +383,15 @@ def test_an_index_of_another_correction_is_refused(views, banked, tmp_path):
     banked.fit_index(y=views[3]).save_index(path)
     plain = CrossViewRetriever(LinearCCA(6)).fit(*views[:2])
     advice = "fit it with codes='mean' and metric='cosine' and hubness="
-    with pytest.raises(ValueError, match=f"{advice}'bank' and .*'weight': 0.6}}, for"):
+    with pytest.raises(
+        ValueError, match=f"{advice}'bank' and .*'weight': 0.6}}, because"
+    ):
         plain.load_index(path)
     as_advised = clone(plain).set_params(hubness="bank", hubness_params=PARAMS)
     found = as_advised.fit(*views[:2]).load_index(path).search(views[2], n_neighbors=7)
     np.testing.assert_array_equal(found.ids, banked.search(views[2]).ids)
     plain.fit_index(y=views[3]).save_index(path)
-    with pytest.raises(ValueError, match=f"{advice}None, for the correction is made"):
+    with pytest.raises(ValueError, match=f"{advice}None, because fit makes"):
         banked.load_index(path)
     csls = clone(plain).set_params(hubness="csls", hubness_params=PARAMS)
     csls.fit(*views[:2]).load_index(path)  # which needs nothing of the items
