@@ -10,7 +10,6 @@ from typing import NamedTuple
 from sklearn.model_selection import GridSearchCV, KFold
 
 FOLDS = KFold(3)
-EXACT_KERNELS = 2000  # more rows go by landmarks
 
 
 class Method(NamedTuple):
@@ -73,12 +72,10 @@ def common_individual(k, seed, data):
 
 
 def kernel(k, seed, data, **parameters):
-    """KernelCCA, by landmarks where rows are many."""
+    """KernelCCA."""
     from skcrl import KernelCCA
 
-    many = len(data.train[0]) > EXACT_KERNELS
-    how = {"approximation": "nystroem"} if many else {}
-    return KernelCCA(k, random_state=seed, **how, **parameters)
+    return KernelCCA(k, random_state=seed, **parameters)
 
 
 def kernel_cv(k, seed, data):

@@ -38,18 +38,18 @@ MEASURES = {
     "pearson_sum": Measure(
         "pearson", 3, True,
         "Sum over dimensions of the correlation of test codes "
-        "(`skcrl.metrics.pearson_sum`). It counts what codes repeat as often as they "
-        "do.",
+        "(`skcrl.metrics.pearson_sum`). Dimensions that repeat each other are counted "
+        "more than once.",
     ),
     "effective_rank": Measure(
         "rank", 2, True,
-        "How many dimensions the test codes of the first view fill "
+        "How many different dimensions the test codes of the first view have "
         "(`skcrl.metrics.effective_rank`).",
     ),
     "accuracy_x_to_y": Measure(
         "x->y", 3, True,
-        "Share of test rows that a linear classifier gets right which learned from "
-        "codes of x and reads codes of y (`skcrl.transfer_score`, five folds of test "
+        "Share of right answers of a linear classifier that is trained on codes of x "
+        "and tested on codes of y (`skcrl.transfer_score`, five folds of the test "
         "rows).",
     ),
     "accuracy_y_to_x": Measure("y->x", 3, True, "The same from y to x."),
@@ -61,22 +61,22 @@ MEASURES = {
     "mrr_x_to_y": Measure(
         "mrr x->y", 3, True,
         "Mean reciprocal rank of the right partner among all test rows of y, searched "
-        "by the cosine of codes (`skcrl.metrics.mean_reciprocal_rank`): 1 where each "
-        "is found first.",
+        "by the cosine of codes (`skcrl.metrics.mean_reciprocal_rank`). It is 1 if "
+        "each partner is found first.",
     ),
     "mrr_y_to_x": Measure("mrr y->x", 3, True, "The same from y to x."),
     "mrr": Measure("mrr", 3, True, "The mean of `mrr x->y` and `mrr y->x`."),
     "error_x": Measure(
         "error x", 3, False,
         "Squared error of x reconstructed from y alone, as a share of its variance "
-        "(`skcrl.metrics.reconstruction_error`): 1 is what the mean costs.",
+        "(`skcrl.metrics.reconstruction_error`). The mean of x has the error 1.",
     ),
     "error_y": Measure("error y", 3, False, "The same of y reconstructed from x."),
     "recovery": Measure(
         "recovery", 3, True,
-        "Share of the variance of the true common factors that codes of test rows "
-        "tell by a linear map, which was fitted to training rows: the mean of both "
-        "views. 1 is all of it.",
+        "Share of the variance of the true common factors that a linear map predicts "
+        "from the codes of test rows. The map is fitted to training rows. This is the "
+        "mean of both views, and 1 means that all factors are found.",
     ),
     "fit_seconds": Measure("seconds", 2, False, "CPU time of `fit`, on one thread."),
 }  # fmt: skip
@@ -162,30 +162,30 @@ def index_page(done):
         "",
         "Each page of this book is one task: two views of the same samples, divided "
         "into rows to learn from and rows to be tested on. Every method learns from "
-        "the same rows with the same number of components, at its defaults. Where a "
-        "penalty must be chosen, three folds of the training rows choose it, and the "
-        "name of the method "
-        'ends in "cv". Three seeds draw the data or the division of the rows, and the '
-        "random numbers of the method. Methods of other packages have their name in "
-        "front.",
+        "the same rows, with the same number of components and its default settings. "
+        'If the name of a method ends in "cv", cross-validation with three folds of '
+        "the training rows chose its penalty. Each method is run with three seeds. A "
+        "seed decides how the rows are divided, or simulates the data, and decides "
+        "the random numbers of the method. The names of methods of other packages "
+        "begin with the name of the package.",
         "",
-        "The numbers come from files in `benchmarks/results/`, one a run, which also "
-        "name the versions, the commit, the machine and the time. `make results` "
-        "makes what is missing or has changed, and writes these pages. Each page says "
-        "how one row is run again.",
+        "The numbers come from files in `benchmarks/results/`, one for each run. Such "
+        "a file also names the versions, the commit, the machine and the time. `make "
+        "results` runs what is missing or has changed, and writes these pages. Each "
+        "page names the command that repeats one of its rows.",
         "",
-        "What becomes of the claims of the documents that skcrl was built after "
-        "stands on a page of its own: [what becomes of the sources' "
-        "tables](../sources.md). Tables that single benchmarks print are [the longer "
-        "tables](../numbers.md).",
+        "Two other pages show results: [the claims of the sources](../sources.md) "
+        "says which claims of the documents behind skcrl were reproduced, and [the "
+        "longer tables](../numbers.md) shows what single benchmarks print.",
         "",
         "## How methods stand",
         "",
-        "The rank of each method on each task, by the measure that the list below "
-        "names. 1 is best, methods whose means are equal as printed share a rank, and "
-        "a dash says that the method failed or cannot do the task. `mean` is the mean "
-        "over the tasks that a method did. Defaults suit some data and not others: "
-        "look at the task that is like yours, and not at the mean.",
+        "The table shows the rank of each method on each task. The list of tasks "
+        "below it names the measure. The best method has rank 1, and methods whose "
+        "printed means are equal share a rank. A dash means that the method failed, "
+        "or cannot do the task. `mean` is the mean rank over the tasks that a method "
+        "can do. Default settings suit some data better than others, so look at the "
+        "task that is most like yours.",
         "",
         *code(rank_table(ranks)),
         "",
@@ -213,7 +213,7 @@ def settings(done):
     if not done:
         return []
     task = next(reversed(done))
-    lines = ["## Methods", "", f'As they were fitted to the task "{task}", seed 0:', ""]
+    lines = ["## Methods", "", f'The estimators, for the task "{task}" and seed 0:', ""]
     for name, runs in done[task].items():
         if runs[0]:
             estimator = " ".join(runs[0]["parameters"]["estimator"].split())
@@ -261,9 +261,9 @@ def task_page(task, rows):
             about.about,
             "",
             f"Codes have {about.n_components} component"
-            f"{'s' * (about.n_components > 1)}. Methods are in the order of "
-            f"`{MEASURES[about.main].heading}`, whose standard deviation over three "
-            "seeds stands behind the ±; all other numbers are means.",
+            f"{'s' * (about.n_components > 1)}. All numbers are means over three "
+            f"seeds. Methods are sorted by `{MEASURES[about.main].heading}`, and the "
+            "number after ± is its standard deviation over the seeds.",
             "",
             *code(tables),
             "",
@@ -313,7 +313,7 @@ def failures(task, rows):
                 found.setdefault(f"no {what}, as {reason}", []).append(name)
     if "missing" in task:
         unable = [name for name, method in METHODS.items() if not method.takes_gaps]
-        found["learned from the rows with both views alone"] = unable
+        found["learned only from the rows that have both views"] = unable
     if not found:
         return []
     lines = ["What methods could not do:", ""]

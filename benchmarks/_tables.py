@@ -46,7 +46,6 @@ _ALL = (
     Table("single-cells-cost", 5, ("single_cells --part cost",)),
     Table("frozen-spaces", 20, ("frozen_spaces --seeds 3",), CAPTIONS),
     Table("joint-codes-digits", 9, ("joint_codes --data digits",)),
-    Table("joint-codes-mnist", 40, ("joint_codes --data mnist --seeds 1",), MNIST),
     Table("joint-codes-sequences", 15, ("joint_codes --data sequences",)),
     Table("mnist", 60, ("transfer_halves --data mnist",), MNIST),
     Table("losses-digits", 6, ("transfer_halves --losses",)),
@@ -88,7 +87,14 @@ _ALL = (
         ("captions --only 'best one model' --seeds 3",),
         CAPTIONS,
     ),
-    Table("audio-sheet", 25, ("retrieval --data audio-sheet --share 100 10",)),
-    Table("missing-cells", 45, ("missing_cells --share 0.1 0.3",), MFEAT),
+    Table("audio-sheet", 15, ("retrieval --data audio-sheet",)),
+    Table(
+        "missing-cells",
+        5,
+        (
+            "missing_cells --share 0.1 0.3 --data made 'body, blood' 'mean, worst' "
+            "exercises",
+        ),
+    ),
 )
 TABLES = {table.name: table for table in _ALL}

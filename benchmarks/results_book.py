@@ -44,6 +44,8 @@ from _store import (
 )
 from _tables import TABLES
 
+LIMIT = 120  # seconds of a run of the grid
+
 
 def parse(argv):
     """Parse the command line."""
@@ -144,7 +146,7 @@ def plan(tasks, methods, seeds):
                     "data": digest,
                     "parameters": {
                         "estimator": repr(method.make(task.n_components, seed, data)),
-                        "limit": task.limit,
+                        "limit": LIMIT,
                         "n_components": task.n_components,
                         "search": task.search,
                         "seed": seed,

@@ -154,7 +154,8 @@ def test_what_fails_is_a_result(tmp_path, monkeypatch):
 
 def test_a_result_holds_until_something_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(_store, "ROOT", tmp_path)
-    code = tmp_path / "code.py"
+    code = tmp_path / "skcrl" / "code.py"
+    code.parent.mkdir()
     behaviour = _store._behaviour.__wrapped__
     monkeypatch.setattr(_store, "_behaviour", behaviour)
 
@@ -163,6 +164,7 @@ def test_a_result_holds_until_something_changes(tmp_path, monkeypatch):
             f'__version__ = "{words}"\n'
             f'def f(x):\n    """{words}"""\n    # {words}\n    if not x:\n'
             f'        raise ValueError("{words}")\n    return x + {number}\n'
+            f'def g():\n    return "{words} A sentence that is read."\n'
         )
 
     write("Once.", 1)
@@ -170,7 +172,9 @@ def test_a_result_holds_until_something_changes(tmp_path, monkeypatch):
     used = _store.versions(["numpy", "no-such-package"])
     used |= {"no-such-package": "1.0", "skcrl": "0.0.1"}
     store.write(
-        "a b, c", {"parameters": {"k": 1}, "data": "d", "versions": used}, ["code.py"]
+        "a b, c",
+        {"parameters": {"k": 1}, "data": "d", "versions": used},
+        ["skcrl/code.py"],
     )
     assert [path.name for path in store.folder.glob("*.json")] == ["a-b-c.json"]
     assert store.holds("a b, c", {"k": 1}, "d")
@@ -183,7 +187,9 @@ def test_a_result_holds_until_something_changes(tmp_path, monkeypatch):
     write("Once.", 1)
     used["numpy"] = "0.1"
     store.write(
-        "a b, c", {"parameters": {"k": 1}, "data": "d", "versions": used}, ["code.py"]
+        "a b, c",
+        {"parameters": {"k": 1}, "data": "d", "versions": used},
+        ["skcrl/code.py"],
     )
     assert not store.holds("a b, c", {"k": 1}, "d")
 
