@@ -13,7 +13,7 @@ start with files, and end with numbers and pictures.
 # The study comes with scikit-learn. We write it to files first, so that this example
 # starts where your own study starts. A third file holds age and sex. When the files are
 # read, the number of the person becomes the index. skcrl raises an error if the indexes
-# of two data frames differ, unless the rows of one are only numbered 0, 1, 2, and so on.
+# of two data frames differ, unless the rows of one are only numbered 0, 1, 2, ...
 
 import tempfile
 from pathlib import Path
