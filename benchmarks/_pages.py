@@ -174,9 +174,10 @@ def index_page(done):
         "results` runs what is missing or has changed, and writes these pages. Each "
         "page names the command that repeats one of its rows.",
         "",
-        "Two other pages show results: [the claims of the sources](../sources.md) "
-        "says which claims of the documents behind skcrl were reproduced, and [the "
-        "longer tables](../numbers.md) shows what single benchmarks print.",
+        "Two other pages show results. [The tables of the sources, measured "
+        "here](../sources.md) says what was reproduced of the documents that skcrl was "
+        "built after. [Longer tables](../numbers.md) shows what single benchmarks "
+        "print.",
         "",
         "## How methods stand",
         "",
