@@ -1,11 +1,18 @@
 """Run a script of this folder in a process of its own, and measure a call there."""
 
+import atexit
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from _store import leave_note
+
+# Processes leave notes of what they imported in the folder that this variable names.
+NOTES = "SKCRL_NOTES"
+if NOTES in os.environ:
+    atexit.register(leave_note, os.environ[NOTES])
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )

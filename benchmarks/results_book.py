@@ -29,7 +29,7 @@ from pathlib import Path
 from _book_methods import METHODS
 from _book_tasks import TASKS
 from _documents import rewrite_documents
-from _fresh_process import ONE_THREAD, in_fresh_process
+from _fresh_process import NOTES, ONE_THREAD, in_fresh_process
 from _pages import SEEDS, grid_name, write_pages
 from _store import (
     PACKAGES,
@@ -39,6 +39,7 @@ from _store import (
     file_digests,
     imported_files,
     imported_versions,
+    leave_note,
     versions,
     where,
 )
@@ -243,21 +244,18 @@ def run_table(store, name):
     begin = time.monotonic()
     for argv in table.command_lines():
         with tempfile.TemporaryDirectory() as folder:
-            note = Path(folder) / "used.json"
             try:
-                text = in_fresh_process(__file__, "--print", note, *argv)
+                text = in_fresh_process(__file__, "--print", folder, *argv)
             except RuntimeError as error:
                 return f"{name}: failed: {str(error).splitlines()[-1]}"
             if text.startswith("Skipped: "):
                 return f"{name}: {text.strip()}"
-            imported = json.loads(note.read_text())
+            notes = [json.loads(p.read_text()) for p in Path(folder).glob("*.json")]
         lines += [""] * bool(lines) + text.strip("\n").splitlines()
-        files |= set(imported["files"])
-        used |= imported["versions"]
-        cpu += imported["cpu"]
+        files |= {file for note in notes for file in note["files"]}
+        used |= {p: v for note in notes for p, v in note["versions"].items()}
+        cpu += max(note["cpu"] for note in notes)  # of the first process, and all of it
     seconds = {"cpu": cpu, "wall": time.monotonic() - begin}
-    if "benchmarks/_fresh_process.py" in files:  # its processes import more
-        files |= set(every_file())
     result = {
         "parameters": table.parameters(),
         "data": file_digests(table.needs),
@@ -270,15 +268,11 @@ def run_table(store, name):
     return f"{name}: done, {seconds['wall']:.0f} s"
 
 
-def print_script(note, script, *argv):
-    """Run a script of this folder in this process, and note what it imported."""
+def print_script(folder, script, *argv):
+    """Run a script of this folder in this process; it and its processes leave notes."""
+    os.environ[NOTES] = folder
     import_module(script).main([*argv])
-    used = {
-        "cpu": sum(os.times()[:4]),  # with the processes that it has waited for
-        "files": imported_files(),
-        "versions": imported_versions(),
-    }
-    Path(note).write_text(json.dumps(used))
+    leave_note(folder)
 
 
 if __name__ == "__main__":

@@ -276,7 +276,8 @@ def test_a_page_has_means_spreads_ranks_and_failures(tmp_path, monkeypatch):
 
 
 def test_a_table_is_run_and_written_into_its_document(documents, monkeypatch):
-    table = Table("demo", 1, ("exchangeability --sets 2 --permutations 9",))
+    command = "linear_peers --quick --case 'wide twin' --only LinearCCA"
+    table = Table("demo", 1, (command,))
     monkeypatch.setitem(TABLES, "demo", table)
     store = Store(documents / "benchmarks" / "results")
     shutil.copytree(STORE.folder, store.folder)
@@ -286,7 +287,11 @@ def test_a_table_is_run_and_written_into_its_document(documents, monkeypatch):
     assert "numbers.md, line" in next(faults(store, documents))
     rewrite_documents(store, documents)
     assert list(faults(store, documents)) == []
-    output = store.read("tables/demo")["output"]
+    result = store.read("tables/demo")
+    files = store.path(result["code"]["files"]).read_text("utf-8")
+    assert "skcrl/linear/_by_gram.py" in files  # which a process of the script imports
+    assert "skcrl/deep" not in files
+    output = result["output"]
     expected = "\n".join(f"    {line}".rstrip() for line in output)
     assert expected in page.read_text("utf-8")
     assert page.read_text("utf-8") != text
