@@ -11,10 +11,19 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
+from skcrl._covariates import check_covariates, covariate_basis
 from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS, random_source
 from skcrl.base import TwoViewTransformer
+from skcrl.inspection._beside import (
+    adjusted_columns,
+    adjusts_both,
+    codes_beside,
+    fit_to,
+    require_takes_covariates,
+    rows_of,
+)
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._population import population_intervals
 from skcrl.inspection._results import (
@@ -86,17 +95,15 @@ class BootstrapIntervals(NamedTuple):
     def __repr__(self):
         return short_repr(self)
 
-    def to_frame(
-        self, part: Literal["correlations", "x_loadings", "y_loadings"] = "correlations"
-    ) -> Any:
+    def to_frame(self, part: Literal["components", "x", "y"] = "components") -> Any:
         """Return the intervals as a data frame with columns value, low and high.
 
         Parameters
         ----------
-        part : {"correlations", "x_loadings", "y_loadings"}, default="correlations"
-            "correlations" gives one row per component, with the further columns
-            `in_sample` and `out_of_bag`. The others give one row per feature and
-            component.
+        part : {"components", "x", "y"}, default="components"
+            "components" gives one row per component, with its correlation, and with the
+            further columns `in_sample` and `out_of_bag`. "x" and "y" give one row per
+            feature and component of that view, with its loading.
 
         Returns
         -------
@@ -110,21 +117,18 @@ class BootstrapIntervals(NamedTuple):
         ValueError
             If there is no such part.
         """
-        if part == "correlations":
+        if part == "components":
             columns = self.correlations._asdict()
             columns |= {"in_sample": self.in_sample, "out_of_bag": self.out_of_bag}
             return data_frame(columns, self.component_names)
-        names = {"x_loadings": self.x_names, "y_loadings": self.y_names}
-        if part not in names:
-            raise ValueError(
-                "part must be 'correlations', 'x_loadings' or 'y_loadings', got "
-                f"{part!r}."
-            )
+        if part not in ("x", "y"):
+            raise ValueError(f"part must be 'components', 'x' or 'y', got {part!r}.")
+        loadings = getattr(self, f"{part}_loadings")
         columns = {
-            name: entries.ravel()
-            for name, entries in getattr(self, part)._asdict().items()
+            name: entries.ravel() for name, entries in loadings._asdict().items()
         }
-        return data_frame(columns, list(product(names[part], self.component_names)))
+        names = getattr(self, f"{part}_names")
+        return data_frame(columns, list(product(names, self.component_names)))
 
 
 @validate_params(
@@ -132,6 +136,7 @@ class BootstrapIntervals(NamedTuple):
         "estimator": [HasMethods(["fit", "transform_pair"])],
         "X": ["array-like"],
         "y": ["array-like"],
+        "covariates": ["array-like", None],
         "n_resamples": [Interval(Integral, 2, 2**31 - 1, closed="both")],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "n_jobs": N_JOBS,
@@ -145,6 +150,7 @@ def bootstrap_intervals(
     X: Rows,
     y: Rows,
     *,
+    covariates: Rows | None = None,
     n_resamples: int = 999,
     confidence_level: float = 0.95,
     n_jobs: int | None = None,
@@ -186,23 +192,26 @@ def bootstrap_intervals(
         normal. If codes have heavier tails, intervals are made longer by the factor by
         which the standard error of a correlation is larger. If all features of a row
         share a heavy tail (a scale of its own for each row), this looks like
-        correlation, and intervals are too high.
+        correlation, and intervals are too high. With covariates these are the partial
+        canonical correlations, and the simulated samples have fewer rows, one less for
+        each direction in which the covariates vary.
     "held_out"
         The correlation that the codes of the estimator, fitted to all samples, have on
-        new samples. It is estimated for all other estimators, and for views whose ranks
-        add up to more than n_samples - 2, which leaves no degrees of freedom. The
-        estimate is the correlation of held-out codes in 10-fold cross-validation,
-        averaged as Fisher's z over three orders of the rows, which takes 30 further
-        fits. The interval is normal on the scale of z. Its variance is 1 / (n_samples -
-        3), that of a correlation of independent samples, times 2 - s for each view.
-        Here s is the share of the variance of its codes that another training set would
-        reproduce. For a component that all training sets find, s is 1. For noise it is
-        0: what one row contributes to the held-out code of another row, that row
-        contributes to its own, so each pair of rows counts twice, as in a degenerate
-        U-statistic [4]_. Intervals that neglect this are too short [5]_. The estimate
-        of s is the square of the mean correlation of the codes with those of a
-        resample, over the rows that the resample did not draw. Heavier tails are
-        treated as above. All of this is approximate, and meant for 100 samples or more.
+        new samples. It is estimated for all other estimators, for an estimator that
+        removes covariates from one view only, and for views whose ranks add up to more
+        than n_samples - 2, which leaves no degrees of freedom. The estimate is the
+        correlation of held-out codes in 10-fold cross-validation, averaged as Fisher's
+        z over three orders of the rows, which takes 30 further fits. The interval is
+        normal on the scale of z. Its variance is 1 / (n_samples - 3), that of a
+        correlation of independent samples, times 2 - s for each view. Here s is the
+        share of the variance of its codes that another training set would reproduce.
+        For a component that all training sets find, s is 1. For noise it is 0: what one
+        row contributes to the held-out code of another row, that row contributes to its
+        own, so each pair of rows counts twice, as in a degenerate U-statistic [4]_.
+        Intervals that neglect this are too short [5]_. The estimate of s is the square
+        of the mean correlation of the codes with those of a resample, over the rows
+        that the resample did not draw. Heavier tails are treated as above. All of this
+        is approximate, and meant for 100 samples or more.
 
     Loadings have percentile intervals, which are widened where necessary to contain the
     loading of all samples.
@@ -216,6 +225,13 @@ def bootstrap_intervals(
         First view, at least 10 samples.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`.
+    covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+        Covariates, such as age, that each fit gets with its rows and removes from the
+        views. Loadings are then correlations of codes with columns from which the same
+        fit removed the effect of the covariates. If the estimator adjusts one view
+        only, the columns of the other stay as they are. (Do not pass residuals as views
+        instead: resamples would not repeat the regression, and intervals would be too
+        short.)
     n_resamples : int, default=999
         Number of resamples, at least 2. Each has n_samples rows, drawn with
         replacement. More of them make the ends of intervals more precise.
@@ -239,8 +255,8 @@ def bootstrap_intervals(
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or the views are not finite numbers with
-        paired rows.
+        If a parameter is out of its range, the views or covariates are not finite
+        numbers with paired rows, or the estimator takes no covariates.
 
     References
     ----------
@@ -270,25 +286,47 @@ def bootstrap_intervals(
     (True, True)
     >>> intervals.x_loadings.low.shape
     (10, 3)
+
+    Views that share only what changes with age in both:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> age = rng.uniform(20, 80, 60)
+    >>> X, y = 0.1 * age[:, None] + rng.standard_normal((2, 60, 2))
+    >>> settings = {"n_resamples": 50, "random_state": 0}
+    >>> intervals = bootstrap_intervals(LinearCCA(1), X, y, **settings)
+    >>> intervals.correlations.low.round(1)
+    array([0.7])
+    >>> intervals = bootstrap_intervals(LinearCCA(1), X, y, covariates=age, **settings)
+    >>> intervals.correlations.low
+    array([0.])
     """
     given = X, y
+    if covariates is not None:
+        require_takes_covariates(estimator)
+        covariates = check_covariates(covariates, X, y)
     X, y = check_arrays(X, y, min_samples=10)
-    fitted = clone(estimator).fit(X, y)
-    codes = tuple(np.asarray(Z) for Z in fitted.transform_pair(X, y))
+    views = _Views(X, y, covariates)
+    fitted = fit_to(clone(estimator), *views)
+    codes = views.codes(fitted)
     source = random_source(random_state)
     seeds = source.randint(2**31 - 1, size=n_resamples)
     rng = np.random.default_rng(source.randint(2**31 - 1))
     parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
-    drawn = _resampled(estimator, X, y, codes, parallel, seeds)
+    drawn = _resampled(estimator, views, codes, parallel, seeds)
     out_of_bag, likeness = (
         np.average(part, axis=0, weights=drawn.n_out)
         for part in (drawn.correlations, drawn.likeness)
     )
-    form = canonical_form(X, y)
-    if not _shrinks(estimator) and _is_unpenalised(codes, form):
-        of, correlations = "population", _population(codes, form, confidence_level, rng)
+    X, y = views.adjusted(fitted)
+    form, n_free = canonical_form(X, y), views.n_free
+    is_partial = covariates is None or adjusts_both(fitted)
+    is_plain = is_partial and not _shrinks(estimator)
+    if is_plain and _is_unpenalised(codes, form, n_free):
+        of = "population"
+        correlations = _population(codes, form, n_free, confidence_level, rng)
     else:
-        held_out = _cross_validated(estimator, X, y, codes, parallel, rng)
+        held_out = _cross_validated(estimator, views, codes, parallel, rng)
         of, correlations = "held_out", _held_out(held_out, likeness, confidence_level)
     return BootstrapIntervals(
         correlations,
@@ -301,6 +339,37 @@ def bootstrap_intervals(
         feature_names("x", given[0], X),
         feature_names("y", given[1], y),
     )
+
+
+class _Views(NamedTuple):
+    """Both views as arrays, and the covariates of their rows, if there are any."""
+
+    X: np.ndarray
+    y: np.ndarray
+    covariates: np.ndarray | None
+
+    def take(self, rows):
+        """Some rows of all of them."""
+        return _Views(self.X[rows], self.y[rows], rows_of(self.covariates, rows))
+
+    def codes(self, fitted):
+        """Codes of both views, of a fitted estimator."""
+        pair = codes_beside(fitted, *self, "bootstrap_intervals")
+        return tuple(np.asarray(Z) for Z in pair)
+
+    def adjusted(self, fitted):
+        """Columns of both views without the effect of the covariates."""
+        return (
+            adjusted_columns(fitted, "x", self.X, self.covariates),
+            adjusted_columns(fitted, "y", self.y, self.covariates),
+        )
+
+    @property
+    def n_free(self):
+        """Number of rows, less the directions in which covariates vary."""
+        if self.covariates is None:
+            return len(self.X)
+        return len(self.X) - covariate_basis(self.covariates).columns.shape[1]
 
 
 class _Resamples(NamedTuple):
@@ -318,37 +387,39 @@ class _Resamples(NamedTuple):
     n_out: np.ndarray
 
 
-def _resampled(estimator, X, y, codes, parallel, seeds):
+def _resampled(estimator, views, codes, parallel, seeds):
     """Statistics of resamples, with components in the order of those of `codes`."""
     resamples = parallel(
-        delayed(_resample)(estimator, X, y, codes, seed) for seed in seeds
+        delayed(_resample)(estimator, views, codes, seed) for seed in seeds
     )
     return _Resamples(*map(np.array, zip(*resamples, strict=True)))
 
 
-def _resample(estimator, X, y, codes, seed):
+def _resample(estimator, views, codes, seed):
     """Statistics of one resample."""
-    n = len(X)
+    n = len(views.X)
     rows = np.random.default_rng(seed).integers(0, n, n)
     out = np.setdiff1d(np.arange(n), rows)
-    Zx, Zy = _matched_codes(estimator, X, y, codes, rows)
+    drawn = views.take(rows)
+    fitted = fit_to(clone(estimator), *drawn)
+    Zx, Zy = _matched_codes(fitted, views, codes)
+    X, y = drawn.adjusted(fitted)
     pairs = (Zx, Zy), (Zx, codes[0]), (Zy, codes[1])
     r = np.zeros((3, Zx.shape[1]))
     if len(out):
         r[:] = [column_correlations(A[out], B[out]) for A, B in pairs]
     return _Resamples(
-        _loadings(X[rows], Zx[rows]),
-        _loadings(y[rows], Zy[rows]),
+        _loadings(X, Zx[rows]),
+        _loadings(y, Zy[rows]),
         correlations=r[0],
         likeness=r[1:],
         n_out=np.array(len(out)),
     )
 
 
-def _matched_codes(estimator, X, y, codes, rows):
+def _matched_codes(fitted, views, codes):
     """Codes of all rows from a fit to some, with components matched to `codes`."""
-    fitted = clone(estimator).fit(X[rows], y[rows])
-    Zx, Zy = (np.asarray(Z) for Z in fitted.transform_pair(X, y))
+    Zx, Zy = views.codes(fitted)
     match, sign = matched_components(codes, (Zx, Zy))
     return Zx[:, match] * sign, Zy[:, match] * sign
 
@@ -362,10 +433,9 @@ def _shrinks(estimator):
     )
 
 
-def _is_unpenalised(codes, form):
+def _is_unpenalised(codes, form, n):
     """Whether codes are those of unpenalised CCA, with degrees of freedom left."""
-    n, p = form.x_variates.shape
-    if p + form.y_variates.shape[1] > n - 2:
+    if form.x_variates.shape[1] + form.y_variates.shape[1] > n - 2:
         return False
     in_sample = column_correlations(*codes)
     expected = _leading(form.correlations, len(in_sample))
@@ -390,32 +460,33 @@ def _leading(correlations, n_components):
     return np.pad(correlations, (0, missing))[:n_components]
 
 
-def _population(codes, form, confidence_level, rng):
+def _population(codes, form, n, confidence_level, rng):
     """Intervals of population correlations, in the order of the components."""
     order = np.argsort(-column_correlations(*codes), kind="stable")
     heaviness = _heaviness(*codes)[order][: len(form.correlations)]
-    found = population_intervals(form, heaviness, confidence_level, rng)
+    found = population_intervals(form, n, heaviness, confidence_level, rng)
     sorted_back = np.argsort(order)
     return Estimate(*(_leading(part, len(order))[sorted_back] for part in found))
 
 
-def _cross_validated(estimator, X, y, codes, parallel, rng):
+def _cross_validated(estimator, views, codes, parallel, rng):
     """Held-out codes of both views in each of three 10-fold cross-validations."""
-    n = len(X)
+    n = len(views.X)
     orders = [rng.permutation(n) for _ in range(3)]
     folds = [fold for order in orders for fold in np.array_split(order, 10)]
-    parts = parallel(delayed(_fold)(estimator, X, y, codes, fold) for fold in folds)
+    parts = parallel(delayed(_fold)(estimator, views, codes, fold) for fold in folds)
     held_out = np.empty((3, 2, *codes[0].shape))
     for i, (fold, part) in enumerate(zip(folds, parts, strict=True)):
         held_out[i // 10][:, fold] = part
     return held_out
 
 
-def _fold(estimator, X, y, codes, fold):
+def _fold(estimator, views, codes, fold):
     """Codes of a fold, standardised by the codes of the training rows."""
-    rows = np.setdiff1d(np.arange(len(X)), fold)
+    rows = np.setdiff1d(np.arange(len(views.X)), fold)
+    fitted = fit_to(clone(estimator), *views.take(rows))
     held_out = []
-    for Z in _matched_codes(estimator, X, y, codes, rows):
+    for Z in _matched_codes(fitted, views, codes):
         deviation = Z[rows].std(axis=0)
         unit = np.where(deviation > 0, deviation, 1.0)
         held_out.append((Z[fold] - Z[rows].mean(axis=0)) / unit)

@@ -172,6 +172,7 @@ def gradient_map(
     """
     check_is_fitted(estimator)
     _require_modules(estimator, score, side)
+    _require_no_covariates(estimator)
     views = {"x": X, "y": y}
     for name, view in (("X", X), ("y", y)):
         if view is None:
@@ -221,6 +222,17 @@ def _require_modules(estimator, score, side):
             f"{name} has common codes only: choose score='common'."
         )
     estimator._require_scored(side)
+
+
+def _require_no_covariates(estimator):
+    """Raise ValueError for an estimator that was fitted with covariates."""
+    if hasattr(estimator, "covariate_mean_"):
+        raise ValueError(
+            "gradient_map takes no covariates, but this "
+            f"{type(estimator).__name__} was fitted with some. Remove their effect "
+            "from the views by a regression, fit the estimator to the residuals "
+            "without covariates, and pass the residuals."
+        )
 
 
 def _samples(estimator, view, side, extractor):

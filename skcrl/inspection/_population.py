@@ -9,18 +9,19 @@ _REACH = 6.0  # how far from the estimate populations are simulated, in standard
 _GRID = 12  # number of populations in this range
 
 
-def population_intervals(form, kappa, confidence_level, rng):
+def population_intervals(form, n, kappa, confidence_level, rng):
     """Estimates and ends of intervals of the leading population correlations.
 
     An interval contains each population value for which the sample correlation lies
     between the two quantiles of its distribution. The estimate is the value for which
     the sample correlation is the median. Samples of normal views are simulated, and
     the standard deviation of their correlations is multiplied by `kappa`, which has one
-    factor for each component.
+    factor for each component. They have `n` rows, which are fewer than those of `form`
+    if covariates take degrees of freedom.
 
     Returns an array (3, n_components) of estimates, low and high ends.
     """
-    n, p = form.x_variates.shape
+    p = form.x_variates.shape[1]
     q = form.y_variates.shape[1]
     observed = _fisher(form.correlations[: len(kappa)])
     nuisance = _fisher(_unbiased(form.correlations[: len(kappa)], n, p, q))

@@ -9,11 +9,13 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _get_feature_names, _num_samples
 
+from skcrl._covariates import check_covariates
 from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed, Side
 from skcrl._validation import N_JOBS, random_source
 from skcrl._views import check_paired, kind_of
 from skcrl.base import TwoViewTransformer
+from skcrl.inspection._beside import fit_to, require_takes_covariates, rows_of
 from skcrl.inspection._results import data_frame
 
 
@@ -98,6 +100,7 @@ class StabilitySelection(NamedTuple):
         "estimator": [HasMethods(["fit", "transform_pair"])],
         "X": ["array-like", "sparse matrix"],
         "y": ["array-like", "sparse matrix"],
+        "covariates": ["array-like", None],
         "n_subsamples": [Interval(Integral, 2, 2**31 - 1, closed="both")],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
@@ -110,6 +113,7 @@ def stability_selection(
     X: Rows,
     y: Rows,
     *,
+    covariates: Rows | None = None,
     n_subsamples: int = 100,
     n_jobs: int | None = None,
     random_state: Seed = None,
@@ -133,6 +137,10 @@ def stability_selection(
         First view, at least 4 samples. Rows must be independent of each other.
     y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
         Second view, paired with `X`.
+    covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+        Covariates, such as age, that each fit gets with its rows and removes from the
+        views. Columns that correlate with the other view only through the covariates
+        are then not selected.
     n_subsamples : int, default=100
         Number of subsamples, at least 2. An odd number is raised by one.
     n_jobs : int or None, default=None
@@ -153,8 +161,8 @@ def stability_selection(
     Raises
     ------
     ValueError
-        If the views are not paired or have fewer than 4 rows, or the estimator has no
-        weights for the columns.
+        If the views or covariates are not paired or have fewer than 4 rows, the
+        estimator has no weights for the columns, or it takes no covariates.
 
     See Also
     --------
@@ -188,12 +196,15 @@ def stability_selection(
     [0.1, 0.13]
     """
     check_paired(X, y)
+    if covariates is not None:
+        require_takes_covariates(estimator)
+        covariates = check_covariates(covariates, X, y)
     n = _num_samples(X)
     if n < 4:
         raise ValueError(f"Each half needs at least 2 samples, so 4 in all, got {n}.")
     seeds = random_source(random_state).randint(2**31 - 1, size=-(-n_subsamples // 2))
     pairs = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_of_halves)(estimator, X, y, n, seed) for seed in seeds
+        delayed(_of_halves)(estimator, X, y, covariates, n, seed) for seed in seeds
     )
     x_selected, y_selected = (
         np.array([half[side] for pair in pairs for half in pair]) for side in (0, 1)
@@ -210,18 +221,19 @@ def stability_selection(
     )
 
 
-def _of_halves(estimator, X, y, n, seed):
+def _of_halves(estimator, X, y, covariates, n, seed):
     """Columns that are selected in each half of the rows."""
     order = np.random.default_rng(seed).permutation(n)
     return [
-        _selected(estimator, X, y, rows) for rows in (order[: n // 2], order[n // 2 :])
+        _selected(estimator, X, y, covariates, rows)
+        for rows in (order[: n // 2], order[n // 2 :])
     ]
 
 
-def _selected(estimator, X, y, rows):
+def _selected(estimator, X, y, covariates, rows):
     """Columns (p,) and (q,) with a weight in some component of one subsample."""
     take_x, take_y = kind_of(X).take(X, rows), kind_of(y).take(y, rows)
-    fitted = clone(estimator).fit(take_x, take_y)
+    fitted = fit_to(clone(estimator), take_x, take_y, rows_of(covariates, rows))
     fitted = getattr(fitted, "estimator_", fitted)  # the estimator in a ViewPipeline
     selected = []
     for name, side, view in (("X", "x", X), ("y", "y", y)):

@@ -8,10 +8,12 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import centred, column_correlations, unit_columns
+from skcrl._covariates import check_covariates
 from skcrl._numbers import require_squares
 from skcrl._repr import short_repr
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
+from skcrl.inspection._beside import adjusted_columns, codes_beside
 from skcrl.inspection._canonical import check_arrays
 from skcrl.inspection._results import (
     component_names,
@@ -204,10 +206,13 @@ _OF_COLUMNS = {
         "estimator": [HasMethods(["transform_pair"])],
         "X": ["array-like"],
         "y": ["array-like"],
+        "covariates": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
-def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary:
+def summary(
+    estimator: TwoViewTransformer, X: Rows, y: Rows, *, covariates: Rows | None = None
+) -> CanonicalSummary:
     """Loadings, cross-loadings, redundancy and standardised coefficients of a fit.
 
     Use it to report a canonical correlation analysis: it computes what PROC CANCORR of
@@ -228,6 +233,11 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
         First view. Names of columns are taken from a data frame.
     y : array-like of shape (n_samples, n_features_y) or (n_samples,)
         Second view, paired with `X`.
+    covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+        Covariates of these rows, if there were any in ``fit``. Everything is then
+        computed from columns without the effect of the covariates, as PROC CANCORR
+        does after a PARTIAL statement. If the estimator adjusts one view only, the
+        columns of the other stay as they are.
 
     Returns
     -------
@@ -240,8 +250,9 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
     Raises
     ------
     ValueError
-        If the views are not finite numbers with paired rows, or do not have the columns
-        to which the estimator was fitted.
+        If the views or covariates are not finite numbers with paired rows, or do not
+        have the columns to which the estimator was fitted; or if there were covariates
+        in ``fit`` and not here, or the reverse.
 
     See Also
     --------
@@ -250,9 +261,9 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
 
     Notes
     -----
-    There are no covariates here. For an estimator that was fitted with covariates,
-    remove them from both views by a regression, fit it to the residuals, and pass
-    these.
+    The effect of covariates on the columns is the one that ``fit`` estimated, also for
+    new rows. If the steps of a pipeline change the columns, this effect is not known,
+    and it is estimated from the given rows by least squares.
 
     Signs of components are those of the estimator, and other programs may have all of
     them the other way round. Constant columns have loadings of 0, and are not counted
@@ -277,12 +288,27 @@ def summary(estimator: TwoViewTransformer, X: Rows, y: Rows) -> CanonicalSummary
                 coefficients  loadings  cross_loadings  multiple
     linearcca0        1.5793    0.9254          0.7363    0.5421
     linearcca1       -1.1806    0.3777          0.0757    0.5478
+
+    The same without the effect of the pulse:
+
+    >>> pulse, body = physiology[["Pulse"]], physiology[["Weight", "Waist"]]
+    >>> partial = LinearCCA(2, reg=0).fit(body, exercise, covariates=pulse)
+    >>> summary(partial, body, exercise, covariates=pulse).x.redundancy.round(4)
+    array([0.3515, 0.0168])
     """
     given = X, y
+    if covariates is not None:
+        checked = check_covariates(covariates, X, y)
     X, y = check_arrays(X, y)
     for name, view in (("X", X), ("y", y)):
         require_squares(view, name)
-    Zx, Zy = (np.asarray(Z, np.float64) for Z in estimator.transform_pair(*given))
+    codes = codes_beside(estimator, *given, covariates, "summary")
+    Zx, Zy = (np.asarray(Z, np.float64) for Z in codes)
+    if covariates is not None:
+        X, y = (
+            adjusted_columns(estimator, side, view, checked)
+            for side, view in (("x", X), ("y", y))
+        )
     return CanonicalSummary(
         column_correlations(Zx, Zy),
         _view_summary(estimator, "x", given[0], X, Zx, Zy),

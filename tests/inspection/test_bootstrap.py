@@ -250,10 +250,12 @@ def test_frames_carry_the_names_of_features_and_components(views):
     assert list(table.index) == ["linearcca0", "linearcca1"]
     assert list(table.columns) == ["value", "low", "high", "in_sample", "out_of_bag"]
     np.testing.assert_array_equal(table["high"], found.correlations.high)
-    loadings = found.to_frame("x_loadings")
+    loadings = found.to_frame("x")
     assert loadings.loc[("c", "linearcca1"), "low"] == found.x_loadings.low[2, 1]
-    assert found.to_frame("y_loadings").index[-1] == ("y2", "linearcca1")
-    with pytest.raises(ValueError, match="'x_loadings' or 'y_loadings', got 'r'"):
+    assert found.to_frame("y").index[-1] == ("y2", "linearcca1")
+    with pytest.raises(
+        ValueError, match="part must be 'components', 'x' or 'y', got 'r'"
+    ):
         found.to_frame("r")
     assert "x_loadings=Estimate(value=<array of shape (4, 2)>" in repr(found)
 
