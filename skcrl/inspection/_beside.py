@@ -12,21 +12,21 @@ from skcrl.compose._correlation_weights import found_in
 
 def codes_beside(estimator, X, y, covariates, call):
     """Codes of both views of a fitted estimator; `call` names the caller in errors."""
+    return estimator.transform_pair(X, y, **kwargs_of(estimator, covariates, call))
+
+
+def kwargs_of(estimator, covariates, call):
+    """The covariates as a keyword argument of a method of a fitted estimator."""
     if covariates is not None:
         require_takes_covariates(estimator)
-        return estimator.transform_pair(X, y, covariates)
-    require_no_covariates(estimator, call)
-    return estimator.transform_pair(X, y)
-
-
-def require_no_covariates(estimator, call):
-    """Raise ValueError if the estimator was fitted with covariates."""
+        return {"covariates": covariates}
     if _takes(estimator) and found_in(estimator, "covariate_mean_") is not None:
         raise ValueError(
             f"This {type(estimator).__name__} was fitted with covariates, but "
             f"{call} got none. Pass the covariates of these rows as covariates= of "
             f"{call}."
         )
+    return {}
 
 
 def require_takes_covariates(estimator):
@@ -42,7 +42,8 @@ def require_takes_covariates(estimator):
 
 
 def _takes(estimator):
-    return "covariates" in signature(estimator.transform_pair).parameters
+    method = getattr(estimator, "transform_pair", None)
+    return method is not None and "covariates" in signature(method).parameters
 
 
 def fit_to(estimator, X, y, covariates):

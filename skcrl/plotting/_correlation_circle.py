@@ -15,8 +15,13 @@ from skcrl.plotting._axes import (
     VIEW_NAMES,
     axes_or_new,
 )
-from skcrl.plotting._fitted import codes_of
-from skcrl.plotting._variables import check_top, spread, strongest, variables
+from skcrl.plotting._variables import (
+    check_top,
+    spread,
+    strongest,
+    variables,
+    variables_of,
+)
 
 # Height of a name, and width of one of its characters, if the circle has radius 1.
 _HEIGHT, _WIDTH = 0.08, 0.045
@@ -104,6 +109,7 @@ class CorrelationCircleDisplay:
         X: Rows,
         y: Rows,
         *,
+        covariates: Rows | None = None,
         components: Sequence[int] = (0, 1),
         top: int = 10,
         ax: Any = None,
@@ -121,6 +127,10 @@ class CorrelationCircleDisplay:
             First view. A data frame gives the variables their names.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. The effect that
+            ``fit`` estimated is then removed from the variables, too, before they are
+            correlated with the codes.
         components : sequence of 2 int, default=(0, 1)
             The components on the horizontal and on the vertical axis.
         top : int, default=10
@@ -140,17 +150,8 @@ class CorrelationCircleDisplay:
             If the estimator has no codes of both views, the views are not finite
             numbers with paired rows, or `components` or `top` do not fit them.
         """
-        x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__)
-        return cls.from_codes(
-            x_codes,
-            y_codes,
-            X,
-            y,
-            components=components,
-            component_names=names,
-            top=top,
-            ax=ax,
-        )
+        found = variables_of(estimator, X, y, covariates, components, cls.__name__, n=2)
+        return cls._of(found).plot(top=top, ax=ax)
 
     @classmethod
     def from_codes(
@@ -172,7 +173,9 @@ class CorrelationCircleDisplay:
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
         X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
-            First view. A data frame gives the variables their names.
+            First view. A data frame gives the variables their names. The columns are
+            taken as they are. If covariates were removed from the codes, remove them
+            from the views, too, or use :meth:`from_estimator`.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of 2 int, default=(0, 1)
@@ -198,15 +201,19 @@ class CorrelationCircleDisplay:
             `components` or `top` do not fit them.
         """
         found = variables(x_codes, y_codes, X, y, components, component_names, n=2)
+        return cls._of(found).plot(top=top, ax=ax)
+
+    @classmethod
+    def _of(cls, found):
+        """The display of variables, which is not drawn yet."""
         x_loadings, y_loadings = found.loadings()
-        display = cls(
+        return cls(
             x_loadings,
             y_loadings,
             found.x_names,
             found.y_names,
             found.component_names,
         )
-        return display.plot(top=top, ax=ax)
 
     def plot(self, *, top: int = 10, ax: Any = None) -> Self:
         """Draw the variables.

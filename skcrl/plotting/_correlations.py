@@ -8,9 +8,11 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from skcrl._columns import column_correlations, matched_components
+from skcrl._covariates import check_covariates
 from skcrl._typing import Rows
 from skcrl._views import kind_of
 from skcrl.base import TwoViewTransformer
+from skcrl.inspection._beside import codes_beside, fit_to, rows_of
 from skcrl.inspection._held_out import HeldOutPermutationTestResult
 from skcrl.inspection._permutation import PermutationTestResult
 from skcrl.plotting._axes import NEUTRAL, VIEW_COLORS, axes_or_new, legend_beside
@@ -97,7 +99,8 @@ class CorrelationsDisplay:
         X: Rows,
         y: Rows,
         *,
-        held_out: tuple[Rows, Rows] | None = None,
+        covariates: Rows | None = None,
+        held_out: tuple[Rows, ...] | None = None,
         cv: Any = None,
         null: PermutationTestResult | HeldOutPermutationTestResult | None = None,
         ax: Any = None,
@@ -112,11 +115,15 @@ class CorrelationsDisplay:
             First view of the samples that it was fitted to.
         y : array-like of shape (n_samples, n_features_y) or (n_samples,)
             Second view of these samples.
-        held_out : tuple of (X, y) or None, default=None
-            Both views of samples that it was not fitted to.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
+        held_out : tuple of (X, y) or (X, y, covariates), or None, default=None
+            Both views of samples that it was not fitted to, and their covariates, if
+            there were any in ``fit``.
         cv : int, splitter, iterable or None, default=None
             Folds of a cross-validation, which gives held-out correlations without new
-            samples. A copy of the estimator is fitted to each training part, and its
+            samples. A copy of the estimator is fitted to each training part, with the
+            covariates of its rows, and its
             components are matched with those of the estimator. An integer is a number
             of contiguous folds.
         null : PermutationTestResult, HeldOutPermutationTestResult or None, default=None
@@ -144,14 +151,20 @@ class CorrelationsDisplay:
                 "held_out and cv are two ways of getting correlations of samples that "
                 "were not fitted: pass one of them."
             )
-        x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__)
+        codes = codes_of(estimator, X, y, cls.__name__, covariates)
+        x_codes, y_codes, names = codes
         if held_out is not None:
-            _check_held_out(held_out)
-            x_new, y_new, _ = codes_of(estimator, *held_out, cls.__name__)
-            held_out = x_new, y_new
+            _check_held_out(held_out, with_covariates=covariates is not None)
+            x_new, y_new, *beside = held_out
+            codes = codes_of(estimator, x_new, y_new, cls.__name__, *beside)
+            held_out = codes[:2]
         display = cls._of_codes(x_codes, y_codes, held_out, null, names)
         if cv is not None:
-            display.held_out = _cross_validated(estimator, X, y, (x_codes, y_codes), cv)
+            if covariates is not None:
+                covariates = check_covariates(covariates, X, y)
+            display.held_out = _cross_validated(
+                estimator, X, y, covariates, (x_codes, y_codes), cv
+            )
         return display.plot(ax=ax)
 
     @classmethod
@@ -305,12 +318,24 @@ def _draw_null(ax, null, k):
     )
 
 
-def _check_held_out(held_out):
-    if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
+def _check_held_out(held_out, with_covariates=False):
+    is_tuple = isinstance(held_out, (tuple, list))
+    if with_covariates and not (is_tuple and len(held_out) == 3):
+        raise ValueError(
+            "held_out must be a tuple of three, because the estimator was fitted with "
+            "covariates: the first view, the second view and the covariates of new "
+            f"samples. Got {_told(held_out)}."
+        )
+    if not with_covariates and not (is_tuple and len(held_out) == 2):
         raise ValueError(
             "held_out must be a tuple of two: the first and the second view of new "
-            f"samples, or their codes. Got {type(held_out).__name__}."
+            f"samples, or their codes. Got {_told(held_out)}."
         )
+
+
+def _told(held_out):
+    is_tuple = isinstance(held_out, (tuple, list))
+    return f"{len(held_out)} of them" if is_tuple else type(held_out).__name__
 
 
 def _check_null(null):
@@ -334,13 +359,15 @@ def _correlations(x_codes, y_codes):
     return column_correlations(x_codes[there], y_codes[there])
 
 
-def _cross_validated(estimator, X, y, codes, cv):
+def _cross_validated(estimator, X, y, covariates, codes, cv):
     """Correlations (n_folds, n_components) of the codes of held-out rows."""
     take_x, take_y = kind_of(X).take, kind_of(y).take
     folds = []
     for train, test in check_cv(cv).split(np.empty((len(codes[0]), 0))):
-        fitted = clone(estimator).fit(take_x(X, train), take_y(y, train))
-        pair = tuple(np.asarray(Z) for Z in fitted.transform_pair(X, y))
+        views = take_x(X, train), take_y(y, train)
+        fitted = fit_to(clone(estimator), *views, rows_of(covariates, train))
+        all_codes = codes_beside(fitted, X, y, covariates, "from_estimator")
+        pair = tuple(np.asarray(Z) for Z in all_codes)
         # Components are matched by training rows only: held-out rows must not have an
         # influence on it.
         match, sign = matched_components(

@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from skcrl.inspection._beside import codes_beside
 from skcrl.inspection._results import component_names
 
 
@@ -25,10 +26,11 @@ def check_gives(estimator, method, display, what):
     check_is_fitted(estimator)
 
 
-def codes_of(estimator, X, y, display):
+def codes_of(estimator, X, y, display, covariates=None):
     """Codes of both views as arrays, and the names of the components."""
     check_gives(estimator, "transform_pair", display, "the codes of both views")
-    x_codes, y_codes = map(np.asarray, estimator.transform_pair(X, y))
+    codes = codes_beside(estimator, X, y, covariates, f"{display}.from_estimator")
+    x_codes, y_codes = map(np.asarray, codes)
     return x_codes, y_codes, component_names(estimator, x_codes.shape[1])
 
 

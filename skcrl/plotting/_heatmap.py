@@ -10,13 +10,13 @@ from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._tables import short_name
 from skcrl.plotting._axes import NEUTRAL, axes_or_new
-from skcrl.plotting._fitted import codes_of
 from skcrl.plotting._variables import (
     SIGN_MAP,
     check_top,
     strongest,
     unit_views,
     variables,
+    variables_of,
 )
 
 
@@ -113,6 +113,7 @@ class HeatmapDisplay:
         X: Rows,
         y: Rows,
         *,
+        covariates: Rows | None = None,
         components: Sequence[int] | None = None,
         top: int = 30,
         ax: Any = None,
@@ -127,6 +128,10 @@ class HeatmapDisplay:
             First view. A data frame gives the variables their names.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. The effect that
+            ``fit`` estimated is then removed from the variables, too, before they are
+            correlated with the codes.
         components : sequence of int or None, default=None
             The components that make up the space, all for None.
         top : int, default=30
@@ -146,10 +151,8 @@ class HeatmapDisplay:
             If the estimator has no codes of both views, the views are not finite
             numbers with paired rows, or `components` or `top` do not fit them.
         """
-        x_codes, y_codes, _ = codes_of(estimator, X, y, cls.__name__)
-        return cls.from_codes(
-            x_codes, y_codes, X, y, components=components, top=top, ax=ax
-        )
+        found = variables_of(estimator, X, y, covariates, components, cls.__name__)
+        return cls._of(found).plot(top=top, ax=ax)
 
     @classmethod
     def from_codes(
@@ -170,7 +173,9 @@ class HeatmapDisplay:
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
         X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
-            First view. A data frame gives the variables their names.
+            First view. A data frame gives the variables their names. The columns are
+            taken as they are. If covariates were removed from the codes, remove them
+            from the views, too, or use :meth:`from_estimator`.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of int or None, default=None
@@ -193,13 +198,17 @@ class HeatmapDisplay:
             `components` or `top` do not fit them.
         """
         found = variables(x_codes, y_codes, X, y, components, None)
-        display = cls(
+        return cls._of(found).plot(top=top, ax=ax)
+
+    @classmethod
+    def _of(cls, found):
+        """The display of variables, which is not drawn yet."""
+        return cls(
             found.similarities(),
             found.x_names,
             found.y_names,
             "correlation through the space",
         )
-        return display.plot(top=top, ax=ax)
 
     @classmethod
     def from_arrays(cls, X: Rows, y: Rows, *, top: int = 30, ax: Any = None) -> Self:

@@ -11,8 +11,8 @@ from skcrl.inspection._bootstrap import BootstrapIntervals
 from skcrl.inspection._stability import StabilitySelection
 from skcrl.inspection._tables import short_name
 from skcrl.plotting._axes import VIEW_COLORS, VIEW_NAMES, axes_or_new
-from skcrl.plotting._fitted import check_components, codes_of
-from skcrl.plotting._variables import check_top, strongest, variables
+from skcrl.plotting._fitted import check_components
+from skcrl.plotting._variables import check_top, strongest, variables, variables_of
 
 
 class LoadingsDisplay:
@@ -112,6 +112,7 @@ class LoadingsDisplay:
         X: Rows,
         y: Rows,
         *,
+        covariates: Rows | None = None,
         component: int = 0,
         top: int = 10,
         stability: StabilitySelection | None = None,
@@ -130,6 +131,10 @@ class LoadingsDisplay:
             First view. A data frame gives the variables their names.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. The effect that
+            ``fit`` estimated is then removed from the variables, too, before they are
+            correlated with the codes.
         component : int, default=0
             The component whose loadings are drawn.
         top : int, default=10
@@ -154,18 +159,8 @@ class LoadingsDisplay:
             numbers with paired rows, or `component`, `top` or `stability` do not fit
             them.
         """
-        x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__)
-        return cls.from_codes(
-            x_codes,
-            y_codes,
-            X,
-            y,
-            component=component,
-            component_names=names,
-            top=top,
-            stability=stability,
-            ax=ax,
-        )
+        found = variables_of(estimator, X, y, covariates, [component], cls.__name__)
+        return cls._of(found)._with_frequencies(stability).plot(top=top, ax=ax)
 
     @classmethod
     def from_codes(
@@ -188,7 +183,9 @@ class LoadingsDisplay:
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
         X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
-            First view. A data frame gives the variables their names.
+            First view. A data frame gives the variables their names. The columns are
+            taken as they are. If covariates were removed from the codes, remove them
+            from the views, too, or use :meth:`from_estimator`.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
         component : int, default=0
@@ -218,15 +215,19 @@ class LoadingsDisplay:
             `component`, `top` or `stability` do not fit them.
         """
         found = variables(x_codes, y_codes, X, y, [component], component_names)
+        return cls._of(found)._with_frequencies(stability).plot(top=top, ax=ax)
+
+    @classmethod
+    def _of(cls, found):
+        """The display of variables with one component, which is not drawn yet."""
         x_loadings, y_loadings = found.loadings()
-        display = cls(
+        return cls(
             x_loadings[:, 0],
             y_loadings[:, 0],
             found.x_names,
             found.y_names,
             found.component_names[0],
         )
-        return display._with_frequencies(stability).plot(top=top, ax=ax)
 
     @classmethod
     def from_intervals(

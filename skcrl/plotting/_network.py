@@ -10,8 +10,13 @@ from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
 from skcrl.inspection._tables import short_name
 from skcrl.plotting._axes import VIEW_COLORS, VIEW_MARKERS, VIEW_NAMES, axes_or_new
-from skcrl.plotting._fitted import codes_of
-from skcrl.plotting._variables import SIGN_COLORS, check_top, strongest, variables
+from skcrl.plotting._variables import (
+    SIGN_COLORS,
+    check_top,
+    strongest,
+    variables,
+    variables_of,
+)
 
 
 class NetworkDisplay:
@@ -93,6 +98,7 @@ class NetworkDisplay:
         X: Rows,
         y: Rows,
         *,
+        covariates: Rows | None = None,
         components: Sequence[int] | None = None,
         cutoff: float = 0.5,
         top: int = 60,
@@ -108,6 +114,10 @@ class NetworkDisplay:
             First view. A data frame gives the variables their names.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. The effect that
+            ``fit`` estimated is then removed from the variables, too, before they are
+            correlated with the codes.
         components : sequence of int or None, default=None
             The components that make up the space, all for None.
         cutoff : float in (0, 1], default=0.5
@@ -129,10 +139,8 @@ class NetworkDisplay:
             numbers with paired rows, `components`, `cutoff` or `top` do not fit them,
             or no two variables correlate so strongly.
         """
-        x_codes, y_codes, _ = codes_of(estimator, X, y, cls.__name__)
-        return cls.from_codes(
-            x_codes, y_codes, X, y, components=components, cutoff=cutoff, top=top, ax=ax
-        )
+        found = variables_of(estimator, X, y, covariates, components, cls.__name__)
+        return cls._of(found).plot(cutoff=cutoff, top=top, ax=ax)
 
     @classmethod
     def from_codes(
@@ -154,7 +162,9 @@ class NetworkDisplay:
         x_codes, y_codes : array-like of shape (n_samples, n_components)
             Codes of both views.
         X : {array-like, sparse matrix} of shape (n_samples, n_features_x)
-            First view. A data frame gives the variables their names.
+            First view. A data frame gives the variables their names. The columns are
+            taken as they are. If covariates were removed from the codes, remove them
+            from the views, too, or use :meth:`from_estimator`.
         y : {array-like, sparse matrix} of shape (n_samples, n_features_y)
             Second view. One of a single variable may be of shape (n_samples,).
         components : sequence of int or None, default=None
@@ -179,8 +189,12 @@ class NetworkDisplay:
             correlate so strongly.
         """
         found = variables(x_codes, y_codes, X, y, components, None)
-        display = cls(found.similarities(), found.x_names, found.y_names)
-        return display.plot(cutoff=cutoff, top=top, ax=ax)
+        return cls._of(found).plot(cutoff=cutoff, top=top, ax=ax)
+
+    @classmethod
+    def _of(cls, found):
+        """The display of variables, which is not drawn yet."""
+        return cls(found.similarities(), found.x_names, found.y_names)
 
     def plot(self, *, cutoff: float = 0.5, top: int = 60, ax: Any = None) -> Self:
         """Draw the network.

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_consistent_length
 from skcrl._typing import Rows, Side
 from skcrl._validation import NAMES
 from skcrl.base import TwoViewTransformer
+from skcrl.inspection._beside import kwargs_of
 from skcrl.plotting._axes import VIEW_NAMES
 from skcrl.plotting._fitted import check_gives
 from skcrl.plotting._images import (
@@ -87,6 +88,7 @@ class ReconstructionDisplay:
         X: Rows,
         y: Rows,
         *,
+        covariates: Rows | None = None,
         to: Side = "y",
         shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
         cmap: str = "gray",
@@ -102,6 +104,9 @@ class ReconstructionDisplay:
             First view of the samples to draw: pass a few rows, such as ``X[:8]``.
         y : array-like of shape (n_samples, n_features_y)
             Second view of the same samples.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``. The reconstructed
+            view includes the effect of the covariates.
         to : {"x", "y"}, default="y"
             The view that is reconstructed from the other one.
         shape : tuple of int, pair of tuples of int, or None, default=None
@@ -129,13 +134,15 @@ class ReconstructionDisplay:
         if to not in ("x", "y"):
             raise ValueError(f"to must be 'x' or 'y', got {to!r}.")
         check_consistent_length(X, y)
+        call = f"{cls.__name__}.from_estimator"
+        beside = kwargs_of(estimator, covariates, call)
         views, shapes = {"x": X, "y": y}, shape_of_either(shape)
         other = "y" if to == "x" else "x"
         given = {"X" if other == "x" else "y": views[other]}
         display = cls(
             as_images(views[other], shapes[other], NAMES[other], cls.__name__),
             as_images(
-                estimator.reconstruct(**given, to=to),
+                estimator.reconstruct(**given, to=to, **beside),
                 shapes[to],
                 f"the reconstructed {NAMES[to]}",
                 cls.__name__,

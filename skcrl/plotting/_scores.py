@@ -93,6 +93,7 @@ class ScoresDisplay:
         X: Rows,
         y: Rows,
         *,
+        covariates: Rows | None = None,
         labels: Rows | None = None,
         components: Sequence[int] = (0, 1),
         arrows: bool = True,
@@ -108,6 +109,8 @@ class ScoresDisplay:
             First view.
         y : array-like of shape (n_samples, n_features_y)
             Second view.
+        covariates : array-like of shape (n_samples, n_covariates) or None, default=None
+            Covariates of these rows, if there were any in ``fit``.
         labels : array-like of shape (n_samples,) or None, default=None
             What the colours tell: classes, or real numbers, which get a colour bar.
             With None they tell the views apart.
@@ -126,10 +129,10 @@ class ScoresDisplay:
         Raises
         ------
         ValueError
-            If the estimator has no codes of both views, or `components` or `labels`
-            do not fit them.
+            If the estimator has no codes of both views, or `covariates`, `components`
+            or `labels` do not fit them.
         """
-        x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__)
+        x_codes, y_codes, names = codes_of(estimator, X, y, cls.__name__, covariates)
         return cls.from_codes(
             x_codes,
             y_codes,

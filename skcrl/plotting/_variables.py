@@ -9,13 +9,16 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.utils.validation import check_consistent_length
 
 from skcrl._columns import unit_columns
+from skcrl._covariates import check_covariates
 from skcrl._numbers import require_squares
+from skcrl.inspection._beside import adjusted_columns
 from skcrl.inspection._canonical import check_arrays, orthonormal_basis
 from skcrl.inspection._results import feature_names
 from skcrl.plotting._fitted import (
     check_codes_pair,
     check_component_names,
     check_components,
+    codes_of,
 )
 
 # Colours of correlations in all displays. No view has one of these colours.
@@ -44,13 +47,25 @@ class Variables(NamedTuple):
         return (self.x.T @ basis) @ (basis.T @ self.y)
 
 
+def variables_of(estimator, X, y, covariates, components, display, n=None):
+    """Variables of two views and of their codes, without the effect of covariates."""
+    x_codes, y_codes, names = codes_of(estimator, X, y, display, covariates)
+    views = unit_views(X, y, estimator, covariates)
+    return _variables(x_codes, y_codes, views, components, names, n)
+
+
 def variables(x_codes, y_codes, X, y, components, component_names, n=None):
     """Variables of two views, with `n` chosen components of their codes."""
+    views = unit_views(X, y)
+    return _variables(x_codes, y_codes, views, components, component_names, n)
+
+
+def _variables(x_codes, y_codes, views, components, component_names, n):
     x_codes, y_codes = (
         codes.astype(np.float64)
         for codes in check_codes_pair(x_codes, y_codes, allow_missing=False)
     )
-    x, y, x_names, y_names = unit_views(X, y)
+    x, y, x_names, y_names = views
     check_consistent_length(x, x_codes)
     names = check_component_names(component_names, x_codes.shape[1])
     chosen = check_components(components, x_codes.shape[1], n=n)
@@ -65,12 +80,19 @@ def variables(x_codes, y_codes, X, y, components, component_names, n=None):
     )
 
 
-def unit_views(X, y):
-    """Columns of both views, centred and of length one, and their names."""
+def unit_views(X, y, estimator=None, covariates=None):
+    """Columns of both views, centred and of length one, and their names.
+
+    They are without the effect of the covariates, if the estimator removes it.
+    """
     X, y = (view.toarray() if issparse(view) else view for view in (X, y))
     x_array, y_array = check_arrays(X, y)
     for name, array in (("X", x_array), ("y", y_array)):
         require_squares(array, name)
+    if covariates is not None:
+        checked = check_covariates(covariates, X, y)
+        x_array = adjusted_columns(estimator, "x", x_array, checked)
+        y_array = adjusted_columns(estimator, "y", y_array, checked)
     return (
         unit_columns(x_array),
         unit_columns(y_array),
