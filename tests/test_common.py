@@ -443,7 +443,7 @@ BAD_INPUT = {
     "no features in X": (lambda X, y: (X[:, :0], y), "0 feature"),
     "no features in y": (lambda X, y: (X, y[:, :0]), "0 feature"),
     "y is None": (lambda X, y: (X, None), "y is the second view"),
-    "three dimensions": (lambda X, y: (X, y[:, :, None]), "y.* with dim 3"),
+    "three dimensions": (lambda X, y: (X, y[:, :, None]), "y.* (with dim 3|3 dim)"),
 }
 
 

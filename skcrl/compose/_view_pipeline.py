@@ -289,6 +289,8 @@ class ViewPipeline(AroundEstimator, AdjustedViews):
         else:
             tags = get_tags(first)
             any_shape = tags.no_validation or tags.input_tags.three_d_array
+            if not any_shape:
+                _require_table(view, first, NAMES[side])
             view = check_table(self, view, side, reset=reset, allow_nd=any_shape)
             gaps = kind_of(view).missing_rows(view)
         return (kind_of(view).take(view, ~gaps) if gaps.any() else view), gaps
@@ -625,6 +627,19 @@ def _list_of(view, first):
     if holds(view, str) and not get_tags(first).input_tags.categorical:
         return "strings"
     return "objects" if holds(view, Mapping) or _reads_no_tables(first) else None
+
+
+def _require_table(view, first, name):
+    """Raise ValueError for a view of more than two dimensions."""
+    n_dimensions = len(getattr(view, "shape", ()))
+    if n_dimensions > 2:
+        raise ValueError(
+            f"{name} has {n_dimensions} dimensions, but its first step "
+            f"{type(first).__name__} takes tables of two. If the estimator takes "
+            f"samples of this shape, leave out the steps of {name}: without steps the "
+            "estimator gets the view as it is. Otherwise reshape the view to one row "
+            "per sample."
+        )
 
 
 def _require_list(view, first, items, name):

@@ -53,7 +53,7 @@ def refusal_named(name, sample_shape, dtype):
             advice = " If it needs floats, pass floats: view.astype(float)."
         raise ValueError(
             f"{name} does not take arrays{kind} of shape {_shape(sample_shape)}: "
-            f"{error}{advice}"
+            f"{str(error).rstrip().removesuffix('.')}.{advice}"
         ) from error
 
 

@@ -222,6 +222,11 @@ def _recorded(estimator, display):
     if likelihoods is not None:
         figures = {"log-likelihood": {"training": np.asarray(likelihoods)}}
         return Curves("iteration", figures, None)
+    if hasattr(estimator, "best_estimator_"):
+        raise ValueError(
+            f"{display.__name__} draws what was recorded in one training, but "
+            f"{type(estimator).__name__} made many. Pass its best_estimator_."
+        )
     raise ValueError(
         f"{display.__name__} draws what was recorded in each epoch, but "
         f"{type(estimator).__name__} recorded nothing: it has no history_. Pass a "

@@ -56,7 +56,7 @@ from skcrl.retrieval._hubness import ByBank, ByQueries, hubs_of, shares_of
 from skcrl.retrieval._hubness_choice import bank_of, chosen
 from skcrl.retrieval._ids import check_ids
 from skcrl.retrieval._index import Index
-from skcrl.retrieval._wrong_view import told_of_texts
+from skcrl.retrieval._wrong_view import told_of_wrong_views
 
 if TYPE_CHECKING:
     import pyarrow
@@ -1052,7 +1052,7 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
 
     def _encode_whole(self, X, y):
         """Codes of views without missing rows; one of the views may be None."""
-        with told_of_texts(self.estimator_, X, y):
+        with told_of_wrong_views(self.estimator_, X, y):
             return self._encoded(X, y)
 
     def _encoded(self, X, y):

@@ -1,13 +1,15 @@
-"""A clear error if texts are passed as the view of numbers."""
+"""Clear errors if a view is passed as the other one, or as one row."""
 
 from contextlib import contextmanager
+
+import numpy as np
 
 from skcrl._views._texts import holds
 
 
 @contextmanager
-def told_of_texts(estimator, X, y):
-    """Explain an error if texts were passed as the view that consists of numbers.
+def told_of_wrong_views(estimator, X, y):
+    """Explain an error if a view was passed as the other one, or as a single row.
 
     The fitted estimator knows the width of a view of numbers, but not of texts.
     """
@@ -16,14 +18,40 @@ def told_of_texts(estimator, X, y):
     except ValueError as error:
         n_x = getattr(estimator, "n_features_in_", None)
         n_y = getattr(estimator, "y_n_features_in_", None)
-        for name, view, n_features, of_other, remedy in (
-            ("X", X, n_x, n_y, "second view, pass them as y, as in y=texts"),
-            ("y", y, n_y, n_x, "first view, pass them as X, as in X=texts"),
+        for name, view, n_features, of_other, other in (
+            ("X", X, n_x, n_y, "second view, pass them as y, as in y="),
+            ("y", y, n_y, n_x, "first view, pass them as X, as in X="),
         ):
-            is_of_numbers = n_features is not None and of_other is None
-            if is_of_numbers and view is not None and holds(view, str):
+            if view is None or n_features is None:
+                continue
+            if of_other is None and holds(view, str):
                 raise ValueError(
                     f"{name} contains texts, but this view has {n_features} numbers "
-                    f"per row: if the texts are the {remedy}."
+                    f"per row: if the texts are the {other}texts."
+                ) from error
+            shape = _shape(view)
+            # The error of scikit-learn says the same of a one-dimensional X.
+            is_row = len(shape) == 1 and n_features > 1 and not holds(view, str)
+            if name == "y" and is_row:
+                raise ValueError(
+                    f"y is one-dimensional, but the second view has {n_features} "
+                    "features. If y is a single row, reshape it by y.reshape(1, -1)."
+                ) from error
+            is_other = len(shape) == 2 and shape[1] == of_other != n_features
+            if is_other:
+                raise ValueError(
+                    f"{name} has {shape[1]} features, but {type(estimator).__name__} "
+                    f"is expecting {n_features} features. The other view has "
+                    f"{shape[1]}: if these rows are the {other}rows."
                 ) from error
         raise
+
+
+def _shape(view):
+    """Shape of a view, () for what has none."""
+    if hasattr(view, "shape"):
+        return tuple(view.shape)
+    try:
+        return np.shape(view)
+    except ValueError:  # rows of different lengths
+        return ()

@@ -924,6 +924,14 @@ def test_tables_to_steps_that_read_none(texts, views, container):
         ViewPipeline(LinearCCA(2), x=TfidfVectorizer()).fit(frame, numbers)
 
 
+def test_steps_refuse_samples_of_more_dimensions(views):
+    X, y = views[0], np.zeros((len(views[0]), 2, 3))
+    model = ViewPipeline(LinearCCA(1), y=StandardScaler())
+    message = "y has 3 dimensions, but its first step StandardScaler .* steps of y:"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
 @pytest.mark.parametrize("frames", [pd, pl])
 def test_frames_too_small(views, frames):
     X, y = (frames.DataFrame(view) for view in views)

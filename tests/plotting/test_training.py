@@ -5,6 +5,7 @@ import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skcrl import CCALRanker, DeepCCA, LinearCCA, ProbabilisticCCA, make_view_pipeline
@@ -87,6 +88,9 @@ def test_panels_take_the_place_of_the_axes_that_are_given(halves):
 def test_estimators_without_a_history_are_refused(halves):
     with pytest.raises(ValueError, match="LinearCCA recorded nothing: .* no history_"):
         TrainingDisplay.from_estimator(LinearCCA(reg=1.0).fit(*halves))
+    search = GridSearchCV(LinearCCA(1), {"reg": [1.0]}, cv=2).fit(*halves)
+    with pytest.raises(ValueError, match="GridSearchCV made many. Pass its best_est"):
+        TrainingDisplay.from_estimator(search)
     with pytest.raises(NotFittedError):
         TrainingDisplay.from_estimator(DeepCCA())
     with pytest.raises(ValueError, match="estimators is empty: TrainingDisplay needs"):

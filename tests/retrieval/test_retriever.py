@@ -592,6 +592,27 @@ def test_held_out_correlations_that_cannot_be(views):
         CrossViewRetriever(frozen, correlation_power=1, cv=5).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (lambda X, y: {"y": y[0]}, r"y is one-.* 7 features.* by y.reshape\(1, -1\)"),
+        (lambda X, y: {"y": y[0].tolist()}, "y is one-dimensional"),
+        (lambda X, y: {"X": X[0]}, r"(?s)got 1D.*array.reshape\(1, -1\)"),
+        (lambda X, y: {"X": y[:1]}, "X has 7 .* expecting 8 .* other .* 7.* as in y="),
+        (lambda X, y: {"y": X[:1]}, "y has 8 .* expecting 7 .* other .* 8.* as in X="),
+        (lambda X, y: {"X": y[:1].tolist()}, "pass them as y"),
+        (lambda X, y: {"X": X[:1, :3]}, "expecting 8 features as input.$"),
+        (lambda X, y: {"X": [[1], [1, 2]]}, "inhomogeneous"),
+        (lambda X, y: {"y": ["a cat"]}, "y holds strings"),
+    ],
+)
+def test_rows_of_the_other_view_and_single_rows_are_told(views, query, message):
+    X, y = views[:2]
+    retriever = CrossViewRetriever(LinearCCA(2)).fit(X, y).fit_index(y=y)
+    with pytest.raises(ValueError, match=message):
+        retriever.search(**query(X, y))
+
+
 def test_texts_for_a_view_of_numbers_are_sent_to_the_other(views):
     numbers = views[0]
     texts = np.where(numbers[:, 0] > 0, "row cat", "row dog")
