@@ -7,6 +7,7 @@ import numpy as np
 from skcrl._arrays import to_numpy
 from skcrl._columns import centred
 from skcrl._covariates import ROUNDING, covariate_basis
+from skcrl._views import kind_of
 from skcrl.compose._correlation_weights import found_in
 
 
@@ -55,7 +56,7 @@ def fit_to(estimator, X, y, covariates):
 
 def rows_of(covariates, rows):
     """Some rows of covariates, or None if there are none."""
-    return None if covariates is None else covariates[rows]
+    return None if covariates is None else kind_of(covariates).take(covariates, rows)
 
 
 def adjusts_both(estimator):
