@@ -123,9 +123,8 @@ class CorrelationsDisplay:
         cv : int, splitter, iterable or None, default=None
             Folds of a cross-validation, which gives held-out correlations without new
             samples. A copy of the estimator is fitted to each training part, with the
-            covariates of its rows, and its
-            components are matched with those of the estimator. An integer is a number
-            of contiguous folds.
+            covariates of its rows, and its components are matched with those of the
+            estimator. An integer is a number of contiguous folds.
         null : PermutationTestResult, HeldOutPermutationTestResult or None, default=None
             What :func:`~skcrl.inspection.permutation_test` or
             :func:`~skcrl.inspection.held_out_permutation_test` returned for the same
