@@ -48,7 +48,6 @@ from skcrl.metrics import (
     pearson_sum,
     reconstruction_error,
 )
-from skcrl.plotting import ReconstructionDisplay
 
 COLUMNS = ("pearson", "canonical", "rank", "l->r", "r->l", "error", "seconds")
 
@@ -260,6 +259,8 @@ def draw(estimator, test, path):
     """Picture of eight test images, each half reconstructed from the other."""
     import matplotlib.pyplot as plt
 
+    from skcrl.plotting import ReconstructionDisplay
+
     left, right = (view[:8] for view in test)
     height = round((2 * left.shape[1]) ** 0.5)
     shape = height, height // 2
@@ -279,7 +280,11 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=["digits", "mnist"], default="digits")
     parser.add_argument("--seeds", type=int, default=1, help="fits of each method")
-    parser.add_argument("--train", type=int, help="training images (1000 or 50000)")
+    parser.add_argument(
+        "--train",
+        type=int,
+        help="how many training images; by default 1000 of digits, 50000 of MNIST",
+    )
     parser.add_argument("--only", help="methods whose name holds this text")
     parser.add_argument(
         "--losses", action="store_true", help="Deep CorrNet by what it is trained on"
