@@ -34,6 +34,7 @@ NOT_COUNTED = {
         "_book_methods",
         "_book_tasks",
         "_documents",
+        "_fresh_process",
         "_pages",
         "_store",
         "_tables",
