@@ -184,7 +184,8 @@ def index_page(done):
         "The table shows the rank of each method on each task. The list of tasks "
         "below it names the measure. The best method has rank 1, and methods whose "
         "printed means are equal share a rank. A dash means that the method failed, "
-        "or cannot do the task. `mean` is the mean rank over the tasks that a method "
+        "or cannot do the task. A method that is meant for one kind of task is only on "
+        "the pages of such tasks. `mean` is the mean rank over the tasks that a method "
         "can do. Default settings suit some data better than others, so look at the "
         "task that is most like yours.",
         "",
@@ -226,8 +227,8 @@ def rank_table(ranks):
     """Lines of a table: methods by their mean rank, one column a task."""
     found = {
         name: [of.get(name, np.nan) for of in ranks.values()]
-        for name in METHODS
-        if any(name in of for of in ranks.values())
+        for name, method in METHODS.items()
+        if not method.only and any(name in of for of in ranks.values())
     }
     means = {name: np.nanmean(row) for name, row in found.items()}
     heads = "".join(f"{number:>5}" for number in range(1, len(ranks) + 1))

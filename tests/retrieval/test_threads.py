@@ -8,6 +8,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+import sklearn
 from given import Given
 
 from skcrl import CrossViewRetriever
@@ -132,6 +133,7 @@ def test_many_small_additions_are_found(backend):
 def interrupted(call):
     """Call while a signal, as Ctrl-C is one, comes soon."""
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    settings = sklearn.get_config()
 
     def call_and_wait():
         call()
@@ -144,6 +146,8 @@ def interrupted(call):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        # The signal may come while scikit-learn puts its settings back.
+        sklearn.set_config(**settings)
 
 
 def test_interrupts_stay_interrupts(backend):
