@@ -183,7 +183,12 @@ def figures_in_prose(name, lines):
     What an interval is meant to cover is no result.
     """
     text = "\n".join(lines)
-    for pattern in (r"```.*?\n```", r"(?m)^(    |\|).*$", r"`[^`]*`", r"\]\([^)]*\)"):
+    for pattern in (
+        r"```.*?\n```",
+        r"(?m)^(    |\||<!--).*$",
+        r"`[^`]*`",
+        r"\]\([^)]*\)",
+    ):
         blank = re.compile(pattern, re.DOTALL if "`" in pattern else 0)
         text = blank.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     decimal = r"(?<!Python )(?<![\d.])\d+\.\d+(?!\.?\d)"
