@@ -253,9 +253,8 @@ TASKS = {
     "exercises": Task(
         exercises, 1, "canonical_total",
         "Twenty people: how many chin-ups, sit-ups and jumps they do, and their "
-        "weight, waist and pulse (Linnerud). There are 14 rows to learn from, and 6 to "
-        "be tested on. Hardly anything can be learned here. A method that reports "
-        "large correlations is wrong.",
+        "weight, waist and pulse (Linnerud). There are only 14 rows to learn from, and "
+        "6 to be tested on, so all numbers are very uncertain.",
     ),
     "body and blood": Task(
         body_and_blood, 2, "canonical_total",
