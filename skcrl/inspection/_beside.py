@@ -6,7 +6,11 @@ import numpy as np
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import centred
-from skcrl._covariates import ROUNDING, covariate_basis
+from skcrl._covariates import (
+    ROUNDING,
+    check_covariates,
+    covariate_basis,
+)
 from skcrl._views import kind_of
 from skcrl.compose._correlation_weights import found_in
 
@@ -52,6 +56,13 @@ def fit_to(estimator, X, y, covariates):
     if covariates is None:
         return estimator.fit(X, y)
     return estimator.fit(X, y, covariates=covariates)
+
+
+def covariates_in_memory(covariates, X, y):
+    """Checked covariates (n_samples, c) as a NumPy array, also of a Dask array."""
+    if kind_of(covariates).library == "dask":
+        covariates = covariates.compute()
+    return check_covariates(covariates, X, y)
 
 
 def rows_of(covariates, rows):

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from skcrl._columns import column_correlations, matched_components, unit_columns
-from skcrl._covariates import check_covariates, covariate_basis
+from skcrl._covariates import covariate_basis
 from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS, random_source
@@ -20,6 +20,7 @@ from skcrl.inspection._beside import (
     adjusted_columns,
     adjusts_both,
     codes_beside,
+    covariates_in_memory,
     fit_to,
     require_takes_covariates,
     rows_of,
@@ -304,7 +305,7 @@ def bootstrap_intervals(
     given = X, y
     if covariates is not None:
         require_takes_covariates(estimator)
-        covariates = check_covariates(covariates, X, y)
+        covariates = covariates_in_memory(covariates, X, y)
     X, y = check_arrays(X, y, min_samples=10)
     views = _Views(X, y, covariates)
     fitted = fit_to(clone(estimator), *views)

@@ -9,13 +9,17 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import _get_feature_names, _num_samples
 
-from skcrl._covariates import check_covariates
 from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed, Side
 from skcrl._validation import N_JOBS, random_source
 from skcrl._views import check_paired, kind_of
 from skcrl.base import TwoViewTransformer
-from skcrl.inspection._beside import fit_to, require_takes_covariates, rows_of
+from skcrl.inspection._beside import (
+    covariates_in_memory,
+    fit_to,
+    require_takes_covariates,
+    rows_of,
+)
 from skcrl.inspection._results import data_frame
 
 
@@ -198,7 +202,7 @@ def stability_selection(
     check_paired(X, y)
     if covariates is not None:
         require_takes_covariates(estimator)
-        covariates = check_covariates(covariates, X, y)
+        covariates = covariates_in_memory(covariates, X, y)
     n = _num_samples(X)
     if n < 4:
         raise ValueError(f"Each half needs at least 2 samples, so 4 in all, got {n}.")

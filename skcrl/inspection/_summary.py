@@ -8,12 +8,15 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 
 from skcrl._arrays import to_numpy
 from skcrl._columns import centred, column_correlations, unit_columns
-from skcrl._covariates import check_covariates
 from skcrl._numbers import require_squares
 from skcrl._repr import short_repr
 from skcrl._typing import Rows
 from skcrl.base import TwoViewTransformer
-from skcrl.inspection._beside import adjusted_columns, codes_beside
+from skcrl.inspection._beside import (
+    adjusted_columns,
+    codes_beside,
+    covariates_in_memory,
+)
 from skcrl.inspection._canonical import check_arrays
 from skcrl.inspection._results import (
     component_names,
@@ -298,7 +301,7 @@ def summary(
     """
     given = X, y
     if covariates is not None:
-        checked = check_covariates(covariates, X, y)
+        checked = covariates_in_memory(covariates, X, y)
     X, y = check_arrays(X, y)
     for name, view in (("X", X), ("y", y)):
         require_squares(view, name)

@@ -8,11 +8,15 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from skcrl._columns import column_correlations, matched_components
-from skcrl._covariates import check_covariates
 from skcrl._typing import Rows
 from skcrl._views import kind_of
 from skcrl.base import TwoViewTransformer
-from skcrl.inspection._beside import codes_beside, fit_to, rows_of
+from skcrl.inspection._beside import (
+    codes_beside,
+    covariates_in_memory,
+    fit_to,
+    rows_of,
+)
 from skcrl.inspection._held_out import HeldOutPermutationTestResult
 from skcrl.inspection._permutation import PermutationTestResult
 from skcrl.plotting._axes import NEUTRAL, VIEW_COLORS, axes_or_new, legend_beside
@@ -160,7 +164,7 @@ class CorrelationsDisplay:
         display = cls._of_codes(x_codes, y_codes, held_out, null, names)
         if cv is not None:
             if covariates is not None:
-                covariates = check_covariates(covariates, X, y)
+                covariates = covariates_in_memory(covariates, X, y)
             display.held_out = _cross_validated(
                 estimator, X, y, covariates, (x_codes, y_codes), cv
             )

@@ -9,9 +9,8 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.utils.validation import check_consistent_length
 
 from skcrl._columns import unit_columns
-from skcrl._covariates import check_covariates
 from skcrl._numbers import require_squares
-from skcrl.inspection._beside import adjusted_columns
+from skcrl.inspection._beside import adjusted_columns, covariates_in_memory
 from skcrl.inspection._canonical import check_arrays, orthonormal_basis
 from skcrl.inspection._results import feature_names
 from skcrl.plotting._fitted import (
@@ -90,7 +89,7 @@ def unit_views(X, y, estimator=None, covariates=None):
     for name, array in (("X", x_array), ("y", y_array)):
         require_squares(array, name)
     if covariates is not None:
-        checked = check_covariates(covariates, X, y)
+        checked = covariates_in_memory(covariates, X, y)
         x_array = adjusted_columns(estimator, "x", x_array, checked)
         y_array = adjusted_columns(estimator, "y", y_array, checked)
     return (

@@ -198,6 +198,31 @@ def test_columns_of_a_confounder_are_not_selected():
     np.testing.assert_allclose(found.y_frequencies, np.mean(sides, axis=0))
 
 
+def test_covariates_of_dask_give_the_same(views):
+    da = pytest.importorskip("dask.array")
+    X, y, C = views
+    dask_X, dask_y, dask_C = (da.from_array(v, chunks=(30, -1)) for v in views)
+    cca = LinearCCA(2, reg=0).fit(X, y, covariates=C)
+    of_dask = LinearCCA(2, reg=0).fit(dask_X, dask_y, covariates=dask_C)
+    report = summary(of_dask, dask_X, dask_y, covariates=dask_C)
+    assert isinstance(report.x.loadings, np.ndarray)
+    assert_same(report, summary(cca, X, y, covariates=C))
+    settings = {"n_resamples": 3, "random_state": 0}
+    found, expected = (
+        bootstrap_intervals(LinearCCA(1), *given, covariates=covariates, **settings)
+        for given, covariates in (((dask_X, dask_y), dask_C), ((X, y), C))
+    )
+    np.testing.assert_allclose(found.x_loadings, expected.x_loadings, atol=1e-12)
+    settings = {"n_subsamples": 2, "random_state": 0}
+    found, expected = (
+        stability_selection(
+            SparseCCA(1, n_nonzero=2), *given, covariates=covariates, **settings
+        )
+        for given, covariates in (((dask_X, dask_y), dask_C), ((X, y), C))
+    )
+    np.testing.assert_array_equal(found.x_frequencies, expected.x_frequencies)
+
+
 def test_errors_say_where_covariates_belong(views):
     X, y, C = views
     cca = LinearCCA(2).fit(X, y, covariates=C)

@@ -87,6 +87,17 @@ def test_sparse_views_lose_the_effect_too(views):
     assert_allclose(display.x_loadings, expected, atol=1e-9)
 
 
+def test_covariates_of_dask_give_the_same(partial, views):
+    da = pytest.importorskip("dask.array")
+    of_dask = [da.from_array(np.asarray(view), chunks=(20, -1)) for view in views]
+    X, y, C = of_dask
+    fitted = LinearCCA(2, reg=0).fit(X, y, covariates=C)
+    found = LoadingsDisplay.from_estimator(fitted, X, y, covariates=C)
+    X, y, C = views
+    expected = LoadingsDisplay.from_estimator(partial, X, y, covariates=C)
+    assert_allclose(found.x_loadings, expected.x_loadings, atol=1e-9)
+
+
 def test_new_samples_and_folds_have_covariates_of_their_own(partial, views):
     X, y, C = (np.asarray(view) for view in views)
 
