@@ -10,6 +10,7 @@ from skcrl._covariates import (
     ROUNDING,
     check_covariates,
     covariate_basis,
+    require_freedom,
 )
 from skcrl._views import kind_of
 from skcrl.compose._correlation_weights import found_in
@@ -95,6 +96,7 @@ def adjusted_columns(estimator, side, view, covariates):
         return view
     if changed:
         basis = covariate_basis(covariates).columns
+        require_freedom(len(view) - 1, basis.shape[1])
         left = view - basis @ (basis.T @ centred(view))
     else:
         mean = to_numpy(estimator.covariate_mean_)

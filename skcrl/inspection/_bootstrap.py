@@ -257,7 +257,8 @@ def bootstrap_intervals(
     ------
     ValueError
         If a parameter is out of its range, the views or covariates are not finite
-        numbers with paired rows, or the estimator takes no covariates.
+        numbers with paired rows, the covariates vary in more directions than half the
+        number of samples, or the estimator takes no covariates.
 
     References
     ----------
@@ -308,6 +309,7 @@ def bootstrap_intervals(
         covariates = covariates_in_memory(covariates, X, y)
     X, y = check_arrays(X, y, min_samples=10)
     views = _Views(X, y, covariates)
+    _require_few(len(X) - views.n_free, len(X))
     fitted = fit_to(clone(estimator), *views)
     codes = views.codes(fitted)
     source = random_source(random_state)
@@ -371,6 +373,18 @@ class _Views(NamedTuple):
         if self.covariates is None:
             return len(self.X)
         return len(self.X) - covariate_basis(self.covariates).columns.shape[1]
+
+
+def _require_few(n_directions, n):
+    """Raise ValueError if covariates leave next to nothing of a resample."""
+    # About 63% of the rows are in a resample. The others are copies of these.
+    if n_directions > n // 2:
+        raise ValueError(
+            f"The covariates vary in {n_directions} directions, but intervals need at "
+            f"most {n // 2}, half the number of samples: a resample has fewer "
+            "different rows than there are samples, and nothing may be left of its "
+            "views. Use fewer covariates, or more samples."
+        )
 
 
 class _Resamples(NamedTuple):

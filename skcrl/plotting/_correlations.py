@@ -329,6 +329,12 @@ def _check_held_out(held_out, with_covariates=False):
             "covariates: the first view, the second view and the covariates of new "
             f"samples. Got {_told(held_out)}."
         )
+    if with_covariates and held_out[2] is None:
+        raise ValueError(
+            "The covariates in held_out are None, but the estimator was fitted with "
+            "covariates. Pass held_out as a tuple of the first view, the second view "
+            "and the covariates of new samples."
+        )
     if not with_covariates and not (is_tuple and len(held_out) == 2):
         raise ValueError(
             "held_out must be a tuple of two: the first and the second view of new "

@@ -223,6 +223,18 @@ def test_covariates_of_dask_give_the_same(views):
     np.testing.assert_array_equal(found.x_frequencies, expected.x_frequencies)
 
 
+def test_covariates_that_leave_nothing_are_refused(views):
+    X, y, _ = views
+    C = np.random.default_rng(0).standard_normal((90, 46))
+    expected = "46 directions, but intervals need at most 45, half the number of sampl"
+    with pytest.raises(ValueError, match=expected):
+        bootstrap_intervals(LinearCCA(1), X, y, covariates=C, n_resamples=2)
+    pipeline = make_view_pipeline(LinearCCA(1), x=StandardScaler())
+    pipeline.fit(X, y, covariates=C[:, :2])
+    with pytest.raises(ValueError, match="2 directions, but there are only 2 degrees"):
+        summary(pipeline, X[:3], y[:3], covariates=C[:3, :2])
+
+
 def test_errors_say_where_covariates_belong(views):
     X, y, C = views
     cca = LinearCCA(2).fit(X, y, covariates=C)

@@ -123,6 +123,8 @@ def test_new_samples_and_folds_have_covariates_of_their_own(partial, views):
     assert_allclose(display.held_out, expected[1:], atol=1e-9)
     with pytest.raises(ValueError, match="tuple of three, .* Got 2 of them"):
         draw(cca, *shown, covariates=C[first], held_out=new[:2])
+    with pytest.raises(ValueError, match="covariates in held_out are None"):
+        draw(cca, *shown, covariates=C[first], held_out=(*new[:2], None))
 
 
 def test_reconstructed_images_have_the_effect(views):
