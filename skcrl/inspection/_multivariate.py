@@ -6,9 +6,10 @@ import numpy as np
 from scipy import stats
 from sklearn.utils._param_validation import validate_params
 
-from skcrl._covariates import check_covariates, covariate_basis
+from skcrl._covariates import covariate_basis
 from skcrl._repr import short_repr
 from skcrl._typing import Rows
+from skcrl.inspection._beside import covariates_in_memory
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._freed import unless_explained
 from skcrl.inspection._results import data_frame
@@ -224,7 +225,7 @@ def multivariate_tests(
     """
     n_taken = 0
     if covariates is not None:
-        basis = covariate_basis(check_covariates(covariates, X, y)).columns
+        basis = covariate_basis(covariates_in_memory(covariates, X, y)).columns
         n_taken = basis.shape[1]
     X, y = check_arrays(X, y)
     if n_taken:

@@ -7,11 +7,12 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skcrl._covariates import check_covariates, covariate_basis
+from skcrl._covariates import covariate_basis
 from skcrl._repr import short_repr
 from skcrl._typing import Rows, Seed
 from skcrl._validation import N_JOBS
 from skcrl._views import check_beside
+from skcrl.inspection._beside import covariates_in_memory
 from skcrl.inspection._canonical import canonical_form, check_arrays
 from skcrl.inspection._exchange import N_PERMUTATIONS, PERMUTE, draws, exchange
 from skcrl.inspection._freed import freed
@@ -259,7 +260,7 @@ def permutation_test(
     """
     check_beside(X, groups, "groups")
     if covariates is not None:
-        covariates = covariate_basis(check_covariates(covariates, X, y)).columns
+        covariates = covariate_basis(covariates_in_memory(covariates, X, y)).columns
     X, y = check_arrays(X, y)
     exchangeable = exchange(len(X), groups, permute)
     if covariates is None or covariates.shape[1] == 0:

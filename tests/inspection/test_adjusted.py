@@ -15,6 +15,8 @@ from skcrl import (
 from skcrl.inspection import (
     bootstrap_intervals,
     gradient_map,
+    multivariate_tests,
+    permutation_test,
     stability_selection,
     summary,
 )
@@ -221,6 +223,18 @@ def test_covariates_of_dask_give_the_same(views):
         for given, covariates in (((dask_X, dask_y), dask_C), ((X, y), C))
     )
     np.testing.assert_array_equal(found.x_frequencies, expected.x_frequencies)
+
+
+def test_tests_take_covariates_of_dask(views):
+    da = pytest.importorskip("dask.array")
+    X, y, C = views
+    dask_X, dask_y, dask_C = (da.from_array(v, chunks=(30, -1)) for v in views)
+    found = permutation_test(dask_X, dask_y, covariates=dask_C, random_state=0)
+    expected = permutation_test(X, y, covariates=C, random_state=0)
+    np.testing.assert_allclose(found.pvalues, expected.pvalues)
+    found = multivariate_tests(dask_X, dask_y, covariates=dask_C)
+    expected = multivariate_tests(X, y, covariates=C)
+    np.testing.assert_allclose(found.correlations, expected.correlations, atol=1e-9)
 
 
 def test_covariates_that_leave_nothing_are_refused(views):
