@@ -40,9 +40,8 @@ def told_of_wrong_views(estimator, X, y):
             is_other = len(shape) == 2 and shape[1] == of_other != n_features
             if is_other:
                 raise ValueError(
-                    f"{name} has {shape[1]} features, but {type(estimator).__name__} "
-                    f"is expecting {n_features} features. The other view has "
-                    f"{shape[1]}: if these rows are the {other}rows."
+                    f"{error} The other view has {shape[1]} features: if these rows "
+                    f"are the {other}rows."
                 ) from error
         raise
 

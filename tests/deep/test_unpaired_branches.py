@@ -217,10 +217,10 @@ def test_epochs_of_partial_fit_are_those_of_fit(views):
             DeepCCA,
             {},
             57,
-            "X contains NaN.*raise reconstruction_weight above 0, or take CorrNet.*"
+            "X contains NaN.*raise reconstruction_weight above 0, or use CorrNet.*"
             "SelfLearning, which finds pairs among such rows and fits DeepCCA",
         ),
-        (CCALRanker, {}, 57, "raise reconstruction_weight above 0, or take CorrNet"),
+        (CCALRanker, {}, 57, "raise reconstruction_weight above 0, or use CorrNet"),
         (
             DeepCCA,
             {"reconstruction_weight": 0.1, "n_components": 4, "batch_size": 10},
