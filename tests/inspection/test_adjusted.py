@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from least_squares import residuals
 from sklearn.preprocessing import StandardScaler
 
 from skcrl import (
@@ -23,11 +24,6 @@ from skcrl.inspection import (
 from skcrl.inspection._bootstrap import _heaviness
 from skcrl.inspection._canonical import canonical_form
 from skcrl.inspection._population import population_intervals
-
-
-def residuals(view, covariates):
-    Z = np.column_stack([np.ones(len(view)), covariates])
-    return view - Z @ np.linalg.lstsq(Z, view)[0]
 
 
 @pytest.fixture

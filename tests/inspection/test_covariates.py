@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from least_squares import residuals
 from scipy import stats
 
 from skcrl import LinearCCA
@@ -11,11 +12,6 @@ from skcrl.inspection._exchange import exchange
 from skcrl.inspection._freed import freed
 
 SUBJECT = np.repeat(np.arange(20), 5)
-
-
-def residuals(view, covariates):
-    Z = np.column_stack([np.ones(len(view)), covariates])
-    return view - Z @ np.linalg.lstsq(Z, view)[0]
 
 
 def basis(covariates):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from least_squares import residuals
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 
@@ -16,11 +17,6 @@ from skcrl.plotting import (
     ReconstructionDisplay,
     ScoresDisplay,
 )
-
-
-def residuals(view, covariates):
-    Z = np.column_stack([np.ones(len(view)), covariates])
-    return view - Z @ np.linalg.lstsq(Z, view)[0]
 
 
 @pytest.fixture(scope="module")
