@@ -309,6 +309,8 @@ class AdjustedViews(TwoViewTransformer):
         if covariates is None:
             return None
         checked = check_covariates(covariates, X, y)
+        if not self._accepts_dask:  # the views were computed, too
+            checked = np.asarray(checked)
         names = _get_feature_names(covariates)
         if reset and names is not None:
             self.covariate_names_in_ = names

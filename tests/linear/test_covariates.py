@@ -20,6 +20,7 @@ from skcrl import (
     KernelCCA,
     LinearCCA,
     RoutedView,
+    SparseCCA,
     TwoView,
     ViewPipeline,
     describe,
@@ -441,6 +442,16 @@ def test_unpaired_dask_covariates_are_named(rows):
     cca = LinearCCA(2).fit(X, y, covariates=C)
     with pytest.raises(ValueError, match="Rows of y and covariates must be paired"):
         cca.transform_y(y, C[:40])
+
+
+def test_sparse_cca_computes_dask_covariates_as_it_computes_dask_views(rows):
+    X, y, C = [da.from_array(a, chunks=(30, -1)) for a in rows]
+    sparse_cca = SparseCCA(2, n_nonzero=3).fit(X, y, covariates=C)
+    expected = SparseCCA(2, n_nonzero=3).fit(*rows[:2], covariates=rows[2])
+    np.testing.assert_array_equal(sparse_cca.x_weights_, expected.x_weights_)
+    np.testing.assert_array_equal(
+        sparse_cca.transform_y(y, C), expected.transform_y(rows[1], rows[2])
+    )
 
 
 def test_estimators_that_take_none_say_so(rows):
