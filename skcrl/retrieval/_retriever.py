@@ -310,13 +310,19 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
             not 0 and none of the estimator's correlations is above 0; if `codes` is
             "joint" and the estimator has no ``transform_joint``, or weights of another
             width; if `hubness` is combined with distances, has parameters out of range,
-            or has to be chosen by fewer than 10 pairs. The retriever is then as it was
-            before.
+            or has to be chosen by fewer than 10 pairs; or if there are covariates. The
+            retriever is then as it was before.
         """
         check_hubness(self._given_hubness(), self.metric)
         of_estimator = fit_params
         if _routing_enabled():
             of_estimator = process_routing(self, "fit", **fit_params).estimator.fit
+        if of_estimator.get("covariates") is not None:
+            raise ValueError(
+                "CrossViewRetriever takes no covariates, because a search would need "
+                "those of each query and each item. Remove the effect of the covariates "
+                "from both views first."
+            )
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y, **of_estimator)
             self.weights_ = self._weights(X, y, of_estimator)

@@ -583,6 +583,16 @@ def test_held_out_correlations_weigh_where_the_fit_is_loose():
     np.testing.assert_allclose(held.weights_, (expected / expected.max()) ** 2)
 
 
+def test_covariates_are_refused(views):
+    X, y = views[:2]
+    retriever = CrossViewRetriever(LinearCCA(2)).fit(X, y)
+    kept = retriever.estimator_
+    with pytest.raises(ValueError, match="CrossViewRetriever takes no covariates, bec"):
+        retriever.fit(X, y, covariates=X[:, :1])
+    assert retriever.estimator_ is kept
+    retriever.fit(X, y, covariates=None)
+
+
 def test_held_out_correlations_that_cannot_be(views):
     X, y = views[:2]
     with pytest.raises(ValueError, match="cv=5 folds need at least 3 samples each"):
