@@ -7,23 +7,18 @@ A table of figures stands under a line that no page shows,
 and is what the result of this name prints. With `NAME: TEXT` it is the part of it that
 begins with the first line that begins with TEXT, and ends before an empty line. A table
 is a literal block or a table of Markdown; what is written into it is a literal block.
-
-Some tables are older than the store, and their commands take hours. They are listed in
-benchmarks/results/pasted.json by a digest of what they hold, until a result takes their
-place; nothing is added to this list.
 """
 
-import json
 import re
+import shlex
 from typing import NamedTuple
 
 from _pages import readme_table
-from _store import digest_of
 from _tables import TABLES
 
 MARKER = re.compile(r"<!-- result: ([^:]+?)(?:: (.*))? -->$")
-# Its tables quote results in words, each beside its command.
-NOT_CHECKED = {"sources.md"}
+# Its tables quote results in words, each beside its command, and are checked by row.
+SOURCES = "sources.md"
 # Folders that Sphinx or the results book writes.
 WRITTEN = {"_build", "auto_examples", "generated", "results"}
 
@@ -43,11 +38,6 @@ class Block(NamedTuple):
     part: str | None
     lines: list
 
-    def key(self, document):
-        """Name in the list of pasted tables."""
-        part = f": {self.part}" if self.part else ""
-        return f"{document}, {self.name}{part}"
-
 
 def documents(root):
     """Files that are checked."""
@@ -56,7 +46,7 @@ def documents(root):
         path
         for path in paths
         if path.exists()
-        and path.name not in NOT_CHECKED
+        and path.name != SOURCES
         and not WRITTEN & set(path.relative_to(root).parts)
     ]
 
@@ -123,39 +113,22 @@ def written(block, lines):
     return [f"    {line}".rstrip() for line in lines]
 
 
-def pasted_path(store):
-    """Where tables that are older than the store are listed."""
-    return store.folder / "pasted.json"
-
-
-def pasted(store):
-    """Digests of these tables."""
-    path = pasted_path(store)
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
-
-
 def rewrite_documents(store, root):
-    """Write each table that has a result anew, and take it off the list of old ones."""
-    old = pasted(store)
-    left = dict(old)
+    """Write each table that has a result anew."""
     for path in documents(root):
-        lines = path.read_text("utf-8").split("\n")
+        before = path.read_text("utf-8")
+        lines = before.split("\n")
         for block in reversed(list(blocks(lines))):
             found = block.name and shown(store, block.name, block.part)
             if found:
                 lines[block.start : block.end] = written(block, found)
-                left.pop(block.key(name_of(path, root)), None)
         text = "\n".join(lines)
-        if text != path.read_text("utf-8"):
+        if text != before:
             path.write_text(text, "utf-8")
-    if left != old:
-        text = json.dumps(left, indent=1, sort_keys=True, ensure_ascii=False)
-        pasted_path(store).write_text(text + "\n", "utf-8")
 
 
 def faults(store, root):
     """What the documents show that no result holds, one line each."""
-    listed = pasted(store)
     for path in documents(root):
         name = name_of(path, root)
         lines = path.read_text("utf-8").split("\n")
@@ -170,11 +143,50 @@ def faults(store, root):
                 continue
             found = shown(store, block.name, block.part)
             if found is None:
-                if listed.get(block.key(name)) != digest_of(block.lines):
-                    yield f"{where}: no result holds this table of {block.name!r}"
+                yield f"{where}: no result holds this table of {block.name!r}"
             elif block.lines != written(block, found):
                 yield f"{where}: the result {block.name!r} is other than this table"
         yield from figures_in_prose(name, lines)
+    sources = root / "docs" / SOURCES
+    if sources.exists():
+        yield from figures_of_sources(store, sources.read_text("utf-8").split("\n"))
+
+
+def figures_of_sources(store, lines):
+    """Decimals in rows of sources.md that the output of their commands does not have.
+
+    A row is checked if a result holds the output of each of its commands. A row that
+    says "the same" has those of the row above.
+    """
+    outputs = outputs_by_command(store)
+    commands = []
+    for number, line in enumerate(lines, 1):
+        if not line.startswith("| "):
+            continue
+        _, of_row, came_out, *_ = line.strip("| ").split(" | ")
+        if not of_row.startswith("the same"):
+            named = re.findall(r"`((?:benchmarks/|make |pytest )[^`]*)`", of_row)
+            commands = [shlex.split(command) for command in named]
+        texts = [outputs.get(tuple(words)) for words in commands]
+        if not texts or None in texts:
+            continue
+        found = [float(n) for n in re.findall(r"\d+\.\d+", "\n".join(texts))]
+        for figure in re.findall(
+            r"(?<![\w.])\d+\.\d+", re.sub("`[^`]*`|section .*?;", "", came_out)
+        ):
+            rounding = 0.501 * 10 ** -len(figure.partition(".")[2])
+            if not any(abs(n - float(figure)) < rounding for n in found):
+                yield f"{SOURCES}, line {number}: {figure} is not in the result"
+
+
+def outputs_by_command(store):
+    """What the stored scripts printed, by the words of their command lines."""
+    outputs = {("make", "demo"): TABLES["demo"]}
+    for table in TABLES.values():
+        for script, *words in table.command_lines():
+            outputs[f"benchmarks/{script}.py", *words] = table
+    results = {words: store.read(table.result) for words, table in outputs.items()}
+    return {words: "\n".join(r["output"]) for words, r in results.items() if r}
 
 
 def figures_in_prose(name, lines):
