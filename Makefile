@@ -29,7 +29,7 @@ fuzz: .venv/installed-test
 test-lowest: $(LOWEST)/installed
 	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest
 
-bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
+bench: .venv-old-peers/installed .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/installed-search
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/exchangeability.py
 	$(BIN)/python benchmarks/covariates.py
@@ -76,7 +76,7 @@ bench: .venv/installed-plot .venv/installed-peers .venv/installed-dask .venv/ins
 # The results book and the tables of the documents: what is missing or has changed. Scripts
 # that take more than so many minutes are left out.
 LONGEST ?= 10
-results: .venv/installed-peers .venv/installed-dask
+results: .venv-old-peers/installed .venv/installed-peers .venv/installed-dask
 	$(BIN)/python benchmarks/results_book.py --jobs 2 --longest $(LONGEST)
 
 docs: .venv/installed-docs
@@ -100,6 +100,14 @@ linkcheck: .venv/installed-docs
 
 .venv/installed-%: .venv/torch pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+# Packages to compare with that want older releases than ours.
+.venv-old-peers/installed:
+	test -d .venv-old-peers || $(OLDEST_PYTHON) -m venv .venv-old-peers
+	.venv-old-peers/bin/pip install --quiet --only-binary :all: \
+		h5py joblib matplotlib 'numpy<2' 'pandas<2.3' 'scikit-learn<1.6' 'scipy<1.14'
+	.venv-old-peers/bin/pip install --quiet --no-deps mvlearn pyrcca seaborn
 	touch $@
 
 $(LOWEST)/installed: pyproject.toml

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from _store import leave_note
+from _store import ROOT, leave_note
 
 # Processes leave notes of what they imported in the folder that this variable names.
 NOTES = "SKCRL_NOTES"
@@ -16,6 +16,17 @@ if NOTES in os.environ:
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
+
+
+# An environment of packages that want older releases of NumPy, SciPy and scikit-learn.
+# `make .venv-old-peers/installed` makes it.
+OLD_PEERS = ROOT / ".venv-old-peers" / "bin" / "python"
+
+
+def python_with(package):
+    """The interpreter in which a package may be imported."""
+    is_old = package in ("mvlearn", "pyrcca") and OLD_PEERS.exists()
+    return str(OLD_PEERS) if is_old else sys.executable
 
 
 def in_fresh_process(script, *arguments, python=sys.executable):

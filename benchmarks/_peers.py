@@ -2,13 +2,12 @@
 
 import argparse
 import json
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from _fresh_process import in_fresh_process, measured
+from _fresh_process import in_fresh_process, measured, python_with
 
 
 def parse(argv, description, cases, methods):
@@ -18,13 +17,6 @@ def parse(argv, description, cases, methods):
     parser.add_argument("--only", nargs="+", choices=methods, metavar="METHOD")
     parser.add_argument("--repeats", type=int, default=3, help="rounds")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round")
-    parser.add_argument(
-        "--python",
-        nargs="+",
-        default=[],
-        metavar="METHOD=PATH",
-        help="interpreters that have a package",
-    )
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -46,7 +38,6 @@ def load(folder, split):
 
 def rounds(script, methods, arguments, args):
     """What `script` measures of each method, round by round; a word if it is absent."""
-    pythons = dict(pair.split("=", 1) for pair in args.python)
     runs = {m: [] for m in methods if args.only is None or m in args.only}
     for method in list(runs) * (1 if args.quick else args.repeats):
         if isinstance(runs[method], str):
@@ -57,7 +48,7 @@ def rounds(script, methods, arguments, args):
                 "--measure",
                 method,
                 *arguments,
-                python=pythons.get(method, sys.executable),
+                python=python_with(method),
             )
         )
         if "absent" in found:

@@ -9,24 +9,20 @@ of mvlearn's AJIVE, and the errors of D-CCA, whose formulas are written out here
 
     python benchmarks/linear_common_individual.py
 
-mvlearn is left out with a word if it is not installed; it wants other versions of its
-dependencies, so it may run in an interpreter of its own:
-
-    python benchmarks/linear_common_individual.py --python mvlearn=venv/bin/python
-
-It is given the true ranks of the signals, since its own guess of them is of two elbows
+mvlearn is left out with a word if it is not installed. It wants older versions of other
+packages, so it has an environment of its own (`make .venv-old-peers/installed`). It is
+given the true ranks of the signals, since its own guess of them is of two elbows
 and takes most of a table for signal; so only its common rank and its individual ones
 are found.
 """
 
 import argparse
 import json
-import sys
 import time
 from typing import NamedTuple
 
 import numpy as np
-from _fresh_process import in_fresh_process
+from _fresh_process import in_fresh_process, python_with
 
 
 class Case(NamedTuple):
@@ -159,19 +155,11 @@ def main(argv=None):
     parser.add_argument("--peer-sets", type=int, default=5, help="the same for mvlearn")
     parser.add_argument("--only", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--quick", action="store_true", help="the first case alone")
-    parser.add_argument(
-        "--python",
-        nargs="+",
-        default=[],
-        metavar="METHOD=PATH",
-        help="interpreters that have a package",
-    )
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.measure:
         measure(*args.measure)
         return
-    pythons = dict(pair.split("=", 1) for pair in args.python)
     print(f"Data sets a case: {args.sets}, of mvlearn {args.peer_sets}")
     print(
         f"{'':24}{'common':>8}{'all':>8}{'error of':>12}{'error of':>12}{'CPU s':>9}\n"
@@ -190,7 +178,7 @@ def main(argv=None):
                 in_fresh_process(
                     __file__,
                     *("--measure", method, index, sets),
-                    python=pythons.get(method, sys.executable),
+                    python=python_with(method),
                 )
             )
             if isinstance(found, str):

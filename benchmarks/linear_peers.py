@@ -12,10 +12,9 @@ where there are more features than rows, and "covariance" else.
     python benchmarks/linear_peers.py
     python benchmarks/linear_peers.py --case growth
 
-Packages that are not installed are left out with a word (`pip install skcrl[peers]`);
-those that want other versions of their dependencies run in an interpreter of their own:
-
-    python benchmarks/linear_peers.py --python mvlearn=venv/bin/python
+Packages that are not installed are left out with a word (`pip install skcrl[peers]`).
+mvlearn and pyrcca want older versions of other packages, and have an environment of
+their own (`make .venv-old-peers/installed`).
 """
 
 import json
