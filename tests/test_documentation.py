@@ -12,12 +12,17 @@ from sklearn.utils import estimator_html_repr
 import skcrl
 from skcrl._documentation import ADDRESS
 from skcrl.base import View
-from skcrl.deep.augment import RandomShift
+from skcrl.deep.augment import RandomAffine, RandomShift
 
 PAGES = (Path(__file__).parents[1] / "docs" / "api.rst").read_text("utf-8").split()
 ESTIMATORS = [
     kind
-    for kind in [getattr(skcrl, name) for name in skcrl.__all__] + [View, RandomShift]
+    for kind in [
+        *(getattr(skcrl, name) for name in skcrl.__all__),
+        View,
+        RandomAffine,
+        RandomShift,
+    ]
     if inspect.isclass(kind) and issubclass(kind, BaseEstimator)
 ]
 

@@ -53,6 +53,7 @@ _HOMES = {
     "LinearDecoder": "skcrl._decoder",
     "Moments": "skcrl._moments",
     "NystroemMap": "skcrl.kernel._feature_maps",
+    "RandomAffine": "skcrl.deep.augment",
     "RandomShift": "skcrl.deep.augment",
     "Regression": "skcrl.deep._residual",
     "Residual": "skcrl.deep._residual",

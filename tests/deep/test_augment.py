@@ -1,5 +1,6 @@
 """Training batches that are changed at random."""
 
+import math
 import pickle
 from functools import partial
 
@@ -15,7 +16,7 @@ from skcrl.datasets import make_correlated_views
 from skcrl.deep._augmentation import Augmentation
 from skcrl.deep._data import PairBatch, stream
 from skcrl.deep._units import Units
-from skcrl.deep.augment import RandomShift
+from skcrl.deep.augment import RandomAffine, RandomShift
 
 SMALL = {
     "hidden_layer_sizes": (8,),
@@ -245,9 +246,91 @@ def test_colours_of_an_image_shift_together():
     assert len(shifted.unique(dim=0)) > 1
 
 
+def halves_of(images):
+    """Left and right parts (n, 4 * 2) and (n, 4 * 3) of images (n, 4, 5)."""
+    return images[:, :, :2].flatten(1), images[:, :, 2:].flatten(1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        RandomShift(pixels=2),
+        RandomAffine(rotation=30, scale=0.3, shear=0.5, shift=1.5),
+    ],
+)
+def test_halves_change_as_one_image_and_the_same_images_alike(change):
+    images = torch.rand((200, 4, 5), generator=stream(1))
+    left, right = halves_of(images)
+    whole = clone(change).set_params(x_shape=(4, 5))
+    changed, _ = whole(images, right, stream(0))
+    halves = clone(change).set_params(x_shape=(4, 2), y_shape=(4, 3), pair="halves")
+    for got, expected in zip(
+        halves(left, right, stream(0)), halves_of(changed), strict=True
+    ):
+        torch.testing.assert_close(got, expected)
+    same = clone(whole).set_params(y_shape=(4, 5), pair="same")
+    for got in same(images, images.flatten(1), stream(0)):
+        torch.testing.assert_close(got.reshape(changed.shape), changed)
+    apart = clone(whole).set_params(y_shape=(4, 5))(images, images, stream(0))
+    torch.testing.assert_close(apart[0], changed)
+    alike = torch.isclose(apart[1], changed).all(dim=(1, 2))
+    assert alike.float().mean() < 0.2
+
+
+def test_affine_changes_move_a_blob_as_the_formula_says():
+    """Centre and second moments of a Gaussian blob, under each change alone."""
+    size = 41
+    at = torch.arange(size) - (size - 1) / 2
+    down, right = torch.meshgrid(at, at, indexing="ij")
+    centre, spread = torch.tensor([5.0, -3.0]), torch.tensor([3.0, 2.0])
+    blob = torch.exp(-(((right - 5) / 3) ** 2 + ((down + 3) / 2) ** 2) / 2)
+    given = blob.expand(500, size, size)
+
+    def moments(**changes):
+        change = RandomAffine((size, size), **changes)
+        images, _ = change(given, given[:, :1], stream(0))
+        weights = images / images.sum(dim=(1, 2), keepdim=True)
+        where = torch.stack([right, down], dim=-1)
+        means = torch.einsum("nij,ijk->nk", weights, where)
+        away = where - means[:, None, None]
+        return means, torch.einsum("nij,nijk,nijl->nkl", weights, away, away)
+
+    # A linear interpolation widens a blob by at most a quarter of a pixel squared.
+    loose = {"rtol": 0, "atol": 0.3}
+    means, _ = moments(shift=4)
+    assert (means - centre).abs().amax(dim=0).tolist() == pytest.approx([4, 4], abs=0.1)
+    assert (means - centre).mean(dim=0).abs().max() < 0.5
+    means, spreads = moments(rotation=90)
+    angles = torch.atan2(means[:, 1], means[:, 0]) - torch.atan2(centre[1], centre[0])
+    assert angles.abs().max().item() == pytest.approx(math.pi / 2, abs=0.05)
+    torch.testing.assert_close(
+        means.norm(dim=1), centre.norm().expand(500), rtol=0.02, atol=0
+    )
+    cos, sin = torch.cos(angles), torch.sin(angles)
+    turn = torch.stack([cos, -sin, sin, cos], dim=1).reshape(-1, 2, 2)
+    expected = turn @ torch.diag(spread**2) @ turn.mT
+    torch.testing.assert_close(spreads, expected, **loose)
+    means, spreads = moments(scale=0.3)
+    factors = means / centre
+    assert factors.log().abs().amax(dim=0).tolist() == pytest.approx(
+        [0.3, 0.3], abs=0.02
+    )
+    expected = torch.diag_embed((factors * spread) ** 2)
+    torch.testing.assert_close(spreads, expected, **loose)
+    means, spreads = moments(shear=0.5)
+    slants = (means[:, 0] - centre[0]) / centre[1]
+    assert slants.abs().max().item() == pytest.approx(0.5, abs=0.02)
+    torch.testing.assert_close(
+        spreads[:, 0, 1], slants * spread[1] ** 2, rtol=0, atol=0.3
+    )
+
+
 @pytest.mark.parametrize(
     ("shift", "message"),
     [
+        (RandomShift((2, 3), pair="halves"), r"needs two images .* y_shape=None"),
+        (RandomShift((2, 3), (5, 1), pair="halves"), r"half of one image, got x_sh"),
+        (RandomAffine(rotation=200), "'rotation' parameter of RandomAffine"),
         (RandomShift((4, 5)), r"x_shape=\(height, width\) .* \(4, 5\) for .* of 6 val"),
         (RandomShift(None, (5,)), r"needs y_shape=.*, got \(5,\) for samples of 5"),
         (RandomShift((2.0, 3)), r"needs x_shape=.*, got \(2.0, 3\)"),
@@ -258,6 +341,12 @@ def test_colours_of_an_image_shift_together():
 def test_shifts_of_what_is_no_image_are_named(views, shift, message):
     with pytest.raises(ValueError, match=message):
         CorrNet(**SMALL, augment=shift).fit(*views)
+
+
+def test_affine_changes_need_floats():
+    numbers = torch.zeros((3, 6), dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"images of floats, got torch\.int64"):
+        RandomAffine((2, 3))(numbers, numbers, stream(0))
 
 
 def test_files_of_models_hold_shifts_and_no_functions(views, tmp_path):
