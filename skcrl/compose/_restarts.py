@@ -31,19 +31,26 @@ from skcrl._views import kind_of
 from skcrl.base import TwoViewTransformer
 from skcrl.compose._around import TakesTheSame
 from skcrl.compose._correlation_weights import correlation_weights
+from skcrl.linear import LinearCCA
 
 
 class Restarts(MetaEstimatorMixin, TakesTheSame):
-    r"""Ensemble of several trainings of a two-view estimator, for better retrieval.
+    r"""Ensemble of several trainings of a two-view estimator, for better codes.
 
     Networks that start from different weights and see different batches learn different
-    codes, and each makes errors of its own. Rows whose codes are near to each other in
-    all of them are more often right.
+    codes, and each makes errors of its own. Together they make fewer: rows whose codes
+    are near to each other in all of them are more often right, and the mean of several
+    codes has a higher correlation with the other view.
 
-    ``fit`` trains clones of the estimator that differ only in their seeds. The codes of
-    a row by the clones are each scaled to length one, concatenated, and divided by the
-    square root of the number of clones. So each code has length one, and the cosine of
-    two codes is the mean of the cosines of the clones.
+    ``fit`` trains clones of the estimator that differ only in their seeds. Their codes
+    are combined in one of two ways:
+
+    - For a search: the codes of a row by the clones are each scaled to length one,
+      concatenated, and divided by the square root of the number of clones. So each code
+      has length one, and the cosine of two codes is the mean of the cosines of the
+      clones.
+    - For correlation and transfer, with ``closing_cca=True``: a linear CCA of the
+      concatenated codes makes as many components as one clone has.
 
     Parameters
     ----------
@@ -58,7 +65,10 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         their correlation, before its codes are scaled to length one: codes are
         multiplied by rho ** p. Here rho are the `singular_values_` of the clone if it
         has them, otherwise its `correlations_`, with negative ones set to 0. If it has
-        neither, components are not weighted.
+        neither, components are not weighted. A closing CCA takes the codes as they are.
+    closing_cca : bool, default=False
+        Whether linear CCA, fitted to the codes of the complete training rows, turns the
+        codes of all clones into `n_components` of the estimator.
     n_jobs : int or None, default=None
         Number of joblib processes, each for one training at a time. The codes do not
         depend on it.
@@ -71,7 +81,10 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     estimators_ : list of TwoViewTransformer
         The fitted clones.
     n_components_ : int
-        Number of components of all clones together.
+        Number of components: of all clones together, or of one clone with
+        ``closing_cca=True``.
+    correlations_ : ndarray of shape (n_components_,)
+        Canonical correlations of the training codes. Only with ``closing_cca=True``.
     n_features_in_, y_n_features_in_ : int
         Widths of the views, unless they are texts.
     feature_names_in_, y_feature_names_in_ : ndarray of str
@@ -84,10 +97,13 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     Notes
     -----
     ``reconstruct``, ``predict`` and ``impute`` return the mean of the results of the
-    clones, and ``score`` the mean of their scores. ``transform_joint`` concatenates
-    their joint codes, each scaled to length one and not weighted. ``inverse_transform``
-    of a view does not know the original lengths of the codes of each clone, and uses
-    their mean length on the training set.
+    clones. Without a closing CCA, ``score`` is the mean of their scores,
+    ``transform_joint`` concatenates their joint codes, each scaled to length one and
+    not weighted, and ``inverse_transform`` of a view, which does not know the original
+    lengths of the codes of each clone, uses their mean length on the training set.
+    With it, ``score`` is of the combined codes, ``transform_joint`` is the mean of the
+    codes of the views that are present, and ``inverse_transform`` first predicts the
+    codes of the clones by ridge regression.
 
     Examples
     --------
@@ -107,12 +123,21 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     ... ]
     >>> abs(Zx[0] @ Zy[0] - sum(cosines) / 2) < 1e-6
     np.True_
+
+    The total correlation of new rows, of one training and of two:
+
+    >>> model.set_params(closing_cca=True).fit(left[:1000], right[:1000])
+    Restarts(...)
+    >>> one = model.estimators_[0].score(left[1000:], right[1000:])
+    >>> model.score(left[1000:], right[1000:]) > one
+    True
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012
         "estimator": [TwoViewTransformer],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "correlation_power": [Interval(Real, 0, sys.float_info.max, closed="both")],
+        "closing_cca": ["boolean"],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
@@ -123,12 +148,14 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         n_restarts: int = 3,
         *,
         correlation_power: float = 1.0,
+        closing_cca: bool = False,
         n_jobs: int | None = None,
         random_state: Seed = None,
     ):
         self.estimator = estimator
         self.n_restarts = n_restarts
         self.correlation_power = correlation_power
+        self.closing_cca = closing_cca
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -174,16 +201,44 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
                 delayed(_fitted)(self.estimator, int(seed), X, y, fit_params)
                 for seed in seeds
             )
-            self.n_components_ = sum(one.n_components_ for one in self.estimators_)
             self._learn_shapes(self.estimators_[0])
-            self._lengths = {
-                side: [
-                    _mean_length(self._weighted(one, to_numpy(codes)))
-                    for one, codes in self._codes_there(X, y, side)
-                ]
-                for side in ("x", "y")
-            }
+            if self.closing_cca:
+                self._close(X, y, fit_params.get("sample_weight"))
+            else:
+                self._keep_lengths(X, y)
         return self
+
+    def _keep_lengths(self, X, y):
+        """Learn the mean length of the codes of each clone."""
+        self._cca = None
+        self.__dict__.pop("correlations_", None)
+        self.n_components_ = sum(one.n_components_ for one in self.estimators_)
+        self._lengths = {
+            side: [
+                _mean_length(self._weighted(one, to_numpy(one._codes_of(view, side))))
+                for one in self.estimators_
+            ]
+            for side, view in (("x", _there(X, "x")), ("y", _there(y, "y")))
+        }
+
+    def _close(self, X, y, sample_weight):
+        """Fit the CCA of the codes of all clones to rows that have both views."""
+        gaps = [kind_of(v, NAMES[s]).gaps(v) for s, v in (("x", X), ("y", y))]
+        gaps = [gap for gap in gaps if gap is not None]
+        if gaps:
+            rows = np.flatnonzero(~np.logical_or.reduce(gaps))
+            X, y = (kind_of(view).take(view, rows) for view in (X, y))
+            if sample_weight is not None:
+                sample_weight = np.asarray(sample_weight)[rows]
+        codes = (
+            np.hstack([to_numpy(one._codes_of(v, s)) for one in self.estimators_])
+            for s, v in (("x", X), ("y", y))
+        )
+        k = self.estimators_[0].n_components_
+        self._cca = LinearCCA(k, shrinkage="ledoit_wolf")
+        self._cca.fit(*codes, sample_weight=sample_weight)
+        self.n_components_ = k
+        self.correlations_ = self._cca.correlations_
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the metadata routing of this estimator.
@@ -199,16 +254,6 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             .add(caller="fit", callee="fit")
             .add(caller="fit_transform", callee="fit"),
         )
-
-    def _codes_there(self, X, y, side):
-        """Yield each clone, and its codes of rows that a view has."""
-        view = {"x": X, "y": y}[side]
-        kind = kind_of(view, NAMES[side])
-        missing = kind.gaps(view)
-        if missing is not None:
-            view = kind.take(view, np.flatnonzero(~missing))
-        for one in self.estimators_:
-            yield one, one._codes_of(view, side)
 
     def _weighted(self, one, codes):
         weights = correlation_weights(one, self.correlation_power)
@@ -227,17 +272,23 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
     def _encode(self, view, side):
         parts = [
-            self._weighted(one, to_numpy(one._encode(own, side)))
+            to_numpy(one._encode(own, side))
             for one, own in zip(self.estimators_, view.views, strict=True)
         ]
-        return _side_by_side(parts)
+        if self._cca is not None:
+            return self._cca._encode(np.hstack(parts), side)
+        return _side_by_side(map(self._weighted, self.estimators_, parts))
 
     def _join(self, X, y):
+        if self._cca is not None:
+            return super()._join(X, y)
         return _side_by_side(
             [to_numpy(one._join(*own)) for one, *own in self._own(X, y)]
         )
 
     def _joint_names(self):
+        if self._cca is not None:
+            return super()._joint_names()
         width = sum(len(one._joint_names()) for one in self.estimators_)
         return [f"{type(self).__name__.lower()}{i}" for i in range(width)]
 
@@ -250,23 +301,28 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         )
 
     def _decode(self, codes, side):
-        """Mean of the views that the clones decode from their parts of the codes.
-
-        The part of each clone is scaled to the mean length of its training codes.
-        """
-        reconstructed, start = [], 0
-        for one, length in zip(self.estimators_, self._lengths[side], strict=True):
-            part = codes[:, start : start + one.n_components_]
-            start += one.n_components_
-            part = unit_rows(part) * np.asarray(length, part.dtype)
-            weights = correlation_weights(one, self.correlation_power)
-            if weights is not None:
-                inverse = np.divide(1, weights, out=0 * weights, where=weights > 0)
-                part = part * inverse.astype(part.dtype)
-            reconstructed.append(
+        """Mean of the views that the clones decode from their parts of the codes."""
+        if self._cca is not None:
+            codes = self._cca._decode(codes, side)
+        ends = np.cumsum([one.n_components_ for one in self.estimators_])
+        parts = np.split(codes, ends[:-1], axis=1)
+        if self._cca is None:
+            parts = map(self._restored, self.estimators_, parts, self._lengths[side])
+        return _mean(
+            [
                 one._as_in_fit(to_numpy(one._decode(part, side)), side)
-            )
-        return _mean(reconstructed)
+                for one, part in zip(self.estimators_, parts, strict=True)
+            ]
+        )
+
+    def _restored(self, one, part, length):
+        """Codes of a clone from its part, scaled to their mean length in training."""
+        part = unit_rows(part) * np.asarray(length, part.dtype)
+        weights = correlation_weights(one, self.correlation_power)
+        if weights is None:
+            return part
+        inverse = np.divide(1, weights, out=0 * weights, where=weights > 0)
+        return part * inverse.astype(part.dtype)
 
     def _as_in_fit(self, view, side):
         return view  # the clones have done this already
@@ -282,7 +338,9 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         return zip(self.estimators_, *views, strict=True)
 
     def score(self, X: Rows, y: Rows) -> float:
-        """Mean of the total correlations of the clones, higher is better.
+        """Total correlation, higher is better: the mean of those of the clones.
+
+        With ``closing_cca=True`` it is the total correlation of the combined codes.
 
         Parameters
         ----------
@@ -297,6 +355,8 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             At most the width of the codes of one clone.
         """
         check_is_fitted(self)
+        if self._cca is not None:
+            return super().score(X, y)
         return float(np.mean([one.score(X, y) for one in self.estimators_]))
 
 
@@ -327,10 +387,18 @@ def _fitted(estimator, seed, X, y, fit_params):
     return one.set_params(**seeds).fit(X, y, **fit_params)
 
 
+def _there(view, side):
+    """A view without the rows that it lacks."""
+    kind = kind_of(view, NAMES[side])
+    missing = kind.gaps(view)
+    return view if missing is None else kind.take(view, np.flatnonzero(~missing))
+
+
 def _side_by_side(parts):
     """Join the codes of several clones, which count alike, to rows of length one."""
-    codes = np.hstack([unit_rows(part) for part in parts])
-    codes /= np.sqrt(len(parts), dtype=codes.dtype)
+    units = [unit_rows(part) for part in parts]
+    codes = np.hstack(units)
+    codes /= np.sqrt(len(units), dtype=codes.dtype)
     return codes
 
 

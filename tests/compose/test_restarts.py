@@ -18,7 +18,7 @@ from skcrl import (
     make_view_pipeline,
 )
 from skcrl.compose._correlation_weights import correlation_weights
-from skcrl.datasets import make_correlated_views
+from skcrl.datasets import load_digits_halves, make_correlated_views
 
 DEEP = DeepCCA(3, hidden_layer_sizes=(8,), max_epochs=2)
 
@@ -176,3 +176,71 @@ def test_dask_arrays_train_as_arrays_do(views):
     found = model.fit(*chunked).transform_pair(*chunked)
     np.testing.assert_allclose(found, expected, atol=1e-9)
     np.testing.assert_allclose(model._lengths["y"], lengths["y"])
+
+
+@pytest.fixture(scope="module")
+def closed(views):
+    return Restarts(DEEP, 3, closing_cca=True, random_state=0).fit(*views)
+
+
+def test_a_closing_cca_is_that_of_the_codes_side_by_side(views, closed, trained):
+    X, y = views
+    pairs = [one.transform_pair(X, y) for one in closed.estimators_]
+    np.testing.assert_array_equal(pairs[0][0], trained.estimators_[0].transform(X))
+    stacked = [np.hstack(codes) for codes in zip(*pairs, strict=True)]
+    cca = LinearCCA(3, shrinkage="ledoit_wolf").fit(*stacked)
+    expected = cca.transform_pair(*stacked)
+    for found, codes in zip(closed.transform_pair(X, y), expected, strict=True):
+        np.testing.assert_allclose(found, codes, atol=1e-6)
+    assert closed.n_components_ == 3
+    np.testing.assert_allclose(closed.correlations_, cca.correlations_)
+    np.testing.assert_allclose(closed.score(X, y), cca.score(*stacked), rtol=1e-6)
+    np.testing.assert_allclose(
+        closed.transform_joint(X, y), np.mean(expected, axis=0), atol=1e-6
+    )
+    assert list(closed.get_feature_names_out()) == [f"restarts{i}" for i in range(3)]
+    parts = np.split(cca.view("x").inverse_transform(expected[0]), 3, axis=1)
+    decoded = [
+        one.view("x").inverse_transform(part)
+        for one, part in zip(closed.estimators_, parts, strict=True)
+    ]
+    view = closed.view("x")
+    np.testing.assert_allclose(
+        view.inverse_transform(view.transform(X)), np.mean(decoded, axis=0), atol=1e-5
+    )
+    np.testing.assert_allclose(closed.predict(X), trained.predict(X))
+
+
+def test_a_closing_cca_uses_rows_that_have_both_views(views, tmp_path):
+    X, y = (view.copy() for view in views)
+    X[:20], y[20:30] = np.nan, np.nan
+    weights = [1.0] * 40 + [3.0] * 40
+    deep = DeepCCA(**{**DEEP.get_params(), "reconstruction_weight": 0.1})
+    model = Restarts(deep, 2, closing_cca=True, random_state=0)
+    model.fit(X, y, sample_weight=weights)
+    stacked = [
+        np.hstack(codes)
+        for codes in zip(
+            *(one.transform_pair(X[30:], y[30:]) for one in model.estimators_),
+            strict=True,
+        )
+    ]
+    cca = LinearCCA(3, shrinkage="ledoit_wolf")
+    cca.fit(*stacked, sample_weight=weights[30:])
+    np.testing.assert_allclose(model.correlations_, cca.correlations_)
+    model.save(tmp_path / "model")
+    again = Restarts.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.transform(X[30:]), model.transform(X[30:]))
+    plain = model.set_params(closing_cca=False).fit(X, y)
+    assert plain.n_components_ == 6
+    assert not hasattr(plain, "correlations_")
+
+
+def test_several_trainings_have_a_higher_correlation_than_each():
+    left, right, _ = load_digits_halves()
+    deep = DeepCCA(5, hidden_layer_sizes=(64,), max_epochs=30)
+    model = Restarts(deep, 5, closing_cca=True, random_state=0)
+    model.fit(left[:1000], right[:1000])
+    held_out = left[1000:], right[1000:]
+    alone = [one.score(*held_out) for one in model.estimators_]
+    assert model.score(*held_out) > max(alone) + 0.05
