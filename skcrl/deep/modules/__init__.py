@@ -3,6 +3,7 @@
 from skcrl.deep.modules._batch_norm import BatchNorm
 from skcrl.deep.modules._cca_layer import CCALayer
 from skcrl.deep.modules._compared import ComparedOutput, compared
+from skcrl.deep.modules._conv_encoder import ConvEncoder
 from skcrl.deep.modules._corrnet import CorrNetModule, CorrNetOutput
 from skcrl.deep.modules._cube_root import CubeRoot
 from skcrl.deep.modules._denoising import DenoisingPair
@@ -33,6 +34,7 @@ __all__ = [
     "CCALayer",
     "CodeMoments",
     "ComparedOutput",
+    "ConvEncoder",
     "CorrNetModule",
     "CorrNetOutput",
     "CubeRoot",
