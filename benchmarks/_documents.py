@@ -14,11 +14,14 @@ import shlex
 from typing import NamedTuple
 
 from _pages import readme_table
+from _record_table import record_table
 from _tables import TABLES
 
 MARKER = re.compile(r"<!-- result: ([^:]+?)(?:: (.*))? -->$")
 # Its tables quote results in words, each beside its command, and are checked by row.
 SOURCES = "sources.md"
+# Tables that are made of many results, and are no output of a script.
+NO_SCRIPTS = "readme", "records"
 # Folders that Sphinx or the results book writes.
 WRITTEN = {"_build", "auto_examples", "generated", "results"}
 
@@ -95,6 +98,8 @@ def shown(store, name, part):
     """Lines that a result has for a document, or None."""
     if name == "readme":
         return readme_table(store)
+    if name == "records":
+        return [*record_table(store)][1:]
     result = store.read(TABLES[name].result)
     if result is None:
         return None
@@ -138,7 +143,7 @@ def faults(store, root):
                 if holds_figures(block):
                     yield f"{where}: a table of figures without a result above it"
                 continue
-            if block.name != "readme" and block.name not in TABLES:
+            if block.name not in (*NO_SCRIPTS, *TABLES):
                 yield f"{where}: there is no table {block.name!r} in _tables.py"
                 continue
             found = shown(store, block.name, block.part)

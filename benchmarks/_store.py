@@ -36,8 +36,11 @@ NOT_COUNTED = {
         "_documents",
         "_fresh_process",
         "_pages",
+        "_record_rows",
+        "_record_table",
         "_store",
         "_tables",
+        "records",
         "results_book",
     )
 }

@@ -64,17 +64,21 @@ def methods(width, epochs, batch_size):
     }
 
 
-def mnist_images():
-    """Training and test images of MNIST with their digits."""
+def mnist_images(is_test=True):
+    """Training and test images of MNIST with their digits.
+
+    With ``is_test=False`` the last 10,000 training images stand for the test images.
+    """
     m = fetch_mnist_halves()
 
     def whole(left, right):
         return np.concatenate([h.reshape(-1, 28, 14) for h in (left, right)], axis=2)
 
-    return (
-        (whole(m.x_train, m.y_train)[:50_000], m.labels_train[:50_000]),
-        (whole(m.x_test, m.y_test), m.labels_test),
-    )
+    images = whole(m.x_train, m.y_train)
+    train = images[:50_000], m.labels_train[:50_000]
+    if is_test:
+        return train, (whole(m.x_test, m.y_test), m.labels_test)
+    return train, (images[50_000:], m.labels_train[50_000:])
 
 
 def digit_images():

@@ -47,6 +47,7 @@ def in_this_process(script, *arguments, python):
 
 # Arguments of a tiny run, and what it must print.
 TINY = {
+    "records": (["--stored"], "DeepCCA, latents"),
     "linear_peers": (
         ["--quick", "--case", "wide twin", "--only", "LinearCCA"],
         "held out",

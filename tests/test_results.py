@@ -10,10 +10,12 @@ import _pages
 import _store
 import numpy as np
 import pytest
+import records
 import results_book
 from _book_methods import METHODS
 from _book_tasks import TASKS, divided
 from _documents import faults, rewrite_documents
+from _record_table import record_table
 from _store import ROOT, Store
 from _tables import TABLES, Table
 
@@ -307,6 +309,27 @@ def test_a_table_is_run_and_written_into_its_document(documents, monkeypatch):
     expected = "\n".join(f"    {line}".rstrip() for line in output)
     assert expected in page.read_text("utf-8")
     assert page.read_text("utf-8") != text
+
+
+def test_a_record_is_run_once_and_comes_into_the_table(tmp_path, monkeypatch):
+    def here(script, flag, *arguments):
+        return json.dumps(records.measured(*arguments))
+
+    monkeypatch.setattr(records, "in_fresh_process", here)
+    store = Store(tmp_path)
+    assert [*record_table(store)] == []
+    for expected in (": done, ", ": is there"):
+        for seed in (0, 1):
+            line = records.run(store, "LinearCCA, latents", seed, "test")
+            assert line.startswith(f"records/test/LinearCCA, latents {seed}{expected}")
+    _, titles, means, worst = record_table(store)
+    assert titles.split()[:3] == ["latents", "r2", "of"]
+    kept = [
+        store.read(f"records/test/LinearCCA, latents {seed}")["measures"]["r2 of x"]
+        for seed in (0, 1)
+    ]
+    assert f" {np.mean(kept):.4f} ±" in means
+    assert f" {min(kept):.4f} " in worst
 
 
 def test_a_script_that_lacks_its_data_leaves_no_result(tmp_path, monkeypatch):

@@ -1,0 +1,61 @@
+"""The table of records.py, made of stored runs."""
+
+import numpy as np
+from _record_rows import ROWS
+from _record_tasks import TASKS
+from scipy import stats
+
+LESS_IS_BETTER = frozenset({"error", "minutes"})
+
+
+def stored_name(row, seed, split):
+    """Name of the result of a run."""
+    return f"records/{split}/{row} {seed}"
+
+
+def record_table(store, names=(*ROWS,), split="test"):
+    """Lines of a table for each task, of the rows and seeds that are stored."""
+    for task in TASKS.values():
+        measures = (*task.measures, "minutes")
+        titles = f"{task.name:28}" + "".join(f"{title:>15}" for title in measures)
+        rows = [
+            line
+            for name in names
+            if ROWS[name].task == task.name
+            for line in lines(name, stored_measures(store, name, split), measures)
+        ]
+        if rows:
+            yield from ("", titles, *rows)
+
+
+def stored_measures(store, name, split):
+    """Measures of each seed that is stored, from 0 on."""
+    found = []
+    while result := store.read(stored_name(name, len(found), split)):
+        found.append(result["measures"])
+    return found
+
+
+def lines(name, results, measures):
+    """A row of means with half their intervals, and one of the worst seeds."""
+    values = np.array([[result[m] for m in measures] for result in results])
+    n = len(values)
+    if n == 0:
+        return
+    cells = [*map(figure, values.mean(axis=0))]
+    if n > 1:
+        halves = stats.t.ppf(0.975, n - 1) * stats.sem(values, axis=0)
+        cells = [f"{c} ±{figure(h)}" for c, h in zip(cells, halves, strict=True)]
+    yield f"{name:28}" + "".join(f"{cell:>15}" for cell in cells)
+    if n > 1:
+        worst = (
+            column.max() if m in LESS_IS_BETTER else column.min()
+            for m, column in zip(measures, values.T, strict=True)
+        )
+        worst_of = f"  worst of {n}"
+        yield f"{worst_of:28}" + "".join(f"{figure(w):>15}" for w in worst)
+
+
+def figure(value):
+    """A number, with more decimals if it is small."""
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
