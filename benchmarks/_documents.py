@@ -14,7 +14,6 @@ import shlex
 from typing import NamedTuple
 
 from _pages import readme_table
-from _record_table import record_table
 from _tables import TABLES
 
 MARKER = re.compile(r"<!-- result: ([^:]+?)(?:: (.*))? -->$")
@@ -99,6 +98,8 @@ def shown(store, name, part):
     if name == "readme":
         return readme_table(store)
     if name == "records":
+        from _record_table import record_table  # imports torch
+
         return [*record_table(store)][1:]
     result = store.read(TABLES[name].result)
     if result is None:

@@ -320,8 +320,8 @@ class CrossViewRetriever(Documented, Saved, MetaEstimatorMixin, BaseEstimator):
         if of_estimator.get("covariates") is not None:
             raise ValueError(
                 "CrossViewRetriever takes no covariates, because a search would need "
-                "those of each query and each item. Remove the effect of the covariates "
-                "from both views first."
+                "those of each query and each item. Remove the effect of the "
+                "covariates from both views first."
             )
         with restored_on_error(self):
             self.estimator_ = clone(self.estimator).fit(X, y, **of_estimator)

@@ -1,7 +1,6 @@
 """Convolutional encoder of images."""
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
 from torch import Generator, Tensor, nn
