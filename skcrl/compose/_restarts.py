@@ -230,13 +230,13 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             X, y = (kind_of(view).take(view, rows) for view in (X, y))
             if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[rows]
-        codes = (
+        x_codes, y_codes = (
             np.hstack([to_numpy(one._codes_of(v, s)) for one in self.estimators_])
             for s, v in (("x", X), ("y", y))
         )
         k = self.estimators_[0].n_components_
         self._cca = LinearCCA(k, shrinkage="ledoit_wolf")
-        self._cca.fit(*codes, sample_weight=sample_weight)
+        self._cca.fit(x_codes, y_codes, sample_weight)
         self.n_components_ = k
         self.correlations_ = self._cca.correlations_
 
@@ -305,7 +305,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         if self._cca is not None:
             codes = self._cca._decode(codes, side)
         ends = np.cumsum([one.n_components_ for one in self.estimators_])
-        parts = np.split(codes, ends[:-1], axis=1)
+        parts: Any = np.split(codes, ends[:-1], axis=1)
         if self._cca is None:
             parts = map(self._restored, self.estimators_, parts, self._lengths[side])
         return _mean(

@@ -47,15 +47,11 @@ class _ChangedImages(Documented, BaseEstimator):
             If a parameter is invalid, or the samples are not images of this size.
         """
         self._validate_params()
-        given = x, y
-        images = [self._images(x, "x_shape"), self._images(y, "y_shape")]
-        if self.pair == "halves":
-            images = self._changed_halves(*images, generator)
-        else:
-            images = self._changed_apart(images, generator)
+        images = self._images(x, "x_shape"), self._images(y, "y_shape")
+        change = self._as_one if self.pair == "halves" else self._apart
         return tuple(
             view if changed is None else changed.reshape(view.shape)
-            for view, changed in zip(given, images, strict=True)
+            for view, changed in zip((x, y), change(images, generator), strict=True)
         )
 
     def _images(self, view, name):
@@ -72,20 +68,20 @@ class _ChangedImages(Documented, BaseEstimator):
             )
         return view.reshape(len(view), -1, *shape)
 
-    def _changed_apart(self, images, generator):
-        """Each image changed for itself, by numbers of its own or by the same ones."""
-        changed, drawn = [], None
+    def _apart(self, images, generator):
+        """Yield the images of each view, changed by numbers of its own or the same."""
+        drawn = None
         for view in images:
             if view is None:
-                changed.append(None)
+                yield None
                 continue
             if drawn is None or self.pair == "independent":
                 drawn = self._drawn(len(view), generator, view.device)
-            changed.append(self._changed(view, *drawn))
-        return changed
+            yield self._changed(view, *drawn)
 
-    def _changed_halves(self, left, right, generator):
-        """Both images of a row changed as one, which they are the halves of."""
+    def _as_one(self, images, generator):
+        """The images of both views, after each pair was changed as one image."""
+        left, right = images
         if left is None or right is None or left.shape[1:3] != right.shape[1:3]:
             raise ValueError(
                 f"{type(self).__name__} with pair='halves' needs two images with the "
