@@ -252,7 +252,9 @@ def test_sparse_cells_are_never_dense():
     rng = np.random.default_rng(0)
     x, y = (
         SimpleNamespace(
-            X=sparse.random_array((30_000, 60), density=0.05, rng=rng, format="csr"),
+            X=sparse.random_array(
+                (30_000, 60), density=0.05, random_state=rng, format="csr"
+            ),
             var_names=[f"gene {i}" for i in range(60)],
             layers={},
             obsm={},

@@ -190,5 +190,5 @@ def _of_number(side, target, limits, weights, alpha, falls):
         # The first columns are selected together, as equal columns always are.
         order = -target if limits.positive else -abs(target)
         first = np.argsort(order, kind="stable")[: limits.n_nonzero]
-        best[first] = target[first].clip(0.0 if limits.positive else None)
+        best[first] = target[first].clip(0.0 if limits.positive else -np.inf)
     return best, high

@@ -207,7 +207,8 @@ def _distances(labels, hierarchy):
     tree = tree_of(labels, hierarchy)
     n = len(tree.names)
     above = np.where(tree.parents < 0, n, tree.parents)  # the root is node n
-    edges = sparse.csr_array((np.ones(n), (np.arange(n), above)), shape=(n + 1, n + 1))
+    ends = np.arange(n, dtype=np.int32), above.astype(np.int32)  # SciPy 1.14 needs it
+    edges = sparse.csr_array((np.ones(n), ends), shape=(n + 1, n + 1))
     classes = np.arange(len(labels))
     distances = shortest_path(edges, directed=False, unweighted=True, indices=classes)
     return distances[:, classes]

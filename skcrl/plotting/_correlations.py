@@ -311,7 +311,8 @@ def _draw_null(ax, null, k):
     return ax.errorbar(
         at,
         median,
-        yerr=(median - low, high - median),
+        # Of arrays of length one matplotlib makes a number, which older NumPy warns of.
+        yerr=((median - low).tolist(), (high - median).tolist()),
         fmt="_",
         color="black",
         ecolor=NEUTRAL,
