@@ -56,7 +56,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     ----------
     estimator : TwoViewTransformer
         Two-view estimator with a `random_state`, or with a part that has one. It is
-        cloned.
+        cloned. Encoders of your own begin with the same weights in all clones.
     n_restarts : int, default=3
         Number of clones to train, at least 1. More clones give better codes, but
         training time and code width grow with their number.
@@ -67,8 +67,8 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         has them, otherwise its `correlations_`, with negative ones set to 0. If it has
         neither, components are not weighted. A closing CCA takes the codes as they are.
     closing_cca : bool, default=False
-        Whether linear CCA, fitted to the codes of the complete training rows, turns the
-        codes of all clones into `n_components` of the estimator.
+        Whether a linear CCA combines the codes of all clones into as many components as
+        one clone has. It is fitted to the training rows that have both views.
     n_jobs : int or None, default=None
         Number of joblib processes, each for one training at a time. The codes do not
         depend on it.
@@ -92,7 +92,8 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
 
     See Also
     --------
-    CrossViewRetriever : Search by these codes, which it does not weight again.
+    CrossViewRetriever : Search by these codes. It weights their components by their
+        correlations only with ``closing_cca=True``.
 
     Notes
     -----
@@ -183,7 +184,8 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         ------
         ValueError
             If the estimator has no `random_state`, or the views are not valid input of
-            it. After this and any other error, the estimator is as it was before.
+            it, or there are covariates. After this and any other error, the estimator
+            is as it was before.
         """
         if _routing_enabled():
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -192,6 +194,12 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             raise ValueError(
                 f"{type(self.estimator).__name__} has no random_state, so all its "
                 "trainings would be the same: fit it without Restarts."
+            )
+        innermost = _innermost(self.estimator, fit_params)
+        if innermost.get("covariates") is not None:
+            raise ValueError(
+                "Restarts takes no covariates. Remove their effect from both views "
+                "first."
             )
         with restored_on_error(self):
             require_y(self, y)
@@ -203,7 +211,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             )
             self._learn_shapes(self.estimators_[0])
             if self.closing_cca:
-                self._close(X, y, fit_params.get("sample_weight"))
+                self._close(X, y, innermost.get("sample_weight"))
             else:
                 self._keep_lengths(X, y)
         return self
@@ -228,7 +236,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         if gaps:
             rows = np.flatnonzero(~np.logical_or.reduce(gaps))
             X, y = (kind_of(view).take(view, rows) for view in (X, y))
-            if sample_weight is not None:
+            if np.ndim(sample_weight) > 0:
                 sample_weight = np.asarray(sample_weight)[rows]
         x_codes, y_codes = (
             np.hstack([to_numpy(one._codes_of(v, s)) for one in self.estimators_])
@@ -385,6 +393,17 @@ def _fitted(estimator, seed, X, y, fit_params):
     random = np.random.RandomState(seed)
     seeds = {n: random.randint(np.iinfo(np.int32).max) for n in _seeds_of(one)}
     return one.set_params(**seeds).fit(X, y, **fit_params)
+
+
+def _innermost(estimator, fit_params):
+    """Parameters of `fit` as the innermost estimator gets them, by its own names."""
+    if _routing_enabled():
+        while hasattr(estimator, "estimator") and isinstance(
+            estimator.get_metadata_routing(), MetadataRouter
+        ):
+            fit_params = process_routing(estimator, "fit", **fit_params).estimator.fit
+            estimator = estimator.estimator
+    return fit_params
 
 
 def _there(view, side):

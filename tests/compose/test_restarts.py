@@ -151,6 +151,16 @@ def test_fit_params_and_metadata_routing(views):
     np.testing.assert_allclose(routed.transform(X), model.transform(X))
 
 
+def test_covariates_are_refused(views):
+    X, y = views
+    model = Restarts(LinearCCA(2), 1).fit(X, y)
+    kept = model.estimators_
+    with pytest.raises(ValueError, match="Restarts takes no covariates"):
+        model.fit(X, y, covariates=X[:, :1])
+    assert model.estimators_ is kept
+    model.fit(X, y, covariates=None)
+
+
 def test_weights_are_singular_values_of_what_is_wrapped_or_correlations(views):
     X, y = views
     ridge = LinearCCA(2, reg=1.0).fit(X, y)
@@ -234,6 +244,24 @@ def test_a_closing_cca_uses_rows_that_have_both_views(views, tmp_path):
     plain = model.set_params(closing_cca=False).fit(X, y)
     assert plain.n_components_ == 6
     assert not hasattr(plain, "correlations_")
+
+
+def test_a_closing_cca_counts_rows_as_the_clones_do(views):
+    X, y = views
+    weights = [1.0] * 40 + [0.0] * 40
+    expected = Restarts(make_view_pipeline(LinearCCA(2)), 2, closing_cca=True)
+    expected.fit(X, y, sample_weight=weights)
+    with config_context(enable_metadata_routing=True):
+        asks = make_view_pipeline(LinearCCA(2).set_fit_request(sample_weight="w"))
+        model = Restarts(asks, 2, closing_cca=True).fit(X, y, w=weights)
+    np.testing.assert_allclose(model.correlations_, expected.correlations_)
+
+    X = X.copy()
+    X[:20] = np.nan
+    model = Restarts(CorrNet(2, max_epochs=1), 2, closing_cca=True, random_state=0)
+    of_list = model.fit(X, y, sample_weight=[2.0] * 80).correlations_
+    of_number = model.fit(X, y, sample_weight=2.0).correlations_
+    np.testing.assert_array_equal(of_number, of_list)
 
 
 def test_several_trainings_have_a_higher_correlation_than_each():
