@@ -59,12 +59,19 @@ class _ChangedImages(Documented, BaseEstimator):
         shape = getattr(self, name)
         if shape is None:
             return None
-        n_values = view[0].numel()
+        sample = tuple(view.shape[1:])
+        n_values = math.prod(sample)
         is_size = len(shape) == 2 and all(map(_is_length, shape))
         if not is_size or n_values % (shape[0] * shape[1]):
             raise ValueError(
                 f"{type(self).__name__} needs {name}=(height, width) of the images, or "
                 f"None, got {shape!r} for samples of {n_values} values."
+            )
+        if len(sample) > 1 and sample[-2:] != tuple(shape):
+            raise ValueError(
+                f"{type(self).__name__} with {name}={shape!r} needs samples of shape "
+                f"(height, width) or (n_channels, height, width), got {sample}. "
+                "Bring their axes into this order."
             )
         return view.reshape(len(view), -1, *shape)
 
@@ -116,9 +123,8 @@ class RandomShift(_ChangedImages):
 
     Notes
     -----
-    The samples of a view have height * width values for each channel, as rows of
-    numbers or in any shape. The channels of an image come before its rows, and are
-    shifted together.
+    A sample has the shape (height, width) or (n_channels, height, width), or is a row
+    of the same numbers in this order. The channels of an image are shifted together.
 
     Examples
     --------
@@ -193,12 +199,12 @@ class RandomAffine(_ChangedImages):
 
     Notes
     -----
-    All numbers are drawn from uniform distributions. The pixels of the changed image
-    are interpolated linearly between those of the given one.
+    All numbers are drawn from uniform distributions. An image is first shifted, then
+    rotated, then slanted and resized. The pixels of the changed image are interpolated
+    linearly between those of the given one.
 
-    The samples of a view have height * width values for each channel, as rows of
-    numbers or in any shape. The channels of an image come before its rows, and are
-    changed together.
+    A sample has the shape (height, width) or (n_channels, height, width), or is a row
+    of the same numbers in this order. The channels of an image are changed together.
 
     Examples
     --------

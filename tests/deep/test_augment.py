@@ -343,6 +343,15 @@ def test_shifts_of_what_is_no_image_are_named(views, shift, message):
         CorrNet(**SMALL, augment=shift).fit(*views)
 
 
+@pytest.mark.parametrize("sample", [(4, 4, 3), (4, 8)])
+def test_images_in_another_order_are_refused(sample):
+    images = torch.zeros((5, *sample))
+    x_shape = (sample[1], sample[0])
+    message = r"with x_shape=.* needs samples of shape \(height, width\) or .*, got \(4"
+    with pytest.raises(ValueError, match=message):
+        RandomShift(x_shape)(images, images, stream(0))
+
+
 def test_affine_changes_need_floats():
     numbers = torch.zeros((3, 6), dtype=torch.int64)
     with pytest.raises(ValueError, match=r"images of floats, got torch\.int64"):
