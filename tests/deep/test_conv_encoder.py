@@ -51,11 +51,48 @@ def test_channels_of_an_image_are_told_apart():
     assert not torch.allclose(encoder(image), encoder(image.flip(1)))
 
 
+@pytest.mark.parametrize(
+    ("shape", "sample"), [((3, 8, 8), (8, 8, 3)), ((8, 4), (4, 8)), ((8, 4), (30,))]
+)
+def test_images_in_another_order_are_refused(shape, sample):
+    views = np.zeros((20, *sample)), np.zeros((20, 2))
+    dcca = DeepCCA(2, x_encoder=ConvEncoder(shape, 2, channels=(4,)))
+    with pytest.raises(ValueError, match=r"x_encoder .*: ConvEncoder needs images of"):
+        dcca.fit(*views)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"shape": (8,)}, r"needs shape=\(height, width\) or .* got \(8,\)"),
+        ({"shape": (8.0, 4)}, r"needs shape=.* got \(8.0, 4\)"),
+        ({"shape": 8}, "needs shape=.* got 8"),
+        ({"n_components": 0}, "'n_components' parameter of ConvEncoder"),
+        ({"channels": 8}, "channels of ConvEncoder must be .* got 8"),
+        ({"channels": (8, 0)}, r"channels of ConvEncoder must be .* got \(8, 0\)"),
+        ({"hidden_size": 0.5}, "'hidden_size' parameter of ConvEncoder"),
+        ({"random_state": None}, "'random_state' parameter of ConvEncoder"),
+    ],
+)
+def test_parameters_that_cannot_be_are_named(changed, message):
+    with pytest.raises(ValueError, match=message):
+        ConvEncoder(**{"shape": (8, 4), "n_components": 2, **changed})
+
+
+def test_torch_exports_it_for_any_number_of_images():
+    encoder = ConvEncoder((4, 4), 2, channels=(4,)).eval()
+    images = torch.rand((5, 16), generator=torch.Generator().manual_seed(0))
+    rows = ({0: torch.export.Dim("rows")},)
+    program = torch.export.export(encoder, (images[:3],), dynamic_shapes=rows)
+    torch.testing.assert_close(program.module()(images), encoder(images))
+
+
 def test_weights_come_from_the_seed_alone():
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
     a, b, other = (
-        ConvEncoder((8, 4), 2, random_state=seed).state_dict() for seed in (1, 1, 2)
+        ConvEncoder((8, 4), 2, random_state=seed).state_dict()
+        for seed in (1, np.int64(1), 2)
     )
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(a[name], b[name]) for name in a)

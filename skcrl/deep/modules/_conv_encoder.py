@@ -1,11 +1,21 @@
 """Convolutional encoder of images."""
 
+import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from torch import Generator, Tensor, nn
 
 from skcrl.deep.modules._mlp import dense, reset_dense
+
+_WIDTH = [Interval(Integral, 1, None, closed="left")]
+_CONSTRAINTS = {
+    "n_components": _WIDTH,
+    "hidden_size": _WIDTH,
+    "random_state": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+}
 
 
 class ConvEncoder(nn.Module):
@@ -19,7 +29,8 @@ class ConvEncoder(nn.Module):
     Parameters
     ----------
     shape : (height, width) or (n_channels, height, width) of int
-        Size of an image. Samples may be rows of as many numbers, or have this shape.
+        Size of an image. Samples have this shape, or are rows of the same numbers in
+        this order.
     n_components : int
         Length of a code.
     channels : sequence of int, default=(32, 64, 128)
@@ -33,8 +44,9 @@ class ConvEncoder(nn.Module):
 
     Notes
     -----
-    Shape: (n_samples, n_channels * height * width), or any other shape with as many
-    values for each sample -> (n_samples, n_components).
+    Shape: (n_samples, n_channels * height * width) or (n_samples, n_channels, height,
+    width), or (n_samples, height, width) for images of one channel ->
+    (n_samples, n_components).
 
     Examples
     --------
@@ -62,11 +74,27 @@ class ConvEncoder(nn.Module):
         random_state: int = 0,
     ):
         super().__init__()
-        *first, height, width = shape
+        numbers = {
+            "n_components": n_components,
+            "hidden_size": hidden_size,
+            "random_state": random_state,
+        }
+        validate_parameter_constraints(_CONSTRAINTS, numbers, "ConvEncoder")
+        if not _are_sizes(shape) or len(shape) not in (2, 3):
+            raise ValueError(
+                "ConvEncoder needs shape=(height, width) or (n_channels, height, "
+                f"width) of the images, got {shape!r}."
+            )
+        if not _are_sizes(channels):
+            raise ValueError(
+                "channels of ConvEncoder must be a sequence of positive integers, one "
+                f"for each block, got {channels!r}."
+            )
+        *first, height, width = map(int, shape)
         self.shape = (*(first or [1]), height, width)
         before, height, width = self.shape
         blocks: list[nn.Module] = []
-        for n_channels in channels:
+        for n_channels in map(int, channels):
             pool = min(height, 2), min(width, 2)
             height, width = height // pool[0], width // pool[1]
             blocks += [
@@ -79,7 +107,7 @@ class ConvEncoder(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.hidden = dense(before * height * width, hidden_size)
         self.out = dense(hidden_size, n_components)
-        self.reset_parameters(torch.Generator().manual_seed(random_state))
+        self.reset_parameters(torch.Generator().manual_seed(int(random_state)))
 
     def reset_parameters(self, generator: Generator) -> None:
         """Glorot uniform weights drawn from `generator`, zero biases."""
@@ -93,7 +121,14 @@ class ConvEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Codes of images."""
-        maps = self.blocks(images.reshape(len(images), *self.shape))
+        n, *sample = images.shape
+        one_channel = [self.shape[1:]] if self.shape[0] == 1 else []
+        if tuple(sample) not in [self.shape, (math.prod(self.shape),), *one_channel]:
+            raise ValueError(
+                f"ConvEncoder needs images of shape {self.shape}, or rows of "
+                f"{math.prod(self.shape)} values, got shape {tuple(sample)}."
+            )
+        maps = self.blocks(images.reshape(n, *self.shape))
         return self.out(torch.relu(self.hidden(maps.flatten(1))))
 
 
@@ -102,3 +137,9 @@ def _convolution(n_in, n_out):
     layer = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False, device="meta")
     on_meta = torch.get_default_device().type == "meta"
     return layer if on_meta else layer.to_empty(device="cpu")
+
+
+def _are_sizes(values):
+    return isinstance(values, Sequence) and all(
+        isinstance(value, Integral) and int(value) > 0 for value in values
+    )
