@@ -56,7 +56,8 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     ----------
     estimator : TwoViewTransformer
         Two-view estimator with a `random_state`, or with a part that has one. It is
-        cloned. Encoders of your own begin with the same weights in all clones.
+        cloned. Encoders that you pass to it, such as `ConvEncoder`, begin with the same
+        weights in all clones.
     n_restarts : int, default=3
         Number of clones to train, at least 1. More clones give better codes, but
         training time and code width grow with their number.
