@@ -89,11 +89,17 @@ class _ChangedImages(Documented, BaseEstimator):
     def _as_one(self, images, generator):
         """The images of both views, after each pair was changed as one image."""
         left, right = images
-        if left is None or right is None or left.shape[1:3] != right.shape[1:3]:
+        if (
+            left is None
+            or right is None
+            or left.shape[1:3] != right.shape[1:3]
+            or left.dtype != right.dtype
+        ):
             raise ValueError(
-                f"{type(self).__name__} with pair='halves' needs two images with the "
-                "same number of rows and of channels, the left and the right half of "
-                f"one image, got x_shape={self.x_shape!r} and y_shape={self.y_shape!r}."
+                f"{type(self).__name__} with pair='halves' needs x_shape and y_shape, "
+                "the sizes of the left and the right half of one image. Both must have "
+                "the same type, number of channels and number of rows, "
+                f"got {_kind(left)} for x and {_kind(right)} for y."
             )
         whole = torch.cat([left, right], dim=3)
         drawn = self._drawn(len(whole), generator, whole.device)
@@ -186,8 +192,8 @@ class RandomAffine(_ChangedImages):
         Largest slant, not negative: by how much of a pixel a row of the image is
         shifted against the next one.
     shift : float, default=0.0
-        Largest shift in each direction in pixels, not negative. It may be a fraction of
-        a pixel.
+        Largest shift in each direction, in pixels of the given image, not negative. It
+        may be a fraction of a pixel.
     pair : {"independent", "same", "halves"}, default="independent"
         What the two images of a row have in common. With "independent" each is changed
         for itself. With "same" both are changed in the same way. With "halves" they are
@@ -280,3 +286,10 @@ class RandomAffine(_ChangedImages):
 
 def _is_length(value):
     return isinstance(value, Integral) and int(value) > 0
+
+
+def _kind(images):
+    if images is None:
+        return "None"
+    channels, height, width = images.shape[1:]
+    return f"{channels} x {height} x {width} of {images.dtype}"

@@ -328,8 +328,11 @@ def test_affine_changes_move_a_blob_as_the_formula_says():
 @pytest.mark.parametrize(
     ("shift", "message"),
     [
-        (RandomShift((2, 3), pair="halves"), r"needs two images .* y_shape=None"),
-        (RandomShift((2, 3), (5, 1), pair="halves"), r"half of one image, got x_sh"),
+        (
+            RandomShift((2, 3), pair="halves"),
+            r"needs x_shape and .*, got .* None for y",
+        ),
+        (RandomShift((2, 3), (5, 1), pair="halves"), r"got 1 x 2 x 3 of .* 1 x 5 x 1"),
         (RandomAffine(rotation=200), "'rotation' parameter of RandomAffine"),
         (RandomShift((4, 5)), r"x_shape=\(height, width\) .* \(4, 5\) for .* of 6 val"),
         (RandomShift(None, (5,)), r"needs y_shape=.*, got \(5,\) for samples of 5"),
@@ -350,6 +353,13 @@ def test_images_in_another_order_are_refused(sample):
     message = r"with x_shape=.* needs samples of shape \(height, width\) or .*, got \(4"
     with pytest.raises(ValueError, match=message):
         RandomShift(x_shape)(images, images, stream(0))
+
+
+def test_halves_of_two_types_are_refused():
+    left = torch.zeros((5, 6))
+    message = r"1 x 2 x 3 of torch.float32 for x and 1 x 2 x 3 of torch.int64 for y"
+    with pytest.raises(ValueError, match=message):
+        RandomShift((2, 3), (2, 3), pair="halves")(left, left.long(), stream(0))
 
 
 def test_affine_changes_need_floats():
