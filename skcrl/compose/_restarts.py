@@ -38,9 +38,9 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     r"""Ensemble of several trainings of a two-view estimator, for better codes.
 
     Networks that start from different weights and see different batches learn different
-    codes, and each makes errors of its own. Together they make fewer: rows whose codes
-    are near to each other in all of them are more often right, and the mean of several
-    codes has a higher correlation with the other view.
+    codes, and each makes errors of its own. Together they usually make fewer: rows
+    whose codes are near to each other in all of them are more often right, and the mean
+    of several codes has a higher correlation with the other view.
 
     ``fit`` trains clones of the estimator that differ only in their seeds. Their codes
     are combined in one of two ways:
