@@ -84,7 +84,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     n_components_ : int
         Number of components: of all clones together, or of one clone with
         ``closing_cca=True``.
-    correlations_ : ndarray of shape (n_components_,)
+    correlations_ : ndarray of shape (n_components,)
         Canonical correlations of the training codes. Only with ``closing_cca=True``.
     n_features_in_, y_n_features_in_ : int
         Widths of the views, unless they are texts.
