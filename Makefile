@@ -5,6 +5,10 @@ BIN := .venv/bin
 OLDEST_PYTHON ?= $(or $(shell command -v python3.11),$(PYTHON))
 LOWEST := .venv-lowest
 TORCH := $(shell grep '^torch==' constraints.txt)
+# pip would compile every module, which takes time and space. Python compiles those that are
+# imported, and keeps them.
+PIP_INSTALL := $(BIN)/pip install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test fuzz test-lowest bench results docs linkcheck
 
@@ -92,14 +96,14 @@ linkcheck: .venv/installed-docs
 	test -d .venv || $(PYTHON) -m venv .venv
 	@if test "$$(uname)" = Linux && ! command -v nvidia-smi >/dev/null \
 		&& ! $(BIN)/pip list --format=freeze | grep -q '^$(TORCH)'; then \
-		$(BIN)/pip install --quiet --no-deps --retries 0 --timeout 15 \
+		$(PIP_INSTALL) --no-deps --retries 0 --timeout 15 \
 			--index-url https://download.pytorch.org/whl/cpu $(TORCH) 2>/dev/null \
 			|| echo "No CPU build of $(TORCH) was found: pip's default follows."; \
 	fi
 	touch $@
 
 .venv/installed-%: .venv/torch pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	$(PIP_INSTALL) --constraint constraints.txt --editable ".[$*]"
 	touch $@
 
 # Packages to compare with that want older releases than ours.
