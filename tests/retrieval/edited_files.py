@@ -189,6 +189,8 @@ def outcome(made, path, mmap_mode=None):
         if others:
             return outcome(others, path, mmap_mode)
         return "refused" if str(error).startswith(f"{path} ") else repr(error)
+    except ImportError as error:  # of a backend that the edit named
+        return "refused" if "pip install" in str(error) else repr(error)
     try:
         made.search(views(5), n_neighbors=1)
     except ValueError as error:
