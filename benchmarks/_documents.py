@@ -178,7 +178,7 @@ def figures_of_sources(store, lines):
             continue
         found = [float(n) for n in re.findall(r"\d+\.\d+", "\n".join(texts))]
         for figure in re.findall(
-            r"(?<![\w.])\d+\.\d+", re.sub("`[^`]*`|section .*?;", "", came_out)
+            r"(?<![\w.])\d+\.\d+", re.sub("`[^`]*`", "", came_out)
         ):
             rounding = 0.501 * 10 ** -len(figure.partition(".")[2])
             if not any(abs(n - float(figure)) < rounding for n in found):

@@ -103,9 +103,9 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     ``transform_joint`` concatenates their joint codes, each scaled to length one and
     not weighted, and ``inverse_transform`` of a view, which does not know the original
     lengths of the codes of each clone, uses their mean length on the training set.
-    With it, ``score`` is of the combined codes, ``transform_joint`` is the mean of the
-    codes of the views that are present, and ``inverse_transform`` first predicts the
-    codes of the clones by ridge regression.
+    With a closing CCA, ``score`` is that of the combined codes, ``transform_joint`` is
+    the mean of the codes of the views that are present, and ``inverse_transform`` first
+    predicts the codes of the clones by ridge regression.
 
     Examples
     --------

@@ -2,15 +2,20 @@
 
 import math
 from numbers import Integral, Real
+from typing import Literal
 
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
 from torch.nn import functional
 
 from skcrl._documentation import Documented
 
 __all__ = ["RandomAffine", "RandomShift"]
+
+Size = tuple[int, int]
+Pair = Literal["independent", "same", "halves"]
 
 
 class _ChangedImages(Documented, BaseEstimator):
@@ -26,7 +31,9 @@ class _ChangedImages(Documented, BaseEstimator):
         "pair": [StrOptions({"independent", "same", "halves"})],
     }
 
-    def __call__(self, x, y, generator):
+    def __call__(
+        self, x: Tensor, y: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Change the images of a batch.
 
         Parameters
@@ -49,9 +56,10 @@ class _ChangedImages(Documented, BaseEstimator):
         self._validate_params()
         images = self._images(x, "x_shape"), self._images(y, "y_shape")
         change = self._as_one if self.pair == "halves" else self._apart
-        return tuple(
-            view if changed is None else changed.reshape(view.shape)
-            for view, changed in zip((x, y), change(images, generator), strict=True)
+        x_changed, y_changed = change(images, generator)
+        return (
+            x if x_changed is None else x_changed.reshape(x.shape),
+            y if y_changed is None else y_changed.reshape(y.shape),
         )
 
     def _images(self, view, name):
@@ -149,7 +157,14 @@ class RandomShift(_ChangedImages):
         "pixels": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, x_shape=None, y_shape=None, *, pixels=1, pair="independent"):
+    def __init__(
+        self,
+        x_shape: Size | None = None,
+        y_shape: Size | None = None,
+        *,
+        pixels: int = 1,
+        pair: Pair = "independent",
+    ):
         self.x_shape = x_shape
         self.y_shape = y_shape
         self.pixels = pixels
@@ -236,14 +251,14 @@ class RandomAffine(_ChangedImages):
 
     def __init__(
         self,
-        x_shape=None,
-        y_shape=None,
+        x_shape: Size | None = None,
+        y_shape: Size | None = None,
         *,
-        rotation=0.0,
-        scale=0.0,
-        shear=0.0,
-        shift=0.0,
-        pair="independent",
+        rotation: float = 0.0,
+        scale: float = 0.0,
+        shear: float = 0.0,
+        shift: float = 0.0,
+        pair: Pair = "independent",
     ):
         self.x_shape = x_shape
         self.y_shape = y_shape
