@@ -208,8 +208,9 @@ def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
 
     This is a step of nonlinear orthogonal iterations [1]_. The loss is
     :math:`\frac{1}{n} \sum_i \|f_i - \tilde g_i\|^2 + \|g_i - \tilde f_i\|^2` with
-    centred codes f and g. The whitened codes
-    :math:`\tilde f_i = (\Sigma_{ff} + r_x I)^{-1/2} f_i` are held fixed. Means and
+    codes f and g. The whitened codes
+    :math:`\tilde f_i = (\Sigma_{ff} + r_x I)^{-1/2} (f_i - \bar f)` are held fixed.
+    Their means are 0, and the loss pulls those of the codes to 0, too. Means and
     covariances are running averages over batches, so a batch need not be much larger
     than `n_components`.
 
@@ -247,11 +248,12 @@ def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
     2.0
     """
     weights = _like(outputs.x_code, weights)
-    f = outputs.x_code - outputs.x_running.mean
-    g = outputs.y_code - outputs.y_running.mean
+    f, g = outputs.x_code, outputs.y_code
     x_ridge, y_ridge = _linalg.ridge_pair(reg)
-    f_white = _whiten(f.detach(), outputs.x_running.covariance.detach(), x_ridge)
-    g_white = _whiten(g.detach(), outputs.y_running.covariance.detach(), y_ridge)
+    f_white = _whiten(f, outputs.x_running, x_ridge)
+    g_white = _whiten(g, outputs.y_running, y_ridge)
+    # f and g are not centred: nothing else would keep their means from growing, until
+    # codes of low precision round to their means.
     errors = (
         _weighed((f - g_white).square(), weights).sum(),
         _weighed((g - f_white).square(), weights).sum(),
@@ -953,9 +955,14 @@ def _off_diagonal(matrix):
     return matrix - matrix.diag().diag()
 
 
-def _whiten(centred, covariance, reg):
-    """Codes times the inverse square root of their covariance, found in float64."""
-    root = _linalg.inverse_square_root(covariance.double(), reg)
+def _whiten(codes, moments, reg):
+    """Codes whitened by moments that are held fixed, as are the codes.
+
+    The inverse square root of the covariance is found in float64.
+    """
+    covariance = moments.covariance.detach().double()
+    root = _linalg.inverse_square_root(covariance, reg)
+    centred = codes.detach() - moments.mean.detach()
     return centred @ root.to(centred)
 
 

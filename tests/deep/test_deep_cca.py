@@ -163,6 +163,8 @@ def test_noi_learns_from_small_batches(digits):
     ).fit(digits[0], digits[1])
     # With covariances that lag behind, by a momentum of 0.9, it gets to 4.
     assert noi.score(digits[0], digits[1]) > 6
+    # Whitened codes have mean 0, so the outputs that predict them have, too.
+    assert max(abs(noi.x_mean_).max(), abs(noi.y_mean_).max()) < 0.2
 
 
 def test_decorrelation_weight_and_its_default(views):

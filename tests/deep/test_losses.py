@@ -134,12 +134,10 @@ def test_noi_is_its_equation_and_holds_targets_fixed():
     a.requires_grad_()
     outputs = TwoBranchOutput(a, b, x_running=x_running, y_running=y_running)
     loss = noi(outputs, reg=0.1)
-    f, g = (
-        z.detach().numpy() - running.mean.numpy()
-        for z, running in ((a, x_running), (b, y_running))
-    )
+    f, g = a.detach().numpy(), b.numpy()
     f_white, g_white = (
-        z @ np.linalg.inv(sqrtm(running.covariance.numpy() + 0.1 * np.eye(4)))
+        (z - running.mean.numpy())
+        @ np.linalg.inv(sqrtm(running.covariance.numpy() + 0.1 * np.eye(4)))
         for z, running in ((f, x_running), (g, y_running))
     )
     expected = (np.sum((f - g_white) ** 2) + np.sum((g - f_white) ** 2)) / 30
@@ -253,9 +251,13 @@ def test_linear_cca_is_a_fixed_point_of_noi(planted):
     exact = LinearCCA(2, reg=0).fit(X, Y)
     net = linear_encoders("noi")
     # f regressed on g's whitened codes: canonical weights, times the correlations.
-    for side, weights in (("x", exact.x_weights_), ("y", exact.y_weights_)):
+    for side, weights, mean in (
+        ("x", exact.x_weights_, X.mean(0)),
+        ("y", exact.y_weights_, Y.mean(0)),
+    ):
         layer = net.encoders[side].layers[0]
         layer.weight.data = torch.from_numpy((weights * exact.correlations_).T)
+        layer.bias.data = -layer.weight.data @ torch.from_numpy(mean)
     outputs = net(*map(torch.from_numpy, planted))
     loss = noi(outputs, reg=1e-12)
     expected = 2 * np.sum(1 - exact.correlations_**2)

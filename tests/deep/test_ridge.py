@@ -58,10 +58,9 @@ def test_noi_whitens_each_view_by_its_ridge(codes):
         CodeMoments(z.mean(0), torch.from_numpy(c))
         for z, c in zip(codes, cov, strict=True)
     ]
-    f, g = x - x.mean(0), y - y.mean(0)
-    f_white = f @ power(cov[0] + PAIR[0] * np.eye(3), -0.5)
-    g_white = g @ power(cov[1] + PAIR[1] * np.eye(3), -0.5)
-    expected = (np.square(f - g_white).sum() + np.square(g - f_white).sum()) / len(x)
+    f_white = (x - x.mean(0)) @ power(cov[0] + PAIR[0] * np.eye(3), -0.5)
+    g_white = (y - y.mean(0)) @ power(cov[1] + PAIR[1] * np.eye(3), -0.5)
+    expected = (np.square(x - g_white).sum() + np.square(y - f_white).sum()) / len(x)
     outputs = TwoBranchOutput(*codes, x_running=running[0], y_running=running[1])
     loss = noi(outputs, reg=PAIR)
     assert loss.item() == pytest.approx(expected, rel=1e-12)
