@@ -50,7 +50,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
       has length one, and the cosine of two codes is the mean of the cosines of the
       clones.
     - For correlation and transfer, with ``closing_cca=True``: a linear CCA of the
-      concatenated codes makes as many components as one clone has.
+      concatenated codes makes `n_components` components.
 
     Parameters
     ----------
@@ -68,8 +68,14 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         has them, otherwise its `correlations_`, with negative ones set to 0. If it has
         neither, components are not weighted. A closing CCA takes the codes as they are.
     closing_cca : bool, default=False
-        Whether a linear CCA combines the codes of all clones into as many components as
-        one clone has. It is fitted to the training rows that have both views.
+        Whether a linear CCA combines the codes of all clones. It is fitted to the
+        training rows that have both views.
+    n_components : int or None, default=None
+        Number of components that the closing CCA makes. It is at least 1, and at most
+        the number of components of all clones together. None means as many as one clone
+        has. With a smaller number, clones learn more components than are kept, which
+        often makes the correlation of the kept ones higher. Without a closing CCA it
+        has no influence.
     n_jobs : int or None, default=None
         Number of joblib processes, each for one training at a time. The codes do not
         depend on it.
@@ -82,8 +88,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
     estimators_ : list of TwoViewTransformer
         The fitted clones.
     n_components_ : int
-        Number of components: of all clones together, or of one clone with
-        ``closing_cca=True``.
+        Number of components: of all clones together, or of the closing CCA.
     correlations_ : ndarray of shape (n_components,)
         Canonical correlations of the training codes. Only with ``closing_cca=True``.
     n_features_in_, y_n_features_in_ : int
@@ -140,6 +145,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "correlation_power": [Interval(Real, 0, sys.float_info.max, closed="both")],
         "closing_cca": ["boolean"],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
@@ -151,6 +157,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         *,
         correlation_power: float = 1.0,
         closing_cca: bool = False,
+        n_components: int | None = None,
         n_jobs: int | None = None,
         random_state: Seed = None,
     ):
@@ -158,6 +165,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         self.n_restarts = n_restarts
         self.correlation_power = correlation_power
         self.closing_cca = closing_cca
+        self.n_components = n_components
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -185,7 +193,8 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         ------
         ValueError
             If the estimator has no `random_state`, or the views are not valid input of
-            it, or there are covariates. After this and any other error, the estimator
+            it, or there are covariates, or a closing CCA cannot make so many
+            components. After this and any other error, the estimator
             is as it was before.
         """
         if _routing_enabled():
@@ -243,7 +252,13 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
             np.hstack([to_numpy(one._codes_of(v, s)) for one in self.estimators_])
             for s, v in (("x", X), ("y", y))
         )
-        k = self.estimators_[0].n_components_
+        k = self.n_components or self.estimators_[0].n_components_
+        if k > x_codes.shape[1]:
+            raise ValueError(
+                f"Restarts got n_components={k}, but all clones together have only "
+                f"{x_codes.shape[1]} components. Reduce n_components, or let the "
+                "estimator have more components."
+            )
         self._cca = LinearCCA(k, shrinkage="ledoit_wolf")
         self._cca.fit(x_codes, y_codes, sample_weight)
         self.n_components_ = k

@@ -264,6 +264,20 @@ def test_a_closing_cca_counts_rows_as_the_clones_do(views):
     np.testing.assert_array_equal(of_number, of_list)
 
 
+def test_a_closing_cca_keeps_the_best_components(views):
+    X, y = views
+    model = Restarts(DEEP, 2, closing_cca=True, n_components=5, random_state=0)
+    five = model.fit(X, y).transform_pair(X, y)
+    two = model.set_params(n_components=2).fit(X, y)
+    assert two.n_components_ == 2
+    for few, more in zip(two.transform_pair(X, y), five, strict=True):
+        np.testing.assert_allclose(few, more[:, :2], atol=1e-6)
+    assert two.predict(X).shape == y.shape
+    with pytest.raises(ValueError, match="n_components=7, but .* only 6 components"):
+        model.set_params(n_components=7).fit(X, y)
+    assert model.n_components_ == 2
+
+
 def test_several_trainings_have_a_higher_correlation_than_each():
     left, right, _ = load_digits_halves()
     deep = DeepCCA(5, hidden_layer_sizes=(64,), max_epochs=30)
