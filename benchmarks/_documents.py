@@ -5,8 +5,9 @@ A table of figures stands under a line that no page shows,
     <!-- result: NAME -->
 
 and is what the result of this name prints. With `NAME: TEXT` it is the part of it that
-begins with the first line that begins with TEXT, and ends before an empty line. A table
-is a literal block or a table of Markdown; what is written into it is a literal block.
+begins with the first line that begins with TEXT, and ends before an empty line.
+`records: SPLIT TASK` is a table of records.py. A table is a literal block or a table of
+Markdown; what is written into it is a literal block.
 """
 
 import re
@@ -100,7 +101,8 @@ def shown(store, name, part):
     if name == "records":
         from _record_table import record_table  # imports torch
 
-        return [*record_table(store)][1:]
+        split, _, task = part.partition(" ")
+        return record_table(store, task, split) or None
     result = store.read(TABLES[name].result)
     if result is None:
         return None

@@ -13,19 +13,17 @@ def stored_name(row, seed, split):
     return f"records/{split}/{row} {seed}"
 
 
-def record_table(store, names=(*ROWS,), split="test"):
-    """Lines of a table for each task, of the rows and seeds that are stored."""
-    for task in TASKS.values():
-        measures = (*task.measures, "minutes")
-        titles = f"{task.name:28}" + "".join(f"{title:>15}" for title in measures)
-        rows = [
-            line
-            for name in names
-            if ROWS[name].task == task.name
-            for line in lines(name, stored_measures(store, name, split), measures)
-        ]
-        if rows:
-            yield from ("", titles, *rows)
+def record_table(store, task, split="test", names=(*ROWS,)):
+    """Lines of the table of a task, of the rows and seeds that are stored."""
+    measures = (*TASKS[task].measures, "minutes")
+    titles = f"{task:34}" + "".join(f"{title:>15}" for title in measures)
+    rows = [
+        line
+        for name in names
+        if ROWS[name].task == task
+        for line in lines(name, stored_measures(store, name, split), measures)
+    ]
+    return [titles, *rows] if rows else []
 
 
 def stored_measures(store, name, split):
@@ -46,14 +44,14 @@ def lines(name, results, measures):
     if n > 1:
         halves = stats.t.ppf(0.975, n - 1) * stats.sem(values, axis=0)
         cells = [f"{c} ±{figure(h)}" for c, h in zip(cells, halves, strict=True)]
-    yield f"{name:28}" + "".join(f"{cell:>15}" for cell in cells)
+    yield f"{name:34}" + "".join(f"{cell:>15}" for cell in cells)
     if n > 1:
         worst = (
             column.max() if m in LESS_IS_BETTER else column.min()
             for m, column in zip(measures, values.T, strict=True)
         )
         worst_of = f"  worst of {n}"
-        yield f"{worst_of:28}" + "".join(f"{figure(w):>15}" for w in worst)
+        yield f"{worst_of:34}" + "".join(f"{figure(w):>15}" for w in worst)
 
 
 def figure(value):

@@ -56,7 +56,9 @@ def main(argv=None):
         for name in args.rows:
             for seed in range(args.seeds):
                 print(run(store, name, seed, args.split), flush=True)
-    print("\n".join(record_table(store, args.rows, args.split)))
+    for task in TASKS:
+        if table := record_table(store, task, args.split, args.rows):
+            print("", *table, sep="\n")
 
 
 def run(store, name, seed, split):
