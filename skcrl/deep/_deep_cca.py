@@ -26,6 +26,9 @@ from skcrl.deep._users_modules import USERS_MODULES
 from skcrl.deep.losses import OBJECTIVES, with_reconstruction
 from skcrl.deep.modules import TwoBranch
 
+# Small batches make its steps many and noisy, and both are better than few exact ones.
+_FEWEST_ROWS_OF_NOI = 100
+
 
 class DeepCCA(BaseTwoBranch):
     r"""Deep canonical correlation analysis.
@@ -63,12 +66,13 @@ class DeepCCA(BaseTwoBranch):
         "correlation_gap" [2]_ and "soft" [3]_ bring the correlation of each pair of
         outputs to 1 and the correlations within a view to 0. "noi" [4]_ regresses the
         outputs of each view on the whitened outputs of the other, and works with small
-        batches. ``skcrl.deep.losses`` has a function of the same name for each, except
-        that "soft" is ``soft_cca`` there.
+        batches; with many components it is the best choice. ``skcrl.deep.losses`` has a
+        function of the same name for each, except that "soft" is ``soft_cca`` there.
     reg : float or (x, y) pair of float, default=0.02
         Ridge regularisation, positive, which "trace_norm", "noi" and the closing CCA
         add to the variances of the encoders' outputs: one number for both views, or a
-        pair with one for each. Larger values give smaller but more stable correlations.
+        pair with one for each. "noi" adds this multiple of the mean variance of the
+        outputs. Larger values give smaller but more stable correlations.
     decorrelation_weight : float or None, default=None
         Weight of the correlations within a view in "correlation_gap" and "soft". Larger
         values make the outputs of a view less correlated. None means 0.1 in the first
@@ -160,8 +164,9 @@ class DeepCCA(BaseTwoBranch):
         Smallest number of rows in a batch. If the last batch would have fewer, its rows
         are distributed among the other batches. None means a hundredth of the rows, but
         at least 200 and at least 20 for each component, and at most 2,000 or 4 for each
-        component, whichever is more. If some rows have one view only, batches are made
-        larger, until each has this number of complete rows.
+        component, whichever is more. For "noi" it means 2 for each component, but at
+        least 100. If some rows have one view only, batches are made larger, until each
+        has this number of complete rows.
     micro_batch_size : int or None, default=None
         Number of rows that go through the networks at once during training; None means
         the whole batch. Choose a smaller number to save memory. The gradient remains
@@ -428,6 +433,11 @@ class DeepCCA(BaseTwoBranch):
     @property
     def _min_batch_rows(self):
         return self.n_components + 1 if OBJECTIVES[self.objective].full_rank else 2
+
+    def _batch_rows(self, n_rows):
+        if self.objective == "noi":
+            return max(_FEWEST_ROWS_OF_NOI, 2 * self.n_components)
+        return super()._batch_rows(n_rows)
 
     def _module(self, plan):
         return TwoBranch, {

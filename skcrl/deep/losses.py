@@ -214,6 +214,13 @@ def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
     covariances are running averages over batches, so a batch need not be much larger
     than `n_components`.
 
+    In two points the loss differs from [1]_, so that it works with codes of any scale
+    and falls from epoch to epoch. The ridge is a multiple of the mean variance of the
+    codes: :math:`r_x = \mathrm{reg} \cdot \mathrm{tr}(\Sigma_{ff}) / k` with k
+    components. A fixed ridge would outweigh small codes, and they would shrink to 0.
+    In place of the mean of :math:`\|\tilde f_i\|^2` the loss has k, which is its value
+    without a ridge.
+
     Parameters
     ----------
     outputs : TwoBranchOutput
@@ -223,13 +230,14 @@ def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
         Weight of each row, positive: a row of weight w counts as w rows. None means 1
         for each row.
     reg : float or (x, y) pair of float
-        Ridge regularisation :math:`(r_x, r_y)`, positive.
+        Ridge regularisation of each view, as a multiple of the mean variance of its
+        codes, positive.
 
     Returns
     -------
     loss : Tensor, scalar
-        At least 0. The fixed points of the iteration span the canonical variables, and
-        the leading ones are stable.
+        At least 0 if the moments are those of the batch. The fixed points of the
+        iteration span the canonical variables, and the leading ones are stable.
 
     References
     ----------
@@ -254,11 +262,11 @@ def noi(outputs: Any, weights: Tensor | None = None, *, reg: float) -> Tensor:
     g_white = _whiten(g, outputs.y_running, y_ridge)
     # f and g are not centred: nothing else would keep their means from growing, until
     # codes of low precision round to their means.
-    errors = (
-        _weighed((f - g_white).square(), weights).sum(),
-        _weighed((g - f_white).square(), weights).sum(),
+    gains = (
+        _weighed(f * (2 * g_white - f), weights).sum(),
+        _weighed(g * (2 * f_white - g), weights).sum(),
     )
-    return sum(errors) / _n_rows(f, weights)
+    return 2 * f.shape[1] - sum(gains) / _n_rows(f, weights)
 
 
 def pairwise_ranking(
@@ -961,7 +969,9 @@ def _whiten(codes, moments, reg):
     The inverse square root of the covariance is found in float64.
     """
     covariance = moments.covariance.detach().double()
-    root = _linalg.inverse_square_root(covariance, reg)
+    # Codes that are all 0 have a ridge all the same, and stay 0.
+    ridge = reg * covariance.diagonal().mean().clip(1e-30)
+    root = _linalg.inverse_square_root(covariance, ridge)
     centred = codes.detach() - moments.mean.detach()
     return centred @ root.to(centred)
 

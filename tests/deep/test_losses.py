@@ -136,14 +136,35 @@ def test_noi_is_its_equation_and_holds_targets_fixed():
     loss = noi(outputs, reg=0.1)
     f, g = a.detach().numpy(), b.numpy()
     f_white, g_white = (
-        (z - running.mean.numpy())
-        @ np.linalg.inv(sqrtm(running.covariance.numpy() + 0.1 * np.eye(4)))
-        for z, running in ((f, x_running), (g, y_running))
+        (z - mean) @ np.linalg.inv(sqrtm(cov + 0.1 * np.trace(cov) / 4 * np.eye(4)))
+        for z, mean, cov in (
+            (f, x_running.mean.numpy(), x_running.covariance.numpy()),
+            (g, y_running.mean.numpy(), y_running.covariance.numpy()),
+        )
     )
-    expected = (np.sum((f - g_white) ** 2) + np.sum((g - f_white) ** 2)) / 30
+    distances = np.sum((f - g_white) ** 2) + np.sum((g - f_white) ** 2)
+    lengths = np.sum(f_white**2) + np.sum(g_white**2)
+    expected = (distances - lengths) / 30 + 2 * 4
     assert loss.item() == pytest.approx(expected)
     loss.backward()
     np.testing.assert_allclose(a.grad, 2 * (f - g_white) / 30)
+
+
+def test_noi_has_the_same_targets_for_small_codes():
+    def targets(scale):
+        a, b, x_running, y_running = randn(30, 4), randn(30, 4), moments(2), moments(4)
+        a = (scale * a).requires_grad_()
+        x_running, y_running = (
+            CodeMoments(scale * running.mean, scale**2 * running.covariance)
+            for running in (x_running, y_running)
+        )
+        outputs = TwoBranchOutput(
+            a, scale * b, x_running=x_running, y_running=y_running
+        )
+        noi(outputs, reg=0.1).backward()
+        return a.detach() - 15 * a.grad
+
+    torch.testing.assert_close(targets(1e-6), targets(1.0))
 
 
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "noi"])
