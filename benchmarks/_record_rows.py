@@ -2,7 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from skcrl import DeepCCA, LinearCCA
+from skcrl import DeepCCA, LinearCCA, Restarts
+from skcrl.deep.augment import RandomAffine
+from skcrl.deep.modules import ConvEncoder
+
+HALF, WHOLE = (28, 14), (28, 28)
 
 
 class Row(NamedTuple):
@@ -31,6 +35,86 @@ def iterated(k, seed, **settings):
     )
 
 
+def decayed(k, seed, **settings):
+    """The same with weights that decay, which allows to train for longer."""
+    longer = {"optimizer": "adamw", "weight_decay": 0.2, "max_epochs": 24}
+    return iterated(k, seed, **{**longer, **settings})
+
+
+def kept(estimator, n_restarts=1):
+    """The 50 best components of one or more trainings."""
+    return Restarts(
+        estimator,
+        n_restarts,
+        closing_cca=True,
+        n_components=50,
+        random_state=estimator.random_state,
+    )
+
+
+def wide(seed, **settings):
+    """Networks of 800-800 units for 100 components."""
+    wider = {"hidden_layer_sizes": (800, 800), "weight_decay": 0.3}
+    return decayed(100, seed, **wider, mixed_precision=True, **settings)
+
+
+def moved(*shapes, **settings):
+    """Images of one or both views turned, resized, slanted and shifted a little."""
+    changes = {"rotation": 10, "scale": 0.1, "shear": 0.15, "shift": 1.5}
+    return RandomAffine(*shapes, **{**changes, **settings})
+
+
+def convolutions(shape, k, seed):
+    """Encoders of both views, which begin with different weights."""
+    names = "x_encoder", "y_encoder"
+    return {
+        name: ConvEncoder(shape, k, random_state=2 * seed + i)
+        for i, name in enumerate(names)
+    }
+
+
+def of_conv(k, seed, shape=HALF, **settings):
+    """DeepCCA with convolutions, on images that are moved apart."""
+    return DeepCCA(
+        k,
+        **{
+            **convolutions(shape, k, seed),
+            "augment": moved(shape, shape),
+            "batch_size": 1000,
+            "lr": 3e-3,
+            "lr_schedule": "one_cycle",
+            "optimizer": "adamw",
+            "weight_decay": 0.1,
+            "reg": 1e-4,
+            "max_epochs": 20,
+            "mixed_precision": True,
+            "random_state": seed,
+            **settings,
+        },
+    )
+
+
+def supervised(seed):
+    """Nine directions that tell ten digits apart, learned from one half and labels."""
+    return of_conv(
+        9,
+        seed,
+        augment=moved(HALF),
+        y_encoder=None,
+        hidden_layer_sizes=(),
+    )
+
+
+def dense_of_noisy(seed, **settings):
+    """The three hidden layers of the paper."""
+    layers = {"hidden_layer_sizes": (1024,) * 3, "mixed_precision": True}
+    return decayed(
+        10,
+        seed,
+        **{**layers, "batch_size": 200, "lr": 2e-3, "max_epochs": 20, **settings},
+    )
+
+
 ROWS = {
     "LinearCCA, latents": Row("latents", lambda seed: LinearCCA(4)),
     "DeepCCA, latents": Row(
@@ -40,5 +124,64 @@ ROWS = {
         ),
     ),
     "LinearCCA, k=50": Row("halves", lambda seed: LinearCCA(50)),
-    "DeepCCA, k=50": Row("halves", lambda seed: iterated(50, seed)),
+    "trace norm, k=50": Row(
+        "halves", lambda seed: DeepCCA(50, batch_size=2000, random_state=seed)
+    ),
+    "NOI, k=50": Row("halves", lambda seed: iterated(50, seed)),
+    "+ weight decay, longer": Row("halves", lambda seed: decayed(50, seed)),
+    "+ input dropout": Row("halves", lambda seed: decayed(50, seed, input_dropout=0.1)),
+    "+ moved images": Row(
+        "halves",
+        lambda seed: decayed(
+            50,
+            seed,
+            augment=moved(
+                HALF,
+                HALF,
+                rotation=3,
+                scale=0.03,
+                shear=0.03,
+                shift=0.3,
+                pair="halves",
+            ),
+        ),
+    ),
+    "50 best of 100": Row("halves", lambda seed: kept(decayed(100, seed))),
+    "+ 800-800 units": Row("halves", lambda seed: kept(wide(seed))),
+    "4 of these": Row("halves", lambda seed: kept(wide(seed), 4)),
+    "trace norm, k=200": Row("halves", lambda seed: DeepCCA(200, random_state=seed)),
+    "NOI, k=200": Row(
+        "halves",
+        lambda seed: decayed(
+            200,
+            seed,
+            hidden_layer_sizes=(1024, 1024),
+            batch_size=400,
+            weight_decay=0.1,
+            max_epochs=20,
+            mixed_precision=True,
+        ),
+    ),
+    "convolutions, k=50": Row("halves", lambda seed: of_conv(50, seed)),
+    "labels, left": Row("left half and labels", supervised),
+    "labels, right": Row("right half and labels", supervised),
+    "dense, noisy": Row("noisy digits", dense_of_noisy),
+    "dense, noisy, moved": Row(
+        "noisy digits",
+        lambda seed: dense_of_noisy(
+            seed, augment=moved(WHOLE, WHOLE, shear=0.1, shift=1.0)
+        ),
+    ),
+    "convolutions, noisy": Row(
+        "noisy digits",
+        lambda seed: of_conv(
+            10,
+            seed,
+            WHOLE,
+            objective="noi",
+            batch_size=250,
+            weight_decay=0.2,
+            max_epochs=16,
+        ),
+    ),
 }

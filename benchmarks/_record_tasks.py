@@ -50,6 +50,27 @@ def halves_of_digits(is_test, seed):
     return Data(train, labels, (m.x_train[n:], m.y_train[n:]), m.labels_train[n:])
 
 
+def left_and_labels(is_test, seed):
+    """Left halves, and the digits as columns of zeros and ones."""
+    return _with_labels(halves_of_digits(is_test, seed), "x")
+
+
+def right_and_labels(is_test, seed):
+    """The same of right halves."""
+    return _with_labels(halves_of_digits(is_test, seed), "y")
+
+
+def _with_labels(data, half):
+    train, held_out = (
+        ((x if half == "x" else y), np.eye(10)[labels])
+        for (x, y), labels in (
+            (data.train, data.train_truth),
+            (data.held_out, data.truth),
+        )
+    )
+    return Data(train, data.train_truth, held_out, data.truth)
+
+
 def noisy_digits(is_test, seed):
     """Pairs of noisy MNIST, made of the first 50,000 training images."""
     (images, labels), test = noisy_mnist.mnist_images(is_test)
@@ -94,14 +115,24 @@ def correlation_and_transfer(estimator, data):
     codes = estimator.transform_pair(*data.held_out)
     total = canonical_total(*codes, *estimator.transform_pair(*data.train))
     ways = ("x", "y"), ("y", "x"), ("x", "x"), ("y", "y")
-    accuracies = [
-        100
-        * transfer_score(
-            estimator, *data.held_out, data.truth, fit_view=one, predict_view=other
-        ).mean()
-        for one, other in ways
-    ]
-    return total, *accuracies
+    return total, *(accuracy(estimator, data, *way) for way in ways)
+
+
+def accuracy_within_half(estimator, data):
+    """Accuracy of a classifier of the codes of the first view."""
+    return [accuracy(estimator, data, "x", "x")]
+
+
+def accuracy(estimator, data, fit_view, predict_view):
+    """Accuracy in percent of a classifier of codes, in folds of the held-out rows."""
+    scores = transfer_score(
+        estimator,
+        *data.held_out,
+        data.truth,
+        fit_view=fit_view,
+        predict_view=predict_view,
+    )
+    return 100 * scores.mean()
 
 
 def classes_of_first_view(estimator, data):
@@ -136,6 +167,18 @@ TASKS = {
             ("canonical", "l->r", "r->l", "l->l", "r->r"),
             halves_of_digits,
             correlation_and_transfer,
+        ),
+        Task(
+            "left half and labels",
+            ("l->l",),
+            left_and_labels,
+            accuracy_within_half,
+        ),
+        Task(
+            "right half and labels",
+            ("r->r",),
+            right_and_labels,
+            accuracy_within_half,
         ),
         Task(
             "noisy digits",
