@@ -101,7 +101,7 @@ def shown(store, name, part):
     if name == "records":
         from _record_table import record_table  # imports torch
 
-        split, _, task = part.partition(" ")
+        split, _, task = (part or "").partition(" ")
         return record_table(store, task, split) or None
     result = store.read(TABLES[name].result)
     if result is None:

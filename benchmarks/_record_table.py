@@ -15,6 +15,8 @@ def stored_name(row, seed, split):
 
 def record_table(store, task, split="test", names=(*ROWS,)):
     """Lines of the table of a task, of the rows and seeds that are stored."""
+    if task not in TASKS:
+        return []
     measures = (*TASKS[task].measures, "minutes")
     titles = f"{task:34}" + "".join(f"{title:>15}" for title in measures)
     rows = [

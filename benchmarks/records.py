@@ -1,14 +1,14 @@
 """How far do the estimators get on the benchmarks of the sources?
 
-Each row is one estimator, learned without labels from the training set of a task, with
-several seeds. It is measured on test data with which nothing was chosen: settings were
-chosen with ``--split validation``, which takes the last 10,000 training images in
-place of the test images. Each run has a process of its own on one thread, and becomes a
-file in benchmarks/results/records/. What is there, and has not changed, is not run
-again.
+Each row is one estimator, learned from the training set of a task, with several seeds.
+Only rows that are named so learn from labels. Rows are measured on test data with which
+nothing was chosen: settings were chosen with ``--split validation``, which takes the
+last 10,000 training images in place of the test images. Each run has a process of its
+own on one thread, and becomes a file in benchmarks/results/records/. What is there, and
+has not changed, is not run again.
 
     SKCRL_DATA=... python benchmarks/records.py
-    SKCRL_DATA=... python benchmarks/records.py --rows "DeepCCA, k=50" --seeds 1
+    SKCRL_DATA=... python benchmarks/records.py --rows "NOI, k=50" --seeds 1
     SKCRL_DATA=... python benchmarks/records.py --split validation --seeds 1
     python benchmarks/records.py --stored
 
@@ -18,6 +18,8 @@ halves        of MNIST. canonical: total correlation of the codes under a CCA fi
               training codes. l->r, r->l: accuracy in percent of an SVM trained on codes
               of one half and tested on codes of the other, in five contiguous folds of
               the held-out images. l->l, r->r: the same within one half, the ceiling
+left half and labels, right half and labels
+              one half of MNIST and the digit that it belongs to. l->l, r->r: as above
 noisy digits  as in noisy_mnist.py: accuracy and nmi of clusters, error of an SVM
 latents       of two views, mixed by invertible networks. r2: of a linear regression of
               the latents of a view on its codes
@@ -29,6 +31,7 @@ line below the worst seed.
 
 import argparse
 import json
+import sys
 import time
 
 from _fresh_process import in_fresh_process
@@ -66,7 +69,7 @@ def run(store, name, seed, split):
     stored = stored_name(name, seed, split)
     task = TASKS[ROWS[name].task]
     parameters = {
-        "estimator": repr(ROWS[name].make(seed)),
+        "estimator": ROWS[name].make(seed).__repr__(N_CHAR_MAX=sys.maxsize),
         "seed": seed,
         "split": split,
         "task": task.name,

@@ -193,9 +193,9 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         ------
         ValueError
             If the estimator has no `random_state`, or the views are not valid input of
-            it, or there are covariates, or a closing CCA cannot make so many
-            components. After this and any other error, the estimator
-            is as it was before.
+            it, or there are covariates, or `n_components` is larger than the number of
+            components of all clones together. After this and any other error, the
+            estimator is as it was before.
         """
         if _routing_enabled():
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -376,7 +376,7 @@ class Restarts(MetaEstimatorMixin, TakesTheSame):
         Returns
         -------
         total : float
-            At most the width of the codes of one clone.
+            At most the number of components of one clone, or of the closing CCA.
         """
         check_is_fitted(self)
         if self._cca is not None:

@@ -66,8 +66,8 @@ class DeepCCA(BaseTwoBranch):
         "correlation_gap" [2]_ and "soft" [3]_ bring the correlation of each pair of
         outputs to 1 and the correlations within a view to 0. "noi" [4]_ regresses the
         outputs of each view on the whitened outputs of the other, and works with small
-        batches; with many components it is the best choice. ``skcrl.deep.losses`` has a
-        function of the same name for each, except that "soft" is ``soft_cca`` there.
+        batches; with many components its codes are usually better. Each has a function
+        of the same name in ``skcrl.deep.losses``, except that "soft" is ``soft_cca``.
     reg : float or (x, y) pair of float, default=0.02
         Ridge regularisation, positive, which "trace_norm", "noi" and the closing CCA
         add to the variances of the encoders' outputs: one number for both views, or a

@@ -145,7 +145,7 @@ class DeepCommonIndividual(CommonIndividual, BaseDeepTwoView):
     batch_size : int or None, default=None
         Smallest number of rows in a batch. If the last batch would have fewer, its rows
         are distributed among the other batches. None means a hundredth of the rows, but
-        at least 200 and at most 2,000.
+        at least 200 and at most 2,000; with ``joint=True`` what it means for `common`.
     micro_batch_size : int or None, default=None
         Number of rows that go through the networks at once during training; None means
         the whole batch. Choose a smaller number to save memory. The gradient remains

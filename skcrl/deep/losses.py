@@ -969,8 +969,9 @@ def _whiten(codes, moments, reg):
     The inverse square root of the covariance is found in float64.
     """
     covariance = moments.covariance.detach().double()
-    # Codes that are all 0 have a ridge all the same, and stay 0.
-    ridge = reg * covariance.diagonal().mean().clip(1e-30)
+    # The variance of equal codes is rounding, which must not grow by the whitening.
+    rounding = 1e-10 * moments.mean.detach().double().square().mean()
+    ridge = (reg * covariance.diagonal().mean()).maximum(rounding).clip(1e-30)
     root = _linalg.inverse_square_root(covariance, ridge)
     centred = codes.detach() - moments.mean.detach()
     return centred @ root.to(centred)

@@ -79,6 +79,19 @@ def test_parameters_that_cannot_be_are_named(changed, message):
         ConvEncoder(**{"shape": (8, 4), "n_components": 2, **changed})
 
 
+def test_lbfgs_trains_it():
+    rng = np.random.default_rng(0)
+    views = rng.random((40, 32)), rng.random((40, 32))
+    encoders = {
+        name: ConvEncoder((8, 4), 2, channels=(4, 6))
+        for name in ("x_encoder", "y_encoder")
+    }
+    dcca = DeepCCA(2, **encoders, optimizer="lbfgs", lr=1, max_epochs=1, random_state=0)
+    before = encoders["x_encoder"].blocks[3].weight
+    trained = dcca.fit(*views).net_.module_.encoders["x"].blocks[3].weight
+    assert not torch.allclose(trained, before)
+
+
 def test_torch_exports_it_for_any_number_of_images():
     encoder = ConvEncoder((4, 4), 2, channels=(4,)).eval()
     images = torch.rand((5, 16), generator=torch.Generator().manual_seed(0))

@@ -26,6 +26,7 @@ from skcrl.deep.modules import (
     CodeMoments,
     CorrNetOutput,
     ReconstructedViews,
+    RunningMoments,
     TwoBranch,
     TwoBranchOutput,
     compared,
@@ -165,6 +166,17 @@ def test_noi_has_the_same_targets_for_small_codes():
         return a.detach() - 15 * a.grad
 
     torch.testing.assert_close(targets(1e-6), targets(1.0))
+
+
+def test_noi_does_not_whiten_the_rounding_of_equal_codes():
+    equal = torch.tensor([[0.1, 0.13, 0.07, 0.21]]).repeat(100, 1)
+    running = RunningMoments(4, momentum=0.2)(equal)
+    code = torch.zeros(100, 4, requires_grad=True)
+    unit = CodeMoments(torch.zeros(4), torch.eye(4))
+    outputs = TwoBranchOutput(code, equal, x_running=unit, y_running=running)
+    noi(outputs, reg=1e-4).backward()
+    targets = -50 * code.grad  # of codes that are 0
+    assert targets.abs().max() < 0.1
 
 
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "noi"])

@@ -37,6 +37,8 @@ def test_many_rows_end_training_by_those_set_aside():
     assert planned(DeepCCA(3), 1000).n_epochs == 250  # 4 steps an epoch
     assert planned(DeepCCA(50), 60_000).batch_size == 1000
     assert planned(CCALRanker(1000), 10**6).batch_size == 4000
+    assert planned(DeepCCA(3, objective="noi"), 60_000).batch_size == 100
+    assert planned(DeepCCA(200, objective="noi"), 60_000).batch_size == 400
 
 
 def test_the_rate_falls_where_training_stops_early():
