@@ -7,6 +7,8 @@ from skcrl.deep.augment import RandomAffine
 from skcrl.deep.modules import ConvEncoder
 
 HALF, WHOLE = (28, 14), (28, 28)
+# Ten digits span nine directions. A tenth component is noise, which spoils clusters.
+DIRECTIONS = 9
 
 
 class Row(NamedTuple):
@@ -97,7 +99,7 @@ def of_conv(k, seed, shape=HALF, **settings):
 def supervised(seed):
     """Nine directions that tell ten digits apart, learned from one half and labels."""
     return of_conv(
-        9,
+        DIRECTIONS,
         seed,
         augment=moved(HALF),
         y_encoder=None,
@@ -109,7 +111,7 @@ def dense_of_noisy(seed, **settings):
     """The three hidden layers of the paper."""
     layers = {"hidden_layer_sizes": (1024,) * 3, "mixed_precision": True}
     return decayed(
-        10,
+        DIRECTIONS,
         seed,
         **{**layers, "batch_size": 200, "lr": 2e-3, "max_epochs": 20, **settings},
     )
@@ -185,7 +187,7 @@ ROWS = {
     "convolutions, noisy": Row(
         "noisy digits",
         lambda seed: of_conv(
-            10,
+            DIRECTIONS,
             seed,
             WHOLE,
             objective="noi",

@@ -42,10 +42,14 @@ def lines(name, results, measures):
     n = len(values)
     if n == 0:
         return
-    cells = [*map(figure, values.mean(axis=0))]
+    means = values.mean(axis=0)
+    cells = [*map(figure, means)]
     if n > 1:
         halves = stats.t.ppf(0.975, n - 1) * stats.sem(values, axis=0)
-        cells = [f"{c} ±{figure(h)}" for c, h in zip(cells, halves, strict=True)]
+        cells = [
+            f"{figure(mean)} ±{figure(half, like=mean)}"
+            for mean, half in zip(means, halves, strict=True)
+        ]
     yield f"{name:34}" + "".join(f"{cell:>15}" for cell in cells)
     if n > 1:
         worst = (
@@ -56,6 +60,6 @@ def lines(name, results, measures):
         yield f"{worst_of:34}" + "".join(f"{figure(w):>15}" for w in worst)
 
 
-def figure(value):
-    """A number, with more decimals if it is small."""
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+def figure(value, like=None):
+    """A number, with more decimals if it, or the one that it belongs to, is small."""
+    return f"{value:.{4 if abs(like or value) < 1 else 2}f}"
