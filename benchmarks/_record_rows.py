@@ -177,6 +177,7 @@ ROWS = {
     "convolutions, k=50": Row("halves", lambda seed: of_conv(50, seed)),
     "labels, left": Row("left half and labels", supervised),
     "labels, right": Row("right half and labels", supervised),
+    "LinearCCA, noisy": Row("noisy digits", lambda seed: LinearCCA(DIRECTIONS)),
     "dense, noisy": Row("noisy digits", dense_of_noisy),
     "dense, noisy, moved": Row(
         "noisy digits",
@@ -196,4 +197,16 @@ ROWS = {
             max_epochs=16,
         ),
     ),
+}
+
+# Published figures of the test images of a task; on halves with 50 components.
+PUBLISHED = {
+    "halves": {
+        "CorrMCNN (2017)": {"l->r": 90.27, "r->l": 91.16},
+        "L0-CCA (2022)": {"canonical": 47.09},
+        "dynamic scaling (2022)": {"canonical": 47.49},
+    },
+    "noisy digits": {
+        "DCCAE (2016)": {"accuracy": 97.5, "nmi": 93.4, "error": 2.2},
+    },
 }

@@ -1,7 +1,7 @@
 """The table of records.py, made of stored runs."""
 
 import numpy as np
-from _record_rows import ROWS
+from _record_rows import PUBLISHED, ROWS
 from _record_tasks import TASKS
 from scipy import stats
 
@@ -14,7 +14,7 @@ def stored_name(row, seed, split):
 
 
 def record_table(store, task, split="test", names=(*ROWS,)):
-    """Lines of the table of a task, of the rows and seeds that are stored."""
+    """Lines of the table of a task: what is stored, and what was published."""
     if task not in TASKS:
         return []
     measures = (*TASKS[task].measures, "minutes")
@@ -25,6 +25,8 @@ def record_table(store, task, split="test", names=(*ROWS,)):
         if ROWS[name].task == task
         for line in lines(name, stored_measures(store, name, split), measures)
     ]
+    published = PUBLISHED.get(task, {}) if split == "test" else {}
+    rows += [published_line(*row, measures) for row in published.items() if rows]
     return [titles, *rows] if rows else []
 
 
@@ -58,6 +60,13 @@ def lines(name, results, measures):
         )
         worst_of = f"  worst of {n}"
         yield f"{worst_of:34}" + "".join(f"{figure(w):>15}" for w in worst)
+
+
+def published_line(name, values, measures):
+    """Figures that a paper has, as they stand there."""
+    cells = (str(values.get(measure, "-")) for measure in measures)
+    label = f"published: {name}"
+    return f"{label:34}" + "".join(f"{cell:>15}" for cell in cells)
 
 
 def figure(value, like=None):

@@ -59,7 +59,7 @@ _ALL = (
         "more-components",
         40,
         (
-            "mnist_halves_table --components 50 --only NOI",
+            "mnist_halves_table --components 50 100 200 --only NOI",
             "mnist_halves_table --components 100 200 --only DeepCCA",
             "mnist_halves_table --only gap --weight 1e-3 --epochs 10 --correlation",
         ),
