@@ -117,6 +117,23 @@ def dense_of_noisy(seed, **settings):
     )
 
 
+def conv_of_noisy(seed):
+    """Convolutions for the digits, and the dense layers for their noisy partners."""
+    moves = moved(WHOLE, WHOLE, scale=0.15, shear=0.2, shift=2)
+    return of_conv(
+        DIRECTIONS,
+        seed,
+        WHOLE,
+        objective="noi",
+        y_encoder=None,
+        hidden_layer_sizes=(1024,) * 3,
+        augment=moves,
+        batch_size=250,
+        weight_decay=0.2,
+        max_epochs=30,
+    )
+
+
 ROWS = {
     "LinearCCA, latents": Row("latents", lambda seed: LinearCCA(4)),
     "DeepCCA, latents": Row(
@@ -185,18 +202,7 @@ ROWS = {
             seed, augment=moved(WHOLE, WHOLE, shear=0.1, shift=1.0)
         ),
     ),
-    "convolutions, noisy": Row(
-        "noisy digits",
-        lambda seed: of_conv(
-            DIRECTIONS,
-            seed,
-            WHOLE,
-            objective="noi",
-            batch_size=250,
-            weight_decay=0.2,
-            max_epochs=16,
-        ),
-    ),
+    "convolutions, noisy": Row("noisy digits", conv_of_noisy),
 }
 
 # Published figures of the test images of a task; on halves with 50 components.
