@@ -56,10 +56,15 @@ _ALL = (
         MNIST,
     ),
     Table(
+        "iterations",
+        15,
+        ("mnist_halves_table --components 50 100 200 --only NOI",),
+        MNIST,
+    ),
+    Table(
         "more-components",
-        40,
+        30,
         (
-            "mnist_halves_table --components 50 100 200 --only NOI",
             "mnist_halves_table --components 100 200 --only DeepCCA",
             "mnist_halves_table --only gap --weight 1e-3 --epochs 10 --correlation",
         ),
