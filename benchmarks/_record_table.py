@@ -5,6 +5,7 @@ from _record_rows import PUBLISHED, ROWS
 from _record_tasks import TASKS
 from scipy import stats
 
+SHARES = frozenset({"r2 of x", "r2 of y"})  # of 1; the others are larger
 LESS_IS_BETTER = frozenset({"error", "minutes"})
 
 
@@ -44,14 +45,11 @@ def lines(name, results, measures):
     n = len(values)
     if n == 0:
         return
-    means = values.mean(axis=0)
-    cells = [*map(figure, means)]
+    decimals = [4 if m in SHARES else 2 for m in measures]
+    cells = list(map(figure, values.mean(axis=0), decimals))
     if n > 1:
         halves = stats.t.ppf(0.975, n - 1) * stats.sem(values, axis=0)
-        cells = [
-            f"{figure(mean)} ±{figure(half, like=mean)}"
-            for mean, half in zip(means, halves, strict=True)
-        ]
+        cells = map("{} ±{}".format, cells, map(figure, halves, decimals))
     yield f"{name:34}" + "".join(f"{cell:>15}" for cell in cells)
     if n > 1:
         worst = (
@@ -59,7 +57,8 @@ def lines(name, results, measures):
             for m, column in zip(measures, values.T, strict=True)
         )
         worst_of = f"  worst of {n}"
-        yield f"{worst_of:34}" + "".join(f"{figure(w):>15}" for w in worst)
+        cells = map(figure, worst, decimals)
+        yield f"{worst_of:34}" + "".join(f"{cell:>15}" for cell in cells)
 
 
 def published_line(name, values, measures):
@@ -69,6 +68,6 @@ def published_line(name, values, measures):
     return f"{label:34}" + "".join(f"{cell:>15}" for cell in cells)
 
 
-def figure(value, like=None):
-    """A number, with more decimals if it, or the one that it belongs to, is small."""
-    return f"{value:.{4 if abs(like or value) < 1 else 2}f}"
+def figure(value, decimals):
+    """A number as text."""
+    return f"{value:.{decimals}f}"
