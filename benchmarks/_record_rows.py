@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import noisy_mnist
+
 from skcrl import DeepCCA, LinearCCA, Restarts
 from skcrl.deep.augment import RandomAffine
 from skcrl.deep.modules import ConvEncoder
@@ -213,6 +215,12 @@ PUBLISHED = {
         "dynamic scaling (2022)": {"canonical": 47.49},
     },
     "noisy digits": {
-        "DCCAE (2016)": {"accuracy": 97.5, "nmi": 93.4, "error": 2.2},
+        "DCCAE (2016)": dict(
+            zip(
+                ("accuracy", "nmi", "error"),
+                noisy_mnist.PUBLISHED["DCCAE"],
+                strict=True,
+            )
+        ),
     },
 }

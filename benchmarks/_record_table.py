@@ -5,7 +5,7 @@ from _record_rows import PUBLISHED, ROWS
 from _record_tasks import TASKS
 from scipy import stats
 
-SHARES = frozenset({"r2 of x", "r2 of y"})  # of 1; the others are larger
+SHARES = frozenset({"r2 of x", "r2 of y"})  # of 1, which need more decimals
 LESS_IS_BETTER = frozenset({"error", "minutes"})
 
 
@@ -26,9 +26,11 @@ def record_table(store, task, split="test", names=(*ROWS,)):
         if ROWS[name].task == task
         for line in lines(name, stored_measures(store, name, split), measures)
     ]
+    if not rows:
+        return []
     published = PUBLISHED.get(task, {}) if split == "test" else {}
-    rows += [published_line(*row, measures) for row in published.items() if rows]
-    return [titles, *rows] if rows else []
+    rows += [published_line(*item, measures) for item in published.items()]
+    return [titles, *rows]
 
 
 def stored_measures(store, name, split):

@@ -317,7 +317,7 @@ def test_a_record_is_run_once_and_comes_into_the_table(tmp_path, monkeypatch):
 
     monkeypatch.setattr(records, "in_fresh_process", here)
     store = Store(tmp_path)
-    assert record_table(store, "latents") == []
+    assert record_table(store, "halves") == record_table(store, "latents") == []
     for expected in (": done, ", ": is there"):
         for seed in (0, 1):
             line = records.run(store, "LinearCCA, latents", seed, "test")
@@ -332,9 +332,14 @@ def test_a_record_is_run_once_and_comes_into_the_table(tmp_path, monkeypatch):
     assert f" {min(kept):.4f} " in worst
 
 
-def test_published_figures_stand_below_the_records():
+def test_published_figures_stand_below_records_of_test_images_alone(tmp_path):
     *_, last = record_table(STORE, "halves")
     assert last.split() == "published: dynamic scaling (2022) 47.49 - - - - -".split()
+    store = Store(tmp_path)
+    result = STORE.read("records/test/LinearCCA, k=50 0")
+    store.write("records/validation/LinearCCA, k=50 0", result, [])
+    _, row = record_table(store, "halves", "validation")
+    assert row.startswith("LinearCCA, k=50 ")
 
 
 def test_a_script_that_lacks_its_data_leaves_no_result(tmp_path, monkeypatch):

@@ -132,8 +132,8 @@ class TiedBidirectional(BaseDeepTwoView):
     monitor : {"loss", "score"}, default="loss"
         Quantity that early stopping compares on the validation set. "loss" is the
         objective. "score" is the ``score`` that the estimator would have if training
-        ended now; it takes longer, because each epoch then encodes the training
-        samples.
+        ended now; `history_` then holds it as `valid_score`. It takes longer, because
+        each epoch encodes the training samples.
     callbacks : list of skorch callbacks or None, default=None
         skorch callbacks, which are called during training. They are not copied: clones
         of the estimator share them.
