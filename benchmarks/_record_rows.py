@@ -161,7 +161,7 @@ ROWS = {
     "and input dropout": Row(
         "halves", lambda seed: decayed(50, seed, input_dropout=0.1)
     ),
-    "and moved images": Row(
+    "and moved together": Row(
         "halves",
         lambda seed: decayed(
             50,
@@ -176,6 +176,9 @@ ROWS = {
                 pair="halves",
             ),
         ),
+    ),
+    "and moved apart": Row(
+        "halves", lambda seed: decayed(50, seed, augment=moved(HALF, HALF))
     ),
     "50 best of 100": Row("halves", lambda seed: kept(decayed(100, seed))),
     "three layers": Row("halves", lambda seed: kept(deep(seed))),
