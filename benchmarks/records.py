@@ -26,7 +26,7 @@ latents       of two views, mixed by invertible networks. r2: of a linear regres
 minutes       of CPU of a fit on one thread
 
 Of each number the mean over the seeds is printed, half of its 95 % interval, and in the
-line below the worst seed.
+line below the worst seed. Figures that others published stand below the rows.
 """
 
 import argparse
